@@ -1,0 +1,12 @@
+/** A failure the caller is told about, in AWS's code and words. Anything else answers InternalError. */
+export class ApiError extends Error {
+  readonly code: string;
+  /** HTTP status. */
+  readonly status: number;
+  constructor(code: string, message: string, options: { status?: number; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = code;
+    this.code = code;
+    this.status = options.status ?? 400;
+  }
+}

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { join, resolve } from "node:path";
+
+/** What the operator chose when the region was made; kept in `DIR/region.json` and the same at every later start. */
+export interface RegionSettings {
+  /** Twelve digits. */
+  readonly accountId: string;
+  readonly region: string;
+  /** Loopback TCP port of the API. */
+  readonly port: number;
+  /** The addresses `ssh` and `curl` reach instances by, routed from this host only. */
+  readonly publicPool: string;
+}
+
+export const defaults = {
+  dataDir: "/var/lib/croft",
+  /** Baked images, shared by the regions of this machine. */
+  cacheDir: "/var/cache/croft",
+  accountId: "000000000000",
+  region: "us-east-1",
+  /** The port awslocal, tflocal and cdklocal use. */
+  port: 4566,
+  /** RFC 2544's range, which no network routes; the next when this host already routes it. */
+  publicPools: ["198.18.0.0/16", "198.19.0.0/16", "100.127.0.0/16", "10.127.0.0/16"],
+} as const;
+
+/** Where each thing of a region is kept. */
+export const layout = (dataDir: string) => {
+  const dir = resolve(dataDir);
+  return {
+    dir,
+    settings: join(dir, "region.json"),
+    /** 0600: the account's access key, as `croft env` prints it. */
+    credentials: join(dir, "credentials.json"),
+    storeDir: join(dir, "store"),
+    machinesDir: join(dir, "machines"),
+    disksDir: join(dir, "disks"),
+    runDir: join(dir, "run"),
+    storeSocket: join(dir, "run", "store.sock"),
+    guestSocket: join(dir, "run", "guest.sock"),
+  };
+};
+export type Layout = ReturnType<typeof layout>;
+
+/**
+ * Names and numbers of one region on this host, so that several can run side by side and none touches what is not its own.
+ * `tag` is four hex digits of the data directory's path; every namespace, link and cgroup is named `croft-TAG…`.
+ */
+export const hostNames = (dataDir: string) => {
+  const tag = createHash("sha256").update(resolve(dataDir)).digest("hex").slice(0, 4);
+  // 4,096 user ids per region, above what distributions and containers hand out; no passwd entry is needed or made.
+  const uidBase = 0x4000_0000 + Number.parseInt(tag, 16) * 4096;
+  return { tag, prefix: `croft-${tag}`, uids: { croft: uidBase, guest: uidBase + 1, firstMachine: uidBase + 16 } };
+};
+export type HostNames = ReturnType<typeof hostNames>;

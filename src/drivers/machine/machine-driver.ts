@@ -1,0 +1,52 @@
+/** Virtual machines of this host. Every verb may be repeated; specs and answers are serialisable. */
+export interface MachineDriver {
+  /** The machine exists and its CPUs run when this returns. A machine already running is left as it is. */
+  ensure(spec: MachineSpec): Promise<void>;
+  /** Presses the power button; returns at once. A guest that listens powers off some seconds later. */
+  pressPower(id: string): Promise<void>;
+  /** A hard reset: the guest boots again in the same process. */
+  reset(id: string): Promise<void>;
+  /** Ends the machine's process; its directory, with the console, stays for the next `ensure`. */
+  stop(id: string): Promise<void>;
+  /** Ends the process and removes everything the machine had here but its disks. */
+  remove(id: string): Promise<void>;
+  observe(id: string): Promise<MachineState>;
+  /** Every machine that has a process or a directory here. */
+  list(): Promise<string[]>;
+  /** The last bytes the serial console printed, at most 64 KiB. */
+  console(id: string): Promise<Buffer>;
+  /** Called when a machine changed by itself: powered off, was reset, died, printed. */
+  onChange(listener: (id: string) => void): void;
+}
+
+export interface MachineSpec {
+  /** Also what the process is called (`-name`). */
+  readonly id: string;
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  /** What the guest's firmware tables say it is. */
+  readonly identity: { readonly uuid: string; readonly product: string };
+  /** Boots this kernel without firmware; absent: the first disk's own boot loader. */
+  readonly kernel?: { readonly image: string; readonly initrd: string; readonly commandLine: string };
+  /** The first is the one it boots from. Paths are the disk driver's. */
+  readonly disks: readonly { readonly id: string; readonly path: string; readonly backing?: string }[];
+  readonly ports: readonly MachinePort[];
+}
+
+/** A network interface: the far end of the tap device that the network driver made. */
+export interface MachinePort {
+  readonly id: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly namespace: string;
+  readonly device: string;
+}
+
+/**
+ * `off` says how it got there: `absent` (no process was ever seen for it since it was made or stopped), `powered-off` (the
+ * guest shut itself down) or `died` (the process ended any other way; `detail` says what is known).
+ */
+export type MachineState =
+  | { readonly state: "running"; readonly booted: boolean }
+  | { readonly state: "off"; readonly how: "absent" | "powered-off" }
+  | { readonly state: "off"; readonly how: "died"; readonly detail: string };

@@ -1,0 +1,65 @@
+/**
+ * Networks of this host. A network's whole desired state is a keyed set of elements; `apply` compares it with what it last
+ * applied and changes only the difference, rules before links come up and after they are gone. Elements that did not change
+ * keep their identity, so comparing is cheap.
+ */
+export interface NetworkDriver {
+  /** An empty set removes the network. Atomic: when it throws, the next `apply` starts from what is really there. */
+  apply(networkId: string, desired: ReadonlyMap<string, NetworkElement>): Promise<void>;
+  /** Networks present here, each with the ids of its interfaces. */
+  observe(): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Where a machine plugs in. */
+  port(networkId: string, interfaceId: string): { readonly namespace: string; readonly device: string };
+  /** Called when someone else changed a network's rules or links: apply it again. The driver then reads the kernel back. */
+  onForeignChange(listener: (networkId: string) => void): void;
+}
+
+export type NetworkElement = NetworkRange | SubnetElement | InterfaceElement | GroupElement | MemberElement;
+
+/** `range/CIDR`: an address range of the network. Its unused addresses answer nothing. */
+export interface NetworkRange {
+  readonly kind: "range";
+  readonly cidr: string;
+}
+
+/** `subnet/ID`: the router answers at the subnet's first address. */
+export interface SubnetElement {
+  readonly kind: "subnet";
+  readonly cidr: string;
+}
+
+/** `interface/ID`: a tap device here. Traffic passes when any group of each end allows it; none: nothing passes. */
+export interface InterfaceElement {
+  readonly kind: "interface";
+  readonly id: string;
+  readonly mac: string;
+  readonly address: string;
+  readonly groups: readonly string[];
+  /** Drop what does not come from, or go to, `address`. */
+  readonly sourceCheck: boolean;
+  /** Mapped one to one to `address` at the way out; absent: no way out. */
+  readonly publicAddress?: string;
+}
+
+/** `group/ID`: what its members may receive and send. Stateful: answers always pass. */
+export interface GroupElement {
+  readonly kind: "group";
+  readonly id: string;
+  readonly ingress: readonly TrafficRule[];
+  readonly egress: readonly TrafficRule[];
+}
+
+/** `member/GROUP/ADDRESS`: an address, on any host, that rules naming the group mean. */
+export interface MemberElement {
+  readonly kind: "member";
+  readonly group: string;
+  readonly address: string;
+}
+
+export interface TrafficRule {
+  /** An IANA protocol number, or "any". */
+  readonly protocol: number | "any";
+  /** TCP and UDP: inclusive. ICMP: type and code, -1 for all. Absent: all. */
+  readonly ports?: { readonly from: number; readonly to: number };
+  readonly peer: { readonly cidr: string } | { readonly group: string };
+}

@@ -1,0 +1,54 @@
+/**
+ * What croft-guest is fed by croft-host over a Unix socket, one JSON line each, and nothing else: it keeps what it was last
+ * told and goes on serving when the host program is away. A network's sockets ride along with its first line as file
+ * descriptors (SCM_RIGHTS), in the order of `guestSockets`.
+ */
+export type GuestMessage =
+  | { readonly type: "network"; readonly network: GuestNetwork }
+  | { readonly type: "network-gone"; readonly id: string };
+
+export interface GuestNetwork {
+  readonly id: string;
+  /** DNS suffix of the interfaces' names. */
+  readonly domain: string;
+  /** The resolver's address inside the network (the range's base plus two). */
+  readonly resolver: string;
+  readonly interfaces: readonly GuestInterface[];
+}
+
+export interface GuestInterface {
+  readonly id: string;
+  readonly mac: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mtu: number;
+  readonly hostName: string;
+  readonly metadata: GuestMetadata;
+}
+
+/** What IMDS answers to this interface. */
+export interface GuestMetadata {
+  readonly enabled: boolean;
+  /** "required": only version 2, with a session token. */
+  readonly tokens: "optional" | "required";
+  /** IP TTL of answers that carry a token. */
+  readonly hopLimit: number;
+  /** Leaves below `/latest/meta-data/`, e.g. `placement/region`. Listings are derived from these, nothing else. */
+  readonly tree: Readonly<Record<string, string>>;
+  /** Leaves below `/latest/dynamic/`. */
+  readonly dynamic: Readonly<Record<string, string>>;
+  /** Base64. */
+  readonly userData?: string;
+}
+
+/** The sockets of one network, made by croft-host inside its namespace, in the order in which they are passed. */
+export const guestSockets = [
+  { name: "dhcp", type: "udp", address: "0.0.0.0", port: 67 },
+  { name: "dns", type: "udp", address: "169.254.169.253", port: 53 },
+  { name: "dns-tcp", type: "tcp", address: "169.254.169.253", port: 53 },
+  { name: "dns-vpc", type: "udp", address: "resolver", port: 53 },
+  { name: "dns-vpc-tcp", type: "tcp", address: "resolver", port: 53 },
+  { name: "imds", type: "tcp", address: "169.254.169.254", port: 80 },
+  { name: "ntp", type: "udp", address: "169.254.169.123", port: 123 },
+] as const;
