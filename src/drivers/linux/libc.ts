@@ -1,0 +1,51 @@
+import { getSystemErrorName } from "node:util";
+import koffi from "koffi";
+import type { KoffiFunc } from "koffi";
+
+/** The system calls Node has no function for, as typed functions that answer -1 on failure. */
+const libc = koffi.load("libc.so.6");
+
+export const setns: (fd: number, type: number) => number = libc.func("int setns(int fd, int type)");
+export const ioctl: (fd: number, request: number, argument: Buffer) => number = libc.func(
+  "int ioctl(int fd, unsigned long request, void *argument)",
+);
+export const socket: (domain: number, type: number, protocol: number) => number = libc.func(
+  "int socket(int domain, int type, int protocol)",
+);
+export const setsockopt: (fd: number, level: number, name: number, value: Buffer, size: number) => number =
+  libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t size)");
+export const bind: (fd: number, address: Buffer, size: number) => number = libc.func(
+  "int bind(int fd, const void *address, uint32_t size)",
+);
+export const connect: (fd: number, address: Buffer, size: number) => number = libc.func(
+  "int connect(int fd, const void *address, uint32_t size)",
+);
+export const listen: (fd: number, backlog: number) => number = libc.func("int listen(int fd, int backlog)");
+export const shutdown: (fd: number, how: number) => number = libc.func("int shutdown(int fd, int how)");
+export const sendmsg: (fd: number, message: Buffer, flags: number) => number = libc.func(
+  "long sendmsg(int fd, const void *message, int flags)",
+);
+
+type Receive = (fd: number, message: Buffer, flags: number) => number;
+const blockingRecvmsg: KoffiFunc<Receive> = libc.func("long recvmsg(int fd, void *message, int flags)");
+
+/** Blocks a worker thread, not the event loop. */
+export const recvmsg = (fd: number, message: Buffer, flags: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    blockingRecvmsg.async(fd, message, flags, (error, received) => {
+      if (error) reject(error instanceof Error ? error : new Error(String(error)));
+      else resolve(received);
+    });
+  });
+
+/** Where a buffer's bytes are; it must be kept referenced while the address is in use. */
+export const addressOf = (buffer: Buffer): bigint => koffi.address(buffer);
+
+/** The name of the last failed call's reason: "EAGAIN". */
+export const lastError = (): string => getSystemErrorName(-koffi.errno());
+
+/** `result`, unless it is -1: then throws, naming the call and the reason. */
+export const check = (call: string, result: number): number => {
+  if (result === -1) throw new Error(`${call}: ${lastError()}`);
+  return result;
+};
