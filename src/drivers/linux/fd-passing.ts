@@ -24,14 +24,15 @@ export const sendWithFds = async (to: Socket, data: Buffer, fds: readonly number
 };
 
 /**
- * Connects to the Unix socket at `path` and hands on what arrives, each chunk with the descriptors that came with it (they
- * are the callee's to close). Resolves when the peer closes or `signal` aborts; throws when it cannot connect or
+ * Connects to the Unix socket at `path`, says `greeting`, and hands on what arrives, each chunk with the descriptors that
+ * came with it (they are the callee's to close). Resolves when the peer closes or `signal` aborts; throws when it cannot connect or
  * `onMessage` throws.
  */
 export const receiveWithFds = async (
   path: string,
   onMessage: (data: Buffer, fds: number[]) => void,
   signal: AbortSignal,
+  greeting = Buffer.alloc(0),
 ): Promise<void> => {
   const fd = check("socket", socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   // Wakes the thread that waits in recvmsg; at exit, too, since Node joins its threads before it leaves.
@@ -41,6 +42,11 @@ export const receiveWithFds = async (
   try {
     const address = unixAddress(path);
     check(`connect ${path}`, connect(fd, address, address.length));
+    for (let said = 0; said < greeting.length;)
+      said += check(
+        "sendmsg",
+        sendmsg(fd, messageHeader(greeting.subarray(said), Buffer.alloc(0), 0), MSG_NOSIGNAL),
+      );
     const data = Buffer.alloc(64 * 1024);
     const control = Buffer.alloc(CMSG_HEADER + 4 * SCM_MAX_FD);
     while (!signal.aborted) {
@@ -104,7 +110,7 @@ const unixAddress = (path: string): Buffer => {
 };
 
 /** Node has no public way to a socket's descriptor. */
-const fdOf = (to: Socket): number => {
+export const fdOf = (to: Socket): number => {
   const handle: unknown = Reflect.get(to, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
   if (typeof fd !== "number" || fd < 0) throw new Error("sendmsg: the socket is closed");
