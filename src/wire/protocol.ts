@@ -5,6 +5,8 @@
 export interface WireService {
   /** The name in the credential scope: "ec2", "sts". */
   readonly signingName: string;
+  /** Every operation AWS has in this service, whether Croft serves it or not. */
+  readonly operations: ReadonlySet<string>;
   /** Throws `ApiError`: InvalidAction, MissingParameter, UnknownParameter (EC2), InvalidParameterValue, MalformedQueryString … */
   parse(request: WireRequest): { readonly operation: string; readonly input: Record<string, unknown> };
   answer(operation: string, output: object, requestId: string): WireAnswer;

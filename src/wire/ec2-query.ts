@@ -1,0 +1,53 @@
+import { ApiError } from "#api/error.ts";
+import type { WireAnswer, WireService } from "./protocol.ts";
+import type { QueryDialect } from "./query-input.ts";
+import { queryService } from "./query-service.ts";
+import type { WireTable } from "./table.ts";
+import { escapeXml } from "./xml-text.ts";
+
+/** The protocol of EC2 alone. https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html */
+export function ec2Query(signingName: string, table: WireTable): WireService {
+  const { operations, parse, write } = queryService(table, dialect);
+  return {
+    signingName,
+    operations,
+    parse,
+    answer(operation, output, requestId) {
+      const members = write(operation, output) ?? "<return>true</return>";
+      const open = `<${operation}Response xmlns="${table.xmlNamespace}/"><requestId>${requestId}</requestId>`;
+      return xml(200, `${open}${members}</${operation}Response>`);
+    },
+    error: ec2Error,
+  };
+}
+
+/** Also the form for requests that reach no service. */
+export function ec2Error(
+  error: { code: string; message: string; status: number },
+  requestId: string,
+): WireAnswer {
+  const said = `<Code>${escapeXml(error.code)}</Code><Message>${escapeXml(error.message)}</Message>`;
+  return xml(
+    error.status,
+    `<Response><Errors><Error>${said}</Error></Errors><RequestID>${requestId}</RequestID></Response>`,
+  );
+}
+
+const xml = (status: number, body: string): WireAnswer => ({
+  status,
+  headers: { "content-type": "text/xml;charset=UTF-8" },
+  body: `<?xml version="1.0" encoding="UTF-8"?>\n${body}`,
+});
+
+const dialect: QueryDialect = {
+  unknownAction: (action) =>
+    new ApiError("InvalidAction", `The action ${action} is not valid for this web service.`),
+  unknown: (name) => new ApiError("UnknownParameter", `The parameter ${name} is not recognized`),
+  missing: (path) => new ApiError("MissingParameter", `The request must contain the parameter ${path}`),
+  invalid: (path, value, wanted) =>
+    new ApiError(
+      "InvalidParameterValue",
+      `Value (${value}) for parameter ${path} is invalid. Parameter must be of type ${wanted}`,
+    ),
+  notInEnum: (path, value) => new ApiError("InvalidParameterValue", `Invalid value '${value}' for ${path}.`),
+};
