@@ -1,0 +1,138 @@
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, mkdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { exclusively } from "./exclusively.ts";
+import { run } from "./command.ts";
+import { installDebian } from "./debian-root.ts";
+import { buildDisk } from "./disk.ts";
+import { directBootInitrd } from "./initrd.ts";
+import { kernelPayload } from "./kernel.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** A machine image, ready to be a backing file. Its files are never written again. */
+export interface BakedImage {
+  /** `debian-12-amd64-20260131`. */
+  readonly name: string;
+  readonly architecture: Recipe["architecture"];
+  readonly sizeGiB: number;
+  readonly loginUser: string;
+  /** A qcow2 file that boots by itself through a BIOS. */
+  readonly disk: string;
+  /** What a direct kernel boot of `disk` needs. */
+  readonly kernel: { readonly image: string; readonly initrd: string; readonly commandLine: string };
+  readonly bakedAt: string;
+  /** The recipe's name and hash. */
+  readonly recipe: { readonly name: string; readonly hash: string };
+  /** Installed Debian packages and their versions. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
+export interface BakeOptions {
+  /** Images are kept in its `images/`, each in a folder named by its recipe's hash. */
+  readonly cacheDir: string;
+  /** Told how far the bake is, 0 to 1, and what it is at. */
+  readonly progress: (fraction: number, what: string) => void;
+  /** Ends the bake, which then throws; the next one clears away what it left. */
+  readonly signal: AbortSignal;
+  /** Goes into the image's name. */
+  readonly date: Date;
+}
+
+/** The image of this very recipe, if it was baked. */
+export const findBaked = (cacheDir: string, recipe: Recipe): BakedImage | undefined => {
+  const dir = join(imagesDir(cacheDir), recipe.hash);
+  if (!existsSync(join(dir, "image.json"))) return undefined;
+  const image: Omit<BakedImage, "disk"> = JSON.parse(readFileSync(join(dir, "image.json"), "utf8"));
+  return { ...image, ...filesIn(dir, image.kernel.commandLine) };
+};
+
+/**
+ * The image of `recipe`: the one in the cache, or a new one. Needs root, mmdebstrap, mke2fs, sfdisk and qemu-img; about a minute.
+ * Of several callers at once, in whatever process, one bakes and the others wait for its image.
+ */
+export const bakeImage = async (recipe: Recipe, options: BakeOptions): Promise<BakedImage> => {
+  const { cacheDir, progress, signal } = options;
+  await mkdir(imagesDir(cacheDir), { recursive: true });
+  const waiting = () => progress(0, "waiting for another bake");
+  return exclusively(`croft-bake:${imagesDir(cacheDir)}`, { waiting, signal }, async () => {
+    const found = findBaked(cacheDir, recipe);
+    if (found) return found;
+    // A bake that was interrupted left it.
+    const dir = join(imagesDir(cacheDir), ".baking");
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(dir);
+    await bakeInto(dir, recipe, options);
+    await rename(dir, join(imagesDir(cacheDir), recipe.hash));
+    const baked = findBaked(cacheDir, recipe);
+    if (!baked) throw new Error("the baked image is gone");
+    return baked;
+  });
+};
+
+const imagesDir = (cacheDir: string): string => join(cacheDir, "images");
+
+const filesIn = (dir: string, commandLine: string): Pick<BakedImage, "disk" | "kernel"> => ({
+  disk: join(dir, "disk.qcow2"),
+  kernel: { image: join(dir, "kernel"), initrd: join(dir, "initrd"), commandLine },
+});
+
+const bakeInto = async (
+  dir: string,
+  recipe: Recipe,
+  { progress, signal, date }: BakeOptions,
+): Promise<void> => {
+  const root = join(dir, "root");
+  const { disk, kernel } = filesIn(dir, recipe.kernelCommandLine);
+  await installDebian(recipe, root, (fraction) => progress(0.75 * fraction, "installing Debian"), signal);
+
+  progress(0.75, "preparing the kernel");
+  const version = (await readlink(join(root, "vmlinuz"))).replace("boot/vmlinuz-", "");
+  await writeFile(kernel.image, await uncompressedKernel(root, signal));
+  const init = join(recipe.dir, "initrd-init");
+  await writeFile(kernel.initrd, await directBootInitrd(root, version, recipe.directBootModules, init));
+  const packages = await installedPackages(root, signal);
+
+  progress(0.8, "making the disk");
+  await buildDisk(`${disk}.raw`, root, recipe.sizeGiB, signal);
+
+  progress(0.9, "packing the disk");
+  await run("qemu-img", ["convert", "-O", "qcow2", `${disk}.raw`, disk], { signal });
+  await chmod(disk, 0o444);
+  await rm(`${disk}.raw`);
+  await rm(root, { recursive: true });
+
+  const image: Omit<BakedImage, "disk"> = {
+    name: `${recipe.name}-${date.toISOString().slice(0, 10).replaceAll("-", "")}`,
+    architecture: recipe.architecture,
+    sizeGiB: recipe.sizeGiB,
+    loginUser: recipe.loginUser,
+    kernel: { image: "kernel", initrd: "initrd", commandLine: recipe.kernelCommandLine },
+    bakedAt: date.toISOString(),
+    recipe: { name: recipe.name, hash: recipe.hash },
+    packages,
+  };
+  await writeFile(join(dir, "image.json"), `${JSON.stringify(image, undefined, 2)}\n`);
+  progress(1, "done");
+};
+
+/** Saves every boot the unpacking, which takes seconds without hardware virtualisation. A kernel packed otherwise boots packed. */
+const uncompressedKernel = async (root: string, signal: AbortSignal): Promise<Buffer> => {
+  const bzImage = await readFile(join(root, "vmlinuz"));
+  const { packing, payload } = kernelPayload(bzImage);
+  return packing === "lz4" ? run("chroot", [root, "lz4", "-d", "-c"], { signal, input: payload }) : bzImage;
+};
+
+const installedPackages = async (root: string, signal: AbortSignal): Promise<Record<string, string>> => {
+  const list = await run(
+    "chroot",
+    [root, "dpkg-query", "--show", "--showformat", "${Package} ${Version}\n"],
+    { signal },
+  );
+  return Object.fromEntries(
+    list
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")),
+  );
+};
