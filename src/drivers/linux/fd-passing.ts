@@ -32,7 +32,7 @@ export const receiveWithFds = async (
   path: string,
   onMessage: (data: Buffer, fds: number[]) => void,
   signal: AbortSignal,
-  greeting = Buffer.alloc(0),
+  greeting: Buffer = Buffer.alloc(0),
 ): Promise<void> => {
   const fd = check("socket", socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   // Wakes the thread that waits in recvmsg; at exit, too, since Node joins its threads before it leaves.
