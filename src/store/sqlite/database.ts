@@ -1,0 +1,141 @@
+import { DatabaseSync } from "node:sqlite";
+import type { Expectation } from "../store.ts";
+import { type CheckedTransaction, endOf } from "../transaction.ts";
+
+/**
+ * The tables, and every statement on them. Synchronous: `store-thread.ts` keeps it off the main thread. What it answers is
+ * JSON text, so that a value is parsed once, by whoever wants it.
+ */
+export interface Database {
+  /** Applies the transactions in order, each all or nothing, and makes them durable with one wait for the disk. */
+  apply(group: readonly CheckedTransaction[]): Verdict[];
+  /** The entry, as JSON. */
+  get(key: string): string | undefined;
+  /** The entries, as JSON arrays of at most `pageSize`. */
+  list(prefix: string): { readonly revision: number; readonly pages: readonly string[] };
+  /** The next transactions after `revision`, each as JSON of `Changes`; "compacted" when that is no longer known. */
+  changesAfter(revision: number): readonly string[] | "compacted";
+  readonly revision: number;
+  close(): void;
+}
+
+export type Verdict =
+  | { readonly revision: number; readonly deleted: readonly string[] }
+  | { readonly revision: number; readonly failed: Expectation };
+
+/** `remember`: how many transactions a watch can go back. */
+export function openDatabase(file: string, remember: number): Database {
+  const db = new DatabaseSync(file);
+  prepare(db);
+
+  const written = db.prepare("SELECT revision FROM entry WHERE key = ?");
+  const entry = db.prepare(`SELECT ${entryJson} AS json FROM entry WHERE key = ?`);
+  const entries = db.prepare(
+    `SELECT ${entryJson} AS json FROM entry WHERE key >= ? AND key < ? ORDER BY key`,
+  );
+  const any = db.prepare("SELECT 1 FROM entry WHERE key >= ? AND key < ? LIMIT 1");
+  const put = db.prepare(
+    `INSERT INTO entry (key, value, revision) VALUES (?, ?, ?)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
+  );
+  const remove = db.prepare("DELETE FROM entry WHERE key = ?");
+  const record = db.prepare("INSERT INTO change (revision, changes) VALUES (?, ?)");
+  const recorded = db.prepare(
+    `SELECT changes FROM change WHERE revision > ? ORDER BY revision LIMIT ${pageSize}`,
+  );
+  const forget = db.prepare("DELETE FROM change WHERE revision <= ?");
+  const bounds = db.prepare(
+    "SELECT ifnull(min(revision), 1) AS oldest, ifnull(max(revision), 0) AS newest FROM change",
+  );
+
+  let revision = Number(bounds.get()?.["newest"]);
+
+  function holds(expectation: Expectation): boolean {
+    if ("exists" in expectation) return written.get(expectation.exists) !== undefined;
+    if ("absent" in expectation) return written.get(expectation.absent) === undefined;
+    if ("at" in expectation) return written.get(expectation.at[0])?.["revision"] === expectation.at[1];
+    return any.get(expectation.empty, endOf(expectation.empty)) === undefined;
+  }
+
+  /** Nothing is written before every expectation holds, so a refused transaction leaves nothing to undo. */
+  function applyOne(transaction: CheckedTransaction, at: number): Verdict {
+    const failed = transaction.expect.find((expectation) => !holds(expectation));
+    if (failed) return { revision: at - 1, failed };
+    for (const { key, json } of transaction.put) put.run(key, json, at);
+    const deleted = transaction.delete.filter((key) => remove.run(key).changes > 0);
+    record.run(at, changesJson(at, transaction, deleted));
+    return { revision: at, deleted };
+  }
+
+  return {
+    get revision() {
+      return revision;
+    },
+    apply(group) {
+      let reached = revision;
+      db.exec("BEGIN IMMEDIATE");
+      try {
+        const verdicts = group.map((transaction) => {
+          const verdict = applyOne(transaction, reached + 1);
+          reached = verdict.revision;
+          return verdict;
+        });
+        forget.run(reached - remember);
+        db.exec("COMMIT");
+        revision = reached;
+        return verdicts;
+      } finally {
+        if (db.isTransaction) db.exec("ROLLBACK");
+      }
+    },
+    get(key) {
+      const row = entry.get(key);
+      return row && String(row["json"]);
+    },
+    list(prefix) {
+      const pages: string[] = [];
+      let page: string[] = [];
+      for (const row of entries.iterate(prefix, endOf(prefix))) {
+        page.push(String(row["json"]));
+        if (page.length === pageSize) pages.push(`[${page.splice(0).join()}]`);
+      }
+      if (page.length > 0) pages.push(`[${page.join()}]`);
+      return { revision, pages };
+    },
+    changesAfter(seen) {
+      if (seen < Number(bounds.get()?.["oldest"]) - 1 || seen > revision) return "compacted";
+      return recorded.all(seen).map((row) => String(row["changes"]));
+    },
+    close: () => db.close(),
+  };
+}
+
+/** Entries in one message or one parse, so that no big listing holds up the event loop. */
+const pageSize = 500;
+
+/** The shape of the tables; a store of a later shape is refused, not guessed at. */
+const shape = 1;
+
+const entryJson = `'{"key":' || json_quote(key) || ',"value":' || value || ',"revision":' || revision || '}'`;
+
+function prepare(db: DatabaseSync): void {
+  // Write-ahead log, synced at every commit: one wait for the disk, and nothing acknowledged is lost to a power cut. The
+  // exclusive lock, taken first, keeps a second opener out and the log's index in memory.
+  db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+  if (found > shape) throw new Error(`the store has shape ${found}, this version of Croft knows ${shape}`);
+  db.exec(`
+    BEGIN IMMEDIATE;
+    CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS change (revision INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT;
+    PRAGMA user_version = ${shape};
+    COMMIT;
+  `);
+}
+
+function changesJson(revision: number, { put }: CheckedTransaction, deleted: readonly string[]): string {
+  const puts = put.map(
+    ({ key, json }) => `{"key":${JSON.stringify(key)},"value":${json},"revision":${revision}}`,
+  );
+  return `{"revision":${revision},"put":[${puts.join()}],"deleted":${JSON.stringify(deleted)}}`;
+}

@@ -1,0 +1,72 @@
+/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin */
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parentPort } from "node:worker_threads";
+import type { BackendVerb } from "./backend.ts";
+import { type Database, openDatabase } from "./database.ts";
+
+/** The thread that waits for the disk. Calls come in one by one and are answered in order. */
+export type ThreadCall = { readonly id: number } & (
+  | { readonly verb: "open"; readonly args: [directory: string, remember: number] }
+  | { [Verb in BackendVerb]: { readonly verb: Verb; readonly args: Parameters<Database[Verb]> } }[BackendVerb]
+);
+
+export type ThreadAnswer =
+  | "loaded"
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: Error };
+
+let database: Database | undefined;
+
+parentPort?.on("message", (call: ThreadCall) => parentPort?.postMessage(answer(call)));
+parentPort?.postMessage("loaded" satisfies ThreadAnswer);
+
+function answer(call: ThreadCall): ThreadAnswer {
+  try {
+    return { id: call.id, value: run(call) };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // A full disk is refused cleanly. After any other failed write nobody knows what the disk holds (a failed fsync
+    // forgets it): the thread ends, and only opening the store anew finds out.
+    if (call.verb === "apply" && !isDiskFull(error)) throw error;
+    return { id: call.id, error };
+  }
+}
+
+function open(directory: string, remember: number): number {
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  chmodSync(directory, 0o700);
+  const file = join(directory, "store.sqlite");
+  closeSync(openSync(file, "a", 0o600)); // SQLite gives its log the same mode
+  database = openDatabase(file, remember);
+  // Or a power cut may forget the names.
+  syncDirectory(directory);
+  if (made) syncDirectory(dirname(made));
+  return database.revision;
+}
+
+function run(call: ThreadCall): unknown {
+  if (call.verb === "open") return open(...call.args);
+  if (!database) throw new Error("the store is not open");
+  switch (call.verb) {
+    case "apply":
+      return database.apply(...call.args);
+    case "get":
+      return database.get(...call.args);
+    case "list":
+      return database.list(...call.args);
+    case "changesAfter":
+      return database.changesAfter(...call.args);
+    case "close":
+      return database.close();
+  }
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, "r");
+  fsyncSync(directory);
+  closeSync(directory);
+}
+
+/** SQLITE_FULL, of https://sqlite.org/rescode.html. */
+const isDiskFull = (error: Error) => "errcode" in error && Number(error.errcode) % 256 === 13;

@@ -1,0 +1,78 @@
+/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin */
+import { Worker } from "node:worker_threads";
+import { StoreUnavailable } from "../store.ts";
+import type { Backend, BackendVerb } from "./backend.ts";
+import type { ThreadAnswer, ThreadCall } from "./store-thread-main.ts";
+
+export interface StoreThread {
+  /** Throws what SQLite or the file system has against it. */
+  open(directory: string, remember: number): Promise<Backend>;
+  end(): Promise<void>;
+}
+
+/** Resolves when the thread's code is loaded: nothing but the store's directory need be readable from then on. */
+export async function startStoreThread(): Promise<StoreThread> {
+  const worker = new Worker(new URL("./store-thread-main.ts", import.meta.url));
+  const calls = new Map<number, PromiseWithResolvers<unknown>>();
+  const loaded = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<Error>();
+  let lastId = 0;
+  let over: Error | undefined;
+
+  worker.on("message", (answer: ThreadAnswer) => {
+    if (answer === "loaded") return loaded.resolve();
+    const call = calls.get(answer.id);
+    calls.delete(answer.id);
+    return "error" in answer ? call?.reject(answer.error) : call?.resolve(answer.value);
+  });
+  worker.on("error", (error) => {
+    over = error instanceof Error ? error : new Error(String(error));
+    loaded.reject(over);
+    failed.resolve(over);
+  });
+  worker.on("exit", () => {
+    over ??= new Error("its thread has ended");
+    for (const call of calls.values()) call.reject(over);
+  });
+
+  async function ask(call: ThreadCall): Promise<unknown> {
+    if (over) throw over;
+    const answer = Promise.withResolvers<unknown>();
+    calls.set(call.id, answer);
+    worker.postMessage(call);
+    return answer.promise;
+  }
+
+  function verb<Verb extends BackendVerb>(name: Verb): Backend[Verb] {
+    const method = async (...args: never) => {
+      try {
+        return await ask({ id: ++lastId, verb: name, args });
+      } catch (cause) {
+        throw new StoreUnavailable(`the store cannot ${name}: ${String(cause)}`, { cause });
+      }
+    };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers what `Database` answers
+    return method as Backend[Verb];
+  }
+
+  await loaded.promise;
+  return {
+    async open(directory, remember) {
+      const openedAt = Number(await ask({ id: ++lastId, verb: "open", args: [directory, remember] }));
+      const close = verb("close");
+      return {
+        openedAt,
+        failed: failed.promise,
+        apply: verb("apply"),
+        get: verb("get"),
+        list: verb("list"),
+        changesAfter: verb("changesAfter"),
+        async close() {
+          if (!over) await close();
+          await worker.terminate();
+        },
+      };
+    },
+    end: async () => void (await worker.terminate()),
+  };
+}
