@@ -1,0 +1,36 @@
+import { parseArgs } from "node:util";
+import type { ParseArgsOptionsConfig } from "node:util";
+
+/** One word of `croft …`: the file that carries it out exports this as `command`. */
+export interface Command {
+  /** What follows `croft` on the command line, then what the options mean. */
+  readonly usage: string;
+  /** Resolves to the exit code. Throws `Refusal` for what the operator can mend. */
+  run(args: readonly string[]): Promise<number>;
+}
+
+/** Croft will not, or cannot yet: the message says what to do. Printed without a stack. */
+export class Refusal extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode = 2) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** `util.parseArgs`, strict, whose complaints are refusals. */
+export const readOptions = <const Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Options,
+  { positionals = false }: { positionals?: boolean } = {},
+) => {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: positionals, strict: true });
+  } catch (error) {
+    throw new Refusal(error instanceof Error ? error.message : String(error));
+  }
+};
+
+export const requireRoot = (why: string): void => {
+  if (process.getuid?.() !== 0) throw new Refusal(`needs root, ${why}: run the same as root`);
+};

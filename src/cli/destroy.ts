@@ -1,0 +1,58 @@
+import { rmSync } from "node:fs";
+import { hostNames, layout } from "#config.ts";
+import { destroyMachines } from "#drivers/machine/qemu/qemu-machines.ts";
+import { destroyNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { leaveCache } from "#setup/image-cache.ts";
+import { requireSettings } from "#setup/region-settings.ts";
+import { Refusal, readOptions, requireRoot } from "./command.ts";
+import type { Command } from "./command.ts";
+import {
+  cacheDirOption,
+  cacheDirUsage,
+  dataDirOption,
+  dataDirUsage,
+  readCacheDir,
+  readDataDir,
+} from "./data-dir.ts";
+import { takeDown } from "./down.ts";
+import { readRunning } from "./supervise/programs-file.ts";
+import { say } from "./terminal.ts";
+
+const options = {
+  ...dataDirOption,
+  ...cacheDirOption,
+  yes: { type: "boolean" },
+  "keep-images": { type: "boolean" },
+} as const;
+
+export const command: Command = {
+  usage: `destroy --yes [options]
+
+Ends the region and removes all of it: instances with their disks, networks, records, keys; and the baked images
+when no other region of this machine uses them. Nothing of it can be had back.
+
+  --keep-images      leave the baked images for the next region
+${dataDirUsage}
+${cacheDirUsage}`,
+  async run(args) {
+    const { values } = readOptions(args, options);
+    const dataDir = readDataDir(values["data-dir"]);
+    requireRoot("to remove machines and networks");
+    // Also what keeps a mistyped path from being removed.
+    const { region } = requireSettings(dataDir);
+    if (!values.yes) {
+      throw new Refusal(
+        `this would remove the region ${region} at ${dataDir} with all instances and disks: add --yes to do so`,
+      );
+    }
+    const cacheDir = readCacheDir(values["cache-dir"] ?? readRunning(dataDir)?.cacheDir);
+    const { prefix } = hostNames(dataDir);
+    await takeDown(dataDir);
+    await destroyMachines({ directory: layout(dataDir).machinesDir, cgroup: prefix });
+    await destroyNetworks(prefix);
+    rmSync(dataDir, { recursive: true, force: true });
+    leaveCache(cacheDir, dataDir, { keepImages: values["keep-images"] ?? false });
+    say(`the region at ${dataDir} is gone`);
+    return 0;
+  },
+};

@@ -1,0 +1,50 @@
+import { requireSettings } from "#setup/region-settings.ts";
+import { Refusal, readOptions, requireRoot } from "./command.ts";
+import type { Command } from "./command.ts";
+import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { stopInstances } from "./stop-instances.ts";
+import { endProcesses, isAlive } from "./supervise/process-ref.ts";
+import { readRunning } from "./supervise/programs-file.ts";
+import { endLeftovers } from "./supervise/supervise.ts";
+import { say } from "./terminal.ts";
+
+export const command: Command = {
+  usage: `down [options]
+
+Ends the region's programs. Instances run on, and the next start takes them up again.
+
+  --stop-instances   stop the instances first
+${dataDirUsage}`,
+  async run(args) {
+    const { values } = readOptions(args, { ...dataDirOption, "stop-instances": { type: "boolean" } });
+    const dataDir = readDataDir(values["data-dir"]);
+    requireRoot("to end the region's programs");
+    requireSettings(dataDir);
+    if (values["stop-instances"]) {
+      if (!isUp(dataDir))
+        throw new Refusal(
+          "the region is not running, so its instances cannot be asked to stop: croft start first",
+          1,
+        );
+      await stopInstances(dataDir);
+    }
+    say((await takeDown(dataDir)) ? "the region is down" : "the region was not running");
+    return 0;
+  },
+};
+
+/** Ends the supervisor, which ends its programs, and programs that lost theirs. Returns whether anything was running. */
+export const takeDown = async (dataDir: string): Promise<boolean> => {
+  const running = readRunning(dataDir);
+  if (!running) return false;
+  const wasUp = [running.supervisor, ...Object.values(running.programs)].some(isAlive);
+  // A supervisor gives its programs 4 s.
+  await endProcesses([running.supervisor], 8000);
+  await endLeftovers(dataDir);
+  return wasUp;
+};
+
+const isUp = (dataDir: string): boolean => {
+  const running = readRunning(dataDir);
+  return running !== undefined && isAlive(running.supervisor);
+};

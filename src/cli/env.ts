@@ -1,0 +1,35 @@
+import { spawnSync } from "node:child_process";
+import { ignoresEndpointVariable } from "./aws-version.ts";
+import { readOptions } from "./command.ts";
+import type { Command } from "./command.ts";
+import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { regionEnvironment } from "./region-environment.ts";
+import { say } from "./terminal.ts";
+
+export const command: Command = {
+  usage: `env [options]\n\nPrints export lines for a shell: eval "$(croft env)"\n\n${dataDirUsage}`,
+  async run(args) {
+    const { values } = readOptions(args, dataDirOption);
+    process.stdout.write(exportLines(regionEnvironment(readDataDir(values["data-dir"]))));
+    warn();
+    return 0;
+  },
+};
+
+/** For any POSIX shell. */
+export const exportLines = (variables: Readonly<Record<string, string>>): string =>
+  Object.entries(variables)
+    .map(([name, value]) => `export ${name}=${quoted(value)}\n`)
+    .join("");
+
+const quoted = (value: string) => (/^[\w.:/-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
+
+const warn = (): void => {
+  const { stdout } = spawnSync("aws", ["--version"], { encoding: "utf8", timeout: 10_000 });
+  if (ignoresEndpointVariable(stdout ?? "")) {
+    say(
+      `${stdout.trim().split(" ")[0]} ignores AWS_ENDPOINT_URL and would call the real AWS: use croft aws instead of aws`,
+    );
+  }
+  if (process.env["AWS_SESSION_TOKEN"]) say("AWS_SESSION_TOKEN is set, from elsewhere: unset it");
+};

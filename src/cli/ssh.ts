@@ -1,0 +1,51 @@
+import { join } from "node:path";
+import { become, findCommand } from "./become.ts";
+import { Refusal } from "./command.ts";
+import type { Command } from "./command.ts";
+import { dataDirUsage, takeDataDir } from "./data-dir.ts";
+import { callEc2, valuesOf } from "./region-api.ts";
+
+export const command: Command = {
+  usage: `ssh [--data-dir DIR] -i KEY [ssh options] INSTANCE [command…]
+
+Logs into the instance (i-…) at its public address, as admin unless -l says otherwise.
+
+${dataDirUsage}`,
+  async run(args) {
+    const { dataDir, rest } = takeDataDir(args);
+    const { options, instanceId, remote } = splitSshArguments(rest);
+    const ssh = findCommand("ssh");
+    if (!ssh) throw new Refusal("there is no ssh on the PATH: apt install -y openssh-client");
+    const [address] = valuesOf(
+      "ipAddress",
+      await callEc2(dataDir, "DescribeInstances", { "InstanceId.1": instanceId }),
+    );
+    if (!address) throw new Refusal(`${instanceId} has no public address (is it running?)`, 1);
+    return become(ssh, [
+      ...hostKeyOptions(dataDir, instanceId),
+      ...login(options),
+      ...options,
+      address,
+      ...remote,
+    ]);
+  },
+};
+
+/** What stands before the instance is ssh's, what follows is for the instance's shell. Throws `Refusal`. */
+export const splitSshArguments = (args: readonly string[]) => {
+  const at = args.findIndex((arg) => /^i-[0-9a-f]{8,17}$/.test(arg));
+  const instanceId = args[at];
+  if (instanceId === undefined) throw new Refusal("which instance? croft ssh -i KEY i-… [command…]");
+  return { options: args.slice(0, at), instanceId, remote: args.slice(at + 1) };
+};
+
+/** Known by the instance's id: its address is another's tomorrow. */
+const hostKeyOptions = (dataDir: string, instanceId: string) =>
+  [
+    `HostKeyAlias=${instanceId}`,
+    `UserKnownHostsFile=${join(dataDir, "known_hosts")}`,
+    "StrictHostKeyChecking=accept-new",
+  ].flatMap((option) => ["-o", option]);
+
+const login = (options: readonly string[]) =>
+  options.some((option) => option.startsWith("-l")) ? [] : ["-l", "admin"];

@@ -1,0 +1,50 @@
+import { get } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** What `GET /_croft/health` answers; 200 once `status` is "ready". What a version does not say is absent. */
+export interface Health {
+  readonly status: string;
+  readonly version?: string;
+  /** "kvm" or "tcg". */
+  readonly acceleration?: string;
+  readonly zones?: readonly string[];
+  readonly images?: readonly { readonly id: string; readonly name: string }[];
+  /** Launches that wait for their turn. */
+  readonly queue?: number;
+  readonly [other: string]: unknown;
+}
+
+/** Undefined when nothing answers at the port, or not yet with 200. */
+export const health = (port: number): Promise<Health | undefined> =>
+  new Promise((resolve) => {
+    const request = get(
+      { host: "127.0.0.1", port, path: "/_croft/health", timeout: 2000, agent: false },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => (body += part));
+        response.on("end", () => resolve(response.statusCode === 200 ? parse(body) : undefined));
+        response.on("error", () => resolve(undefined));
+      },
+    );
+    request.on("timeout", () => request.destroy());
+    request.on("error", () => resolve(undefined));
+  });
+
+/** Asks until the region is ready; undefined when `signal` aborts first. */
+export const untilReady = async (port: number, signal: AbortSignal): Promise<Health | undefined> => {
+  while (!signal.aborted) {
+    const answer = await health(port);
+    if (answer?.status === "ready") return answer;
+    await delay(25, undefined, { signal }).catch(() => {});
+  }
+  return undefined;
+};
+
+const parse = (body: string): Health | undefined => {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+};

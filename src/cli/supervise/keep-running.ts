@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface Program {
+  readonly name: string;
+  /** File and arguments. */
+  readonly command: readonly [string, ...string[]];
+  /** A line of the program's stdout, or of its stderr. */
+  readonly heard: (line: string, from: "stdout" | "stderr") => void;
+  readonly started: (pid: number) => void;
+  /** It ended by itself, and is started again in `againInMs`. */
+  readonly ended: (how: string, againInMs: number) => void;
+}
+
+export const restart = { firstMs: 100, mostMs: 5000, steadyMs: 10_000, endMs: 4000 } as const;
+
+/**
+ * Runs the program, again whenever it ends, until `signal` aborts: then SIGTERM, and SIGKILL after 4 s. Waits 100 ms before the
+ * first new start, twice as long before each further one, 5 s at most; a program that ran for 10 s begins anew at 100 ms.
+ */
+export const keepRunning = async (program: Program, signal: AbortSignal): Promise<void> => {
+  let againInMs: number = restart.firstMs;
+  while (!signal.aborted) {
+    const startedAt = performance.now();
+    const how = await once(program, signal);
+    if (signal.aborted) return;
+    if (performance.now() - startedAt >= restart.steadyMs) againInMs = restart.firstMs;
+    program.ended(how, againInMs);
+    await delay(againInMs, undefined, { signal }).catch(() => {});
+    againInMs = Math.min(againInMs * 2, restart.mostMs);
+  }
+};
+
+/** Resolves to how it ended, when it has ended and all it said was heard. */
+const once = ({ command: [file, ...args], heard, started }: Program, signal: AbortSignal): Promise<string> =>
+  new Promise((resolve) => {
+    // A session of its own, so that the terminal's ^C reaches the supervisor only. Its stdin is a pipe that nothing is
+    // written to: at its end the program knows that the supervisor is gone.
+    const child = spawn(file, args, { detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    let kill: NodeJS.Timeout | undefined;
+    const end = () => {
+      child.kill("SIGTERM");
+      kill = setTimeout(() => child.kill("SIGKILL"), restart.endMs);
+    };
+    signal.addEventListener("abort", end, { once: true });
+    const done = (how: string) => {
+      signal.removeEventListener("abort", end);
+      clearTimeout(kill);
+      resolve(how);
+    };
+    eachLine(child.stdout, (line) => heard(line, "stdout"));
+    eachLine(child.stderr, (line) => heard(line, "stderr"));
+    if (child.pid !== undefined) started(child.pid);
+    child.on("error", (error) => done(error.message));
+    // A process the program left behind may hold its output open: what is heard shortly after its end is enough.
+    child.on("exit", () =>
+      setTimeout(() => [child.stdout, child.stderr].map((stream) => stream.destroy()), 200),
+    );
+    child.on("close", (code, by) => done(by ?? `exit ${code}`));
+  });
+
+const eachLine = (stream: Readable, heard: (line: string) => void): void => {
+  createInterface({ input: stream, crlfDelay: Infinity }).on("line", heard);
+};

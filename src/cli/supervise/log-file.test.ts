@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { logFile } from "./log-file.ts";
+
+const scene = (t: TestContext) => {
+  const dir = mkdtempSync(join(tmpdir(), "croft-log-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  return dir;
+};
+const now = () => new Date(0);
+
+test("each line has its time, and a log is not for everyone", (t) => {
+  const file = join(scene(t), "croft.log");
+  logFile(file, { now })("hello");
+  assert.equal(readFileSync(file, "utf8"), "1970-01-01T00:00:00.000Z hello\n");
+  assert.equal(statSync(file).mode & 0o777, 0o640);
+});
+
+test("a full log makes room: the newest lines stay, in so many files", (t) => {
+  const dir = scene(t);
+  const log = logFile(join(dir, "croft.log"), { maxBytes: 60, kept: 3, now });
+  for (let line = 1; line <= 10; line++) log(`line ${line}`);
+  assert.deepEqual(readdirSync(dir).toSorted(), ["croft.log", "croft.log.1", "croft.log.2"]);
+  assert.match(readFileSync(join(dir, "croft.log"), "utf8"), /line 10\n$/);
+  assert.doesNotMatch(readFileSync(join(dir, "croft.log.2"), "utf8"), /line 1\n/);
+});
+
+test("a log goes on where the last run left it", (t) => {
+  const dir = scene(t);
+  logFile(join(dir, "croft.log"), { maxBytes: 60, now })("the first run's line");
+  logFile(join(dir, "croft.log"), { maxBytes: 60, now })("the second run's");
+  assert.match(readFileSync(join(dir, "croft.log.1"), "utf8"), /first/);
+  assert.match(readFileSync(join(dir, "croft.log"), "utf8"), /second/);
+});

@@ -1,0 +1,34 @@
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { layout } from "#config.ts";
+import type { ProcessRef } from "./process-ref.ts";
+
+/** What a supervisor notes in `DIR/run/programs.json`, for `croft status`, `down` and `destroy`, and for the start after it. */
+export interface Running {
+  readonly supervisor: ProcessRef;
+  readonly cacheDir: string;
+  /** By name; a program that is just being started again shows its last process. */
+  readonly programs: Readonly<Record<string, ProcessRef>>;
+}
+
+export const programNames = ["croft", "croft-host", "croft-guest"] as const;
+
+export const pidFile = (dataDir: string): string => join(layout(dataDir).runDir, "croft.pid");
+
+/** Undefined before the first start. */
+export const readRunning = (dataDir: string): Running | undefined => {
+  try {
+    return JSON.parse(readFileSync(programsFile(dataDir), "utf8"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
+export const writeRunning = (dataDir: string, running: Running): void => {
+  const file = programsFile(dataDir);
+  writeFileSync(`${file}.new`, `${JSON.stringify(running, null, 2)}\n`);
+  renameSync(`${file}.new`, file);
+};
+
+const programsFile = (dataDir: string) => join(layout(dataDir).runDir, "programs.json");

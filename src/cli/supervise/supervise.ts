@@ -1,0 +1,101 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { checkout } from "../checkout.ts";
+import { say } from "../terminal.ts";
+import { untilReady } from "./health.ts";
+import type { Health } from "./health.ts";
+import { keepRunning } from "./keep-running.ts";
+import type { Program } from "./keep-running.ts";
+import { logFile } from "./log-file.ts";
+import { endProcesses, processRef } from "./process-ref.ts";
+import type { ProcessRef } from "./process-ref.ts";
+import { programNames, readRunning, writeRunning } from "./programs-file.ts";
+
+export interface Supervised {
+  readonly dataDir: string;
+  readonly cacheDir: string;
+  readonly port: number;
+}
+
+/**
+ * Ends what a supervisor that was killed left running, since two of a kind would fight over the store, and notes this process
+ * as the region's supervisor. The caller holds the data directory's lock.
+ */
+export const becomeSupervisor = async ({ dataDir, cacheDir }: Pick<Supervised, "dataDir" | "cacheDir">) => {
+  await endLeftovers(dataDir);
+  writeRunning(dataDir, { supervisor: ownRef(), cacheDir, programs: {} });
+};
+
+/**
+ * Keeps the three programs running until `signal` aborts, and returns when they have ended. Calls `ready` once, when the API
+ * first answers. Comes after `becomeSupervisor`.
+ */
+export const supervise = async (
+  region: Supervised,
+  ready: (health: Health) => void,
+  signal: AbortSignal,
+): Promise<void> => {
+  const logDir = join(region.dataDir, "log");
+  mkdirSync(logDir, { recursive: true, mode: 0o750 });
+  const note = notes(region);
+  const programs = programNames.map((name) => keepRunning(program(name, region, logDir, note), signal));
+  const patience = setTimeout(() => say(`not ready yet; ${logDir} says what it is doing`), 30_000);
+  const answer = await untilReady(region.port, signal);
+  clearTimeout(patience);
+  if (answer) ready(answer);
+  await Promise.all(programs);
+};
+
+/** Ends the programs last noted, when they still run. */
+export const endLeftovers = async (dataDir: string): Promise<void> =>
+  endProcesses(Object.values(readRunning(dataDir)?.programs ?? {}), 3000);
+
+const program = (
+  name: string,
+  { dataDir, cacheDir }: Supervised,
+  logDir: string,
+  note: (name: string, pid: number) => void,
+): Program => {
+  const log = logFile(join(logDir, `${name}.log`));
+  return {
+    name,
+    command: [
+      process.execPath,
+      join(checkout, "src", "main.ts"),
+      name,
+      "--data-dir",
+      dataDir,
+      "--cache-dir",
+      cacheDir,
+    ],
+    heard(line, from) {
+      log(line);
+      // A program's stdout is its diary; what it says on stderr is for the operator too.
+      if (from === "stderr") process.stderr.write(`${name}: ${line}\n`);
+    },
+    started: (pid) => note(name, pid),
+    ended(how, againInMs) {
+      log(`ended: ${how}`);
+      say(
+        `${name} ended (${how}); starting it again in ${againInMs} ms; its log is ${join(logDir, `${name}.log`)}`,
+      );
+    },
+  };
+};
+
+/** Writes down each process as it starts. */
+const notes = ({ dataDir, cacheDir }: Supervised) => {
+  const supervisor = ownRef();
+  const programs: Record<string, ProcessRef> = {};
+  return (name: string, pid: number): void => {
+    const started = processRef(pid);
+    if (started) programs[name] = started;
+    writeRunning(dataDir, { supervisor, cacheDir, programs });
+  };
+};
+
+const ownRef = (): ProcessRef => {
+  const ref = processRef(process.pid);
+  if (!ref) throw new Error("/proc does not show this process");
+  return ref;
+};

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { debianPackages, missingPackages } from "./debian-packages.ts";
+
+test("on a bare machine every package is missing", () => {
+  assert.deepEqual(
+    missingPackages(() => false),
+    debianPackages,
+  );
+});
+
+test("a package whose command came another way is not missing", () => {
+  const missing = missingPackages((provided) => provided !== "nft");
+  assert.deepEqual(
+    missing.map(({ name }) => name),
+    ["nftables"],
+  );
+});
+
+test("every package says by what it is recognised and what it is for, once", () => {
+  assert.equal(new Set(debianPackages.map(({ name }) => name)).size, debianPackages.length);
+  for (const { name, provides, why } of debianPackages) {
+    assert.match(name, /^[a-z0-9][a-z0-9.+-]+$/);
+    assert.ok(why.length > 0);
+    assert.ok(provides.startsWith("/") || !provides.includes("/"));
+  }
+});

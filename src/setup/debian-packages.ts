@@ -1,0 +1,59 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Every Debian package a region needs, the command or file by which it is recognised (it may have come another way), and why
+ * it is there. None of them starts a service.
+ */
+export const debianPackages: readonly DebianPackage[] = [
+  { name: "qemu-system-x86", provides: "qemu-system-x86_64", why: "runs the machines" },
+  { name: "qemu-utils", provides: "qemu-img", why: "makes their disks" },
+  { name: "iproute2", provides: "ip", why: "builds the networks" },
+  { name: "nftables", provides: "nft", why: "loads security groups" },
+  { name: "conntrack", provides: "conntrack", why: "ends connections a security group no longer allows" },
+  { name: "passt", provides: "pasta", why: "the instances' way out" },
+  { name: "mmdebstrap", provides: "mmdebstrap", why: "bakes the Debian image" },
+  { name: "e2fsprogs", provides: "mke2fs", why: "bakes the image's file system" },
+  { name: "fdisk", provides: "sfdisk", why: "bakes the image's partitions" },
+  { name: "openssh-client", provides: "ssh", why: "croft ssh" },
+];
+
+export interface DebianPackage {
+  readonly name: string;
+  /** A command of the PATH, or a file by its absolute path. */
+  readonly provides: string;
+  readonly why: string;
+}
+
+/** Those whose command or file is not here. Quick: looks at files only. */
+export const missingPackages = (
+  present: (provided: string) => boolean = isPresent,
+): readonly DebianPackage[] => debianPackages.filter(({ provides }) => !present(provides));
+
+/**
+ * Installs them with apt-get, whose output goes to stderr. The package lists are fetched only when they do not know a package,
+ * or turn out to be out of date. Returns whether everything is there now.
+ */
+export const installPackages = (packages: readonly DebianPackage[]): boolean => {
+  const names = packages.map(({ name }) => name);
+  const install = ["install", "-y", "--no-install-recommends", ...names];
+  const listed =
+    spawnSync("apt-cache", ["show", "--no-all-versions", ...names], { stdio: "ignore" }).status === 0;
+  const installed = (listed && apt(install)) || (apt(["update"]) && apt(install));
+  return installed && missingPackages().length === 0;
+};
+
+/** Where root's commands are, also when the PATH is that of a plain user. */
+const commandDirs = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+const isPresent = (provided: string): boolean =>
+  provided.startsWith("/")
+    ? existsSync(provided)
+    : commandDirs.some((dir) => existsSync(join(dir, provided)));
+
+const apt = (args: readonly string[]): boolean =>
+  spawnSync("apt-get", ["-q", ...args], {
+    stdio: ["ignore", 2, 2],
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  }).status === 0;

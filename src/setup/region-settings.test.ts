@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { readChoices, readSettings, requireSettings, settle, writeSettings } from "./region-settings.ts";
+
+const kept = { accountId: "111122223333", region: "eu-central-1", port: 4600, publicPool: "198.18.0.0/16" };
+const noPool = (): never => assert.fail("a region that has its pool is not given another");
+
+test("a new region takes what was chosen and the defaults for the rest", () => {
+  assert.deepEqual(
+    settle(undefined, { region: "eu-central-1" }, () => "198.19.0.0/16"),
+    {
+      accountId: "000000000000",
+      region: "eu-central-1",
+      port: 4566,
+      publicPool: "198.19.0.0/16",
+    },
+  );
+});
+
+test("a later start without options is the region as it was", () => {
+  assert.deepEqual(settle(kept, {}, noPool), kept);
+  assert.deepEqual(settle(kept, { accountId: kept.accountId, region: kept.region }, noPool), kept);
+});
+
+test("the port of a region may change", () => {
+  assert.deepEqual(settle(kept, { port: 4700 }, noPool), { ...kept, port: 4700 });
+});
+
+test("a region keeps its account, name and addresses, and says which it has", () => {
+  assert.throws(
+    () => settle(kept, { accountId: "999999999999" }, noPool),
+    /the account 111122223333, not 999999999999/,
+  );
+  assert.throws(() => settle(kept, { region: "us-east-1" }, noPool), /the name eu-central-1, not us-east-1/);
+  assert.throws(() => settle(kept, { publicPool: "10.127.0.0/16" }, noPool), /198\.18\.0\.0\/16/);
+});
+
+test("options are read as they are written on the command line", () => {
+  assert.deepEqual(readChoices({ "account-id": "012345678901", region: "us-gov-west-1", port: "4600" }), {
+    accountId: "012345678901",
+    region: "us-gov-west-1",
+    port: 4600,
+    publicPool: undefined,
+  });
+});
+
+test("an option that cannot be is refused by its name", () => {
+  for (const accountId of ["1234", "12345678901a", ""]) {
+    assert.throws(() => readChoices({ "account-id": accountId }), /--account-id is twelve digits/);
+  }
+  for (const region of ["Frankfurt", "us-east", "us_east_1", "../etc"]) {
+    assert.throws(() => readChoices({ region }), /--region is a name such as/);
+  }
+  for (const port of ["0", "65536", "-1", "80a", "4566.5", ""]) {
+    assert.throws(() => readChoices({ port }), /--port is a number/);
+  }
+  assert.throws(() => readChoices({ "public-pool": "198.18.1.0/16" }), /--public-pool is a network/);
+});
+
+test("settings outlive the program that wrote them; where there are none there is no region", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "croft-settings-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  assert.equal(readSettings(dir), undefined);
+  assert.throws(() => requireSettings(dir), /there is no region at/);
+  writeSettings(dir, kept);
+  assert.deepEqual(requireSettings(dir), kept);
+});

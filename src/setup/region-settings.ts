@@ -1,0 +1,97 @@
+import { readFileSync, writeFileSync, renameSync } from "node:fs";
+import { Refusal } from "#cli/command.ts";
+import { defaults, layout } from "#config.ts";
+import type { RegionSettings } from "#config.ts";
+import { isNetwork } from "./public-pool.ts";
+
+/** What the command line asks for; what it does not name stays as it was, or is the default. */
+export type RegionChoices = { readonly [K in keyof RegionSettings]?: RegionSettings[K] | undefined };
+
+/** The choices as written on the command line, checked. Throws `Refusal`, naming the option. */
+export const readChoices = (options: {
+  "account-id"?: string | undefined;
+  region?: string | undefined;
+  port?: string | undefined;
+  "public-pool"?: string | undefined;
+}): RegionChoices => ({
+  accountId: checked("--account-id", options["account-id"], (text) => /^\d{12}$/.test(text), "twelve digits"),
+  region: checked("--region", options.region, isRegionName, "a name such as eu-central-1"),
+  port: number(checked("--port", options.port, isPort, "a number from 1 to 65535")),
+  publicPool: checked(
+    "--public-pool",
+    options["public-pool"],
+    (text) => isNetwork(text, 16),
+    "a network of 16 addresses or more, such as 198.18.0.0/16",
+  ),
+});
+
+/**
+ * The settings of a region that was made with `kept`, or is new. Account, region and pool are in the names and addresses of
+ * everything the region holds, so they stay; the port may change.
+ */
+export const settle = (
+  kept: RegionSettings | undefined,
+  choices: RegionChoices,
+  choosePool: () => string,
+): RegionSettings => {
+  if (!kept) {
+    return {
+      accountId: choices.accountId ?? defaults.accountId,
+      region: choices.region ?? defaults.region,
+      port: choices.port ?? defaults.port,
+      publicPool: choices.publicPool ?? choosePool(),
+    };
+  }
+  for (const fixed of ["accountId", "region", "publicPool"] as const) {
+    const asked = choices[fixed];
+    if (asked !== undefined && asked !== kept[fixed]) {
+      throw new Refusal(
+        `this data directory holds a region with ${words[fixed]} ${kept[fixed]}, not ${asked}: ` +
+          "leave the option out, or choose another --data-dir",
+      );
+    }
+  }
+  return { ...kept, port: choices.port ?? kept.port };
+};
+
+const words = { accountId: "the account", region: "the name", publicPool: "the public addresses" } as const;
+
+/** Undefined when there is no region at `dataDir`. */
+export const readSettings = (dataDir: string): RegionSettings | undefined => {
+  try {
+    return JSON.parse(readFileSync(layout(dataDir).settings, "utf8"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
+/** The settings of the region at `dataDir`. Throws `Refusal` when there is none. */
+export const requireSettings = (dataDir: string): RegionSettings => {
+  const settings = readSettings(dataDir);
+  if (!settings)
+    throw new Refusal(
+      `there is no region at ${dataDir}: make one with croft start, or name another --data-dir`,
+    );
+  return settings;
+};
+
+export const writeSettings = (dataDir: string, settings: RegionSettings): void => {
+  const file = layout(dataDir).settings;
+  writeFileSync(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o644, flush: true });
+  renameSync(`${file}.new`, file);
+};
+
+const checked = (
+  option: string,
+  text: string | undefined,
+  accepted: (text: string) => boolean,
+  shape: string,
+): string | undefined => {
+  if (text !== undefined && !accepted(text)) throw new Refusal(`${option} is ${shape}, not "${text}"`);
+  return text;
+};
+
+const isRegionName = (text: string) => text.length <= 32 && /^[a-z]{2}(-[a-z]+)+-\d+$/.test(text);
+const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
+const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
