@@ -1,11 +1,31 @@
 /**
  * What croft-guest is fed by croft-host over a Unix socket, one JSON line each, and nothing else: it keeps what it was last
- * told and goes on serving when the host program is away. A network's sockets ride along with its first line as file
- * descriptors (SCM_RIGHTS), in the order of `guestSockets`.
+ * told and goes on serving when the host program is away. When it connects it says once what it still serves (`GuestHello`);
+ * the host then tells every network whole, with sockets (file descriptors by SCM_RIGHTS, in the order of `guestSockets`,
+ * arriving no later than the end of their line) only where the guest holds none of the network's present namespace.
  */
 export type GuestMessage =
-  | { readonly type: "network"; readonly network: GuestNetwork }
-  | { readonly type: "network-gone"; readonly id: string };
+  /** All there is to know of a network. `enclosed`: fresh sockets come with it, in place of any held before. */
+  | {
+      readonly type: "network";
+      readonly network: GuestNetwork;
+      readonly namespace: string;
+      readonly sockets: "enclosed" | "held";
+    }
+  /** What changed in a network told before. */
+  | {
+      readonly type: "interfaces";
+      readonly network: string;
+      readonly changed: readonly GuestInterface[];
+      readonly gone: readonly string[];
+    }
+  /** Its sockets are closed. A network never mentioned after a reconnect is served on as it was. */
+  | { readonly type: "network-gone"; readonly network: string };
+
+/** The guest's first and only line: for each network it serves, the `namespace` its sockets came with. */
+export interface GuestHello {
+  readonly holds: Readonly<Record<string, string>>;
+}
 
 export interface GuestNetwork {
   readonly id: string;
@@ -18,11 +38,13 @@ export interface GuestNetwork {
 
 export interface GuestInterface {
   readonly id: string;
+  /** Lower case, with colons. */
   readonly mac: string;
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mtu: number;
+  /** Without the network's domain: `ip-10-0-1-5`. */
   readonly hostName: string;
   readonly metadata: GuestMetadata;
 }
@@ -34,7 +56,10 @@ export interface GuestMetadata {
   readonly tokens: "optional" | "required";
   /** IP TTL of answers that carry a token. */
   readonly hopLimit: number;
-  /** Leaves below `/latest/meta-data/`, e.g. `placement/region`. Listings are derived from these, nothing else. */
+  /**
+   * Leaves below `/latest/meta-data/`, e.g. `placement/region`. Listings are derived from these, nothing else. A key pair is
+   * the one leaf `public-keys/0=NAME/openssh-key`: listed as `0=NAME`, asked for as `public-keys/0/openssh-key`.
+   */
   readonly tree: Readonly<Record<string, string>>;
   /** Leaves below `/latest/dynamic/`. */
   readonly dynamic: Readonly<Record<string, string>>;
