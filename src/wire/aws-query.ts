@@ -59,5 +59,5 @@ function validationError(path: string, value: string, constraint: string): ApiEr
 
 /** AWS speaks of `policyArns.1.member.arn` for what was sent as `PolicyArns.member.1.arn`. */
 function memberPath(path: string): string {
-  return path.replace(/(^|\.)([A-Z])/g, (step) => step.toLowerCase());
+  return path.replace(/(^|\.)[A-Z]/g, (start) => start.toLowerCase()).replace(/\.\d+/g, "$&.member");
 }

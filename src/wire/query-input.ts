@@ -55,8 +55,9 @@ export function inputReaders(table: WireTable, dialect: QueryDialect) {
   }
 
   function listReader(element: number, item: string): Reader {
+    const words = item ? [item, "member"] : [];
     return (parameter, path) =>
-      numbered(parameter, path, [item, "member"]).map(([part, at]) => readerOf(element)(part, at));
+      numbered(parameter, path, words).map(([part, at]) => readerOf(element)(part, at));
   }
 
   function mapReader(value: number, keyName: string, valueName: string): Reader {
@@ -135,7 +136,7 @@ const scalars: Readonly<Record<ScalarRow[0], Scalar>> = {
   boolean: { wanted: "boolean", parse: parseBoolean },
   integer: { wanted: "integer", parse: parseInteger },
   float: { wanted: "number", parse: parseNumber },
-  blob: { wanted: "blob", parse: (text) => Buffer.from(text, "base64") },
+  blob: { wanted: "blob", parse: (text) => new Uint8Array(Buffer.from(text, "base64")) },
   "iso-time": { wanted: "timestamp", parse: parseTime },
   "http-time": { wanted: "timestamp", parse: parseTime },
   "epoch-time": { wanted: "timestamp", parse: parseTime },

@@ -1,0 +1,104 @@
+import type { WireRequest } from "#wire/protocol.ts";
+import { incompleteSignature, missingToken, signatureMismatch } from "./sign-in-error.ts";
+import { algorithm, queryPairs, terminator } from "./signature.ts";
+
+/** What a request says of its signature, complete and well formed but not yet believed. */
+export interface SignatureClaim {
+  readonly accessKeyId: string;
+  readonly region: string;
+  readonly service: string;
+  /** `YYYYMMDDTHHMMSSZ`. */
+  readonly amzDate: string;
+  readonly signedHeaders: readonly string[];
+  /** 64 hex digits. */
+  readonly signature: string;
+  readonly sessionToken: string | undefined;
+  /** Presigned: for how long from `amzDate` on. */
+  readonly validMs?: number;
+}
+
+/** Throws MissingAuthenticationToken, IncompleteSignature, SignatureDoesNotMatch; URIError for a query that cannot be read. */
+export function signatureClaim({ headers, query }: Pick<WireRequest, "headers" | "query">): SignatureClaim {
+  const { authorization } = headers;
+  if (authorization !== undefined) return headerClaim(authorization, headers);
+  const parameters = new Map(queryPairs(query));
+  if (!parameters.has("X-Amz-Algorithm")) throw missingToken();
+  return presignedClaim(parameters);
+}
+
+function headerClaim(authorization: string, headers: WireRequest["headers"]): SignatureClaim {
+  const [scheme, ...rest] = authorization.trim().split(/[\s,]+/);
+  const said = new Map(scheme === algorithm ? rest.map((part) => splitOnce(part, "=")) : []);
+  const [credential, signature, signedHeaders] = ["Credential", "Signature", "SignedHeaders"].map((name) =>
+    said.get(name),
+  );
+  const amzDate = headers["x-amz-date"];
+  if (!credential || !signature || !signedHeaders || !amzDate)
+    throw incompleteSignature(
+      [
+        ...["Credential", "Signature", "SignedHeaders"]
+          .filter((name) => !said.get(name))
+          .map((name) => `Authorization header requires '${name}' parameter.`),
+        ...(amzDate
+          ? []
+          : ["Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."]),
+      ].join(" "),
+    );
+  return {
+    ...scopeOf(credential, amzDate),
+    signedHeaders: signedHeaders.split(";"),
+    signature: hexOf(signature),
+    sessionToken: headers["x-amz-security-token"],
+  };
+}
+
+function presignedClaim(parameters: ReadonlyMap<string, string>): SignatureClaim {
+  const take = (name: string) => {
+    const value = parameters.get(name);
+    if (!value)
+      throw incompleteSignature(
+        `AWS query-string parameters must include '${name}'. Re-examine the query-string parameters.`,
+      );
+    return value;
+  };
+  if (take("X-Amz-Algorithm") !== algorithm)
+    throw incompleteSignature(`Unsupported AWS 'algorithm': '${parameters.get("X-Amz-Algorithm")}'.`);
+  const expiresSeconds = Number(take("X-Amz-Expires"));
+  const week = 7 * 24 * 3600;
+  if (!(expiresSeconds > 0 && expiresSeconds <= week))
+    throw incompleteSignature("X-Amz-Expires must be between 1 and 604800 seconds");
+  return {
+    ...scopeOf(take("X-Amz-Credential"), take("X-Amz-Date")),
+    signedHeaders: take("X-Amz-SignedHeaders").split(";"),
+    signature: hexOf(take("X-Amz-Signature")),
+    sessionToken: parameters.get("X-Amz-Security-Token"),
+    validMs: expiresSeconds * 1000,
+  };
+}
+
+function scopeOf(credential: string, amzDate: string) {
+  const [accessKeyId, day, region, service, last, more] = credential.split("/");
+  if (!accessKeyId || !day || !region || !service || last !== terminator || more !== undefined)
+    throw incompleteSignature(
+      `Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '${credential}'`,
+    );
+  if (!/^\d{8}T\d{6}Z$/.test(amzDate))
+    throw incompleteSignature(
+      `Date must be in ISO-8601 'basic format'. Got '${amzDate}'. See http://en.wikipedia.org/wiki/ISO_8601`,
+    );
+  if (day !== amzDate.slice(0, 8))
+    throw signatureMismatch(
+      `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${day}' != '${amzDate.slice(0, 8)}', from '${amzDate}'.`,
+    );
+  return { accessKeyId, region, service, amzDate };
+}
+
+function hexOf(signature: string): string {
+  if (!/^[0-9a-f]{64}$/.test(signature)) throw signatureMismatch();
+  return signature;
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}

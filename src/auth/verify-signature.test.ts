@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
+import { test } from "node:test";
+import { SignatureV4 } from "@smithy/signature-v4";
+import { ApiError } from "#api/error.ts";
+import { signRequest } from "./sign-request.ts";
+import { verifySignature } from "./verify-signature.ts";
+
+const now = Date.parse("2026-03-04T05:06:07Z");
+const minute = 60_000;
+const credentials = {
+  accessKeyId: "AKIDEXAMPLE",
+  secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+};
+const secretOf = (id: string) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined);
+const body = Buffer.from("Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=a%20b");
+const plain = {
+  method: "POST",
+  path: "/",
+  query: "",
+  headers: {
+    host: "127.0.0.1:4566",
+    "content-type": "application/x-www-form-urlencoded",
+    "x-spaced": "  a   b ",
+  },
+  body,
+};
+const signedBy = (
+  changes: { service?: string; nowMs?: number; secretAccessKey?: string; accessKeyId?: string } = {},
+) => {
+  const { service = "ec2", nowMs = now, ...keys } = changes;
+  return {
+    ...plain,
+    headers: signRequest(plain, { ...credentials, ...keys }, { region: "us-east-1", service, nowMs }),
+  };
+};
+type Signed = ReturnType<typeof signedBy>;
+const verify = (request: Omit<Signed, "body">, sent = body, at = now) =>
+  verifySignature(request, sent, secretOf, at);
+
+test("a signed request tells who signed it, for which region and service", () => {
+  assert.deepEqual(verify(signedBy()), {
+    accessKeyId: "AKIDEXAMPLE",
+    region: "us-east-1",
+    service: "ec2",
+    sessionToken: undefined,
+  });
+});
+
+test("what AWS's own signer signs is accepted, and ours is equal to it", async () => {
+  const request = {
+    method: "POST",
+    protocol: "http:",
+    hostname: "127.0.0.1",
+    port: 4566,
+    path: "/a b/%41",
+    query: { "x y": "ü*'()", b: ["2", "1"], A: "" },
+    headers: { host: "127.0.0.1:4566", "x-spaced": " a   b " },
+    body: body.toString(),
+  };
+  const theirs = await awsSigner().sign(request, { signingDate: new Date(now) });
+  const wire = {
+    method: "POST",
+    path: "/a b/%41",
+    query: "x%20y=%C3%BC*'()&b=2&b=1&A=",
+    headers: theirs.headers,
+  };
+  assert.equal(verify(wire).accessKeyId, "AKIDEXAMPLE");
+
+  const headers = {
+    ...request.headers,
+    "x-amz-content-sha256": theirs.headers["x-amz-content-sha256"] ?? "",
+  };
+  const ours = signRequest({ ...wire, headers, body }, credentials, {
+    region: "us-east-1",
+    service: "ec2",
+    nowMs: now,
+  });
+  assert.equal(ours["authorization"], theirs.headers["authorization"]);
+});
+
+test("a presigned request is accepted for as long as it says, and no longer", async () => {
+  const request = await presigned(3600);
+  const empty = Buffer.alloc(0);
+  assert.deepEqual(verify(request, empty, now + 59 * minute).service, "sts");
+  refused(
+    () => verify(request, empty, now + 61 * minute),
+    "SignatureDoesNotMatch",
+    /^Signature expired: 20260304T050607Z/,
+  );
+  refused(
+    () => verify(request, empty, now - 16 * minute),
+    "SignatureDoesNotMatch",
+    /^Signature not yet current/,
+  );
+  refused(
+    () => verify({ ...request, query: `${request.query}&DurationSeconds=900` }, empty),
+    "SignatureDoesNotMatch",
+  );
+  refused(
+    () => verify({ ...request, query: request.query.replace("=3600", "=7200") }, empty),
+    "SignatureDoesNotMatch",
+  );
+  refused(
+    () => verify({ ...request, query: request.query.replace("=3600", "=604801") }, empty),
+    "IncompleteSignature",
+  );
+  refused(
+    () => verify({ ...request, query: request.query.replace(/X-Amz-Date=\w+&?/, "") }, empty),
+    "IncompleteSignature",
+    /'X-Amz-Date'/,
+  );
+});
+
+test("the session token is handed on from header and query", async () => {
+  const keys = { ...credentials, sessionToken: "token/+=" };
+  const headers = signRequest(plain, keys, { region: "us-east-1", service: "ec2", nowMs: now });
+  assert.equal(verify({ ...plain, headers }).sessionToken, "token/+=");
+  assert.equal(verify(await presigned(60, keys), Buffer.alloc(0)).sessionToken, "token/+=");
+});
+
+test("a wrong secret and any change to what was signed are refused", () => {
+  const signed = signedBy();
+  refused(
+    () => verify(signedBy({ secretAccessKey: "wrong" })),
+    "SignatureDoesNotMatch",
+    /^The request signature we calculated/,
+    403,
+  );
+  refused(() => verify(signed, Buffer.from("Action=TerminateInstances")), "SignatureDoesNotMatch");
+  refused(() => verify({ ...signed, method: "GET" }), "SignatureDoesNotMatch");
+  refused(() => verify({ ...signed, path: "/x" }), "SignatureDoesNotMatch");
+  refused(() => verify({ ...signed, query: "Action=TerminateInstances" }), "SignatureDoesNotMatch");
+  refused(() => verify(withHeaders(signed, { host: "elsewhere" })), "SignatureDoesNotMatch");
+  refused(() => verify(changed(signed, "us-east-1", "eu-west-1")), "SignatureDoesNotMatch");
+  refused(() => verify(changed(signed, "/ec2/", "/sts/")), "SignatureDoesNotMatch");
+  refused(() => verify(changed(signed, /Signature=.*/, "Signature=00")), "SignatureDoesNotMatch");
+});
+
+test("UNSIGNED-PAYLOAD does not free a request from signing its body", () => {
+  const headers = {
+    host: "localhost",
+    "x-amz-date": "20260304T050607Z",
+    "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+  };
+  const names = "host;x-amz-content-sha256;x-amz-date";
+  const lines = "host:localhost\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20260304T050607Z\n";
+  const canonical = `POST\n/\n\n${lines}\n${names}\nUNSIGNED-PAYLOAD`;
+  const scope = "20260304/us-east-1/ec2/aws4_request";
+  const text = `AWS4-HMAC-SHA256\n20260304T050607Z\n${scope}\n${createHash("sha256").update(canonical).digest("hex")}`;
+  const key = scope
+    .split("/")
+    .reduce<string | Buffer>(
+      (k, part) => createHmac("sha256", k).update(part).digest(),
+      `AWS4${credentials.secretAccessKey}`,
+    );
+  const signature = createHmac("sha256", key).update(text).digest("hex");
+  const authorization = `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+  refused(() => verify({ ...plain, headers: { ...headers, authorization } }), "SignatureDoesNotMatch");
+});
+
+test("clocks may differ by 15 minutes", () => {
+  const signed = signedBy();
+  verify(signed, body, now + 15 * minute);
+  verify(signed, body, now - 15 * minute);
+  refused(
+    () => verify(signed, body, now + 15 * minute + 1),
+    "RequestExpired",
+    /^Request has expired\.$/,
+    400,
+  );
+  refused(() => verify(signed, body, now - 15 * minute - 1), "RequestExpired");
+});
+
+test("an unknown access key is refused in the words of the service", () => {
+  refused(
+    () => verify(signedBy({ accessKeyId: "AKIDOTHER" })),
+    "AuthFailure",
+    /^AWS was not able to validate the provided access credentials$/,
+    401,
+  );
+  refused(
+    () => verify(signedBy({ accessKeyId: "AKIDOTHER", service: "sts" })),
+    "InvalidClientTokenId",
+    /^The security token/,
+    403,
+  );
+});
+
+test("what is no complete signature is refused with what is missing", () => {
+  const signed = signedBy();
+  refused(
+    () => verify(plain),
+    "MissingAuthenticationToken",
+    /^Request is missing Authentication Token$/,
+    403,
+  );
+  refused(
+    () => verify(withHeaders(plain, { authorization: "Basic dTpw" })),
+    "IncompleteSignature",
+    /'Credential'.*'Signature'.*'SignedHeaders'.*'X-Amz-Date'/,
+  );
+  refused(
+    () => verify(changed(signed, /, Signature=.*/, "")),
+    "IncompleteSignature",
+    /^Authorization header requires 'Signature' parameter\.$/,
+  );
+  refused(() => verify(changed(signed, "/aws4_request", "")), "IncompleteSignature", /5 slash-delimited/);
+  refused(
+    () => verify(changed(signed, "/20260304/", "/20260303/")),
+    "SignatureDoesNotMatch",
+    /'20260303' != '20260304'/,
+  );
+  refused(() => verify(changed(signed, /host;/, "")), "SignatureDoesNotMatch", /'Host'/);
+  refused(() => verify(withHeaders(signed, { "x-amz-date": "20261399T999999Z" })), "SignatureDoesNotMatch");
+  refused(() => verify({ ...plain, query: "X-Amz-Algorithm=%zz" }), "MalformedQueryString");
+});
+
+const awsSigner = (
+  keys: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } = credentials,
+  service = "ec2",
+) => new SignatureV4({ service, region: "us-east-1", credentials: keys, sha256: Sha256 });
+
+class Sha256 {
+  #hash;
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", bytes(secret));
+  }
+  update(data: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash.update(bytes(data));
+  }
+  async digest() {
+    return new Uint8Array(this.#hash.digest());
+  }
+  reset() {}
+}
+
+function bytes(data: string | ArrayBuffer | ArrayBufferView): Buffer {
+  if (typeof data === "string") return Buffer.from(data);
+  return ArrayBuffer.isView(data)
+    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    : Buffer.from(data);
+}
+
+async function presigned(expiresIn: number, keys: Parameters<typeof awsSigner>[0] = credentials) {
+  const { query, headers } = await awsSigner(keys, "sts").presign(
+    {
+      method: "GET",
+      protocol: "http:",
+      hostname: "localhost",
+      path: "/",
+      headers: { host: "localhost" },
+      query: { Action: "GetCallerIdentity", Version: "2011-06-15" },
+    },
+    { expiresIn, signingDate: new Date(now) },
+  );
+  const text = Object.entries(query ?? {}).map(
+    ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
+  );
+  return { method: "GET", path: "/", query: text.join("&"), headers };
+}
+
+function withHeaders(request: Omit<Signed, "body">, headers: Record<string, string>) {
+  return { ...request, headers: { ...request.headers, ...headers } };
+}
+
+function changed(request: Signed, found: string | RegExp, by: string) {
+  return withHeaders(request, { authorization: request.headers["authorization"]!.replace(found, by) });
+}
+
+function refused(attempt: () => unknown, code: string, message = /./, status?: number) {
+  assert.throws(attempt, (error) => {
+    assert(error instanceof ApiError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    if (status) assert.equal(error.status, status);
+    return true;
+  });
+}

@@ -1,0 +1,56 @@
+import { timingSafeEqual } from "node:crypto";
+import type { WireRequest } from "#wire/protocol.ts";
+import { signatureOf } from "./signature.ts";
+import { signatureClaim, type SignatureClaim } from "./signature-claim.ts";
+import { malformedQuery, requestExpired, signatureMismatch, unknownAccessKey } from "./sign-in-error.ts";
+
+export interface SignedIn {
+  readonly accessKeyId: string;
+  readonly region: string;
+  /** The name AWS signs by: "ec2", "sts". */
+  readonly service: string;
+  /** As sent, not yet looked at. */
+  readonly sessionToken: string | undefined;
+}
+
+/** How far the caller's clock may be from ours. */
+const skewMs = 15 * 60_000;
+
+/**
+ * Who signed the request, in a header or in the query, by Signature Version 4 over this very body. Throws `ApiError` in the
+ * words of the service that was asked for.
+ */
+export function verifySignature(
+  request: Pick<WireRequest, "method" | "path" | "query" | "headers">,
+  body: Buffer,
+  secretOf: (accessKeyId: string) => string | undefined,
+  nowMs: number,
+): SignedIn {
+  const claim = wellEncoded(() => signatureClaim(request));
+  const { accessKeyId, region, service, sessionToken } = claim;
+  if (!claim.signedHeaders.includes("host"))
+    throw signatureMismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
+  const secret = secretOf(accessKeyId);
+  if (secret === undefined) throw unknownAccessKey(service);
+  checkTime(claim, nowMs);
+  const expected = wellEncoded(() => signatureOf({ ...claim, request, body }, secret));
+  const given = Buffer.from(claim.signature, "hex");
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw signatureMismatch();
+  return { accessKeyId, region, service, sessionToken };
+}
+
+function checkTime({ service, amzDate, validMs }: SignatureClaim, nowMs: number): void {
+  const signedMs = Date.parse(amzDate.replace(/(....)(..)(..T..)(..)(..Z)/, "$1-$2-$3:$4:$5"));
+  // A presigned request lives as long as it says; the clocks' difference counts only towards its beginning.
+  const late = nowMs > signedMs + (validMs ?? skewMs);
+  const early = signedMs > nowMs + skewMs;
+  if (late || early || Number.isNaN(signedMs)) throw requestExpired(service, amzDate, nowMs);
+}
+
+function wellEncoded<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof URIError ? malformedQuery() : error;
+  }
+}
