@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test, type TestContext } from "node:test";
+import { describe, test, type TestContext } from "node:test";
 import { FakeClock } from "#testing/fake-clock.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
 import { ModelStore, randomTransaction } from "./model-store.ts";
@@ -21,7 +21,7 @@ export function testStore(name: string, openStore: OpenStore): void {
   const open = (t: TestContext, remember = 1000, clock = new FakeClock()) =>
     openStore(t, { remember, clock });
 
-  suite(name, () => {
+  describe(name, () => {
     test("what was put is found, with the revision that wrote it", async (t) => {
       const store = await open(t);
       assert.equal(await store.get("volume/1/here/vol-1"), undefined);
@@ -128,8 +128,6 @@ export function testStore(name: string, openStore: OpenStore): void {
 
     test("transactions over the limits, and what is no transaction, are refused whole", async (t) => {
       const store = await open(t);
-      const puts = (count: number) => Array.from({ length: count }, (_, n) => ({ key: `a/${n}`, value: "" }));
-      const big = (bytes: number) => ({ put: [{ key: "a/big", value: "x".repeat(bytes) }] });
       await store.commit({ put: puts(transactionLimits.entries) });
       await store.commit(big(transactionLimits.bytes - 100));
       const before = await store.list("");
@@ -295,3 +293,7 @@ async function take(watch: AsyncIterable<Changes>, count: number): Promise<Chang
 /** Errors compare by what they say, not by where they were made. */
 const plain = (end: unknown) =>
   end instanceof ExpectationFailed ? { failed: end.expectation, revision: end.revision } : end;
+
+const puts = (count: number) => Array.from({ length: count }, (_, n) => ({ key: `a/${n}`, value: "" }));
+
+const big = (bytes: number) => ({ put: [{ key: "a/big", value: "x".repeat(bytes) }] });

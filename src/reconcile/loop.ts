@@ -1,0 +1,130 @@
+import type { Clock } from "#clock.ts";
+import type { Feed } from "#store/feed.ts";
+import { ExpectationFailed, type Store } from "#store/store.ts";
+import { KeyQueue, type LookAt } from "./key-queue.ts";
+import type { Reconciler } from "./outcome.ts";
+
+export interface ReconcileOptions {
+  readonly clock: Clock;
+  /** Told when a record fails, and again only when it fails with another message. */
+  readonly log: (failure: ReconcileFailure) => void;
+  /** No step begins after it aborts. */
+  readonly signal: AbortSignal;
+  /** Steps of one reconciler that may run at once. */
+  readonly concurrency?: number;
+}
+
+export interface ReconcileFailure {
+  readonly key: string;
+  readonly message: string;
+  readonly error: unknown;
+}
+
+export interface ReconcileLoop {
+  /** Look at this record now: something that the store does not hold has changed. */
+  nudge(key: string): void;
+  /** Resolves when the signal has aborted and the last step has ended. */
+  readonly stopped: Promise<void>;
+}
+
+/**
+ * Steps every record of the reconcilers' kinds, then each again whenever it changes or `affected` names it; never two steps
+ * of one record at once. A step that throws is repeated after a while, which doubles up to some seconds; a change or a nudge
+ * does not wait for that.
+ */
+export function runReconcilers(
+  store: Store,
+  feed: Feed,
+  reconcilers: readonly Reconciler[],
+  options: ReconcileOptions,
+): ReconcileLoop {
+  const { clock, log, signal, concurrency = defaultConcurrency } = options;
+  const loops = reconcilers.map((reconciler) => {
+    const lookAt = patiently(feed, log, (key) => step(store, feed, reconciler, key));
+    return { reconciler, queue: new KeyQueue(lookAt, clock, concurrency) };
+  });
+
+  function nudge(key: string): void {
+    for (const { reconciler, queue } of loops) if (key.startsWith(`${reconciler.kind}/`)) queue.add(key);
+  }
+
+  for (const { reconciler, queue } of loops)
+    for (const { key } of feed.list(`${reconciler.kind}/`)) queue.add(key);
+
+  feed.onChange((key, now, before) => {
+    nudge(key);
+    for (const { reconciler, queue } of loops)
+      for (const other of reconciler.affected?.(key, now?.value, before?.value) ?? []) queue.add(other);
+  });
+
+  return {
+    nudge,
+    stopped: closedAfter(
+      signal,
+      loops.map(({ queue }) => queue),
+    ),
+  };
+}
+
+/** Steps mostly wait for a program or the kernel; enough that a few slow ones do not hold up the rest. */
+const defaultConcurrency = 32;
+
+async function step(
+  store: Store,
+  feed: Feed,
+  reconciler: Reconciler,
+  key: string,
+): Promise<number | undefined> {
+  const outcome = await reconciler.step(key);
+  switch (outcome.kind) {
+    case "settled":
+      return undefined;
+    case "wait":
+      return outcome.ms;
+    case "moved": {
+      const { revision } = await store.commit(outcome.transaction);
+      await feed.reached(revision);
+      return 0;
+    }
+  }
+}
+
+/** Turns what `lookAt` throws into a later look. */
+function patiently(feed: Feed, log: ReconcileOptions["log"], lookAt: LookAt): LookAt {
+  const troubles = new Map<string, Trouble>();
+  return async (key) => {
+    try {
+      const againInMs = await lookAt(key);
+      troubles.delete(key);
+      return againInMs;
+    } catch (error) {
+      const trouble = troubles.get(key) ?? { lostRaces: 0, failures: 0, message: "" };
+      troubles.set(key, trouble);
+      if (error instanceof ExpectationFailed && trouble.lostRaces++ < mostLostRaces) {
+        await feed.reached(error.revision).catch(() => {}); // the feed is over, and so is the loop
+        return 0;
+      }
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== trouble.message) log({ key, message, error });
+      trouble.message = message;
+      return Math.min(firstBackoffMs * 2 ** trouble.failures++, longestBackoffMs);
+    }
+  };
+}
+
+interface Trouble {
+  lostRaces: number;
+  failures: number;
+  message: string;
+}
+
+/** Losing to another writer is no failure, but an expectation that never holds is one. */
+const mostLostRaces = 5;
+const firstBackoffMs = 100;
+const longestBackoffMs = 5000;
+
+async function closedAfter(signal: AbortSignal, queues: readonly KeyQueue[]): Promise<void> {
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  await Promise.all(queues.map((queue) => queue.close()));
+}
