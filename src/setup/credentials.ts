@@ -1,17 +1,10 @@
 import { randomInt } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import type { Credentials } from "#auth/sign-request.ts";
 import { Refusal } from "#cli/command.ts";
 import { layout } from "#config.ts";
 
-/** The access key of the region's account. */
-export interface Credentials {
-  /** "AKIA" and 16 capitals and digits. */
-  readonly accessKeyId: string;
-  /** 40 letters and digits. */
-  readonly secretAccessKey: string;
-}
-
-/** Makes the key when there is none; readable by root only. */
+/** Makes the access key of the region's account when there is none; readable by root only. */
 export const makeCredentials = (dataDir: string): void => {
   try {
     // `wx`: the first one made is the one that stays.
@@ -37,6 +30,7 @@ export const readCredentials = (dataDir: string): Credentials => {
   }
 };
 
+/** "AKIA" and 16 capitals and digits; 40 letters and digits. */
 export const newCredentials = (random: (below: number) => number = randomInt): Credentials => ({
   accessKeyId: `AKIA${letters(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", random)}`,
   secretAccessKey: letters(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", random),

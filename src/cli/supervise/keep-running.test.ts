@@ -4,6 +4,8 @@ import type { TestContext } from "node:test";
 import { keepRunning } from "./keep-running.ts";
 import { isAlive, processRef } from "./process-ref.ts";
 
+const nobody = () => {};
+
 /** A program that is a shell script, and what was heard of it. */
 const scene = (t: TestContext, script: string) => {
   const ending = new AbortController();
@@ -11,7 +13,7 @@ const scene = (t: TestContext, script: string) => {
   const heard: string[] = [];
   const pids: number[] = [];
   const pauses: number[] = [];
-  let changed = () => {};
+  let changed: () => void = nobody;
   const running = keepRunning(
     {
       name: "script",
