@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { run } from "#drivers/linux/commands.ts";
+import { diskConformance } from "../disk-conformance.ts";
+import type { DiskDriver } from "../disk-driver.ts";
+import { openQcow2Disks } from "./qcow2-disks.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "croft-disks-"));
+const directory = join(scratch, "disks");
+const image = join(scratch, "image.qcow2");
+let disks: DiskDriver;
+
+before(async () => {
+  const raw = join(scratch, "image.raw");
+  writeFileSync(raw, Buffer.alloc(1024 * 1024, "image "));
+  await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, image]);
+  disks = await openQcow2Disks(directory);
+});
+after(() => rmSync(scratch, { recursive: true }));
+
+diskConformance("qcow2 disks", { driver: () => disks, image });
+
+const from = (source: string) => disks.ensure({ id: "vol-bad", sizeGiB: 1, image: source });
+
+describe("a qcow2 disk", () => {
+  test("begins with its image's bytes and goes on with zeros", async () => {
+    await disks.ensure({ id: "vol-bytes", sizeGiB: 1, image });
+    const { path } = await disks.locate("vol-bytes");
+    const raw = join(scratch, "read.raw");
+    await run("qemu-img", ["dd", "-f", "qcow2", "-O", "raw", "bs=1M", "count=2", `if=${path}`, `of=${raw}`]);
+    const bytes = readFileSync(raw);
+    assert.deepEqual(bytes.subarray(0, 1024 * 1024), Buffer.alloc(1024 * 1024, "image "));
+    assert.ok(bytes.subarray(1024 * 1024).every((byte) => byte === 0));
+    await disks.remove("vol-bytes");
+  });
+
+  test("is for its owner's eyes only, as is all around it", async () => {
+    await disks.ensure({ id: "vol-mode", sizeGiB: 1 });
+    const { path } = await disks.locate("vol-mode");
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(statSync(directory).mode & 0o777, 0o700);
+    await disks.remove("vol-mode");
+  });
+
+  test("keeps its image though its own header is rewritten to name another file", async () => {
+    await disks.ensure({ id: "vol-forged", sizeGiB: 1, image });
+    const { path } = await disks.locate("vol-forged");
+    await run("qemu-img", ["rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/shadow", path]);
+    assert.equal((await disks.locate("vol-forged")).backing, image);
+    await disks.remove("vol-forged");
+  });
+
+  test("is not made from an image that depends on another file, is too large, or is none; nothing stays of it", async () => {
+    const chained = join(scratch, "chained.qcow2");
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", image, "-F", "qcow2", chained]);
+    const large = join(scratch, "large.qcow2");
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", large, "2G"]);
+    const outside = join(scratch, "outside.qcow2");
+    const data = `data_file=${join(scratch, "data.raw")}`;
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", "-o", data, outside, "1G"]);
+    await assert.rejects(from(chained), /depends on another file/);
+    await assert.rejects(from(outside), /depends on another file/);
+    await assert.rejects(from(large), /2147483648 bytes/);
+    await assert.rejects(from(join(scratch, "image.raw")), /qcow2/);
+    await assert.rejects(from(join(scratch, "nowhere")), /nowhere/);
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test("that was half made when its driver died is no disk, and goes when the next one opens", async () => {
+    mkdirSync(join(directory, "vol-half.0b5c"));
+    assert.deepEqual(await disks.list(), []);
+    await openQcow2Disks(directory);
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test("has an id that is no path", async () => {
+    await assert.rejects(disks.ensure({ id: "../vol", sizeGiB: 1 }), /not a disk's id/);
+    await assert.rejects(disks.remove(".."), /not a disk's id/);
+  });
+});

@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, open, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { run } from "#drivers/linux/commands.ts";
+import type { DiskDriver, DiskSpec } from "../disk-driver.ts";
+
+/**
+ * Disks as qcow2 files that only root may open, each in a directory `ID` with a link to the image it is a difference to.
+ * The link counts, not the file's own header: a machine could rewrite that to name any file of this host. The image's file
+ * must stay, and stay as it is.
+ */
+export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  for (const name of await readdir(directory))
+    if (isUnfinished(name)) await rm(join(directory, name), { recursive: true });
+
+  const list = async () => (await readdir(directory)).filter((name) => !isUnfinished(name));
+  const placeOf = (id: string): string => {
+    if (!/^[\w-]+$/.test(id)) throw new Error(`not a disk's id: ${id}`);
+    return join(directory, id);
+  };
+
+  return {
+    ensure: async (disk) => {
+      const place = placeOf(disk.id);
+      if ((await list()).includes(disk.id)) return;
+      const unfinished = unfinishedName(place);
+      await mkdir(unfinished, { mode: 0o700 });
+      try {
+        await create(unfinished, disk);
+        // Fails when someone was faster, since a directory with files in it is never replaced.
+        await rename(unfinished, place).catch(unless("ENOTEMPTY"));
+        await sync(directory);
+      } finally {
+        await rm(unfinished, { recursive: true, force: true });
+      }
+    },
+    locate: async (id) => {
+      const place = placeOf(id);
+      if (!(await list()).includes(id)) throw new Error(`there is no disk ${id}`);
+      const backing = await readlink(join(place, IMAGE)).catch(unless("ENOENT"));
+      const path = join(place, DISK);
+      return backing === undefined ? { path } : { path, backing };
+    },
+    remove: async (id) => {
+      const unfinished = unfinishedName(placeOf(id));
+      await rename(placeOf(id), unfinished).catch(unless("ENOENT"));
+      await sync(directory);
+      await rm(unfinished, { recursive: true, force: true });
+    },
+    list,
+  };
+};
+
+/** Whole on the disk when this returns. */
+const create = async (place: string, { sizeGiB, image }: DiskSpec): Promise<void> => {
+  const path = join(place, DISK);
+  const bytes = sizeGiB * 1024 ** 3;
+  if (image === undefined) await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(bytes)]);
+  else {
+    const source = resolve(image);
+    await checkImage(source, bytes);
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", source, "-F", "qcow2", path, String(bytes)]);
+    await symlink(source, join(place, IMAGE));
+  }
+  await chmod(path, 0o600);
+  await sync(path);
+  await sync(place);
+};
+
+/** An image that leads on to other files could show its disks any file of this host. */
+const checkImage = async (image: string, diskBytes: number): Promise<void> => {
+  const { "virtual-size": bytes, ...info } = await inspect(image);
+  const other = info["backing-filename"] ?? info["format-specific"]?.data?.["data-file"];
+  if (other !== undefined) throw new Error(`image ${image} depends on another file: ${other}`);
+  if (bytes > diskBytes) throw new Error(`image ${image} has ${bytes} bytes, its disk only ${diskBytes}`);
+};
+
+/** What the header of a qcow2 file says, in use or not. Throws when it is none. */
+const inspect = async (path: string): Promise<ImageInfo> => {
+  const printed = await run("qemu-img", ["info", "-U", "--output=json", "-f", "qcow2", path]);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- qemu-img's documented output
+  return JSON.parse(printed) as ImageInfo;
+};
+
+interface ImageInfo {
+  readonly "virtual-size": number;
+  readonly "backing-filename"?: string;
+  readonly "format-specific"?: { readonly data?: { readonly "data-file"?: string } };
+}
+
+const sync = async (path: string): Promise<void> => {
+  await using file = await open(path, "r");
+  await file.sync();
+};
+
+/** Ids have no dot. */
+const unfinishedName = (place: string): string => `${place}.${randomUUID()}`;
+const isUnfinished = (name: string): boolean => name.includes(".");
+
+/** Swallows this one error; any other goes on. */
+const unless =
+  (code: string) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof Error && "code" in error && error.code === code)) throw error;
+  };
+
+const DISK = "disk.qcow2";
+const IMAGE = "image";

@@ -1,0 +1,99 @@
+import type { MachineDriver, MachineSpec, MachineState } from "../machine-driver.ts";
+
+/** Machines of no hardware at all, for the tests of what stands above, with hands on their guests. */
+export interface FakeMachines extends MachineDriver {
+  /** The guest shuts itself down. */
+  guestPowersOff(id: string): void;
+  /** The machine's process ends without warning. */
+  kill(id: string): void;
+  /** The guest writes to its console. */
+  print(id: string, text: string): void;
+  /** What a running machine was last started with. */
+  spec(id: string): MachineSpec | undefined;
+}
+
+export interface FakeOptions {
+  /** A started guest soon shows its login prompt; else only what `print` says. Default true. */
+  readonly boots?: boolean;
+  /** A guest powers off soon after its power button was pressed. Default true. */
+  readonly listens?: boolean;
+}
+
+export const createFakeMachines = ({ boots = true, listens = true }: FakeOptions = {}): FakeMachines => {
+  const machines = new Map<string, FakeMachine>();
+  const listeners: ((id: string) => void)[] = [];
+  const changed = (id: string) => {
+    for (const listener of listeners) listener(id);
+  };
+  const running = (id: string): Running | undefined => {
+    const life = machines.get(id)?.life;
+    return life?.state === "running" ? life : undefined;
+  };
+  /** By itself, from `life`; too late when someone was faster. */
+  const end = (id: string, life: Running | undefined, off: Off) => {
+    const machine = machines.get(id);
+    if (machine === undefined || life === undefined || machine.life !== life) return;
+    machine.life = off;
+    changed(id);
+  };
+  const print = (id: string, life: Running | undefined, text: string) => {
+    const machine = machines.get(id);
+    if (machine === undefined || life === undefined || machine.life !== life) return;
+    machine.console += text;
+    life.booted ||= text.includes("login:");
+    changed(id);
+  };
+  const boot = (id: string) => {
+    const life = running(id);
+    if (boots) setImmediate(() => print(id, life, "fake login: "));
+  };
+
+  return {
+    ensure: async (spec) => {
+      const machine = machines.get(spec.id) ?? { console: "", life: absent };
+      machines.set(spec.id, machine);
+      if (machine.life.state === "running") return;
+      machine.life = { state: "running", booted: false, spec };
+      boot(spec.id);
+    },
+    pressPower: async (id) => {
+      const life = running(id);
+      if (listens) setImmediate(() => end(id, life, poweredOff));
+    },
+    reset: async (id) => {
+      if (running(id) === undefined) return;
+      changed(id);
+      boot(id);
+    },
+    stop: async (id) => {
+      const machine = machines.get(id);
+      if (machine !== undefined) machine.life = absent;
+    },
+    remove: async (id) => void machines.delete(id),
+    observe: async (id) => {
+      const life = machines.get(id)?.life ?? absent;
+      return life.state === "running" ? { state: "running", booted: life.booted } : life;
+    },
+    list: async () => [...machines.keys()],
+    console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
+    onChange: (listener) => void listeners.push(listener),
+    guestPowersOff: (id) => end(id, running(id), poweredOff),
+    kill: (id) => end(id, running(id), { state: "off", how: "died", detail: "killed" }),
+    print: (id, text) => print(id, running(id), text),
+    spec: (id) => running(id)?.spec,
+  };
+};
+
+interface FakeMachine {
+  life: Running | Off;
+  console: string;
+}
+interface Running {
+  readonly state: "running";
+  readonly spec: MachineSpec;
+  booted: boolean;
+}
+type Off = Extract<MachineState, { state: "off" }>;
+
+const absent: Off = { state: "off", how: "absent" };
+const poweredOff: Off = { state: "off", how: "powered-off" };

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MachineDriver, MachineSpec, MachineState } from "./machine-driver.ts";
+
+export interface MachineSubject {
+  readonly driver: () => MachineDriver;
+  /** A machine whose guest soon prints `login:`, and powers off when its button is pressed. */
+  readonly specOf: (id: string) => MachineSpec;
+  /** Ends the machine's process behind the driver's back. */
+  readonly kill: (id: string) => Promise<void>;
+}
+
+/** What every machine driver promises. */
+export const machineConformance = (name: string, { driver, specOf, kill }: MachineSubject): void => {
+  const running = async (id: string) => (await driver().observe(id)).state === "running";
+  const booted = async (id: string) => {
+    const state = await driver().observe(id);
+    return state.state === "running" && state.booted;
+  };
+  const prompts = async (id: string) =>
+    (await driver().console(id)).toString("latin1").split("login:").length - 1;
+  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-one", "i-two"];
+
+  describe(name, () => {
+    after(async () => {
+      for (const id of ids) await driver().remove(id);
+    });
+
+    test("a machine nobody made is absent, and every verb leaves it so", async () => {
+      const id = "i-nobody";
+      await driver().pressPower(id);
+      await driver().reset(id);
+      await driver().stop(id);
+      await driver().remove(id);
+      assert.deepEqual(await driver().observe(id), off("absent"));
+      assert.equal((await driver().console(id)).length, 0);
+      assert.deepEqual(
+        (await driver().list()).filter((listed) => listed === id),
+        [],
+      );
+    });
+
+    test("a machine runs, boots, stops and is gone; its console stays until then", async () => {
+      const id = "i-cycle";
+      await driver().ensure(specOf(id));
+      assert.ok(await running(id));
+      assert.deepEqual(await driver().list(), [id]);
+      await until(() => booted(id));
+      assert.equal(await prompts(id), 1);
+
+      await driver().ensure(specOf(id));
+      assert.ok(await booted(id), "a running machine is left as it is");
+
+      await driver().stop(id);
+      await driver().stop(id);
+      assert.deepEqual(await driver().observe(id), off("absent"));
+      assert.equal(await prompts(id), 1);
+      assert.deepEqual(await driver().list(), [id]);
+
+      await driver().ensure(specOf(id));
+      assert.ok(await running(id));
+      await until(async () => (await prompts(id)) === 2);
+
+      await driver().remove(id);
+      await driver().remove(id);
+      assert.deepEqual(await driver().observe(id), off("absent"));
+      assert.deepEqual(await driver().list(), []);
+      assert.equal((await driver().console(id)).length, 0);
+    });
+
+    test("a guest that obeys the power button powers off, says so, and can be started again", async () => {
+      const id = "i-button";
+      await driver().ensure(specOf(id));
+      await until(() => booted(id));
+      const changes = changesOf(driver(), id);
+      await driver().pressPower(id);
+      await until(async () => changes() > 0 && !(await running(id)));
+      assert.deepEqual(await driver().observe(id), off("powered-off"));
+      await driver().ensure(specOf(id));
+      assert.ok(await running(id));
+      await driver().stop(id);
+      assert.deepEqual(await driver().observe(id), off("absent"));
+    });
+
+    test("a machine whose process is killed died: it is told, says why, and can be started again", async () => {
+      const id = "i-kill";
+      await driver().ensure(specOf(id));
+      const changes = changesOf(driver(), id);
+      await kill(id);
+      await until(async () => changes() > 0 && !(await running(id)));
+      const state = await driver().observe(id);
+      assert.ok(
+        state.state === "off" && state.how === "died" && /kill/i.test(state.detail),
+        JSON.stringify(state),
+      );
+      await driver().ensure(specOf(id));
+      assert.ok(await running(id));
+      await kill(id);
+      await driver().stop(id);
+      assert.deepEqual(await driver().observe(id), off("absent"), "after a stop nobody asks how it ended");
+    });
+
+    test("a reset guest boots again", async () => {
+      const id = "i-reset";
+      await driver().ensure(specOf(id));
+      await until(async () => (await prompts(id)) === 1);
+      await driver().reset(id);
+      await until(async () => (await prompts(id)) === 2);
+      assert.ok(await running(id));
+      await driver().stop(id);
+    });
+
+    test("calls for one machine take turns, in order; those for another do not wait", async () => {
+      await Promise.all([
+        driver().ensure(specOf("i-one")),
+        driver().ensure(specOf("i-two")),
+        driver().ensure(specOf("i-one")),
+        driver().stop("i-one"),
+        driver().ensure(specOf("i-one")),
+        driver().stop("i-two"),
+      ]);
+      assert.deepEqual([await running("i-one"), await running("i-two")], [true, false]);
+      await driver().stop("i-one");
+    });
+  });
+};
+
+const off = (how: "absent" | "powered-off"): MachineState => ({ state: "off", how });
+
+const until = async (condition: () => Promise<boolean>): Promise<void> => {
+  const deadline = performance.now() + 20_000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, `in vain: ${String(condition)}`);
+    await sleep(20);
+  }
+};
+
+const changesOf = (driver: MachineDriver, id: string): (() => number) => {
+  let count = 0;
+  driver.onChange((changed) => {
+    if (changed === id) count++;
+  });
+  return () => count;
+};

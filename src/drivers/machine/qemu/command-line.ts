@@ -1,0 +1,185 @@
+import type { MachinePort, MachineSpec } from "../machine-driver.ts";
+import type { Acceleration } from "./acceleration.ts";
+
+/**
+ * How QEMU is started for `spec`. It opens nothing by name but the firmware and what `shows` puts into its jail: disks, taps
+ * and its control socket are handed to it open. Arguments follow QEMU 7.2's manual.
+ */
+export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"]): CommandLine => {
+  const opens: Opened[] = [];
+  const open = (what: Opened): number => FIRST_FD + opens.push(what) - 1;
+  const control = open({ kind: "control" });
+  const slots = slotsFor(spec.disks.length, spec.ports.length);
+  const options: Option[] = [
+    ["-name", spec.id],
+    ["-no-user-config"],
+    ["-nodefaults"],
+    ["-display", "none"],
+    // The guest's power-off leaves QEMU paused, so that it can be told from a crash by whoever looks next.
+    ["-no-shutdown"],
+    ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+    // Versioned: a machine keeps its hardware across upgrades of QEMU. Without graphics the firmware prints on the console.
+    ["-machine", "pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off"],
+    ...processor(acceleration),
+    ["-smp", String(spec.cpus)],
+    ["-m", `${spec.memoryMiB}M`],
+    ...identity(spec),
+    ["-chardev", `socket,id=control,fd=${control},server=on,wait=off`],
+    ["-mon", "chardev=control,mode=control"],
+    ["-chardev", `ringbuf,id=console,size=${CONSOLE_BYTES}`],
+    ["-serial", "chardev:console"],
+    ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
+    ["-device", "virtio-rng-pci,rng=entropy,addr=0x3"],
+    ...slots.rootPorts,
+    ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
+    ...spec.ports.flatMap((port, index) => portOptions(port, index, slots.ofPort(index), open)),
+    ...boot(spec.kernel),
+  ];
+  const shows =
+    spec.kernel === undefined
+      ? []
+      : [
+          { outside: spec.kernel.image, inside: KERNEL },
+          { outside: spec.kernel.initrd, inside: INITRD },
+        ];
+  return {
+    argv: [QEMU, ...options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]))],
+    opens,
+    shows,
+  };
+};
+
+export interface CommandLine {
+  readonly argv: readonly string[];
+  /** What the process finds open as descriptors 3, 4, 5, … */
+  readonly opens: readonly Opened[];
+  /** Files of this host the jail shows, read-only, and where. They must be readable by everyone. */
+  readonly shows: readonly { readonly outside: string; readonly inside: string }[];
+}
+
+/** `control`: the listening Unix socket that QEMU answers QMP on. */
+export type Opened =
+  | { readonly kind: "control" }
+  | { readonly kind: "file"; readonly path: string; readonly mode: "r" | "r+" }
+  | { readonly kind: "tap"; readonly namespace: string; readonly device: string };
+
+/** How much of the serial console QEMU keeps until it is read. */
+export const CONSOLE_BYTES = 128 * 1024;
+
+const QEMU = "qemu-system-x86_64";
+const FIRST_FD = 3;
+const KERNEL = "/boot/kernel";
+const INITRD = "/boot/initrd";
+
+/** One option of QEMU's with its value, if it takes one. */
+type Option = readonly [name: string, value?: string];
+
+/** Below 64 MiB of translated code a Linux boot translates the same code again and again; above, it gains nothing. */
+const processor = (acceleration: Acceleration["kind"]): Option[] =>
+  acceleration === "kvm"
+    ? [
+        ["-accel", "kvm"],
+        ["-cpu", "host"],
+      ]
+    : [
+        ["-accel", "tcg,thread=multi,tb-size=64"],
+        ["-cpu", "max"],
+      ];
+
+/** The firmware tables by which cloud-init, and our own first-boot agent, know an EC2 instance and its id. */
+const identity = ({ id, identity: { uuid, product } }: MachineSpec): Option[] => [
+  ["-uuid", uuid],
+  ["-smbios", "type=0,vendor=Amazon EC2,version=1.0"],
+  ["-smbios", `type=1,manufacturer=Amazon EC2,product=${product},serial=${uuid},uuid=${uuid}`],
+  ["-smbios", `type=2,manufacturer=Amazon EC2,asset=${id}`],
+  ["-smbios", "type=3,manufacturer=Amazon EC2,asset=Amazon EC2"],
+];
+
+/**
+ * Where devices sit. The boot disk and the first interface are on the root bus, as slots 4 and 5 (so Linux calls the
+ * interface `ens5`); everything else has a root port of its own, since only there can it be unplugged. Some stay free.
+ */
+const slotsFor = (disks: number, ports: number) => {
+  const moreDisks = Math.max(disks - 1, 0);
+  const count = moreDisks + Math.max(ports - 1, 0) + SPARE_ROOT_PORTS;
+  const rootPorts = Array.from({ length: count }, (_, n): Option => {
+    const address = `0x${(0x10 + Math.floor(n / 8)).toString(16)}.${n % 8}`;
+    const multifunction = n % 8 === 0 ? ",multifunction=on" : "";
+    return ["-device", `pcie-root-port,id=slot${n},chassis=${n + 1},addr=${address}${multifunction}`];
+  });
+  return {
+    rootPorts,
+    ofDisk: (index: number) => (index === 0 ? "addr=0x4" : `bus=slot${index - 1}`),
+    ofPort: (index: number) => (index === 0 ? "addr=0x5" : `bus=slot${moreDisks + index - 1}`),
+  };
+};
+
+const SPARE_ROOT_PORTS = 4;
+
+/**
+ * A disk comes as a set of descriptors, one to write and one to read, since QEMU reopens it in either mode; an image
+ * behind it comes by its own. Every layer is named, so QEMU follows no path it finds inside a file.
+ */
+const diskOptions = (
+  disk: MachineSpec["disks"][number],
+  index: number,
+  slot: string,
+  open: (what: Opened) => number,
+): Option[] => {
+  const node = `disk${index}`;
+  const image = disk.backing === undefined ? null : `${node}-image`;
+  const handOver = (path: string, mode: "r" | "r+", set: number): Option => [
+    "-add-fd",
+    `fd=${open({ kind: "file", path, mode })},set=${set}`,
+  ];
+  const [set, imageSet] = [2 * index + 1, 2 * index + 2];
+  const unmap = { discard: "unmap" };
+  const readOnly = { "read-only": true };
+  return [
+    ...(disk.backing === undefined || image === null
+      ? []
+      : [handOver(disk.backing, "r", imageSet), ...layer(image, imageSet, null, readOnly)]),
+    handOver(disk.path, "r+", set),
+    handOver(disk.path, "r", set),
+    ...layer(node, set, image, unmap),
+    [
+      "-device",
+      `virtio-blk-pci,id=${disk.id},drive=${node},serial=${serial(disk.id)},bootindex=${index},${slot}`,
+    ],
+  ];
+};
+
+/** A qcow2 file in descriptor set `set`, on top of node `backing`. */
+const layer = (node: string, set: number, backing: string | null, flags: object): Option[] => {
+  const file = { driver: "file", "node-name": `${node}-file`, filename: `/dev/fdset/${set}`, ...flags };
+  const format = { driver: "qcow2", "node-name": node, file: `${node}-file`, backing, ...flags };
+  return [file, format].map((value): Option => ["-blockdev", JSON.stringify(value)]);
+};
+
+/** virtio-blk shows the guest 20 characters: `vol` and 17 hex digits just fit, without the dash. */
+const serial = (diskId: string): string => diskId.replaceAll("-", "").slice(0, 20);
+
+const portOptions = (
+  port: MachinePort,
+  index: number,
+  slot: string,
+  open: (what: Opened) => number,
+): Option[] => {
+  const fd = open({ kind: "tap", namespace: port.namespace, device: port.device });
+  return [
+    ["-netdev", `tap,id=port${index},fd=${fd}`],
+    [
+      "-device",
+      `virtio-net-pci,id=${port.id},netdev=port${index},mac=${port.mac},host_mtu=${port.mtu},romfile=,${slot}`,
+    ],
+  ];
+};
+
+const boot = (kernel: MachineSpec["kernel"]): Option[] =>
+  kernel === undefined
+    ? [["-boot", "strict=on"]]
+    : [
+        ["-kernel", KERNEL],
+        ["-initrd", INITRD],
+        ["-append", kernel.commandLine],
+      ];

@@ -1,0 +1,139 @@
+import { chmod, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { MachineDriver } from "../machine-driver.ts";
+import type { Acceleration } from "./acceleration.ts";
+import { readConsole } from "./console-log.ts";
+import { openControlGroups } from "./control-groups.ts";
+import { QemuMachine } from "./qemu-machine.ts";
+
+export interface QemuOptions {
+  /** Holds a directory for each machine. Only root may read it. */
+  readonly directory: string;
+  /** User (and group) ids that nothing else on this host has. */
+  readonly uids: { readonly first: number; readonly count: number };
+  /** Name of the control group that holds one for each machine. */
+  readonly cgroup: string;
+  readonly acceleration: Acceleration["kind"];
+  /** Told, once, what this host cannot do. */
+  readonly warn?: (message: string) => void;
+}
+
+/** Closing lets go of the machines; they run on, and the next driver on the same directory finds them. */
+export interface QemuMachines extends MachineDriver, AsyncDisposable {}
+
+/** Machines as QEMU processes, each in its own jail. Those that an earlier driver left running are taken over. */
+export const openQemuMachines = async ({
+  directory,
+  uids,
+  cgroup,
+  acceleration,
+  warn = () => {},
+}: QemuOptions): Promise<QemuMachines> => {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  const groups = await openControlGroups(cgroup, warn);
+  const machines = new Map<string, QemuMachine>();
+  const turns = new Map<string, Promise<unknown>>();
+  const listeners: ((id: string) => void)[] = [];
+  const usedUids = new Set<number>();
+  const host = {
+    acceleration,
+    groups,
+    takeUid: () => takeUid(uids, usedUids),
+    giveUid: (uid: number) => usedUids.delete(uid),
+  };
+
+  const complain = (id: string) => (error: unknown) => warn(`${id}: ${String(error)}`);
+
+  const machine = (id: string): QemuMachine => {
+    const known = machines.get(id);
+    if (known !== undefined) return known;
+    const stirred = () => {
+      if (machines.get(id) === made) inTurn(id, (it) => it.look()).catch(complain(id));
+    };
+    const changed = () => {
+      for (const listener of listeners) listener(id);
+    };
+    const made = new QemuMachine(id, join(directory, id), host, stirred, changed);
+    machines.set(id, made);
+    return made;
+  };
+
+  /** One thing at a time for each machine; different machines do not wait for each other. */
+  const inTurn = <T>(id: string, act: (it: QemuMachine) => Promise<T>): Promise<T> => {
+    if (!/^[\w-]+$/.test(id)) throw new Error(`not a machine's id: ${id}`);
+    const turn = (turns.get(id) ?? Promise.resolve()).then(() => act(machine(id)));
+    const over = turn.then(ignore, ignore).finally(() => turns.get(id) === over && turns.delete(id));
+    turns.set(id, over);
+    return turn;
+  };
+
+  const list = () => readdir(directory);
+
+  for (const id of await list()) {
+    const { uid } = machine(id);
+    if (uid !== undefined) usedUids.add(uid);
+  }
+  await Promise.all((await list()).map((id) => inTurn(id, (it) => it.look())));
+
+  const tending = new Set<string>();
+  const tendAll = () => {
+    for (const id of machines.keys()) {
+      if (tending.has(id)) continue;
+      tending.add(id);
+      inTurn(id, (it) => it.tend())
+        .catch(complain(id))
+        .finally(() => tending.delete(id));
+    }
+  };
+  const timer = setInterval(tendAll, TEND_MS).unref();
+
+  return {
+    ensure: (spec) => inTurn(spec.id, (it) => it.ensure(spec)),
+    pressPower: (id) => inTurn(id, (it) => it.pressPower()),
+    reset: (id) => inTurn(id, (it) => it.reset()),
+    stop: (id) => inTurn(id, (it) => it.stop()),
+    remove: (id) =>
+      inTurn(id, async (it) => {
+        await it.remove();
+        machines.delete(id);
+      }),
+    observe: (id) => inTurn(id, (it) => it.look()),
+    list,
+    console: (id) =>
+      inTurn(id, async (it) => {
+        await it.drain();
+        return readConsole(join(directory, id));
+      }),
+    onChange: (listener) => void listeners.push(listener),
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await Promise.all(turns.values());
+      for (const it of machines.values()) it.close();
+      machines.clear();
+    },
+  };
+};
+
+/** Ends and removes every machine recorded in `directory`, and all that `openQemuMachines` made there. */
+export const destroyMachines = async (options: Pick<QemuOptions, "directory" | "cgroup">): Promise<void> => {
+  await using driver = await openQemuMachines({
+    ...options,
+    uids: { first: 0, count: 0 },
+    acceleration: "tcg",
+  });
+  await Promise.all((await driver.list()).map((id) => driver.remove(id)));
+};
+
+const takeUid = ({ first, count }: QemuOptions["uids"], used: Set<number>): number => {
+  for (let uid = first; uid < first + count; uid++) {
+    if (used.has(uid)) continue;
+    used.add(uid);
+    return uid;
+  }
+  throw new Error(`all ${count} user ids for machines are taken`);
+};
+
+const ignore = (): void => {};
+
+const TEND_MS = 1000;

@@ -1,0 +1,111 @@
+import { spawn } from "node:child_process";
+import { closeSync, fchmodSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { join } from "node:path";
+import koffi from "koffi";
+import { bind, check, listen, socket } from "#drivers/linux/libc.ts";
+import { openTap } from "#drivers/linux/namespaces.ts";
+import type { Opened } from "./command-line.ts";
+import { identify } from "./host-process.ts";
+import type { HostProcess } from "./host-process.ts";
+
+/** How a process that we started ended, in words. */
+export type Ending = Promise<string>;
+
+/**
+ * Starts `command` in a session of its own, which neither our end nor our terminal's touches, with `opens` as its
+ * descriptors 3, 4, … and no other of ours. What it complains of goes to `stderr` in `directory`.
+ */
+export const startProcess = (
+  directory: string,
+  command: readonly string[],
+  opens: readonly Opened[],
+): { readonly process: HostProcess; readonly ending: Ending } => {
+  const [file = "", ...args] = command;
+  using closing = new DisposableStack();
+  const own = (fd: number) => closing.adopt(fd, closeSync);
+  writeFileSync(stderrPath(directory), "", { mode: 0o600 });
+  // Appending, so that the file can be cut short while it is written.
+  const stderr = own(openSync(stderrPath(directory), "a"));
+  const handed = opens.map((what) => own(openHere(directory, what)));
+  keepDescriptors();
+  const child = spawn(file, args, {
+    cwd: "/",
+    detached: true,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", [MARK]: directory },
+    stdio: ["ignore", "ignore", stderr, ...handed],
+  });
+  child.unref();
+  const ending = once(child, "exit").then(
+    ([code, signal]) =>
+      signal === null ? `exited with code ${String(code)}` : `was killed by ${String(signal)}`,
+    (error: unknown) => String(error),
+  );
+  const process = child.pid === undefined ? undefined : identify(child.pid);
+  if (process === undefined) throw new Error(`${file} cannot be started`);
+  return { process, ending };
+};
+
+/** What every process started for the machine carries in its environment. */
+export const startMark = (directory: string): string => `${MARK}=${directory}`;
+const MARK = "CROFT_MACHINE";
+
+/** Where QEMU listens for QMP. Nobody but root gets at it. */
+export const controlPath = (directory: string): string => join(directory, "qmp");
+
+export const stderrPath = (directory: string): string => join(directory, "stderr");
+
+/** The last thing QEMU complained of, or nothing. */
+export const lastComplaint = (directory: string): string => {
+  try {
+    return readFileSync(stderrPath(directory), "utf8").trimEnd().split("\n").at(-1) ?? "";
+  } catch {
+    return "";
+  }
+};
+
+const openHere = (directory: string, what: Opened): number => {
+  switch (what.kind) {
+    case "control":
+      return listenOn(controlPath(directory));
+    case "file":
+      return openSync(what.path, what.mode);
+    case "tap":
+      return openTap(what.namespace, what.device);
+  }
+};
+
+/** Node would unlink the path as soon as it lets go of the socket, hence by hand. */
+const listenOn = (path: string): number => {
+  const name = Buffer.from(path);
+  if (name.length > 107) throw new Error(`${path}: longer than the 107 bytes a socket's path may have`);
+  const address = Buffer.alloc(110);
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.set(name, 2);
+  rmSync(path, { force: true });
+  const fd = check("socket", socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  try {
+    // Linux gives the path the mode of the socket's inode.
+    fchmodSync(fd, 0o600);
+    check(`bind ${path}`, bind(fd, address, address.length));
+    check(`listen ${path}`, listen(fd, 1));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+};
+
+/** Node closes its own descriptors in children, but not those that it inherited. */
+const keepDescriptors = (): void => {
+  check("close_range", closeRange(3, 0x7fff_ffff, CLOSE_RANGE_CLOEXEC));
+};
+
+const closeRange: (first: number, last: number, flags: number) => number = koffi
+  .load("libc.so.6")
+  .func("int close_range(unsigned int first, unsigned int last, int flags)");
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o200_0000;
+const CLOSE_RANGE_CLOEXEC = 4;

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { machineConformance } from "#drivers/machine/machine-conformance.ts";
+import type { MachinePort, MachineSpec } from "#drivers/machine/machine-driver.ts";
+import { runsGuest } from "#drivers/machine/qemu/acceleration.ts";
+import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
+import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
+import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
+import { bakeTinyGuest } from "./tiny-guest.ts";
+
+const name = `croft-test-${process.pid}`;
+const scratch = mkdtempSync(join(tmpdir(), "croft-machine-"));
+const directory = join(scratch, "machines");
+const options = { directory, uids: { first: 0x5000_0000, count: 8 }, cgroup: name, acceleration: "tcg" } as const;
+let disks: DiskDriver;
+let driver: QemuMachines;
+const places = new Map<string, { path: string; backing?: string }>();
+
+before(async () => {
+  const image = join(scratch, "image.qcow2");
+  await bakeTinyGuest(image);
+  disks = await openQcow2Disks(join(scratch, "disks"));
+  for (let n = 0; n < 6; n++) {
+    const id = diskId(n);
+    await disks.ensure({ id, sizeGiB: 1, image });
+    places.set(id, await disks.locate(id));
+  }
+  driver = await openQemuMachines(options);
+});
+after(async () => {
+  await driver[Symbol.asyncDispose]();
+  await destroyMachines(options);
+  await rm(scratch, { recursive: true });
+});
+
+const diskId = (n: number) => `vol-0123456789abcdef${n}`;
+const diskOf = (n: number) => {
+  const place = places.get(diskId(n));
+  assert.ok(place);
+  return { id: diskId(n), ...place };
+};
+
+const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-one", "i-two"];
+
+const specOf = (id: string): MachineSpec => ({
+  id,
+  cpus: 1,
+  memoryMiB: 64,
+  identity: { uuid: "ec200000-0000-4000-8000-000000000000", product: "t3.nano" },
+  disks: [diskOf(Math.max(ids.indexOf(id), 0))],
+  ports: [],
+});
+
+const lifeOf = (id: string) => {
+  const life = readRecord(join(directory, id))?.life;
+  assert.ok(life?.state === "running", JSON.stringify(life));
+  return life;
+};
+const pidOf = (id: string): number => lifeOf(id).process.pid;
+const kill = async (id: string): Promise<void> => void process.kill(pidOf(id), "SIGKILL");
+
+const until = async (condition: () => Promise<boolean>): Promise<void> => {
+  const deadline = performance.now() + 20_000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, `in vain: ${String(condition)}`);
+    await sleep(20);
+  }
+};
+const prompted = async (id: string) => (await driver.console(id)).includes("login:");
+
+machineConformance("QEMU machines", { driver: () => driver, specOf, kill });
+
+describe("a QEMU machine", () => {
+  test("is confined: own user, no capabilities, no privileges to gain, system calls denied", async () => {
+    await driver.ensure(specOf("i-jail"));
+    const status = readFileSync(`/proc/${pidOf("i-jail")}/status`, "utf8");
+    const field = (key: string) => new RegExp(`^${key}:\\s*(.*)$`, "m").exec(status)?.[1];
+    const uid = String(readRecord(join(directory, "i-jail"))?.uid);
+    assert.equal(field("Uid"), Array(4).fill(uid).join("\t"));
+    assert.equal(field("Gid"), Array(4).fill(uid).join("\t"));
+    assert.equal(field("Groups")?.trim(), "");
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) assert.equal(field(set), "0000000000000000", set);
+    assert.equal(field("NoNewPrivs"), "1");
+    assert.equal(field("Seccomp"), "2");
+    const limits = readFileSync(`/proc/${pidOf("i-jail")}/limits`, "utf8");
+    assert.match(limits, /^Max core file size +0 /m);
+    assert.match(limits, /^Max processes +129 /m);
+    assert.equal(readFileSync(`/proc/${pidOf("i-jail")}/oom_score_adj`, "utf8").trim(), "0");
+  });
+
+  test("sees an empty network, and of this host's files /usr alone; it can write nowhere", async () => {
+    const pid = pidOf("i-jail");
+    const root = `/proc/${pid}/root`;
+    assert.deepEqual(readdirSync(root).toSorted(), ["bin", "dev", "etc", "lib", "lib64", "proc", "sbin", "usr"]);
+    assert.deepEqual(readdirSync(join(root, "etc")), ["ld.so.cache"]);
+    assert.deepEqual(readdirSync(join(root, "proc")), []);
+    assert.deepEqual(readdirSync(join(root, "dev")).toSorted(), ["null", "random", "urandom", "zero"]);
+    for (const mount of readFileSync(`/proc/${pid}/mounts`, "utf8").trimEnd().split("\n"))
+      assert.match(mount, /^\S+ (\/|\/usr) \S+ ro[, ]/, "every mount is read-only");
+    const links = await run("nsenter", ["-t", String(pid), "-n", "ip", "-o", "link"]);
+    assert.deepEqual(links.match(/^\d+: .*$/gm)?.map((line) => line.split(" ")[1]), ["lo:"]);
+    for (const space of ["net", "ipc", "uts", "mnt"])
+      assert.notEqual(readlinkSync(`/proc/${pid}/ns/${space}`), readlinkSync(`/proc/self/ns/${space}`), space);
+  });
+
+  test("holds what it was handed, and nothing else of ours", async () => {
+    const fds = `/proc/${pidOf("i-jail")}/fd`;
+    const held = readdirSync(fds).map((fd) => readlinkSync(join(fds, fd)).replace(/:\[.*/, ""));
+    const disk = diskOf(0);
+    const stderr = join(directory, "i-jail", "stderr");
+    const allowed = new Set(["/dev/null", "/dev/urandom", stderr, disk.path, String(disk.backing), "socket"]);
+    const strange = held.filter((path) => !allowed.has(path) && !path.startsWith("anon_inode"));
+    assert.deepEqual(strange, []);
+    // Its listening socket, and our end of the conversation.
+    assert.equal(held.filter((path) => path === "socket").length, 2);
+  });
+
+  test("can be commanded by root alone", () => {
+    assert.equal(statSync(directory).mode & 0o777, 0o700);
+    assert.equal(statSync(join(directory, "i-jail")).mode & 0o777, 0o700);
+    assert.equal(statSync(join(directory, "i-jail", "qmp")).mode & 0o777, 0o600);
+    assert.equal(statSync(join(directory, "i-jail", "machine.json")).mode & 0o777, 0o600);
+  });
+
+  test("has a user of its own, which another gets when it is gone", async () => {
+    await driver.ensure({ ...specOf("i-other"), disks: [diskOf(1)] });
+    const uidOf = (id: string) => readRecord(join(directory, id))?.uid;
+    const uid = uidOf("i-jail");
+    assert.notEqual(uidOf("i-other"), uid);
+    await driver.remove("i-jail");
+    await driver.ensure(specOf("i-next"));
+    assert.equal(uidOf("i-next"), uid);
+    await Promise.all([driver.remove("i-other"), driver.remove("i-next")]);
+  });
+
+  test("is limited by a control group, which goes with it", async () => {
+    await driver.ensure(specOf("i-group"));
+    const groups = readFileSync(`/proc/${pidOf("i-group")}/cgroup`, "utf8");
+    assert.match(groups, new RegExp(`/${name}/i-group$`, "m"));
+    await driver.remove("i-group");
+    assert.deepEqual(groupsLeft(), []);
+  });
+
+  test("does not get a disk that another machine has, and says so; nothing stays of the attempt", async () => {
+    await driver.ensure(specOf("i-holder"));
+    await assert.rejects(driver.ensure(specOf("i-thief")), /i-thief does not start: .*lock/s);
+    assert.deepEqual(await driver.observe("i-thief"), { state: "off", how: "absent" });
+    assert.deepEqual(await driver.observe("i-holder"), { state: "running", booted: false });
+    await Promise.all([driver.remove("i-thief"), driver.remove("i-holder")]);
+  });
+
+  test("is plugged into its taps, several disks and all", async () => {
+    await run("ip", ["netns", "add", name]);
+    try {
+      const ports = [1, 2].map((n): MachinePort => {
+        const device = `tap${n}`;
+        return { id: `eni-${n}`, mac: `02:00:00:00:00:0${n}`, mtu: 9001, namespace: name, device };
+      });
+      for (const { device } of ports)
+        await run("ip", ["-n", name, "tuntap", "add", device, "mode", "tap", "vnet_hdr"]);
+      await driver.ensure({ ...specOf("i-full"), disks: [diskOf(0), diskOf(1), diskOf(2)], ports });
+      for (const { device } of ports) await run("ip", ["-n", name, "link", "set", device, "up"]);
+      const links = await run("ip", ["-n", name, "-o", "link"]);
+      assert.equal(links.match(/tap\d: <.*LOWER_UP/g)?.length, 2, "both taps are held");
+      await until(() => prompted("i-full"));
+      await driver.remove("i-full");
+    } finally {
+      await run("ip", ["netns", "delete", name]);
+    }
+  });
+
+  test("that hangs is stopped all the same, within two seconds", async () => {
+    await driver.ensure(specOf("i-hung"));
+    const pid = pidOf("i-hung");
+    process.kill(pid, "SIGSTOP");
+    const started = performance.now();
+    await driver.stop("i-hung");
+    assert.ok(performance.now() - started < 2000);
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    await driver.remove("i-hung");
+  });
+});
+
+describe("the next driver", () => {
+  const reopen = async (meanwhile: () => Promise<void> | void = () => {}) => {
+    await driver[Symbol.asyncDispose]();
+    await meanwhile();
+    driver = await openQemuMachines(options);
+  };
+
+  test("takes over a running machine: same process, same console", async () => {
+    await driver.ensure(specOf("i-kept"));
+    await until(() => prompted("i-kept"));
+    const before = lifeOf("i-kept").process;
+    await reopen();
+    assert.equal((await driver.observe("i-kept")).state, "running");
+    assert.deepEqual(lifeOf("i-kept").process, before);
+    await driver.reset("i-kept");
+    await until(async () => (await driver.console("i-kept")).toString().split("login:").length === 3);
+  });
+
+  test("hears when a machine it took over is killed", async () => {
+    const told = Promise.withResolvers<string>();
+    driver.onChange(told.resolve);
+    await kill("i-kept");
+    assert.equal(await told.promise, "i-kept");
+    const state = await driver.observe("i-kept");
+    assert.ok(state.state === "off" && state.how === "died");
+  });
+
+  test("tells a guest that powered off meanwhile from a machine that was killed meanwhile", async () => {
+    await driver.ensure({ ...specOf("i-off"), disks: [diskOf(1)] });
+    await driver.ensure(specOf("i-kept"));
+    await until(() => prompted("i-off"));
+    const pid = pidOf("i-off");
+    // The button is pressed with the driver's last breath.
+    await driver.pressPower("i-off");
+    await reopen(async () => {
+      await kill("i-kept");
+      await sleep(500);
+    });
+    assert.deepEqual(await driver.observe("i-off"), { state: "off", how: "powered-off" });
+    const state = await driver.observe("i-kept");
+    assert.ok(state.state === "off" && state.how === "died");
+    assert.throws(() => process.kill(pid, 0), /ESRCH/, "its process is ended");
+    await driver.stop("i-kept");
+    assert.deepEqual(await driver.observe("i-kept"), { state: "off", how: "absent" });
+  });
+
+  test("destroys every machine, running or not, and leaves no process, group or file", async () => {
+    await driver.ensure(specOf("i-kept"));
+    const pid = pidOf("i-kept");
+    await driver[Symbol.asyncDispose]();
+    await destroyMachines(options);
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    assert.deepEqual(readdirSync(directory), []);
+    assert.deepEqual(groupsLeft(), []);
+    driver = await openQemuMachines(options);
+  });
+});
+
+test("a trial guest runs under TCG, and not under an accelerator this host does not have", async () => {
+  assert.equal(await runsGuest("tcg"), true);
+  const hardware = /\b(vmx|svm)\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  if (!hardware) assert.equal(await runsGuest("kvm"), false);
+});
+
+const groupsLeft = (): string[] =>
+  ["memory", "pids", "."].flatMap((hierarchy) => {
+    try {
+      return readdirSync(join("/sys/fs/cgroup", hierarchy)).filter((group) => group === name);
+    } catch {
+      return [];
+    }
+  });

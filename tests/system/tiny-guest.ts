@@ -1,0 +1,65 @@
+import { writeFile, rm } from "node:fs/promises";
+import { run } from "#drivers/linux/commands.ts";
+
+/** A bootable qcow2 disk whose guest prints `croft login: ` within a second and powers off when the button is pressed. */
+export const bakeTinyGuest = async (path: string): Promise<void> => {
+  const raw = `${path}.raw`;
+  await writeFile(raw, bootDisk());
+  await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, path]);
+  await rm(raw);
+};
+
+/** The firmware loads it at 0x7c00 and runs it in real mode. */
+const listing = `
+  # Print the text at the end, character by character, when the UART's line status (0x3fd) says it has room.
+  fa          cli
+  31 c0       xor ax, ax
+  8e d8       mov ds, ax
+  be 3f 7c    mov si, text
+  ac          next: lodsb
+  84 c0       test al, al
+  74 12       jz ready
+  88 c4       mov ah, al
+  ba fd 03    mov dx, 0x3fd
+  ec          full: in al, dx
+  a8 20       test al, 0x20
+  74 fb       jz full
+  88 e0       mov al, ah
+  ba f8 03    mov dx, 0x3f8
+  ee          out dx, al
+  eb e9       jmp next
+
+  # Mask ACPI's interrupt (9) and enable the event of the power button (PM1_EN, 0x602, bit 8).
+  e4 a1       ready: in al, 0xa1
+  0c 02       or al, 2
+  e6 a1       out 0xa1, al
+  ba 02 06    mov dx, 0x602
+  b8 00 01    mov ax, 0x100
+  ef          out dx, ax
+
+  # At every tick of the timer, look whether it was pressed (PM1_STS, 0x600, bit 8).
+  fb          wait: sti
+  f4          hlt
+  ba 00 06    mov dx, 0x600
+  ed          in ax, dx
+  f6 c4 01    test ah, 1
+  74 f5       jz wait
+
+  # Power off (PM1_CNT, 0x604: SLP_EN).
+  ba 04 06    mov dx, 0x604
+  b8 00 20    mov ax, 0x2000
+  ef          out dx, ax
+  f4          hlt
+`;
+
+const code = [...listing.matchAll(/^ {2}((?:[\da-f]{2} )+)/gm)].map(([, bytes = ""]) =>
+  Buffer.from(bytes.replaceAll(" ", ""), "hex"),
+);
+
+/** 1 MiB: the firmware reads no disk of less than one of its cylinders. */
+const bootDisk = (): Buffer => {
+  const disk = Buffer.alloc(1024 * 1024);
+  disk.set(Buffer.concat([...code, Buffer.from("croft login: \0")]));
+  disk.set([0x55, 0xaa], 510);
+  return disk;
+};
