@@ -52,13 +52,16 @@ export interface DnsAnswer {
   readonly code: number;
   /** From a server that owns the name, not one that was told. */
   readonly authoritative: boolean;
+  /** Says "ask again by TCP". */
+  readonly truncated?: boolean;
   /** About the name asked for. */
   readonly record?: { readonly type: number; readonly data: Buffer };
 }
 
-export const composeAnswer = (query: DnsQuery, { code, authoritative, record }: DnsAnswer): Buffer => {
+export const composeAnswer = (query: DnsQuery, answer: DnsAnswer): Buffer => {
+  const { code, authoritative, truncated, record } = answer;
   const recursionDesired = query.bytes.readUInt16BE(2) & RD;
-  const flags = QR | (authoritative ? AA : 0) | recursionDesired | RA | code;
+  const flags = QR | (authoritative ? AA : 0) | (truncated ? TC : 0) | recursionDesired | RA | code;
   return Buffer.concat([
     uint16(query.id, flags, 1, record ? 1 : 0, 0, query.edns ? 1 : 0),
     query.question,
@@ -71,11 +74,11 @@ export const composeAnswer = (query: DnsQuery, { code, authoritative, record }: 
   ]);
 };
 
-/** `reply` if the client can take it by UDP, else the bare question with the flag that says "ask again by TCP". */
-export const fitForUdp = (reply: Buffer, query: DnsQuery): Buffer => {
-  if (reply.length <= query.udpSize) return reply;
-  return Buffer.concat([uint16(query.id, reply.readUInt16BE(2) | TC, 1, 0, 0, 0), query.question]);
-};
+/** `reply` if the client can take it by UDP, else none of its records. */
+export const fitForUdp = (reply: Buffer, query: DnsQuery): Buffer =>
+  reply.length <= query.udpSize
+    ? reply
+    : composeAnswer(query, { code: reply.readUInt16BE(2) & CODE, authoritative: false, truncated: true });
 
 export const encodeName = (name: string): Buffer =>
   Buffer.concat([
@@ -135,3 +138,4 @@ const AA = 0x0400;
 const TC = 0x0200;
 const RD = 0x0100;
 const RA = 0x0080;
+const CODE = 0x000f;
