@@ -7,31 +7,48 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
-export interface SigningScope {
+export interface UnsignedRequest extends Pick<WireRequest, "method" | "path"> {
+  readonly query?: string;
+  /** By lower-case name; `host` must be among them. All are signed. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | string;
+}
+
+export interface Signing {
+  readonly credentials: Credentials;
   readonly region: string;
   /** The name AWS signs by: "ec2", "sts". */
   readonly service: string;
-  readonly nowMs: number;
+  readonly date: Date;
 }
 
-/** The headers to send: those of the request, which must name its host (all in lower case), and the signature's. */
-export function signRequest(
-  request: Omit<WireRequest, "headers"> & { readonly headers: Readonly<Record<string, string>> },
-  credentials: Credentials,
-  { region, service, nowMs }: SigningScope,
-): Record<string, string> {
-  const amzDate = amzDateOf(nowMs);
-  const headers = {
+/** The headers to send: those of the request and the signature's. */
+export function signRequest(request: UnsignedRequest, signing: Signing): Record<string, string> {
+  const { credentials, region, service, date } = signing;
+  const amzDate = amzDateOf(date.getTime());
+  const headers: Record<string, string> = {
     ...request.headers,
     "x-amz-date": amzDate,
     ...(credentials.sessionToken ? { "x-amz-security-token": credentials.sessionToken } : {}),
   };
   const signedHeaders = Object.keys(headers).toSorted();
   const signature = signatureOf(
-    { request: { ...request, headers }, body: request.body, signedHeaders, amzDate, region, service },
+    {
+      request: { query: "", ...request, headers },
+      body: request.body,
+      signedHeaders,
+      amzDate,
+      region,
+      service,
+    },
     credentials.secretAccessKey,
-  ).toString("hex");
-  const scope = [credentials.accessKeyId, amzDate.slice(0, 8), region, service, terminator].join("/");
-  const parts = [`Credential=${scope}`, `SignedHeaders=${signedHeaders.join(";")}`, `Signature=${signature}`];
-  return { ...headers, authorization: `${algorithm} ${parts.join(", ")}` };
+  );
+  const credential = [credentials.accessKeyId, amzDate.slice(0, 8), region, service, terminator].join("/");
+  const parts = {
+    Credential: credential,
+    SignedHeaders: signedHeaders.join(";"),
+    Signature: signature.toString("hex"),
+  };
+  const list = Object.entries(parts).map(([name, value]) => `${name}=${value}`);
+  return { ...headers, authorization: `${algorithm} ${list.join(", ")}` };
 }

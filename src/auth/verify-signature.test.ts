@@ -25,15 +25,11 @@ const plain = {
   },
   body,
 };
-const signedBy = (
-  changes: { service?: string; nowMs?: number; secretAccessKey?: string; accessKeyId?: string } = {},
-) => {
-  const { service = "ec2", nowMs = now, ...keys } = changes;
-  return {
-    ...plain,
-    headers: signRequest(plain, { ...credentials, ...keys }, { region: "us-east-1", service, nowMs }),
-  };
-};
+const signing = { credentials, region: "us-east-1", service: "ec2", date: new Date(now) };
+const signedBy = (changes: Partial<typeof signing> = {}) => ({
+  ...plain,
+  headers: signRequest(plain, { ...signing, ...changes }),
+});
 type Signed = ReturnType<typeof signedBy>;
 const verify = (request: Omit<Signed, "body">, sent = body, at = now) =>
   verifySignature(request, sent, secretOf, at);
@@ -71,11 +67,7 @@ test("what AWS's own signer signs is accepted, and ours is equal to it", async (
     ...request.headers,
     "x-amz-content-sha256": theirs.headers["x-amz-content-sha256"] ?? "",
   };
-  const ours = signRequest({ ...wire, headers, body }, credentials, {
-    region: "us-east-1",
-    service: "ec2",
-    nowMs: now,
-  });
+  const ours = signRequest({ ...wire, headers, body }, signing);
   assert.equal(ours["authorization"], theirs.headers["authorization"]);
 });
 
@@ -114,7 +106,7 @@ test("a presigned request is accepted for as long as it says, and no longer", as
 
 test("the session token is handed on from header and query", async () => {
   const keys = { ...credentials, sessionToken: "token/+=" };
-  const headers = signRequest(plain, keys, { region: "us-east-1", service: "ec2", nowMs: now });
+  const headers = signRequest(plain, { ...signing, credentials: keys });
   assert.equal(verify({ ...plain, headers }).sessionToken, "token/+=");
   assert.equal(verify(await presigned(60, keys), Buffer.alloc(0)).sessionToken, "token/+=");
 });
@@ -122,7 +114,7 @@ test("the session token is handed on from header and query", async () => {
 test("a wrong secret and any change to what was signed are refused", () => {
   const signed = signedBy();
   refused(
-    () => verify(signedBy({ secretAccessKey: "wrong" })),
+    () => verify(signedBy({ credentials: { ...credentials, secretAccessKey: "wrong" } })),
     "SignatureDoesNotMatch",
     /^The request signature we calculated/,
     403,
@@ -173,14 +165,15 @@ test("clocks may differ by 15 minutes", () => {
 });
 
 test("an unknown access key is refused in the words of the service", () => {
+  const stranger = { ...credentials, accessKeyId: "AKIDOTHER" };
   refused(
-    () => verify(signedBy({ accessKeyId: "AKIDOTHER" })),
+    () => verify(signedBy({ credentials: stranger })),
     "AuthFailure",
     /^AWS was not able to validate the provided access credentials$/,
     401,
   );
   refused(
-    () => verify(signedBy({ accessKeyId: "AKIDOTHER", service: "sts" })),
+    () => verify(signedBy({ credentials: stranger, service: "sts" })),
     "InvalidClientTokenId",
     /^The security token/,
     403,

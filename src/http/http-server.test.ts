@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { request as send, Agent } from "node:http";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { setTimeout as passed } from "node:timers/promises";
+import { listen, type HttpRequest, type ListenOptions } from "./http-server.ts";
+
+test("a call reaches the handler as it was sent, and the answer its caller", async () => {
+  let seen: HttpRequest | undefined;
+  await using server = await serve((request) => {
+    seen = request;
+    return { status: 202, headers: { "content-type": "text/xml" }, body: "<ünï/>" };
+  });
+  const answer = await call(server.port, { path: "/a%20b?x=%2B&y=1?2", body: "Action=✓" });
+  assert.equal(answer.status, 202);
+  assert.equal(answer.body, "<ünï/>");
+  assert.equal(answer.headers["content-type"], "text/xml");
+  assert.match(String(answer.headers["x-amzn-requestid"]), /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  assert(seen);
+  const { method, path, query, body, requestId, remoteAddress } = seen;
+  assert.deepEqual(
+    { method, path, query, body: body.toString(), remoteAddress },
+    { method: "POST", path: "/a%20b", query: "x=%2B&y=1?2", body: "Action=✓", remoteAddress: "127.0.0.1" },
+  );
+  assert.equal(requestId, answer.headers["x-amzn-requestid"]);
+});
+
+test("a body over the limit is refused, announced or not, and one at the limit is not", async () => {
+  await using server = await serve(
+    ({ body }) => ({ status: 200, headers: {}, body: String(body.length) }),
+    1000,
+  );
+  assert.equal((await call(server.port, { body: "x".repeat(1000) })).body, "1000");
+  for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
+    const answer = await call(server.port, { body: "x".repeat(1001), headers });
+    assert.equal(answer.status, 413);
+    assert.match(answer.body, /<Code>RequestEntityTooLarge<\/Code>/);
+    assert.equal(answer.headers["connection"], "close");
+  }
+  assert.equal((await call(server.port, { body: "still here" })).status, 200);
+});
+
+test("names that clients use are served; other names and other sites' pages are not", async () => {
+  await using server = await serve(() => ({ status: 200, headers: {}, body: "" }));
+  const statusFor = async (headers: Record<string, string>) => (await call(server.port, { headers })).status;
+  for (const host of [
+    "127.0.0.1:4566",
+    "localhost",
+    "LocalHost:80",
+    "[::1]:4566",
+    "s3.localhost",
+    "ec2.us-east-1.amazonaws.com",
+    "10.1.2.3",
+  ])
+    assert.equal(await statusFor({ host }), 200, host);
+  for (const host of [
+    "evil.example",
+    "localhost.evil.example",
+    "amazonaws.com.evil.example",
+    "notamazonaws.com",
+    "127.0.0.1.evil.example",
+  ])
+    assert.equal(await statusFor({ host }), 403, host);
+  assert.equal(await statusFor({ host: "localhost", origin: "http://localhost:3000" }), 200);
+  for (const origin of [
+    "https://evil.example",
+    "http://203.0.113.9",
+    "null",
+    "file://",
+    "http://127.evil.example",
+  ])
+    assert.equal(await statusFor({ host: "localhost", origin }), 403, origin);
+});
+
+test("what a handler throws is kept from the caller", async (context) => {
+  const said = context.mock.method(console, "error", () => {});
+  await using server = await serve(() => {
+    throw new Error("secret");
+  });
+  const answer = await call(server.port, {});
+  assert.equal(answer.status, 500);
+  assert.match(answer.body, /<Code>InternalError<\/Code>/);
+  assert.doesNotMatch(answer.body, /secret/);
+  assert.deepEqual(said.mock.calls[0]?.arguments[0], `${String(answer.headers["x-amzn-requestid"])}:`);
+});
+
+test("a client that leaves in the middle harms nobody", async () => {
+  await using server = await serve(({ body }) => ({ status: 200, headers: {}, body }));
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf");
+  await passed(20);
+  socket.destroy();
+  assert.equal((await call(server.port, { body: "whole" })).body, "whole");
+});
+
+test("closing lets a call end, closes what is idle, and waits a second at most", async () => {
+  const slow = await serve(() => passed(100, { status: 200, headers: {}, body: "done" }));
+  const agent = new Agent({ keepAlive: true });
+  await call(slow.port, { agent });
+  const underWay = call(slow.port, { agent });
+  await passed(20);
+  await slow.close();
+  assert.equal((await underWay).body, "done");
+  agent.destroy();
+
+  const stuck = await serve(() => new Promise(() => {}));
+  const lost = assert.rejects(call(stuck.port, {}));
+  await passed(20);
+  const started = performance.now();
+  await stuck.close();
+  assert(performance.now() - started < 1000);
+  await lost;
+});
+
+test("an address that is taken is an error", async () => {
+  await using server = await serve(() => ({ status: 200, headers: {}, body: "" }));
+  await assert.rejects(
+    listen({ host: "127.0.0.1", port: server.port, handle: () => assert.fail() }),
+    /EADDRINUSE/,
+  );
+});
+
+async function serve(handle: ListenOptions["handle"], bodyLimitBytes?: number) {
+  const limit = bodyLimitBytes === undefined ? {} : { bodyLimitBytes };
+  const server = await listen({ host: "127.0.0.1", port: 0, handle, ...limit });
+  return { ...server, [Symbol.asyncDispose]: () => server.close() };
+}
+
+interface Call {
+  readonly path?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  readonly agent?: Agent;
+}
+
+function call(port: number, { path = "/", headers = {}, body = "", agent }: Call) {
+  return new Promise<{ status: number | undefined; headers: Record<string, unknown>; body: string }>(
+    (resolve, reject) => {
+      const request = send({
+        host: "127.0.0.1",
+        port,
+        path,
+        method: "POST",
+        headers,
+        ...(agent ? { agent } : {}),
+      });
+      request.on("error", reject);
+      request.on("response", async (response) => {
+        const chunks = await response.toArray();
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString(),
+        });
+      });
+      request.end(body);
+    },
+  );
+}

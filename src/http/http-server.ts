@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { ApiError } from "#api/error.ts";
+import { ec2Error } from "#wire/ec2-query.ts";
+import type { WireAnswer, WireRequest } from "#wire/protocol.ts";
+import { isForeign } from "./foreign-caller.ts";
+import { readBody } from "./request-body.ts";
+
+export interface HttpRequest extends WireRequest {
+  /** A UUID; the answer carries it as `x-amzn-requestid`. */
+  readonly requestId: string;
+  readonly remoteAddress: string;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Answers its own failures; what it throws all the same is written to stderr and answered InternalError. */
+  readonly handle: (request: HttpRequest) => WireAnswer | Promise<WireAnswer>;
+  /** By default EC2's, 1 MiB. */
+  readonly bodyLimitBytes?: number;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Takes no new calls; those under way have a second to end. */
+  close(): Promise<void>;
+}
+
+/** Serves plain HTTP, to clients and never to web pages of others. Rejects when the address is taken. */
+export async function listen({
+  host,
+  port,
+  handle,
+  bodyLimitBytes = 1024 * 1024,
+}: ListenOptions): Promise<HttpServer> {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 });
+  server.on("request", (request, response) => void serve(request, response));
+  server.listen(port, host);
+  await once(server, "listening");
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : port,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      const timer = setTimeout(() => server.closeAllConnections(), closeMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = randomUUID();
+    const answer = await answerTo(request, requestId).catch((error: unknown) => failure(error, requestId));
+    // A client that has gone, or a call that outlived the server.
+    if (response.destroyed) return;
+    const body = Buffer.from(answer.body);
+    const last = !server.listening || !request.complete;
+    response.writeHead(answer.status, {
+      ...answer.headers,
+      "content-length": body.length,
+      "x-amzn-requestid": requestId,
+      ...(last ? { connection: "close" } : {}),
+    });
+    response.end(body);
+  }
+
+  async function answerTo(request: IncomingMessage, requestId: string): Promise<WireAnswer> {
+    if (isForeign(request.headers))
+      throw new ApiError(
+        "AccessDenied",
+        "Web pages of other sites may not call this API, nor may calls name another host",
+        { status: 403 },
+      );
+    const body = await readBody(request, bodyLimitBytes);
+    const { method = "", url = "", headers, socket } = request;
+    const question = url.indexOf("?");
+    return handle({
+      method,
+      path: question < 0 ? url : url.slice(0, question),
+      query: question < 0 ? "" : url.slice(question + 1),
+      headers: singleValued(headers),
+      body,
+      requestId,
+      remoteAddress: socket.remoteAddress ?? "",
+    });
+  }
+}
+
+/** Of the second that is promised. */
+const closeMs = 900;
+
+function failure(error: unknown, requestId: string): WireAnswer {
+  if (error instanceof ApiError) return ec2Error(error, requestId);
+  console.error(`${requestId}:`, error);
+  return ec2Error(
+    { code: "InternalError", message: "An internal error has occurred", status: 500 },
+    requestId,
+  );
+}
+
+function singleValued(headers: IncomingMessage["headers"]): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]),
+  );
+}
