@@ -36,7 +36,10 @@ export const layout = (dataDir: string) => {
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),
     runDir: join(dir, "run"),
-    storeSocket: join(dir, "run", "store.sock"),
+    /** In the directory of the program that listens there. */
+    storeSocket: join(dir, "store", "socket"),
+    /** The name by which this machine is known to its region. */
+    hostId: join(dir, "host-id"),
     guestSocket: join(dir, "run", "guest.sock"),
   };
 };

@@ -1,4 +1,4 @@
-import { getSystemErrorName } from "node:util";
+import { constants } from "node:os";
 import koffi from "koffi";
 import type { KoffiFunc } from "koffi";
 
@@ -21,9 +21,18 @@ export const connect: (fd: number, address: Buffer, size: number) => number = li
   "int connect(int fd, const void *address, uint32_t size)",
 );
 export const listen: (fd: number, backlog: number) => number = libc.func("int listen(int fd, int backlog)");
+export const prctl: (option: number, a: number, b: number, c: number, d: number) => number = libc.func(
+  "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
+);
 export const shutdown: (fd: number, how: number) => number = libc.func("int shutdown(int fd, int how)");
 export const sendmsg: (fd: number, message: Buffer, flags: number) => number = libc.func(
   "long sendmsg(int fd, const void *message, int flags)",
+);
+export const send: (fd: number, data: Buffer, size: number, flags: number) => number = libc.func(
+  "long send(int fd, const void *data, size_t size, int flags)",
+);
+export const recv: (fd: number, data: Buffer, size: number, flags: number) => number = libc.func(
+  "long recv(int fd, void *data, size_t size, int flags)",
 );
 
 type Receive = (fd: number, message: Buffer, flags: number) => number;
@@ -42,7 +51,11 @@ export const recvmsg = (fd: number, message: Buffer, flags: number): Promise<num
 export const addressOf = (buffer: Buffer): bigint => koffi.address(buffer);
 
 /** The name of the last failed call's reason: "EAGAIN". */
-export const lastError = (): string => getSystemErrorName(-koffi.errno());
+export const lastError = (): string => {
+  const number = koffi.errno();
+  const known = Object.entries(constants.errno).find(([, value]) => value === number);
+  return known?.[0] ?? `errno ${number}`;
+};
 
 /** `result`, unless it is -1: then throws, naming the call and the reason. */
 export const check = (call: string, result: number): number => {

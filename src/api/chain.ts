@@ -1,0 +1,111 @@
+import type { Clock } from "#clock.ts";
+import type { SignedIn } from "#auth/verify-signature.ts";
+import type { Feed } from "#store/feed.ts";
+import { ExpectationFailed, type Store } from "#store/store.ts";
+import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
+import { ApiError } from "./error.ts";
+import type { Operation } from "./operation.ts";
+
+/** One AWS service: its wire, its operations by name, and what they are given beside their input. */
+export interface ServedService {
+  readonly wire: WireService;
+  readonly operations: Readonly<Record<string, Operation<never, object, never>>>;
+  readonly context: object;
+}
+
+export interface ChainOptions {
+  /** By the name requests are signed for. */
+  readonly services: ReadonlyMap<string, ServedService>;
+  /** Answers requests that name no service we know, in its error form. */
+  readonly fallback: WireService;
+  readonly region: string;
+  /** Throws `ApiError` when the request is not signed by a key of the account. */
+  readonly signIn: (request: WireRequest, nowMs: number) => SignedIn;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  /** For the operator: what a caller only learns as InternalError. */
+  readonly log: (line: string) => void;
+}
+
+export interface ChainRequest extends WireRequest {
+  readonly requestId: string;
+}
+
+/** Every request's way: sign-in → wire → operation.resolve → dry run → commit → operation.answer → wire. */
+export function apiChain(options: ChainOptions): (request: ChainRequest) => Promise<WireAnswer> {
+  return async (request) => {
+    let wire = options.fallback;
+    try {
+      const signedIn = options.signIn(request, options.clock.now().getTime());
+      const service = serviceOf(signedIn, options);
+      wire = service.wire;
+      const { operation, input } = wire.parse(request);
+      const output = await perform(operationOf(service, operation), input, service.context, options);
+      return wire.answer(operation, output, request.requestId);
+    } catch (error) {
+      return wire.error(toldToCaller(error, request, options), request.requestId);
+    }
+  };
+}
+
+function serviceOf({ service: name, region, sessionToken }: SignedIn, options: ChainOptions): ServedService {
+  if (sessionToken !== undefined)
+    throw new ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", { status: 403 });
+  if (region !== options.region)
+    throw new ApiError(
+      "AuthFailure",
+      `Credential should be scoped to a valid region: this is ${options.region}, not ${region}.`,
+      { status: 401 },
+    );
+  const service = options.services.get(name);
+  if (!service) throw new ApiError("UnsupportedOperation", `Croft does not serve the AWS service '${name}' yet.`);
+  return service;
+}
+
+function operationOf({ operations, wire }: ServedService, name: string): AnyOperation {
+  const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
+  if (!operation)
+    throw new ApiError("UnsupportedOperation", `Croft does not serve ${wire.signingName}:${name} yet.`);
+  // The table's types were checked where it was written; the wire has checked the input against AWS's schema.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return operation as unknown as AnyOperation;
+}
+type AnyOperation = Operation<object, object, object>;
+
+/** A commit that loses a race is resolved anew, against what the winner wrote. */
+const attempts = 10;
+
+async function perform(
+  operation: AnyOperation,
+  input: Record<string, unknown>,
+  context: object,
+  { store, feed }: ChainOptions,
+): Promise<object> {
+  for (let attempt = 1; ; attempt++) {
+    const plan = await operation.resolve(input, context);
+    if (input["DryRun"] === true)
+      throw new ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", {
+        status: 412,
+      });
+    try {
+      // Others read what this one wrote as soon as it is answered.
+      if (plan.transaction) await feed.reached((await store.commit(plan.transaction)).revision);
+      return await operation.answer(plan, context);
+    } catch (error) {
+      if (!(error instanceof ExpectationFailed) || attempt === attempts) throw error;
+      await feed.reached(error.revision);
+    }
+  }
+}
+
+/** The caller gets AWS's code and sentence; the operator the cause, under the same request id. */
+function toldToCaller(error: unknown, { requestId }: ChainRequest, { log }: ChainOptions): ApiError {
+  if (error instanceof ApiError) return error;
+  log(`request ${requestId}: ${error instanceof Error ? error.stack : String(error)}`);
+  if (error instanceof ExpectationFailed)
+    return new ApiError("RequestLimitExceeded", "Too many requests change the same resource. Try again.", {
+      status: 503,
+    });
+  return new ApiError("InternalError", "An internal error has occurred.", { status: 500 });
+}

@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { systemClock } from "./clock.ts";
+import { hostNames, layout } from "./config.ts";
+import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
+import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
+import { bootId } from "./drivers/machine/qemu/host-process.ts";
+import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
+import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
+import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
+import { bakedImages } from "./images/bake.ts";
+import type { ProgramOptions } from "./main.ts";
+import { runReconcilers } from "./reconcile/loop.ts";
+import { workClock } from "./reconcile/work-clock.ts";
+import { hostReconcilers } from "./services/ec2/host-reconcilers.ts";
+import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
+import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
+import { Ec2Records, ec2Indexes } from "./services/ec2/records.ts";
+import { consoleReports } from "./services/host/console-reports.ts";
+import { hostRecord, reportImage } from "./services/host/host-reports.ts";
+import { hostLease } from "./services/host/host.ts";
+import { requireSettings } from "./setup/region-settings.ts";
+import { startFeed } from "./store/feed.ts";
+import { connectStore } from "./store/socket/store-client.ts";
+import type { Store } from "./store/store.ts";
+
+/** The hands on this machine: its drivers, and the reconcilers of the records that live here. */
+export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptions): Promise<void> {
+  const paths = layout(dataDir);
+  const { prefix, uids } = hostNames(dataDir);
+  const { accountId, region, publicPool } = requireSettings(dataDir);
+  const scope = { accountId, region };
+  const hostId = ownHostId(paths.hostId);
+  const images = new Map(bakedImages(cacheDir).map((image) => [image.recipe.hash, image]));
+  const imageOf = (entry: string) => {
+    const image = images.get(entry);
+    if (!image) throw new Error(`the image ${entry} is not in ${cacheDir}`);
+    return image;
+  };
+
+  const acceleration = await detectAcceleration();
+  const disks = await openQcow2Disks(paths.disksDir);
+  await using machines = await openQemuMachines({
+    directory: paths.machinesDir,
+    uids: { first: uids.firstMachine, count: 4000 },
+    cgroup: prefix,
+    acceleration: acceleration.kind,
+    warn: log,
+  });
+  const networks = await openNetnsNetworks({ prefix, publicPool, onError: (error) => log(`network: ${String(error)}`) });
+  const guests = await serveGuests({
+    socketPath: paths.guestSocket,
+    guestUid: uids.guest,
+    openSockets: (network, resolver) => openGuestSockets(`${prefix}-${network}`, resolver),
+    namespaceOf: (network) => namespaceIdentity(`${prefix}-${network}`),
+    log,
+  });
+
+  const store = connectStore(paths.storeSocket);
+  const feed = await startFeed(store, signal);
+  const records = new Ec2Records(feed, scope, ec2Indexes(feed));
+  for (const image of images.values()) await reportImage(image, scope, store);
+
+  const report = reporter(() => {
+    const value = hostRecord(hostId, scope, acceleration, queue.launches);
+    return store.commit({ put: [{ key: records.key("host", hostId), value }] });
+  }, log);
+  const queue: LaunchQueue = new LaunchQueue(acceleration.kind === "tcg" ? cpus().length : 2 * cpus().length, () => {
+    report();
+    for (const id of queue.launches.waiting.slice(0, 1)) loop.nudge(records.key("instance", id));
+  });
+  const loop = runReconcilers(
+    store,
+    feed,
+    hostReconcilers(records, scope, {
+      hostId,
+      bootId: bootId(),
+      machines,
+      disks,
+      networks,
+      guests,
+      queue,
+      imageFile: (entry) => imageOf(entry).disk,
+      machineSpec: (instance) =>
+        machineSpec(instance, records, { disks, networks, imageKernel: (entry) => imageOf(entry).kernel }),
+      worked: workClock(systemClock),
+      now: systemClock.now,
+    }),
+    { clock: systemClock, signal, log: ({ key, message }) => log(`${key}: ${message}`) },
+  );
+  const printed = consoleReports(machines, records, store, systemClock, log);
+  machines.onChange((id) => {
+    loop.nudge(records.key("instance", id));
+    printed(id);
+  });
+  networks.onForeignChange((id) => loop.nudge(records.key("vpc", id)));
+
+  await clearStrays();
+  report();
+  log(`host ${hostId}: ${acceleration.kind} (${acceleration.reason})`);
+  await renewLease(store, hostId, signal, log);
+  await loop.stopped;
+  await guests.close();
+  await networks.close();
+  await store.close();
+
+  /** What the store knows nothing of, e.g. after a restored backup. Disks are never taken for strays. */
+  async function clearStrays(): Promise<void> {
+    for (const id of await machines.list()) if (!records.get("instance", id)) await machines.remove(id);
+    for (const id of (await networks.observe()).keys())
+      if (!records.get("vpc", id)) await networks.apply(id, new Map());
+  }
+}
+
+/** Made once; the store's records name this machine by it. */
+function ownHostId(file: string): string {
+  if (!existsSync(file)) writeFileSync(file, `host-0${randomBytes(8).toString("hex")}\n`, { flag: "wx", flush: true });
+  return readFileSync(file, "utf8").trim();
+}
+
+/** Commits at once, and once more when asked again meanwhile. */
+function reporter(commit: () => Promise<unknown>, log: (line: string) => void): () => void {
+  let running = false;
+  let again = false;
+  return function report() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    commit()
+      .catch((error: unknown) => log(`report: ${String(error)}`))
+      .finally(() => {
+        running = false;
+        if (!again) return;
+        again = false;
+        report();
+      });
+  };
+}
+
+async function renewLease(store: Store, hostId: string, signal: AbortSignal, log: (line: string) => void): Promise<void> {
+  while (!signal.aborted) {
+    await store
+      .acquire(hostLease.name(hostId), hostId, hostLease.ttlMs)
+      .catch((error: unknown) => log(`lease: ${String(error)}`));
+    await delay(hostLease.renewMs, undefined, { signal }).catch(() => {});
+  }
+}

@@ -1,0 +1,13 @@
+import type { Ec2Records, Scope } from "./records.ts";
+
+/** What an EC2 operation is given beside its input: who asks, what is there, and time and chance. */
+export interface Ec2Context extends Scope {
+  readonly records: Ec2Records;
+  readonly now: () => Date;
+  /** `prefix-` and 17 hex digits. */
+  readonly newId: <P extends string>(prefix: P) => `${P}-${string}`;
+  /** A whole number from 0 up to, not including, `below`. */
+  readonly random: (below: number) => number;
+  /** CIDR that instances' public addresses come from. */
+  readonly publicPool: string;
+}

@@ -1,0 +1,110 @@
+import { ApiError } from "#api/error.ts";
+
+/** EC2's own codes and sentences: SDK retry rules and people's scripts match on them. */
+const error = (code: string, message: string, status?: number) =>
+  new ApiError(code, message, status === undefined ? {} : { status });
+
+const ids = (list: readonly string[]) => list.join(", ");
+const notFound = (code: string, what: string) => (missing: readonly string[]) =>
+  missing.length === 1
+    ? error(code, `The ${what} ID '${missing[0]}' does not exist`)
+    : error(code, `The ${what} IDs '${ids(missing)}' do not exist`);
+
+export const instanceNotFound = notFound("InvalidInstanceID.NotFound", "instance");
+export const subnetNotFound = notFound("InvalidSubnetID.NotFound", "subnet");
+export const vpcNotFound = notFound("InvalidVpcID.NotFound", "vpc");
+export const networkInterfaceNotFound = notFound("InvalidNetworkInterfaceID.NotFound", "networkInterface");
+
+export const volumeNotFound = ([id]: readonly string[]) =>
+  error("InvalidVolume.NotFound", `The volume '${id}' does not exist.`);
+export const imageNotFound = (missing: readonly string[]) =>
+  missing.length === 1
+    ? error("InvalidAMIID.NotFound", `The image id '[${missing[0]}]' does not exist`)
+    : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`);
+export const securityGroupNotFound = ([id]: readonly string[]) =>
+  error("InvalidGroup.NotFound", `The security group '${id}' does not exist`);
+export const securityGroupNameNotFound = (name: string, vpcId: string) =>
+  error("InvalidGroup.NotFound", `The security group '${name}' does not exist in VPC '${vpcId}'`);
+export const keyPairNotFound = (name: string) =>
+  error("InvalidKeyPair.NotFound", `The key pair '${name}' does not exist`);
+export const keyPairIdNotFound = (id: string) =>
+  error("InvalidKeyPair.NotFound", `The key pair with ID '${id}' does not exist`);
+export const resourceNotFound = (id: string) => error("InvalidID", `The ID '${id}' is not valid`);
+export const instanceTypesNotFound = (types: readonly string[]) =>
+  error("InvalidInstanceType", `The following supplied instance types do not exist: [${ids(types)}]`);
+export const zoneNotFound = (zone: string) =>
+  error("InvalidParameterValue", `Invalid availability zone: [${zone}]`);
+export const regionNotFound = (region: string) =>
+  error("InvalidParameterValue", `Invalid region: [${region}]`);
+
+export const invalidParameter = (message: string) => error("InvalidParameterValue", message);
+export const invalidCombination = (message: string) => error("InvalidParameterCombination", message);
+export const missingParameter = (name: string) =>
+  error("MissingParameter", `The request must contain the parameter ${name}`);
+export const unsupported = (message: string) => error("UnsupportedOperation", message);
+export const unsupportedParameter = (name: string) =>
+  error("UnsupportedOperation", `Croft does not serve the parameter ${name} yet.`);
+
+export const dependencyViolation = (message: string) => error("DependencyViolation", message);
+export const duplicateKeyPair = (name: string) =>
+  error("InvalidKeyPair.Duplicate", `The keypair already exists: ${name}`);
+export const duplicateGroup = (name: string, vpcId: string) =>
+  error("InvalidGroup.Duplicate", `The security group '${name}' already exists for VPC '${vpcId}'`);
+export const duplicateRule = (peer: string, from: number, to: number, protocol: string) =>
+  error(
+    "InvalidPermission.Duplicate",
+    `the specified rule "peer: ${peer}, ${protocol === "-1" ? "ALL" : protocol.toUpperCase()}, ` +
+      `${protocol === "-1" ? "" : `from port: ${from}, to port: ${to}, `}ALLOW" already exists`,
+  );
+export const ruleNotFound = () =>
+  error(
+    "InvalidPermission.NotFound",
+    "The specified rule does not exist in this security group.",
+  );
+export const securityGroupRuleIdNotFound = (id: string) =>
+  error("InvalidSecurityGroupRuleId.NotFound", `The security group rule ID '${id}' does not exist`);
+export const tooManyRules = () =>
+  error(
+    "RulesPerSecurityGroupLimitExceeded",
+    "The maximum number of rules per security group has been reached.",
+  );
+export const cannotDeleteDefaultGroup = (id: string) =>
+  error("CannotDelete", `the specified group: "${id}" name: "default" cannot be deleted by a user`);
+
+export const incorrectInstanceState = (id: string, what: string) =>
+  error("IncorrectInstanceState", `The instance '${id}' is not in a state from which it can be ${what}.`);
+export const terminationProtected = (id: string) =>
+  error(
+    "OperationNotPermitted",
+    `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+  );
+export const stopProtected = (id: string) =>
+  error(
+    "OperationNotPermitted",
+    `The instance '${id}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.`,
+  );
+export const idempotentMismatch = () =>
+  error(
+    "IdempotentParameterMismatch",
+    "The client token you have provided is associated with a resource with different parameters.",
+  );
+export const insufficientCapacity = (type: string, zone: string, why: string) =>
+  error(
+    "InsufficientInstanceCapacity",
+    `We currently do not have sufficient ${type} capacity in the Availability Zone you requested (${zone}). ${why}`,
+    500,
+  );
+export const instanceLimitExceeded = (asked: number, limit: number) =>
+  error(
+    "InstanceLimitExceeded",
+    `You have requested more instances (${asked}) than one request may launch here (${limit}).`,
+  );
+export const addressInUse = (address: string) =>
+  error("InvalidIPAddress.InUse", `Address ${address} is in use.`);
+export const noFreeAddresses = (subnetId: string) =>
+  error(
+    "InsufficientFreeAddressesInSubnet",
+    `The specified subnet '${subnetId}' does not have enough free addresses to satisfy the request.`,
+  );
+export const noFreePublicAddresses = () =>
+  error("InsufficientAddressCapacity", "There is no free address left in the pool of public addresses.");

@@ -1,0 +1,98 @@
+import type { ArchitectureValues, Image } from "@aws-sdk/client-ec2";
+import type { FilterTable } from "../filters.ts";
+import type { ResourceRecord } from "../records.ts";
+import { describeTags } from "../tag/tag.ts";
+
+/** A machine image that Croft baked; every host finds its files in its own cache under `cacheEntry`. */
+export interface ImageRecord extends ResourceRecord {
+  readonly id: `ami-${string}`;
+  readonly name: string;
+  readonly description: string;
+  readonly architecture: ArchitectureValues;
+  readonly snapshotId: `snap-${string}`;
+  /** Least size of a root volume made from it. */
+  readonly sizeGiB: number;
+  readonly rootDevice: string;
+  readonly cacheEntry: string;
+}
+
+/** Provided images belong to Amazon, as scripts that look for `--owners amazon` expect. */
+export const imageOwner = { alias: "amazon", id: "137112412989" } as const;
+
+export const describeImage = (image: ImageRecord): Image => ({
+  ImageId: image.id,
+  Name: image.name,
+  Description: image.description,
+  ImageLocation: `${imageOwner.alias}/${image.name}`,
+  ImageOwnerAlias: imageOwner.alias,
+  OwnerId: imageOwner.id,
+  ImageType: "machine",
+  State: "available",
+  Public: true,
+  Architecture: image.architecture,
+  CreationDate: image.createdAt,
+  Hypervisor: "xen",
+  VirtualizationType: "hvm",
+  EnaSupport: true,
+  SriovNetSupport: "simple",
+  BootMode: "uefi-preferred",
+  PlatformDetails: "Linux/UNIX",
+  UsageOperation: "RunInstances",
+  RootDeviceName: image.rootDevice,
+  RootDeviceType: "ebs",
+  BlockDeviceMappings: [
+    {
+      DeviceName: image.rootDevice,
+      Ebs: {
+        SnapshotId: image.snapshotId,
+        VolumeSize: image.sizeGiB,
+        VolumeType: "gp3",
+        Iops: 3000,
+        Throughput: 125,
+        DeleteOnTermination: true,
+        Encrypted: false,
+      },
+    },
+  ],
+  ProductCodes: [],
+  Tags: describeTags(image.tags),
+});
+
+export const imageFilters: FilterTable<ImageRecord> = {
+  architecture: (it) => it.architecture,
+  "block-device-mapping.delete-on-termination": () => "true",
+  "block-device-mapping.device-name": (it) => it.rootDevice,
+  "block-device-mapping.encrypted": () => "false",
+  "block-device-mapping.snapshot-id": (it) => it.snapshotId,
+  "block-device-mapping.volume-size": (it) => String(it.sizeGiB),
+  "block-device-mapping.volume-type": () => "gp3",
+  "boot-mode": () => "uefi-preferred",
+  "creation-date": (it) => it.createdAt,
+  description: (it) => it.description,
+  "ena-support": () => "true",
+  "free-tier-eligible": () => "true",
+  hypervisor: () => "xen",
+  "image-allowed": () => "true",
+  "image-id": (it) => it.id,
+  "image-type": () => "machine",
+  "is-public": () => "true",
+  "kernel-id": () => undefined,
+  "manifest-location": (it) => `${imageOwner.alias}/${it.name}`,
+  name: (it) => it.name,
+  "owner-alias": () => imageOwner.alias,
+  "owner-id": () => imageOwner.id,
+  platform: () => undefined,
+  "product-code": () => undefined,
+  "product-code.type": () => undefined,
+  "ramdisk-id": () => undefined,
+  "root-device-name": (it) => it.rootDevice,
+  "root-device-type": () => "ebs",
+  "source-image-id": () => undefined,
+  "source-image-region": () => undefined,
+  "source-instance-id": () => undefined,
+  state: () => "available",
+  "state-reason-code": () => undefined,
+  "state-reason-message": () => undefined,
+  "sriov-net-support": () => "simple",
+  "virtualization-type": () => "hvm",
+};

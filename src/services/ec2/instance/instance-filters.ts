@@ -1,0 +1,140 @@
+import { zoneId } from "../availability-zone/availability-zone.ts";
+import type { FilterTable } from "../filters.ts";
+import {
+  networkInterfaceFilters,
+  privateDnsName,
+  publicDnsName,
+  type NetworkInterfaceRecord,
+} from "../network-interface/network-interface.ts";
+import type { Ec2Records, Scope } from "../records.ts";
+import { attachmentState } from "../volume/volume.ts";
+import { instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
+
+export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
+  const interfaces = (it: InstanceRecord) => records.interfacesOf(it.id);
+  const publicAddresses = (it: InstanceRecord) => interfaces(it).map((nic) => records.publicAddressOf(nic.id)?.id);
+  const volumes = (it: InstanceRecord) => records.volumesOf(it.id);
+  const groups = (it: InstanceRecord) => interfaces(it).flatMap(({ groupIds }) => groupIds);
+  const groupNames = (it: InstanceRecord) => groups(it).map((id) => records.get("security-group", id)?.name);
+  return {
+    affinity: () => undefined,
+    architecture: (it) => it.architecture,
+    "availability-zone": (it) => it.zone,
+    "availability-zone-id": (it) => zoneId(scope.region, it.zone),
+    "block-device-mapping.attach-time": (it) => volumes(it).map(({ attachment }) => attachment?.attachedAt),
+    "block-device-mapping.delete-on-termination": (it) =>
+      volumes(it).map(({ attachment }) => String(attachment?.deleteOnTermination)),
+    "block-device-mapping.device-name": (it) => volumes(it).map(({ attachment }) => attachment?.device),
+    "block-device-mapping.status": (it) => volumes(it).map(attachmentState),
+    "block-device-mapping.volume-id": (it) => volumes(it).map(({ id }) => id),
+    "boot-mode": () => "uefi-preferred",
+    "capacity-reservation-id": () => undefined,
+    "capacity-reservation-specification.capacity-reservation-preference": () => "open",
+    "client-token": (it) => it.clientToken,
+    "current-instance-boot-mode": () => "legacy-bios",
+    "dns-name": (it) =>
+      publicAddresses(it).map((address) => address && publicDnsName(address, scope.region)),
+    "ebs-optimized": (it) => String(it.ebsOptimized),
+    "ena-support": () => "true",
+    "enclave-options.enabled": () => "false",
+    "hibernation-options.configured": () => "false",
+    "host-id": () => undefined,
+    hypervisor: () => "xen",
+    "iam-instance-profile.arn": () => undefined,
+    "iam-instance-profile.id": () => undefined,
+    "iam-instance-profile.name": () => undefined,
+    "image-id": (it) => it.imageId,
+    "instance-id": (it) => it.id,
+    "instance-lifecycle": () => undefined,
+    "instance-state-code": (it) => String(stateCodes[instanceState(it)]),
+    "instance-state-name": instanceState,
+    "instance-type": (it) => it.type,
+    "instance.group-id": groups,
+    "instance.group-name": groupNames,
+    "ip-address": publicAddresses,
+    "ipv6-address": () => undefined,
+    "kernel-id": () => undefined,
+    "key-name": (it) => it.keyName,
+    "launch-index": (it) => String(it.launchIndex),
+    "launch-time": (it) => it.launchedAt,
+    "maintenance-options.auto-recovery": () => "default",
+    "metadata-options.http-endpoint": (it) => (it.metadataOptions.enabled ? "enabled" : "disabled"),
+    "metadata-options.http-protocol-ipv4": () => "enabled",
+    "metadata-options.http-protocol-ipv6": () => "disabled",
+    "metadata-options.http-put-response-hop-limit": (it) => String(it.metadataOptions.hopLimit),
+    "metadata-options.http-tokens": (it) => it.metadataOptions.tokens,
+    "metadata-options.instance-metadata-tags": (it) => (it.metadataOptions.tags ? "enabled" : "disabled"),
+    "monitoring-state": (it) => (it.monitoring ? "enabled" : "disabled"),
+    "operator.managed": () => "false",
+    "operator.principal": () => undefined,
+    "outpost-arn": () => undefined,
+    "owner-id": () => scope.accountId,
+    "placement-group-name": () => undefined,
+    "placement-partition-number": () => undefined,
+    platform: () => undefined,
+    "platform-details": () => "Linux/UNIX",
+    "private-dns-name": (it) => interfaces(it).map(({ address }) => privateDnsName(address, scope.region)),
+    "private-dns-name-options.enable-resource-name-dns-a-record": () => "false",
+    "private-dns-name-options.enable-resource-name-dns-aaaa-record": () => "false",
+    "private-dns-name-options.hostname-type": () => "ip-name",
+    "private-ip-address": (it) => interfaces(it).map(({ address }) => address),
+    "product-code": () => undefined,
+    "product-code.type": () => undefined,
+    "ramdisk-id": () => undefined,
+    reason: (it) => it.so.reason?.message ?? it.wanted.reason?.message,
+    "requester-id": () => undefined,
+    "reservation-id": (it) => it.reservationId,
+    "root-device-name": (it) => it.rootDevice,
+    "root-device-type": () => "ebs",
+    "source-dest-check": (it) => interfaces(it).map(({ sourceDestCheck }) => String(sourceDestCheck)),
+    "spot-instance-request-id": () => undefined,
+    "state-reason-code": (it) => it.so.reason?.code ?? it.wanted.reason?.code,
+    "state-reason-message": (it) => it.so.reason?.message ?? it.wanted.reason?.message,
+    "subnet-id": (it) => it.subnetId,
+    tenancy: () => "default",
+    "tpm-support": () => undefined,
+    "usage-operation": () => "RunInstances",
+    "usage-operation-update-time": (it) => it.createdAt,
+    "virtualization-type": () => "hvm",
+    "vpc-id": (it) => it.vpcId,
+    ...interfaceFilters(interfaces, records, scope),
+  };
+}
+
+/** `network-interface.…`: what the interfaces' own Describe knows, of any interface of the instance. */
+function interfaceFilters(
+  interfaces: (it: InstanceRecord) => readonly NetworkInterfaceRecord[],
+  records: Ec2Records,
+  scope: Scope,
+): FilterTable<InstanceRecord> {
+  return Object.fromEntries(
+    Object.entries(networkInterfaceFilters(records, scope)).map(([name, values]) => [
+      `network-interface.${name}`,
+      (it: InstanceRecord) => interfaces(it).flatMap((nic) => values(nic)),
+    ]),
+  );
+}
+
+export const instanceStatusFilters = (scope: Scope): FilterTable<InstanceRecord> => {
+  const status = (it: InstanceRecord) => (instanceState(it) === "running" ? "ok" : "not-applicable");
+  const reachability = (it: InstanceRecord) => (instanceState(it) === "running" ? "passed" : undefined);
+  return {
+    "availability-zone": (it) => it.zone,
+    "availability-zone-id": (it) => zoneId(scope.region, it.zone),
+    "event.code": () => undefined,
+    "event.description": () => undefined,
+    "event.instance-event-id": () => undefined,
+    "event.not-after": () => undefined,
+    "event.not-before": () => undefined,
+    "event.not-before-deadline": () => undefined,
+    "instance-state-code": (it) => String(stateCodes[instanceState(it)]),
+    "instance-state-name": instanceState,
+    "instance-status.reachability": reachability,
+    "instance-status.status": status,
+    "operator.managed": () => "false",
+    "operator.principal": () => undefined,
+    "system-status.reachability": reachability,
+    "system-status.status": status,
+    "attached-ebs-status.status": status,
+  };
+};

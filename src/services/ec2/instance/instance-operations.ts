@@ -1,0 +1,232 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { InstanceStateName } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Ec2Context } from "../context.ts";
+import { describe } from "../describe.ts";
+import {
+  incorrectInstanceState,
+  instanceNotFound,
+  missingParameter,
+  noFreePublicAddresses,
+  stopProtected,
+  terminationProtected,
+  unsupportedParameter,
+} from "../errors.ts";
+import { zoneId } from "../availability-zone/availability-zone.ts";
+import type { PublicAddressRecord } from "../network-interface/network-interface.ts";
+import { placeInstances } from "./capacity.ts";
+import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
+import {
+  describeReservations,
+  describeState,
+  instanceAllows,
+  instanceArn,
+  instanceState,
+  reasons,
+  type InstanceRecord,
+} from "./instance.ts";
+import { freeAddress } from "./launch-network.ts";
+import { runInstances } from "./run-instances.ts";
+
+interface ChangePlan extends OperationPlan {
+  readonly changes: readonly { readonly id: string; readonly before: InstanceStateName }[];
+}
+
+export const instanceOperations = {
+  RunInstances: runInstances,
+
+  DescribeInstances: {
+    resolve: (input, context) =>
+      describe(context.records.all("instance"), input, {
+        ids: input.InstanceIds,
+        parameter: "instancesSet",
+        missing: instanceNotFound,
+        filters: instanceFilters(context.records, context),
+      }),
+    answer: (
+      { items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string },
+      context,
+    ) => ({ Reservations: describeReservations(items, context.records, context), NextToken: nextToken }),
+  },
+
+  DescribeInstanceStatus: {
+    resolve: (input, context) =>
+      describe(
+        context.records
+          .all("instance")
+          .filter((it) => input.IncludeAllInstances || instanceState(it) === "running" || input.InstanceIds?.includes(it.id)),
+        input,
+        {
+          ids: input.InstanceIds,
+          parameter: "instancesSet",
+          missing: instanceNotFound,
+          filters: instanceStatusFilters(context),
+        },
+      ),
+    answer: (
+      { items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string },
+      { region },
+    ) => ({
+      InstanceStatuses: items.map((it) => {
+        const running = instanceState(it) === "running";
+        const summary = running
+          ? { Status: "ok" as const, Details: [{ Name: "reachability" as const, Status: "passed" as const }] }
+          : { Status: "not-applicable" as const };
+        return {
+          InstanceId: it.id,
+          AvailabilityZone: it.zone,
+          AvailabilityZoneId: zoneId(region, it.zone),
+          InstanceState: describeState(instanceState(it)),
+          InstanceStatus: summary,
+          SystemStatus: summary,
+          Events: [],
+        };
+      }),
+      NextToken: nextToken,
+    }),
+  },
+
+  StartInstances: {
+    resolve(input, context) {
+      const addresses = new Set(context.records.all("public-address").map(({ id }) => id));
+      return change("start", input.InstanceIds, context, (it) => {
+        placeInstances({ id: it.type, memoryMiB: it.memoryMiB }, it.architecture, it.zone, 1, context);
+        const { reason: _, ...wanted } = it.wanted;
+        return [
+          {
+            ...it,
+            launchedAt: context.now().toISOString(),
+            wanted: { ...wanted, state: "running", force: false, generation: wanted.generation + 1 },
+          },
+          ...newPublicAddresses(it, addresses, context),
+        ];
+      });
+    },
+    answer: (plan: ChangePlan, context) => ({ StartingInstances: stateChanges(plan, context) }),
+  },
+
+  StopInstances: {
+    resolve(input, context) {
+      if (input.Hibernate) throw unsupportedParameter("Hibernate");
+      return change("stop", input.InstanceIds, context, (it) => {
+        if (it.stopProtection) throw stopProtected(it.id);
+        const force = Boolean(input.Force || input.SkipOsShutdown);
+        return [
+          {
+            ...it,
+            wanted: { ...it.wanted, state: "stopped", force, generation: it.wanted.generation + 1, reason: reasons.userStopped },
+          },
+        ];
+      });
+    },
+    answer: (plan: ChangePlan, context) => ({ StoppingInstances: stateChanges(plan, context) }),
+  },
+
+  RebootInstances: {
+    resolve: (input, context) =>
+      change("reboot", input.InstanceIds, context, (it) => [
+        { ...it, wanted: { ...it.wanted, reboots: it.wanted.reboots + 1 } },
+      ]),
+    answer: () => ({}),
+  },
+
+  TerminateInstances: {
+    resolve: (input, context) =>
+      change("terminate", input.InstanceIds, context, (it) => {
+        if (it.terminationProtection) throw terminationProtected(it.id);
+        const force = Boolean(input.Force || input.SkipOsShutdown);
+        return [
+          {
+            ...it,
+            wanted: { ...it.wanted, state: "terminated", force, generation: it.wanted.generation + 1, reason: reasons.userStopped },
+          },
+        ];
+      }),
+    answer: (plan: ChangePlan, context) => ({ TerminatingInstances: stateChanges(plan, context) }),
+  },
+
+  GetConsoleOutput: {
+    resolve({ InstanceId: id }, context) {
+      const [instance] = instancesOf([id], context);
+      return { touches: [{ arn: instanceArn(id, context), tags: instance?.tags ?? {} }], id };
+    },
+    answer({ id }: { id: string }, { records, now }) {
+      const console = records.get("console", id);
+      return {
+        InstanceId: id,
+        Output: console?.output,
+        Timestamp: console ? new Date(console.createdAt) : now(),
+      };
+    },
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+/**
+ * Writes the same wish into every named instance, or into none: one that is not in a state for it fails them all. Those
+ * already on their way stay as they are.
+ */
+function change(
+  what: keyof typeof instanceAllows,
+  ids: readonly string[],
+  context: Ec2Context,
+  wish: (instance: InstanceRecord) => [InstanceRecord, ...PublicAddressRecord[]],
+): ChangePlan {
+  const { records } = context;
+  const instances = instancesOf(ids, context);
+  const { from, idle }: { from: readonly string[]; idle: readonly string[] } = instanceAllows[what];
+  const writes = instances.flatMap((it) => {
+    const state = instanceState(it);
+    if (idle.includes(state)) return [];
+    if (!from.includes(state)) throw incorrectInstanceState(it.id, pastTense[what]);
+    return [{ it, written: wish(it) }];
+  });
+  return {
+    touches: instances.map(({ id, tags }) => ({ arn: instanceArn(id, context), tags })),
+    ...(writes.length > 0 && {
+      transaction: {
+        expect: writes.flatMap(({ it, written: [, ...addresses] }) => [
+          { at: [records.key("instance", it.id), records.entry("instance", it.id)?.revision ?? 0] as const },
+          ...addresses.map(({ id }) => ({ absent: records.key("public-address", id) })),
+        ]),
+        put: writes.flatMap(({ written: [instance, ...addresses] }) => [
+          { key: records.key("instance", instance.id), value: instance },
+          ...addresses.map((value) => ({ key: records.key("public-address", value.id), value })),
+        ]),
+      },
+    }),
+    changes: instances.map((it) => ({ id: it.id, before: instanceState(it) })),
+  };
+}
+
+const pastTense = { start: "started", stop: "stopped", reboot: "rebooted", terminate: "terminated" } as const;
+
+function instancesOf(ids: readonly string[], { records }: Ec2Context): InstanceRecord[] {
+  if (ids.length === 0) throw missingParameter("InstanceId");
+  const found = [...new Set(ids)].map((id) => ({ id, instance: records.get("instance", id) }));
+  const missing = found.filter(({ instance }) => !instance).map(({ id }) => id);
+  if (missing.length > 0) throw instanceNotFound(missing);
+  return found.flatMap(({ instance }) => instance ?? []);
+}
+
+/** A stopped instance gave its address back; starting it takes a new one. */
+function newPublicAddresses(instance: InstanceRecord, used: Set<string>, context: Ec2Context): PublicAddressRecord[] {
+  const { records, publicPool, now } = context;
+  return records
+    .interfacesOf(instance.id)
+    .filter((it) => it.publicAddressOnStart && !records.publicAddressOf(it.id))
+    .map((it) => {
+      const id = freeAddress(publicPool, used, context);
+      if (id === undefined) throw noFreePublicAddresses();
+      return { id, interfaceId: it.id, tags: {}, createdAt: now().toISOString() };
+    });
+}
+
+const stateChanges = ({ changes }: ChangePlan, { records }: Ec2Context) =>
+  changes.map(({ id, before }) => {
+    const instance = records.get("instance", id);
+    return {
+      InstanceId: id,
+      PreviousState: describeState(before),
+      CurrentState: describeState(instance ? instanceState(instance) : "terminated"),
+    };
+  });

@@ -1,0 +1,222 @@
+import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
+import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
+import type { Entry } from "#store/store.ts";
+import type { Ec2Records } from "../records.ts";
+import { reasons, type InstanceRecord, type InstanceSo, type TransitionReason } from "./instance.ts";
+import type { LaunchQueue } from "./launch-queue.ts";
+import { runTokenClaim } from "./run-instances.ts";
+
+export interface InstanceHost {
+  readonly hostId: string;
+  /** Changes when the host boots: machines of an earlier boot were ended by it, not by themselves. */
+  readonly bootId: string;
+  readonly machines: MachineDriver;
+  /** The machine of an instance whose volumes and interfaces are ready. */
+  readonly machineSpec: (instance: InstanceRecord) => Promise<MachineSpec>;
+  readonly queue: LaunchQueue;
+  /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
+  readonly worked: { since(what: string): number; forget(what: string): void };
+  readonly now: () => Date;
+}
+
+/** Milliseconds of work after which a state that should pass is ended, and the record says why. */
+export const deadlines = {
+  /** Disks and network ready, and its process running; its turn in the queue not counted. */
+  launch: 120_000,
+  /** A guest that does not heed the power button. */
+  powerOff: 60_000,
+  powerOffToTerminate: 15_000,
+  /** A guest that still starts does not hear the button: it is pressed again. */
+  pressAgain: 2_000,
+  /** Terminated instances stay visible for an hour, as on AWS. */
+  forgetTerminated: 3_600_000,
+} as const;
+
+/** Takes one instance of this host one step from what is to what is wanted. */
+export async function reconcileInstance(id: string, records: Ec2Records, host: InstanceHost): Promise<Outcome> {
+  const entry = records.entry("instance", id);
+  if (!entry || entry.value.hostId !== host.hostId) return settled;
+  const { wanted, so } = entry.value;
+  if (so.generation < wanted.generation) {
+    host.worked.forget(`${id} reboot`);
+    return { running: launch, stopped: stop, terminated: terminate }[wanted.state](entry, records, host);
+  }
+  switch (so.state) {
+    case "running":
+      return keepRunning(entry, records, host);
+    case "stopping":
+      return finishStop(entry, records, host, so.reason ?? reasons.guestStopped);
+    case "shutting-down":
+      return release(entry, records, host);
+    case "terminated":
+      return forget(entry, records, host);
+    case "new":
+    case "stopped":
+      return settled;
+  }
+}
+
+type Step = (entry: Entry<InstanceRecord>, records: Ec2Records, host: InstanceHost) => Promise<Outcome>;
+
+const launch: Step = async (entry, records, host) => {
+  const { id, wanted } = entry.value;
+  const ready = [...records.volumesOf(id), ...records.interfacesOf(id)].every(({ so }) => so.ready);
+  const clock = `${id} launch ${wanted.generation}`;
+  if (!ready) return overdue(host, clock, deadlines.launch) ? launchFailed(entry, host, clock, "its disks and network were not ready in time") : wait(1_000);
+  if (!host.queue.enter(id)) {
+    host.worked.forget(clock);
+    return wait(1_000);
+  }
+  try {
+    await host.machines.ensure(await host.machineSpec(entry.value));
+  } catch (error) {
+    if (!overdue(host, clock, deadlines.launch / 4)) throw error;
+    return launchFailed(entry, host, clock, error instanceof Error ? error.message : String(error));
+  }
+  host.worked.forget(clock);
+  return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
+};
+
+/** A first launch that fails ends terminated, a later one stopped, as on AWS. */
+async function launchFailed(entry: Entry<InstanceRecord>, host: InstanceHost, clock: string, detail: string) {
+  const { id, so } = entry.value;
+  host.queue.leave(id);
+  host.worked.forget(clock);
+  await host.machines.stop(id);
+  const reason = reasons.internal(`the launch failed: ${detail}`);
+  return reached(entry, host, { state: so.state === "new" ? "shutting-down" : "stopping", reason });
+}
+
+const stop: Step = async (entry, records, host) => {
+  const { id, wanted } = entry.value;
+  host.queue.leave(id);
+  const off = await poweredOff(id, wanted.force ? 0 : deadlines.powerOff, host);
+  return off ? finishStop(entry, records, host, wanted.reason ?? reasons.userStopped) : wait(500);
+};
+
+/** The machine's process goes, and with it the address that was its own only while it ran. */
+async function finishStop(entry: Entry<InstanceRecord>, records: Ec2Records, host: InstanceHost, reason: TransitionReason) {
+  const { id } = entry.value;
+  await host.machines.stop(id);
+  const addresses = records
+    .interfacesOf(id)
+    .flatMap((nic) => (nic.publicAddressOnStart ? (records.publicAddressOf(nic.id) ?? []) : []));
+  return reached(
+    entry,
+    host,
+    { state: "stopped", reason },
+    addresses.map((address) => records.key("public-address", address.id)),
+  );
+}
+
+const terminate: Step = async (entry, records, host) => {
+  const { id, wanted } = entry.value;
+  host.queue.leave(id);
+  const off = await poweredOff(id, wanted.force ? 0 : deadlines.powerOffToTerminate, host);
+  return off ? release(entry, records, host) : wait(500);
+};
+
+/** First the machine, then what it used; terminated is said only when nothing of it is left on the host. */
+const release: Step = async (entry, records, host) => {
+  const { key, revision, value: instance } = entry;
+  const { id, so } = instance;
+  if (!so.released) {
+    await host.machines.remove(id);
+    const value: InstanceRecord = { ...instance, so: { ...so, released: true } };
+    return moved({ expect: [{ at: [key, revision] }], put: [{ key, value }] });
+  }
+  const attached = [...records.volumesOf(id), ...records.interfacesOf(id)];
+  if (attached.some(({ attachment }) => attachment?.deleteOnTermination)) return wait(1_000);
+  return reached(entry, host, { state: "terminated", reason: so.reason ?? instance.wanted.reason ?? reasons.userStopped });
+};
+
+const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, records, host) => {
+  const age = host.now().getTime() - Date.parse(so.since ?? "");
+  if (age < deadlines.forgetTerminated) return wait(deadlines.forgetTerminated - age);
+  return moved({
+    expect: [{ at: [key, revision] }],
+    delete: [
+      key,
+      records.key("console", id),
+      ...(clientToken === "" ? [] : [records.key("claim", runTokenClaim(clientToken))]),
+    ],
+  });
+};
+
+const keepRunning: Step = async (entry, _records, host) => {
+  const { id, wanted, so } = entry.value;
+  const machine = await host.machines.observe(id);
+  if (machine.state === "running" && machine.booted) host.queue.leave(id);
+  if (so.reboots < wanted.reboots) return reboot(entry, machine, host);
+  if (machine.state === "running") return machine.booted ? settled : wait(1_000);
+  host.queue.leave(id);
+  if (so.bootId !== host.bootId) return relaunch(entry, host);
+  if (machine.how === "powered-off") {
+    const state = entry.value.shutdownBehavior === "terminate" ? "shutting-down" : "stopping";
+    return reached(entry, host, { state, reason: reasons.guestStopped });
+  }
+  const detail = machine.how === "died" ? machine.detail : "the machine's process is gone";
+  return reached(entry, host, { state: "stopping", reason: reasons.internal(detail) });
+};
+
+/** The guest is asked to shut down and started again; one that does not listen is reset. Its state stays "running". */
+async function reboot(entry: Entry<InstanceRecord>, machine: MachineState, host: InstanceHost): Promise<Outcome> {
+  const { id, wanted } = entry.value;
+  const clock = `${id} reboot`;
+  const done = () => {
+    host.worked.forget(clock);
+    return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
+  };
+  if (machine.state === "off") return relaunch(entry, host).then(done);
+  if (overdue(host, clock, deadlines.powerOff)) {
+    await host.machines.reset(id);
+    return done();
+  }
+  await pressSometimes(id, host);
+  return wait(500);
+}
+
+/** After a reboot, of the guest or of the host: the same machine once more. */
+async function relaunch(entry: Entry<InstanceRecord>, host: InstanceHost): Promise<Outcome> {
+  await host.machines.ensure(await host.machineSpec(entry.value));
+  return reached(entry, host, { state: "running", bootId: host.bootId });
+}
+
+/** Presses the power button until the machine is off, for at most `patienceMs`; then it is off by force. */
+async function poweredOff(id: string, patienceMs: number, host: InstanceHost): Promise<boolean> {
+  const clock = `${id} power off`;
+  const machine = await host.machines.observe(id);
+  if (machine.state === "running" && !overdue(host, clock, patienceMs)) {
+    await pressSometimes(id, host);
+    return false;
+  }
+  host.worked.forget(clock);
+  host.worked.forget(`${id} press`);
+  return true;
+}
+
+async function pressSometimes(id: string, host: InstanceHost): Promise<void> {
+  const clock = `${id} press`;
+  const since = host.worked.since(clock);
+  if (since > 0 && since < deadlines.pressAgain) return;
+  host.worked.forget(clock);
+  host.worked.since(clock);
+  await host.machines.pressPower(id);
+}
+
+const overdue = (host: InstanceHost, clock: string, ms: number) => host.worked.since(clock) >= ms;
+
+/** Writes what was reached for the generation that was wanted. */
+function reached(
+  { key, revision, value: instance }: Entry<InstanceRecord>,
+  host: InstanceHost,
+  so: Pick<InstanceSo, "state"> & Partial<InstanceSo>,
+  deleted: readonly string[] = [],
+): Outcome {
+  const { reason: _, ...before } = instance.so;
+  const value: InstanceRecord = {
+    ...instance,
+    so: { ...before, ...so, generation: instance.wanted.generation, since: host.now().toISOString() },
+  };
+  return moved({ expect: [{ at: [key, revision] }], put: [{ key, value }], delete: deleted });
+}

@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import type { MachineSpec } from "#drivers/machine/machine-driver.ts";
+import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import type { Ec2Records } from "../records.ts";
+import type { InstanceRecord } from "./instance.ts";
+
+export interface MachineParts {
+  readonly disks: DiskDriver;
+  readonly networks: NetworkDriver;
+  /** How a baked image in this host's cache boots without firmware. */
+  readonly imageKernel: (cacheEntry: string) => MachineSpec["kernel"];
+}
+
+/** The machine of an instance, from its volumes, root first, and its interfaces by device index. */
+export async function machineSpec(
+  instance: InstanceRecord,
+  records: Ec2Records,
+  { disks, networks, imageKernel }: MachineParts,
+): Promise<MachineSpec> {
+  const image = records.get("image", instance.imageId);
+  const kernel = image && imageKernel(image.cacheEntry);
+  const rootFirst = (device: string | undefined) => (device === instance.rootDevice ? "" : (device ?? ""));
+  const volumes = records
+    .volumesOf(instance.id)
+    .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
+  const interfaces = records
+    .interfacesOf(instance.id)
+    .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
+  return {
+    id: instance.id,
+    cpus: instance.cpus,
+    memoryMiB: instance.memoryMiB,
+    identity: { uuid: ec2Uuid(instance.id), product: instance.type },
+    ...(kernel && { kernel }),
+    disks: await Promise.all(volumes.map(async ({ id }) => ({ id, ...(await disks.locate(id)) }))),
+    ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
+  };
+}
+
+/** Begins with "ec2", by which guests have long known that they are on EC2. */
+function ec2Uuid(instanceId: string): string {
+  const hex = `ec2${createHash("sha256").update(instanceId).digest("hex").slice(3, 32)}`;
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

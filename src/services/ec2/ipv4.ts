@@ -1,0 +1,25 @@
+/** IPv4 addresses as numbers: 10.0.0.1 is 0x0a000001. */
+export const toNumber = (address: string): number =>
+  address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+
+export const toAddress = (number: number): string =>
+  [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
+
+export const isAddress = (text: string): boolean => /^(\d{1,3}\.){3}\d{1,3}$/.test(text) && isCanonical(text);
+const isCanonical = (text: string) => text.split(".").every((part) => String(Number(part)) === part && Number(part) < 256);
+
+export const prefixLength = (cidr: string): number => Number(cidr.split("/")[1]);
+export const base = (cidr: string): number => toNumber(cidr.split("/")[0] ?? "");
+export const addressCount = (cidr: string): number => 2 ** (32 - prefixLength(cidr));
+export const contains = (cidr: string, address: string): boolean => {
+  const offset = toNumber(address) - base(cidr);
+  return offset >= 0 && offset < addressCount(cidr);
+};
+
+/** `A.B.C.D/N` with host bits cleared, as EC2 canonicalises rules; undefined when it is no CIDR at all. */
+export function canonicalCidr(text: string): string | undefined {
+  const [address = "", length = ""] = text.split("/");
+  if (!isAddress(address) || !/^\d{1,2}$/.test(length) || Number(length) > 32) return undefined;
+  const size = 2 ** (32 - Number(length));
+  return `${toAddress(Math.floor(toNumber(address) / size) * size)}/${Number(length)}`;
+}

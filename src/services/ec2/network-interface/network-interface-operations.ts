@@ -1,0 +1,29 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { OperationsOf } from "#api/operation.ts";
+import type { Ec2Context } from "../context.ts";
+import { describe } from "../describe.ts";
+import { networkInterfaceNotFound } from "../errors.ts";
+import {
+  describeNetworkInterface,
+  networkInterfaceFilters,
+  type NetworkInterfaceRecord,
+} from "./network-interface.ts";
+
+export const networkInterfaceOperations = {
+  DescribeNetworkInterfaces: {
+    resolve: (input, context) =>
+      describe(context.records.all("network-interface"), input, {
+        ids: input.NetworkInterfaceIds,
+        parameter: "networkInterfaceIds",
+        missing: networkInterfaceNotFound,
+        filters: networkInterfaceFilters(context.records, context),
+      }),
+    answer: (
+      { items, nextToken }: { items: readonly NetworkInterfaceRecord[]; nextToken?: string },
+      context,
+    ) => ({
+      NetworkInterfaces: items.map((it) => describeNetworkInterface(it, context.records, context)),
+      NextToken: nextToken,
+    }),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;

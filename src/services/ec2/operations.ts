@@ -1,0 +1,29 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { OperationsOf } from "#api/operation.ts";
+import { availabilityZoneOperations } from "./availability-zone/availability-zone-operations.ts";
+import type { Ec2Context } from "./context.ts";
+import { imageOperations } from "./image/image-operations.ts";
+import { instanceTypeOperations } from "./instance-type/instance-type-operations.ts";
+import { instanceOperations } from "./instance/instance-operations.ts";
+import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
+import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
+import { securityGroupOperations } from "./security-group/security-group-operations.ts";
+import { subnetOperations } from "./subnet/subnet-operations.ts";
+import { tagOperations } from "./tag/tag-operations.ts";
+import { volumeOperations } from "./volume/volume-operations.ts";
+import { vpcOperations } from "./vpc/vpc-operations.ts";
+
+/** Every EC2 operation that Croft serves. */
+export const ec2Operations = {
+  ...availabilityZoneOperations,
+  ...imageOperations,
+  ...instanceOperations,
+  ...instanceTypeOperations,
+  ...keyPairOperations,
+  ...networkInterfaceOperations,
+  ...securityGroupOperations,
+  ...subnetOperations,
+  ...tagOperations,
+  ...volumeOperations,
+  ...vpcOperations,
+} satisfies OperationsOf<typeof ec2, Ec2Context>;

@@ -1,0 +1,115 @@
+import type { Feed } from "#store/feed.ts";
+import type { Entry } from "#store/store.ts";
+import type { HostRecord } from "../host/host.ts";
+import type { ImageRecord } from "./image/image.ts";
+import type { ConsoleRecord, InstanceRecord } from "./instance/instance.ts";
+import type { KeyPairRecord } from "./key-pair/key-pair.ts";
+import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
+import type { SecurityGroupRecord } from "./security-group/security-group.ts";
+import type { SubnetRecord } from "./subnet/subnet.ts";
+import type { VolumeRecord } from "./volume/volume.ts";
+import type { VpcRecord } from "./vpc/vpc.ts";
+
+/** What every record of an AWS resource has. */
+export interface ResourceRecord {
+  readonly id: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly createdAt: string; // ISO 8601, UTC
+}
+
+/** The kinds of record that EC2 keeps, each under `kind/account/region/id`. */
+export interface Kinds {
+  readonly host: HostRecord;
+  readonly image: ImageRecord;
+  readonly instance: InstanceRecord;
+  readonly console: ConsoleRecord;
+  readonly "key-pair": KeyPairRecord;
+  readonly "network-interface": NetworkInterfaceRecord;
+  readonly "public-address": PublicAddressRecord;
+  readonly "security-group": SecurityGroupRecord;
+  readonly subnet: SubnetRecord;
+  readonly volume: VolumeRecord;
+  readonly vpc: VpcRecord;
+}
+export type Kind = keyof Kinds;
+
+/** The account and region that records belong to. */
+export interface Scope {
+  readonly accountId: string;
+  readonly region: string;
+}
+
+export const recordKey = (kind: Kind | "claim" | "member", { accountId, region }: Scope, id: string) =>
+  `${kind}/${accountId}/${region}/${id}`;
+
+/** `kind/account/region/id`, where the id may hold further slashes. */
+export function parseKey(key: string): { kind: string; scope: Scope; id: string } {
+  const [kind = "", accountId = "", region = "", ...id] = key.split("/");
+  return { kind, scope: { accountId, region }, id: id.join("/") };
+}
+
+/** Typed reads of one account and region from the feed. */
+export class Ec2Records {
+  readonly #feed: Feed;
+  readonly #scope: Scope;
+  readonly #indexes: Ec2Indexes;
+
+  constructor(feed: Feed, scope: Scope, indexes: Ec2Indexes) {
+    this.#feed = feed;
+    this.#scope = scope;
+    this.#indexes = indexes;
+  }
+
+  key(kind: Kind | "claim" | "member", id: string): string {
+    return recordKey(kind, this.#scope, id);
+  }
+  entry<K extends Kind>(kind: K, id: string): Entry<Kinds[K]> | undefined {
+    return this.#feed.get<Kinds[K]>(this.key(kind, id));
+  }
+  get<K extends Kind>(kind: K, id: string): Kinds[K] | undefined {
+    return this.entry(kind, id)?.value;
+  }
+  all<K extends Kind>(kind: K): Kinds[K][] {
+    return this.#feed.list<Kinds[K]>(this.key(kind, "")).map(({ value }) => value);
+  }
+  /** What a claim key holds: mostly the id of the record that won the name. */
+  claimed(name: string): string | undefined {
+    return this.claim<string>(name);
+  }
+  claim<Value>(name: string): Value | undefined {
+    return this.#feed.get<Value>(this.key("claim", name))?.value;
+  }
+
+  /** Ids of the interfaces in a security group and of the other groups whose rules name it. */
+  dependentsOfGroup(groupId: string): string[] {
+    const prefix = this.key("member", `${groupId}/`);
+    return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
+  }
+
+  interfacesOf = (instanceId: string) => values(this.#indexes.interfacesOfInstance(instanceId));
+  volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
+  interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
+  subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
+  groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
+  publicAddressOf = (interfaceId: string) => this.#indexes.publicAddressesOf(interfaceId)[0]?.value;
+  instancesOfReservation = (reservationId: string) =>
+    values(this.#indexes.instancesOfReservation(reservationId));
+}
+
+const values = <Value>(entries: readonly Entry<Value>[]) => entries.map(({ value }) => value);
+
+/** Declared once per feed. Ids are unique in a region store, so the indexes are shared by its accounts. */
+export const ec2Indexes = (feed: Feed) => ({
+  interfacesOfInstance: feed.index<NetworkInterfaceRecord>("network-interface", (it) =>
+    it.attachment ? [it.attachment.instanceId] : [],
+  ),
+  interfacesOfVpc: feed.index<NetworkInterfaceRecord>("network-interface", (it) => [it.vpcId]),
+  volumesOfInstance: feed.index<VolumeRecord>("volume", (it) =>
+    it.attachment ? [it.attachment.instanceId] : [],
+  ),
+  subnetsOfVpc: feed.index<SubnetRecord>("subnet", (it) => [it.vpcId]),
+  groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
+  publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) => [it.interfaceId]),
+  instancesOfReservation: feed.index<InstanceRecord>("instance", (it) => [it.reservationId]),
+});
+export type Ec2Indexes = ReturnType<typeof ec2Indexes>;

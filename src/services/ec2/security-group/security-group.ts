@@ -1,0 +1,140 @@
+import type { IpPermission, SecurityGroup, SecurityGroupRule } from "@aws-sdk/client-ec2";
+import type { Transaction } from "#store/store.ts";
+import type { Ec2Context } from "../context.ts";
+import type { FilterTable } from "../filters.ts";
+import type { ResourceRecord, Scope } from "../records.ts";
+import { describeTags, type Tags } from "../tag/tag.ts";
+
+export interface SecurityGroupRecord extends ResourceRecord {
+  readonly id: `sg-${string}`;
+  readonly name: string;
+  readonly description: string;
+  readonly vpcId: `vpc-${string}`;
+  readonly rules: readonly GroupRule[];
+}
+
+/** One rule, one peer: what AWS calls a security group rule. */
+export interface GroupRule {
+  readonly id: `sgr-${string}`;
+  readonly egress: boolean;
+  /** tcp, udp, icmp, icmpv6, another IANA number, or -1 for all. */
+  readonly protocol: string;
+  /** Ports, or ICMP type and code; -1 is any. */
+  readonly fromPort: number;
+  readonly toPort: number;
+  readonly peer: { readonly cidr: string } | { readonly cidrIpv6: string } | { readonly groupId: string };
+  readonly description?: string;
+}
+
+export const securityGroupArn = (id: string, { region, accountId }: Scope) =>
+  `arn:aws:ec2:${region}:${accountId}:security-group/${id}`;
+export const groupNameClaim = (vpcId: string, name: string) => `security-group-name/${vpcId}/${name}`;
+
+/** A new group lets everything out and nothing in; the default group also lets its own members in. */
+export function newSecurityGroup(
+  group: { name: string; description: string; vpcId: `vpc-${string}`; tags: Tags },
+  { records, newId, now }: Ec2Context,
+): Required<Pick<Transaction, "expect" | "put">> & { record: SecurityGroupRecord } {
+  const id = newId("sg");
+  const all = { protocol: "-1", fromPort: -1, toPort: -1 } as const;
+  const everyone: GroupRule = { id: newId("sgr"), egress: true, ...all, peer: { cidr: "0.0.0.0/0" } };
+  const members: GroupRule = { id: newId("sgr"), egress: false, ...all, peer: { groupId: id } };
+  const record: SecurityGroupRecord = {
+    id,
+    ...group,
+    rules: group.name === "default" ? [members, everyone] : [everyone],
+    createdAt: now().toISOString(),
+  };
+  const claim = records.key("claim", groupNameClaim(group.vpcId, group.name));
+  return {
+    record,
+    expect: [{ absent: claim }],
+    put: [
+      { key: claim, value: id },
+      { key: records.key("security-group", id), value: record },
+    ],
+  };
+}
+
+export const describeSecurityGroup = (group: SecurityGroupRecord, scope: Scope): SecurityGroup => ({
+  GroupId: group.id,
+  GroupName: group.name,
+  Description: group.description,
+  VpcId: group.vpcId,
+  OwnerId: scope.accountId,
+  SecurityGroupArn: securityGroupArn(group.id, scope),
+  IpPermissions: describePermissions(group.rules.filter((rule) => !rule.egress), scope),
+  IpPermissionsEgress: describePermissions(group.rules.filter((rule) => rule.egress), scope),
+  Tags: describeTags(group.tags),
+});
+
+/** Rules with the same protocol and ports are one permission with several peers. */
+function describePermissions(rules: readonly GroupRule[], { accountId }: Scope): IpPermission[] {
+  const alike = Map.groupBy(rules, ({ protocol, fromPort, toPort }) => `${protocol} ${fromPort} ${toPort}`);
+  return [...alike.values()].map((same) => {
+    const [first] = same;
+    return {
+      IpProtocol: first?.protocol,
+      ...(first && hasPorts(first.protocol) && { FromPort: first.fromPort, ToPort: first.toPort }),
+      IpRanges: same.flatMap(({ peer, description }) =>
+        "cidr" in peer ? [{ CidrIp: peer.cidr, Description: description }] : [],
+      ),
+      Ipv6Ranges: same.flatMap(({ peer, description }) =>
+        "cidrIpv6" in peer ? [{ CidrIpv6: peer.cidrIpv6, Description: description }] : [],
+      ),
+      UserIdGroupPairs: same.flatMap(({ peer, description }) =>
+        "groupId" in peer ? [{ GroupId: peer.groupId, UserId: accountId, Description: description }] : [],
+      ),
+      PrefixListIds: [],
+    };
+  });
+}
+
+export const hasPorts = (protocol: string) => ["tcp", "udp", "icmp", "icmpv6"].includes(protocol);
+
+export const describeRule = (
+  rule: GroupRule,
+  group: SecurityGroupRecord,
+  { region, accountId }: Scope,
+): SecurityGroupRule => ({
+  SecurityGroupRuleId: rule.id,
+  SecurityGroupRuleArn: `arn:aws:ec2:${region}:${accountId}:security-group-rule/${rule.id}`,
+  GroupId: group.id,
+  GroupOwnerId: accountId,
+  IsEgress: rule.egress,
+  IpProtocol: rule.protocol,
+  FromPort: rule.fromPort,
+  ToPort: rule.toPort,
+  CidrIpv4: "cidr" in rule.peer ? rule.peer.cidr : undefined,
+  CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
+  ReferencedGroupInfo:
+    "groupId" in rule.peer ? { GroupId: rule.peer.groupId, UserId: accountId, VpcId: group.vpcId } : undefined,
+  Description: rule.description,
+  Tags: [],
+});
+
+export const securityGroupFilters = (scope: Scope): FilterTable<SecurityGroupRecord> => ({
+  description: (it) => it.description,
+  "group-id": (it) => it.id,
+  "group-name": (it) => it.name,
+  "owner-id": () => scope.accountId,
+  "vpc-id": (it) => it.vpcId,
+  ...permissionFilters("ip-permission", false, scope),
+  ...permissionFilters("egress.ip-permission", true, scope),
+});
+
+function permissionFilters(prefix: string, egress: boolean, { accountId }: Scope): FilterTable<SecurityGroupRecord> {
+  const each = (value: (rule: GroupRule) => string | undefined) => (it: SecurityGroupRecord) =>
+    it.rules.filter((rule) => rule.egress === egress).map(value);
+  return {
+    [`${prefix}.cidr`]: each(({ peer }) => ("cidr" in peer ? peer.cidr : undefined)),
+    [`${prefix}.from-port`]: each(({ fromPort }) => String(fromPort)),
+    [`${prefix}.group-id`]: each(({ peer }) => ("groupId" in peer ? peer.groupId : undefined)),
+    [`${prefix}.group-name`]: () => undefined,
+    [`${prefix}.ipv6-cidr`]: each(({ peer }) => ("cidrIpv6" in peer ? peer.cidrIpv6 : undefined)),
+    [`${prefix}.prefix-list-id`]: () => undefined,
+    [`${prefix}.protocol`]: each(({ protocol }) => protocol),
+    [`${prefix}.to-port`]: each(({ toPort }) => String(toPort)),
+    [`${prefix}.user-id`]: each(({ peer }) => ("groupId" in peer ? accountId : undefined)),
+  };
+}

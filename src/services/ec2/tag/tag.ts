@@ -1,0 +1,49 @@
+import type { ResourceType, Tag, TagSpecification } from "@aws-sdk/client-ec2";
+import { ApiError } from "#api/error.ts";
+import { invalidParameter } from "../errors.ts";
+
+export type Tags = Readonly<Record<string, string>>;
+
+/** As every Describe lists them: by key. */
+export const describeTags = (tags: Tags): Tag[] =>
+  Object.entries(tags)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([Key, Value]) => ({ Key, Value }));
+
+/** The tags that a request gives to resources of `type`. Limits as in "Tag your Amazon EC2 resources". */
+export function tagsFor(type: ResourceType, specifications: readonly TagSpecification[] | undefined): Tags {
+  const of = (specifications ?? []).filter(({ ResourceType: it }) => it === type);
+  if (of.length > 1) throw invalidParameter(`Duplicate resource type '${type}' in tag specifications`);
+  return withTags({}, of[0]?.Tags);
+}
+
+/** Refuses specifications for types that this request does not make. */
+export function onlyTags(types: readonly ResourceType[], specifications: readonly TagSpecification[] | undefined) {
+  for (const { ResourceType: type } of specifications ?? [])
+    if (!type || !types.includes(type))
+      throw invalidParameter(`'${type ?? "null"}' is not a valid taggable resource type for this operation.`);
+}
+
+export const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } as const;
+
+/** `tags` with `more` written over them. */
+export function withTags(tags: Tags, more: readonly Tag[] | undefined): Tags {
+  const result: Record<string, string> = { ...tags };
+  const seen = new Set<string>();
+  for (const { Key: key, Value: value = "" } of more ?? []) {
+    if (!key || key.length > tagLimits.keyLength)
+      throw invalidParameter(
+        `Tag key exceeds the maximum length of ${tagLimits.keyLength} characters, or is empty`,
+      );
+    if (value.length > tagLimits.valueLength)
+      throw invalidParameter(`Tag value exceeds the maximum length of ${tagLimits.valueLength} characters`);
+    if (key.toLowerCase().startsWith("aws:"))
+      throw invalidParameter("Tag keys starting with 'aws:' are reserved for internal use");
+    if (seen.has(key)) throw invalidParameter(`Duplicate tag key '${key}' specified.`);
+    seen.add(key);
+    result[key] = value;
+  }
+  if (Object.keys(result).length > tagLimits.perResource)
+    throw new ApiError("TagLimitExceeded", "You have reached the maximum number of tags for a resource.");
+  return result;
+}

@@ -1,0 +1,79 @@
+import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import type { GuestNetwork } from "#guest/guest-snapshot.ts";
+import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import { instanceMetadata } from "../instance/instance-metadata.ts";
+import { base, prefixLength, toAddress } from "../ipv4.ts";
+import { internalDomain, privateDnsName, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import type { Ec2Records, Scope } from "../records.ts";
+import { interfaceIsReleased, vpcNetwork } from "./vpc-network.ts";
+
+export interface VpcHost {
+  readonly hostId: string;
+  readonly networks: NetworkDriver;
+  /** croft-guest: names, leases and metadata of a network's interfaces. */
+  readonly guests: { set(network: GuestNetwork): void; remove(networkId: string): void };
+}
+
+/**
+ * Keeps one VPC's network on this host as its records say. Interfaces become ready once their packets can flow, and their
+ * records go, with their addresses, once the kernel has let go of them.
+ */
+export async function reconcileVpc(id: string, scope: Scope, records: Ec2Records, host: VpcHost): Promise<Outcome> {
+  const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId);
+  const released = here.filter((it) => interfaceIsReleased(it, records));
+  const present = here.filter((it) => !interfaceIsReleased(it, records));
+  if (present.length === 0) host.guests.remove(id);
+  await host.networks.apply(id, vpcNetwork(id, host.hostId, records));
+  if (present.length > 0) host.guests.set(guestNetwork(id, present, scope, records));
+
+  // One transaction holds a hundred entries; the rest follows in the next step.
+  const [gone, ready] = [released.slice(0, 10), present.filter((it) => !it.so.ready).slice(0, 20)];
+  if (gone.length + ready.length === 0) return settled;
+  const entries = [...gone, ...ready].flatMap((it) => records.entry("network-interface", it.id) ?? []);
+  return moved({
+    expect: entries.map(({ key, revision }) => ({ at: [key, revision] })),
+    put: ready.map((it) => ({ key: records.key("network-interface", it.id), value: { ...it, so: { ready: true } } })),
+    delete: gone.flatMap((it) => interfaceKeys(it, records)),
+  });
+}
+
+/** Everything that an interface's record brought with it. */
+function interfaceKeys(it: NetworkInterfaceRecord, records: Ec2Records): string[] {
+  const publicAddress = records.publicAddressOf(it.id);
+  return [
+    records.key("network-interface", it.id),
+    records.key("claim", `subnet-address/${it.subnetId}/${it.address}`),
+    ...it.groupIds.map((group) => records.key("member", `${group}/${it.id}`)),
+    ...(publicAddress ? [records.key("public-address", publicAddress.id)] : []),
+  ];
+}
+
+function guestNetwork(
+  id: string,
+  interfaces: readonly NetworkInterfaceRecord[],
+  scope: Scope,
+  records: Ec2Records,
+): GuestNetwork {
+  const cidr = records.get("vpc", id)?.cidr ?? "0.0.0.0/0";
+  return {
+    id,
+    domain: internalDomain(scope.region),
+    resolver: toAddress(base(cidr) + 2),
+    interfaces: interfaces.flatMap((it) => {
+      const subnet = records.get("subnet", it.subnetId);
+      if (!subnet) return [];
+      return [
+        {
+          id: it.id,
+          mac: it.mac,
+          address: it.address,
+          prefixLength: prefixLength(subnet.cidr),
+          gateway: toAddress(base(subnet.cidr) + 1),
+          mtu: 9001,
+          hostName: privateDnsName(it.address, scope.region).split(".")[0] ?? "",
+          metadata: instanceMetadata(it, scope, records),
+        },
+      ];
+    }),
+  };
+}

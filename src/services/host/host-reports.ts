@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { cpus, totalmem } from "node:os";
+import type { BakedImage } from "#images/bake.ts";
+import type { Store } from "#store/store.ts";
+import { zonesOf } from "../ec2/availability-zone/availability-zone.ts";
+import type { ImageRecord } from "../ec2/image/image.ts";
+import { recordKey, type Scope } from "../ec2/records.ts";
+import type { HostRecord } from "./host.ts";
+
+/** The host keeps this much of its memory for itself: kernel, Croft's programs, page cache. */
+const keptMiB = 2048;
+
+export function hostRecord(
+  id: string,
+  scope: Scope,
+  acceleration: HostRecord["acceleration"],
+  launches: HostRecord["launches"],
+): HostRecord {
+  return {
+    id,
+    zones: zonesOf(scope.region).map(({ name }) => name),
+    cpus: cpus().length,
+    memoryMiB: Math.floor(totalmem() / 2 ** 20) - keptMiB,
+    architecture: process.arch === "arm64" ? "arm64" : "x86_64",
+    acceleration,
+    launches,
+    tags: {},
+    createdAt: new Date().toISOString(),
+  };
+}
+
+/** Makes a baked image known to the region, once; its ids follow from the region and the recipe, so they never change. */
+export async function reportImage(image: BakedImage, scope: Scope, store: Store): Promise<void> {
+  const digits = (what: string) =>
+    createHash("sha256").update(`${what} ${scope.region} ${image.recipe.hash}`).digest("hex").slice(0, 16);
+  const record: ImageRecord = {
+    id: `ami-0${digits("image")}`,
+    snapshotId: `snap-0${digits("snapshot")}`,
+    name: image.name,
+    description: `Debian 12 baked by Croft; log in as ${image.loginUser}`,
+    architecture: image.architecture,
+    sizeGiB: image.sizeGiB,
+    rootDevice: "/dev/xvda",
+    cacheEntry: image.recipe.hash,
+    tags: {},
+    createdAt: image.bakedAt,
+  };
+  const key = recordKey("image", scope, record.id);
+  if (!(await store.get(key))) await store.commit({ expect: [{ absent: key }], put: [{ key, value: record }] });
+}

@@ -1,0 +1,25 @@
+import type { Feed } from "#store/feed.ts";
+import type { ResourceRecord } from "../ec2/records.ts";
+
+/** One machine that runs instances, as its `croft-host` reports it. */
+export interface HostRecord extends ResourceRecord {
+  readonly zones: readonly string[];
+  readonly cpus: number;
+  /** What instances may be promised together: real memory less what the host keeps for itself. */
+  readonly memoryMiB: number;
+  readonly architecture: "x86_64" | "arm64";
+  readonly acceleration: { readonly kind: "kvm" | "tcg"; readonly reason: string };
+  /** Instance ids whose guests are starting now, and those waiting for their turn. */
+  readonly launches: { readonly starting: readonly string[]; readonly waiting: readonly string[] };
+}
+
+/** A host renews its lease while it is there; without it nothing new is placed on it. */
+export const hostLease = {
+  name: (hostId: string) => `host/${hostId}`,
+  ttlMs: 15_000,
+  renewMs: 5_000,
+  isHeld(feed: Feed, hostId: string, now: Date): boolean {
+    const lease = feed.get<{ until: string }>(`lease/${hostLease.name(hostId)}`)?.value;
+    return lease !== undefined && Date.parse(lease.until) > now.getTime();
+  },
+} as const;
