@@ -1,0 +1,53 @@
+import { isIPv4, isIPv6 } from "node:net";
+import type { NetworkElement, TrafficRule } from "../network-driver.ts";
+
+/**
+ * Elements come from a program with fewer rights than this one and become lines of commands run by root: nothing passes that
+ * is not exactly an id, an address or a number. Throws, naming what is wrong.
+ */
+export const checkElement = (element: NetworkElement): void => {
+  switch (element.kind) {
+    case "range":
+    case "subnet":
+      return must("IPv4 range", isCidr4(element.cidr), element.cidr);
+    case "interface":
+      checkId(element.id);
+      must("MAC address", /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(element.mac), element.mac);
+      must("IPv4 address", isIPv4(element.address), element.address);
+      if (element.publicAddress !== undefined)
+        must("IPv4 address", isIPv4(element.publicAddress), element.publicAddress);
+      return element.groups.forEach(checkId);
+    case "group":
+      checkId(element.id);
+      return [...element.ingress, ...element.egress].forEach(checkRule);
+    case "member":
+      checkId(element.group);
+      return must("IPv4 address", isIPv4(element.address), element.address);
+  }
+};
+
+/** Ids become parts of file, link, chain and set names. */
+export const checkId = (id: string): void => must("id", /^[a-zA-Z][a-zA-Z0-9-]{0,62}$/.test(id), id);
+
+const checkRule = ({ protocol, ports, peer }: TrafficRule): void => {
+  must("protocol", protocol === "any" || isInteger(protocol, 0, 255), protocol);
+  if (ports !== undefined)
+    must("ports", isInteger(ports.from, -1, 65535) && isInteger(ports.to, -1, 65535), JSON.stringify(ports));
+  if ("group" in peer) checkId(peer.group);
+  else must("address range", isCidr4(peer.cidr) || isCidr6(peer.cidr), peer.cidr);
+};
+
+const isCidr4 = (text: string): boolean => isCidr(text, isIPv4, 32);
+const isCidr6 = (text: string): boolean => isCidr(text, isIPv6, 128);
+
+const isCidr = (text: string, isAddress: (text: string) => boolean, bits: number): boolean => {
+  const [address = "", length = "", ...rest] = text.split("/");
+  return rest.length === 0 && isAddress(address) && /^\d{1,3}$/.test(length) && Number(length) <= bits;
+};
+
+const isInteger = (value: number, from: number, to: number): boolean =>
+  Number.isInteger(value) && value >= from && value <= to;
+
+const must = (what: string, holds: boolean, value: unknown): void => {
+  if (!holds) throw new Error(`not a valid ${what}: ${String(value)}`);
+};

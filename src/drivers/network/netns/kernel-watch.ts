@@ -1,0 +1,82 @@
+import { closeSync } from "node:fs";
+import { bind, check, lastError, recv, send, socket } from "../../linux/libc.ts";
+import { inNamespace } from "../../linux/namespaces.ts";
+
+/** Two netlink sockets in one namespace, asked now and then: cheaper than two `monitor` processes for every network. */
+export interface KernelWatch extends Disposable {
+  /** How often anyone has changed nft rules here: each transaction adds one. */
+  generation(): number;
+  /** Whether links, addresses, routes or routing rules may have changed since the last call. */
+  linksMoved(): boolean;
+}
+
+export const openKernelWatch = (namespace: string): KernelWatch => {
+  const stack = new DisposableStack();
+  const open = (protocol: number, groups: number) =>
+    stack.adopt(
+      inNamespace(namespace, () => openNetlink(protocol, groups)),
+      closeSync,
+    );
+  const rules = open(NETLINK_NETFILTER, 0);
+  const links = open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE);
+  const request = generationRequest();
+  const answer = Buffer.alloc(32 * 1024);
+  return {
+    generation() {
+      check("NFT_MSG_GETGEN", send(rules, request, request.length, 0));
+      const size = check("NFT_MSG_GETGEN", recv(rules, answer, answer.length, MSG_DONTWAIT));
+      return generationIn(answer.subarray(0, size));
+    },
+    linksMoved() {
+      let moved = false;
+      for (;;) {
+        if (recv(links, answer, answer.length, MSG_DONTWAIT) >= 0) moved = true;
+        else if (lastError() === "EAGAIN") return moved;
+        // More happened than the socket could hold.
+        else if (lastError() === "ENOBUFS") moved = true;
+        else throw new Error(`rtnetlink: ${lastError()}`);
+      }
+    },
+    [Symbol.dispose]: () => stack.dispose(),
+  };
+};
+
+const openNetlink = (protocol: number, groups: number): number => {
+  const fd = check("socket", socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  const address = Buffer.alloc(12);
+  address.writeUInt16LE(AF_NETLINK, 0);
+  address.writeUInt32LE(groups, 8);
+  check("bind", bind(fd, address, address.length));
+  return fd;
+};
+
+/** `struct nlmsghdr` and `struct nfgenmsg`, nothing more. */
+const generationRequest = (): Buffer => {
+  const request = Buffer.alloc(20);
+  request.writeUInt32LE(request.length, 0);
+  request.writeUInt16LE(NFT_MSG_GETGEN, 4);
+  request.writeUInt16LE(NLM_F_REQUEST, 6);
+  return request;
+};
+
+/** The first attribute of the answer, NFTA_GEN_ID, big-endian. */
+const generationIn = (message: Buffer): number => {
+  if (message.readUInt16LE(4) !== NFT_MSG_NEWGEN)
+    throw new Error("NFT_MSG_GETGEN: the kernel answered something else");
+  return message.readUInt32BE(24);
+};
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o200_0000;
+const MSG_DONTWAIT = 0x40;
+const NETLINK_ROUTE = 0;
+const NETLINK_NETFILTER = 12;
+/** Subsystem 10 is nftables. */
+const NFT_MSG_NEWGEN = (10 << 8) | 15;
+const NFT_MSG_GETGEN = (10 << 8) | 16;
+const NLM_F_REQUEST = 1;
+const RTMGRP_LINK = 0x1;
+const RTMGRP_IPV4_IFADDR = 0x10;
+const RTMGRP_IPV4_ROUTE = 0x40;
+const RTMGRP_IPV4_RULE = 0x80;

@@ -1,0 +1,139 @@
+import type { NetworkElement } from "../network-driver.ts";
+import { addressIn } from "./cidr.ts";
+import {
+  guestMtu,
+  interfaceLink,
+  networkLink,
+  routerMac,
+  serviceAddresses,
+  uplink,
+  uplinkEnds,
+  uplinkMtu,
+  otherEnd,
+} from "./names.ts";
+
+/**
+ * One thing true of the links, addresses, routes and rules of a namespace, in the words of `ip`. Sets of facts are compared;
+ * `kernel-facts.ts` reads the same words back.
+ */
+export type Fact =
+  | `rule ${string}`
+  | `link ${string}`
+  | `settings ${string}`
+  | `address ${string} dev ${string}`
+  | `route ${string}`
+  | `neighbour ${string}`;
+
+/** How a network's interfaces end here: a tap for a machine, or a veth whose other end is for a namespace. */
+export type InterfaceLinks = "tap" | "veth";
+
+/** What holds in every namespace that forwards: unmarked packets from outside have no route, not even to the host itself. */
+export const failClosedRules: readonly Fact[] = [
+  "rule pref 5 iif lo lookup local",
+  "rule pref 10 iif lo lookup main",
+  "rule pref 40 fwmark 0 unreachable",
+  "rule pref 50 lookup local",
+  "rule pref 32766 lookup main",
+  "rule pref 32767 lookup default",
+  "settings lo up",
+];
+
+/** What holds in every network's namespace. */
+export const networkFacts: readonly Fact[] = [
+  ...failClosedRules,
+  ...Object.values(serviceAddresses).map((address): Fact => `address ${address} dev lo`),
+  `settings ${uplink} address ${uplinkEnds.network.mac} mtu ${uplinkMtu} up`,
+  `route default via ${uplinkEnds.edge.address} dev ${uplink} onlink`,
+  `neighbour ${uplinkEnds.edge.address} lladdr ${uplinkEnds.edge.mac} dev ${uplink}`,
+];
+
+/** What one element adds to its network's namespace. */
+export const factsOf = (element: NetworkElement): Fact[] => {
+  switch (element.kind) {
+    case "range":
+      return [`route unreachable ${element.cidr}`, `address ${addressIn(element.cidr, 2)} dev lo`];
+    case "subnet":
+      return [`address ${addressIn(element.cidr, 1)} dev lo`];
+    case "interface": {
+      const link = interfaceLink(element.id);
+      return [
+        `link ${link}`,
+        `settings ${link} alias ${element.id} address ${routerMac} mtu ${guestMtu} up`,
+        `route ${element.address} dev ${link}`,
+        `neighbour ${element.address} lladdr ${element.mac} dev ${link}`,
+      ];
+    }
+    case "group":
+    case "member":
+      return [];
+  }
+};
+
+/** What a network needs in the edge's namespace. */
+export const edgeFacts = (networkId: string): Fact[] => [
+  `settings ${networkLink(networkId)} alias ${networkId} address ${uplinkEnds.edge.mac} mtu ${uplinkMtu} up`,
+  `neighbour ${uplinkEnds.network.address} lladdr ${uplinkEnds.network.mac} dev ${networkLink(networkId)}`,
+];
+
+/** What one element adds to the edge's namespace. */
+export const edgeFactsOf = (element: NetworkElement, networkId: string): Fact[] =>
+  element.kind === "interface" && element.publicAddress !== undefined
+    ? [
+        `route ${element.publicAddress} via ${uplinkEnds.network.address} dev ${networkLink(networkId)} onlink`,
+      ]
+    : [];
+
+/** Lines for `ip -batch` that make what is wanted of what is there: first `remove`, then `add`. Repeating them does no harm. */
+export const linkBatch = (
+  have: ReadonlySet<Fact>,
+  want: ReadonlySet<Fact>,
+  links: InterfaceLinks,
+): { remove: string[]; add: string[] } => ({
+  remove: inOrder(without(have, want)).toReversed().flatMap(removal),
+  add: inOrder(without(want, have)).flatMap((fact) => addition(fact, links)),
+});
+
+const without = (facts: ReadonlySet<Fact>, others: ReadonlySet<Fact>): Fact[] =>
+  [...facts].filter((fact) => !others.has(fact));
+
+/** Each kind stands on the ones before it. */
+const kinds = ["rule", "link", "settings", "address", "route", "neighbour"];
+const kindOf = (fact: Fact): number => kinds.indexOf(fact.slice(0, fact.indexOf(" ")));
+const inOrder = (facts: readonly Fact[]): Fact[] => facts.toSorted((a, b) => kindOf(a) - kindOf(b));
+
+const addition = (fact: Fact, links: InterfaceLinks): string[] => {
+  const [kind = "", name = ""] = fact.split(" ");
+  const words = fact.slice(fact.indexOf(" ") + 1);
+  switch (kind) {
+    case "rule":
+      // Without a mask `ip` takes mark 0 for "no mark given".
+      return [`rule add ${words.replace("fwmark 0 ", "fwmark 0/0xffffffff ")}`];
+    case "link":
+      return [linkCreation(name, links)];
+    case "settings":
+      // Otherwise the kernel waits a random 0 to 0.8 s before it answers ARP for another; the namespace's default is not heeded.
+      return [`link set dev ${words}`, `ntable change name arp_cache dev ${name} proxy_delay 0`];
+    case "neighbour":
+      return [`neighbour replace ${words} nud permanent`];
+    default:
+      return [`${kind} replace ${words}`];
+  }
+};
+
+const removal = (fact: Fact): string[] => {
+  const [kind = "", name = ""] = fact.split(" ");
+  const words = fact.slice(fact.indexOf(" ") + 1);
+  switch (kind) {
+    case "link":
+      return [`link del dev ${name}`];
+    case "settings":
+      return [];
+    default:
+      return [`${kind} del ${words}`];
+  }
+};
+
+const linkCreation = (name: string, links: InterfaceLinks): string =>
+  links === "tap"
+    ? `tuntap add dev ${name} mode tap vnet_hdr`
+    : `link add dev ${name} type veth peer name ${otherEnd(name)}`;

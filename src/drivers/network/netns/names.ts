@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+
+/** Links have 15 bytes for a name: the id goes into the link's alias, a digest of it into its name. */
+const linkName = (kind: string, id: string): string =>
+  kind + createHash("sha256").update(id).digest("hex").slice(0, 12);
+
+/** An interface's link in its network's namespace. Rules mean all of them by `eni*`. */
+export const interfaceLink = (interfaceId: string): string => linkName("eni", interfaceId);
+/** When an interface's link is a veth: what its other end is called. */
+export const otherEnd = (link: string): string => link.replace("eni", "far");
+/** A network's link in the edge namespace; its other end is `igw` in the network's own. */
+export const networkLink = (networkId: string): string => linkName("net", networkId);
+/** A network's link to the edge, in the network's namespace. */
+export const uplink = "igw";
+/** The edge's link to the host, in the edge's namespace. */
+export const hostLink = "host";
+
+export const namespaceOf = (prefix: string, networkId: string): string => `${prefix}-${networkId}`;
+export const edgeNamespace = (prefix: string): string => namespaceOf(prefix, "edge");
+
+/** What guests take for their neighbour, on every link. */
+export const routerMac = "02:00:00:00:00:01";
+/** The two ends of every link between a network and the edge. Neighbours are permanent: nothing on it asks by ARP. */
+export const uplinkEnds = {
+  edge: { address: "169.254.1.1", mac: "02:00:00:00:00:02" },
+  network: { address: "169.254.1.2", mac: "02:00:00:00:00:03" },
+} as const;
+
+export const guestMtu = 9001;
+/** What AWS carries to and from the internet. */
+export const uplinkMtu = 1500;
+
+/** Where guests find the services of their network; DNS answers at the resolver of each range as well. */
+export const serviceAddresses = {
+  metadata: "169.254.169.254",
+  resolver: "169.254.169.253",
+  time: "169.254.169.123",
+} as const;

@@ -1,0 +1,42 @@
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { run } from "../../linux/commands.ts";
+import { inNamespace } from "../../linux/namespaces.ts";
+
+export const namespaceExists = (name: string): boolean => existsSync(`/run/netns/${name}`);
+
+/** Names of the namespaces that start with `prefix` and a dash. */
+export const namespacesOf = (prefix: string): string[] =>
+  existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(`${prefix}-`)) : [];
+
+/** A namespace that forwards IPv4 between its links, answers ARP for what it can reach, and speaks no IPv6. */
+export const ensureNamespace = async (name: string): Promise<void> => {
+  if (!namespaceExists(name)) await run("ip", ["netns", "add", name]);
+  inNamespace(name, () => {
+    for (const [key, value] of sysctls) writeFileSync(`/proc/sys/net/${key}`, value);
+  });
+};
+
+/** Links go first: a machine or a server may hold the namespace itself open for longer. */
+export const removeNamespace = async (name: string): Promise<void> => {
+  if (!namespaceExists(name)) return;
+  const links: { ifname: string }[] = JSON.parse(
+    await run("ip", ["-json", "link", "show"], { namespace: name }),
+  );
+  const input = links.flatMap(({ ifname }) => (ifname === "lo" ? [] : `link del dev ${ifname}\n`)).join("");
+  await run("ip", ["-force", "-batch", "-"], { namespace: name, input }).catch(() => {});
+  await run("ip", ["netns", "del", name]);
+};
+
+/** `ip_forward` first, since it sets others back. */
+const sysctls = [
+  ["ipv4/ip_forward", "1"],
+  ["ipv4/conf/all/rp_filter", "0"],
+  ["ipv4/conf/default/rp_filter", "0"],
+  ["ipv4/conf/default/proxy_arp", "1"],
+  ["ipv4/conf/all/send_redirects", "0"],
+  ["ipv4/conf/default/send_redirects", "0"],
+  ["ipv4/conf/all/accept_redirects", "0"],
+  ["ipv4/conf/default/accept_redirects", "0"],
+  ["ipv6/conf/all/disable_ipv6", "1"],
+  ["ipv6/conf/default/disable_ipv6", "1"],
+] as const;

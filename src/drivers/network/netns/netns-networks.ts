@@ -1,0 +1,104 @@
+import { run } from "../../linux/commands.ts";
+import type { NetworkDriver } from "../network-driver.ts";
+import { edgeIsRight, openEdge, repairEdge } from "./edge.ts";
+import type { EdgeOptions } from "./edge.ts";
+import { checkId } from "./element-check.ts";
+import { readInterfaceIds } from "./kernel-facts.ts";
+import type { InterfaceLinks } from "./link-facts.ts";
+import { edgeNamespace, interfaceLink, namespaceOf } from "./names.ts";
+import { namespacesOf, removeNamespace } from "./namespace.ts";
+import { Network } from "./network.ts";
+
+export interface NetnsNetworksOptions extends EdgeOptions {
+  /** Default: taps, for machines. */
+  readonly links?: InterfaceLinks;
+  /** How often to look for others' changes. Default 500. */
+  readonly lookMs?: number;
+  /** How often to read the links back though nothing seems to have changed. Default 180,000. */
+  readonly readBackMs?: number;
+  /** Told of what goes wrong while nobody waits for an answer. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface NetnsNetworks extends NetworkDriver {
+  /** Stops looking. Networks stay as they are. */
+  close(): Promise<void>;
+}
+
+/**
+ * Networks by the kernel's own routing and nftables. Every network is one namespace, every interface a /32 route to its own
+ * link, so that every packet, also between neighbours, passes the rules.
+ *
+ *   machine ── eniX ─┐
+ *   machine ── eniY ─┤ PREFIX-NETWORK ── igw ── netN ┤ PREFIX-edge ── host ── PREFIX ┤ this host
+ */
+export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<NetnsNetworks> => {
+  const { prefix, links = "tap", lookMs = 500, readBackMs = 180_000, onError } = options;
+  const edge = await openEdge(options);
+  const networks = new Map<string, Network>();
+  const listeners: ((networkId: string) => void)[] = [];
+  let readBackAt = Date.now() + readBackMs;
+
+  const look = async () => {
+    const thorough = Date.now() >= readBackAt;
+    if (thorough) readBackAt = Date.now() + readBackMs;
+    const readBack = edge.linksMoved() || thorough;
+    const edgeStood = await edgeIsRight(edge, options, { readBack });
+    if (!edgeStood) await repairEdge(edge, options);
+    for (const network of networks.values()) {
+      if (!edgeStood) await network.forget();
+      if (!edgeStood || (await network.disturbed({ readBack })))
+        for (const tell of listeners) tell(network.id);
+    }
+  };
+  let looking = Promise.resolve();
+  let busy = false;
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    looking = look()
+      .catch(onError)
+      .finally(() => {
+        busy = false;
+      });
+  }, lookMs);
+  timer.unref();
+
+  return {
+    async apply(networkId, desired) {
+      checkId(networkId);
+      const network = networks.get(networkId) ?? new Network(prefix, networkId, edge, links);
+      networks.set(networkId, network);
+      await network.apply(desired);
+      if (desired.size === 0) networks.delete(networkId);
+    },
+
+    async observe() {
+      const namespaces = namespacesOf(prefix).filter((name) => name !== edgeNamespace(prefix));
+      const found = namespaces.map(
+        async (name) => [name.slice(prefix.length + 1), await readInterfaceIds(name)] as const,
+      );
+      return new Map(await Promise.all(found));
+    },
+
+    port: (networkId, interfaceId) => ({
+      namespace: namespaceOf(prefix, networkId),
+      device: interfaceLink(interfaceId),
+    }),
+
+    onForeignChange: (listener) => void listeners.push(listener),
+
+    async close() {
+      clearInterval(timer);
+      await looking;
+      for (const network of networks.values()) network[Symbol.dispose]();
+      edge[Symbol.dispose]();
+    },
+  };
+};
+
+/** Removes everything named by `prefix`, whoever made it and whatever state it is in. */
+export const destroyNetworks = async (prefix: string): Promise<void> => {
+  for (const name of namespacesOf(prefix)) await removeNamespace(name);
+  await run("ip", ["link", "del", "dev", prefix]).catch(() => {});
+};

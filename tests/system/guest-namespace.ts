@@ -1,0 +1,130 @@
+import { closeSync } from "node:fs";
+import { run } from "#drivers/linux/commands.ts";
+import {
+  bind,
+  check,
+  connect,
+  ioctl,
+  lastError,
+  recv,
+  send,
+  setsockopt,
+  socket,
+} from "#drivers/linux/libc.ts";
+import { inNamespace } from "#drivers/linux/namespaces.ts";
+import type { InterfaceElement } from "#drivers/network/network-driver.ts";
+import { otherEnd } from "#drivers/network/netns/names.ts";
+
+/** A namespace in place of a machine, on the far end of an interface whose link is a veth; /24, first address the gateway. */
+export const plugIn = async (
+  name: string,
+  port: { readonly namespace: string; readonly device: string },
+  { mac, address }: InterfaceElement,
+): Promise<void> => {
+  const gateway = address.replace(/\d+$/, "1");
+  await run("ip", ["netns", "add", name]);
+  await run("ip", ["link", "set", "dev", otherEnd(port.device), "netns", name], {
+    namespace: port.namespace,
+  });
+  const lines = [
+    "link set dev lo up",
+    `link set dev ${otherEnd(port.device)} name eth0 address ${mac} mtu 9001 up`,
+    `address add ${address}/24 dev eth0`,
+    `route add default via ${gateway}`,
+  ];
+  await run("ip", ["-batch", "-"], { namespace: name, input: `${lines.join("\n")}\n` });
+};
+
+/** "connected", or why not: "ECONNREFUSED" when something answered so, "timeout" when nothing answered within 250 ms. */
+export const dial = (
+  namespace: string | undefined,
+  to: string,
+  port: number,
+  { from }: { readonly from?: string } = {},
+): string =>
+  inside(namespace, () => {
+    const fd = openSocket(SOCK_STREAM, from);
+    try {
+      const name = socketAddress(to, port);
+      if (connect(fd, name, name.length) === 0) return "connected";
+      const reason = lastError();
+      return reason === "EINPROGRESS" || reason === "EAGAIN" ? "timeout" : reason;
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+/** An open TCP connection's descriptor. */
+export const dialed = (namespace: string | undefined, to: string, port: number): number =>
+  inside(namespace, () => {
+    const fd = openSocket(SOCK_STREAM);
+    const name = socketAddress(to, port);
+    check(`connect ${to}`, connect(fd, name, name.length));
+    return fd;
+  });
+
+export const sendDatagram = (
+  namespace: string | undefined,
+  to: string,
+  port: number,
+  { from }: { readonly from?: string } = {},
+): void =>
+  inside(namespace, () => {
+    const fd = openSocket(SOCK_DGRAM, from);
+    try {
+      const name = socketAddress(to, port);
+      check(`connect ${to}`, connect(fd, name, name.length));
+      check("send", send(fd, Buffer.from("x"), 1, 0));
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+/** How many datagrams (or bytes) wait on a socket; takes them. */
+export const waiting = (fd: number): number => {
+  const data = Buffer.alloc(2048);
+  let count = 0;
+  while (recv(fd, data, data.length, MSG_DONTWAIT) > 0) count++;
+  return count;
+};
+
+/** Bytes sent on a connection that its far end has not acknowledged. */
+export const unacknowledged = (fd: number): number => {
+  const count = Buffer.alloc(4);
+  check("SIOCOUTQ", ioctl(fd, SIOCOUTQ, count));
+  return count.readInt32LE();
+};
+
+const inside = <T>(namespace: string | undefined, fn: () => T): T =>
+  namespace === undefined ? fn() : inNamespace(namespace, fn);
+
+const openSocket = (type: number, from?: string): number => {
+  const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  const timeout = Buffer.alloc(16);
+  timeout.writeBigInt64LE(250_000n, 8);
+  check("SO_SNDTIMEO", setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length));
+  check("SO_RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length));
+  if (from !== undefined) {
+    const name = socketAddress(from, 0);
+    check(`bind ${from}`, bind(fd, name, name.length));
+  }
+  return fd;
+};
+
+const socketAddress = (address: string, port: number): Buffer => {
+  const name = Buffer.alloc(16);
+  name.writeUInt16LE(AF_INET, 0);
+  name.writeUInt16BE(port, 2);
+  name.set(address.split(".").map(Number), 4);
+  return name;
+};
+
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o200_0000;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SO_SNDTIMEO = 21;
+const MSG_DONTWAIT = 0x40;
+const SIOCOUTQ = 0x5411;

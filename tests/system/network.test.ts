@@ -1,0 +1,479 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { closeSync } from "node:fs";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { run } from "#drivers/linux/commands.ts";
+import { send } from "#drivers/linux/libc.ts";
+import { openSocket } from "#drivers/linux/namespaces.ts";
+import type {
+  GroupElement,
+  InterfaceElement,
+  NetworkElement,
+  TrafficRule,
+} from "#drivers/network/network-driver.ts";
+import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { dial, dialed, plugIn, sendDatagram, unacknowledged, waiting } from "./guest-namespace.ts";
+
+const prefix = "croft-nt";
+const publicPool = "198.18.250.0/24";
+const network = "vpc-one";
+const router = `${prefix}-${network}`;
+
+const anywhere = { cidr: "0.0.0.0/0" };
+const ssh: TrafficRule = { protocol: 6, ports: { from: 22, to: 22 }, peer: anywhere };
+const everything: TrafficRule = { protocol: "any", peer: anywhere };
+
+const card = (n: number, more: Partial<InterfaceElement> = {}): InterfaceElement => ({
+  kind: "interface",
+  id: `eni-${n}`,
+  mac: `02:aa:00:00:00:0${n}`,
+  address: `10.0.${n === 4 ? 2 : 1}.${9 + n}`,
+  groups: [`sg-${n}`],
+  sourceCheck: true,
+  ...more,
+});
+const a = card(1, { publicAddress: "198.18.250.11" });
+const b = card(2);
+const c = card(3, { sourceCheck: false });
+/** In the other subnet, with a public address too. */
+const d = card(4, { publicAddress: "198.18.250.14" });
+const guest = ({ id }: InterfaceElement) => `croft-ntguest-${id}`;
+
+const group = (
+  id: string,
+  ingress: TrafficRule[] = [],
+  egress: TrafficRule[] = [everything],
+): GroupElement => ({
+  kind: "group",
+  id,
+  ingress,
+  egress,
+});
+
+/** Everything shut, but that all may send. */
+const shut = (): Map<string, NetworkElement> =>
+  new Map<string, NetworkElement>([
+    ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
+    ["subnet/one", { kind: "subnet", cidr: "10.0.1.0/24" }],
+    ["subnet/two", { kind: "subnet", cidr: "10.0.2.0/24" }],
+    ...[a, b, c, d].flatMap((element, index): [string, NetworkElement][] => [
+      [`interface/${element.id}`, element],
+      [`group/sg-${index + 1}`, group(`sg-${index + 1}`)],
+      [
+        `member/sg-${index + 1}/${element.address}`,
+        { kind: "member", group: `sg-${index + 1}`, address: element.address },
+      ],
+    ]),
+  ]);
+
+let networks: NetnsNetworks;
+const disturbed: string[] = [];
+const open = async () => {
+  networks = await openNetnsNetworks({
+    prefix,
+    publicPool,
+    links: "veth",
+    lookMs: 100,
+    onError: (error) => assert.fail(String(error)),
+  });
+  networks.onForeignChange((id) => disturbed.push(id));
+};
+
+const applied = async (...elements: [key: string, element: NetworkElement][]) => {
+  await networks.apply(network, new Map([...shut(), ...elements]));
+};
+const opened = (n: number, ...ingress: TrafficRule[]): [string, NetworkElement] => [
+  `group/sg-${n}`,
+  group(`sg-${n}`, ingress),
+];
+
+const clean = async () => {
+  await destroyNetworks(prefix);
+  for (const element of [a, b, c, d]) await run("ip", ["netns", "del", guest(element)]).catch(() => {});
+};
+
+const listening: number[] = [];
+const udp = new Map<string, number>();
+
+before(async () => {
+  await clean();
+  await open();
+  await applied();
+  for (const element of [a, b, c, d]) {
+    await plugIn(guest(element), networks.port(network, element.id), element);
+    for (const port of [22, 80])
+      listening.push(openSocket(guest(element), { type: "tcp", address: "0.0.0.0", port }));
+    udp.set(element.id, openSocket(guest(element), { type: "udp", address: "0.0.0.0", port: 53 }));
+  }
+  listening.push(...udp.values());
+});
+
+after(async () => {
+  for (const fd of listening) closeSync(fd);
+  await networks.apply(network, new Map());
+  await networks.close();
+  await clean();
+});
+
+beforeEach(async () => {
+  await applied();
+  for (const fd of udp.values()) waiting(fd);
+});
+
+/** Datagrams that arrived at `to` from one sent now. */
+const datagrams = async (
+  from: InterfaceElement,
+  to: InterfaceElement,
+  options: { from?: string; to?: string } = {},
+): Promise<number> => {
+  sendDatagram(guest(from), options.to ?? to.address, 53, options);
+  await sleep(20);
+  return waiting(udp.get(to.id) ?? -1);
+};
+
+describe("a group's rules", () => {
+  test("keep out, also inside one subnet, without an answer", () => {
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+    assert.equal(dial(guest(a), d.address, 22), "timeout");
+  });
+
+  test("let in by protocol and port, and nothing else", async () => {
+    await applied(opened(2, ssh));
+    assert.equal(dial(guest(a), b.address, 22), "connected");
+    assert.equal(dial(guest(d), b.address, 22), "connected");
+    assert.equal(dial(guest(a), b.address, 80), "timeout");
+    assert.equal(dial(guest(b), a.address, 22), "timeout", "b may be reached, a may not");
+    assert.equal(await datagrams(a, b), 0);
+    await applied(opened(2, { protocol: 17, ports: { from: 50, to: 60 }, peer: anywhere }));
+    assert.equal(await datagrams(a, b), 1);
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+  });
+
+  test("let in by address range", async () => {
+    await applied(opened(2, { ...ssh, peer: { cidr: `${a.address}/32` } }));
+    assert.equal(dial(guest(a), b.address, 22), "connected");
+    assert.equal(dial(guest(d), b.address, 22), "timeout");
+    await applied(opened(2, { ...ssh, peer: { cidr: "10.0.2.0/24" } }));
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+    assert.equal(dial(guest(d), b.address, 22), "connected");
+  });
+
+  test("let in the members of another group, until they leave it", async () => {
+    const fromOne = opened(2, { ...ssh, peer: { group: "sg-1" } });
+    await applied(fromOne);
+    assert.equal(dial(guest(a), b.address, 22), "connected");
+    assert.equal(dial(guest(d), b.address, 22), "timeout");
+    const without = new Map([...shut(), fromOne]);
+    without.delete(`member/sg-1/${a.address}`);
+    await networks.apply(network, without);
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+  });
+
+  test("are added up over an interface's groups", async () => {
+    await applied(
+      ["interface/eni-2", { ...b, groups: ["sg-2", "sg-web"] }],
+      ["group/sg-web", group("sg-web", [ssh], [])],
+    );
+    assert.equal(dial(guest(a), b.address, 22), "connected");
+    await applied(["interface/eni-2", { ...b, groups: [] }], opened(2, ssh));
+    assert.equal(dial(guest(a), b.address, 22), "timeout", "no group: nothing passes");
+  });
+
+  test("decide about leaving as well", async () => {
+    await applied(["group/sg-1", group("sg-1", [], [])], opened(2, everything));
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+    await applied(
+      ["group/sg-1", group("sg-1", [], [{ ...ssh, peer: { group: "sg-2" } }])],
+      opened(2, everything),
+    );
+    assert.equal(dial(guest(a), b.address, 22), "connected");
+    assert.equal(dial(guest(a), b.address, 80), "timeout");
+    assert.equal(dial(guest(a), d.address, 22), "timeout");
+  });
+
+  test("know ICMP by type", async () => {
+    const ping = (from: InterfaceElement, to: string) =>
+      run("ping", ["-c1", "-W1", to], { namespace: guest(from) }).then(
+        () => true,
+        () => false,
+      );
+    await applied(opened(2, { protocol: 1, ports: { from: 8, to: -1 }, peer: anywhere }));
+    assert.equal(await ping(a, b.address), true);
+    await applied(opened(2, { protocol: 1, ports: { from: 13, to: -1 }, peer: anywhere }));
+    assert.equal(await ping(a, b.address), false);
+  });
+
+  test("leave an open connection alone when they change, and count for the next one at once", async () => {
+    await applied(opened(2, ssh));
+    const fd = dialed(guest(a), b.address, 22);
+    const start = performance.now();
+    await applied();
+    const took = performance.now() - start;
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+    assert.equal(await acknowledged(fd), true);
+    closeSync(fd);
+    assert.ok(took < 200, `${took} ms`);
+  });
+});
+
+describe("a guest", () => {
+  test("cannot send from an address that is not its own", async () => {
+    await applied(opened(2, everything));
+    await run("ip", ["address", "add", "10.0.1.99/32", "dev", "lo"], { namespace: guest(a) });
+    await run("ip", ["address", "add", `${d.address}/32`, "dev", "lo"], { namespace: guest(a) });
+    assert.equal(await datagrams(a, b), 1, "its own passes");
+    assert.equal(await datagrams(a, b, { from: "10.0.1.99" }), 0);
+    assert.equal(await datagrams(a, b, { from: d.address }), 0);
+  });
+
+  test("cannot send from a hardware address that is not its own", async () => {
+    await applied(opened(2, everything));
+    await run("ip", ["link", "set", "dev", "eth0", "address", "02:aa:00:00:00:77"], { namespace: guest(a) });
+    assert.equal(await datagrams(a, b), 0);
+    await run("ip", ["link", "set", "dev", "eth0", "address", a.mac], { namespace: guest(a) });
+    assert.equal(await datagrams(a, b), 1);
+  });
+
+  test("with the source check off may forward for others, but not speak to the services as another", async () => {
+    await applied(opened(2, everything));
+    await run("ip", ["address", "add", "192.0.2.77/32", "dev", "lo"], { namespace: guest(c) });
+    await run("ip", ["address", "add", `${a.address}/32`, "dev", "lo"], { namespace: guest(c) });
+    assert.equal(await datagrams(c, b, { from: "192.0.2.77" }), 1);
+    const services = ["169.254.169.253", "10.0.0.2"].map((address) =>
+      openSocket(router, { type: "udp", address, port: 53 }),
+    );
+    try {
+      for (const [index, to] of ["169.254.169.253", "10.0.0.2"].entries()) {
+        sendDatagram(guest(c), to, 53, { from: a.address });
+        sendDatagram(guest(c), to, 53, { from: "192.0.2.77" });
+        await sleep(20);
+        assert.equal(waiting(services[index] ?? -1), 0);
+        sendDatagram(guest(c), to, 53);
+        await sleep(20);
+        assert.equal(waiting(services[index] ?? -1), 1, "as itself it may");
+      }
+    } finally {
+      services.forEach((fd) => closeSync(fd));
+    }
+  });
+
+  test("reaches the four services, and nothing else on the router", async () => {
+    const open = [
+      { type: "tcp", address: "169.254.169.254", port: 80 },
+      { type: "tcp", address: "169.254.169.253", port: 53 },
+      { type: "tcp", address: "0.0.0.0", port: 81 },
+      { type: "tcp", address: "10.0.1.1", port: 80 },
+    ] as const;
+    const fds = open.map((socket) => openSocket(router, socket));
+    assert.equal(dial(guest(a), "169.254.169.254", 80), "connected");
+    assert.equal(dial(guest(a), "169.254.169.253", 53), "connected");
+    assert.equal(dial(guest(a), "10.0.1.1", 80), "timeout");
+    assert.equal(dial(guest(a), "169.254.169.254", 81), "timeout");
+    assert.equal(dial(guest(a), "10.0.1.1", 81), "timeout");
+    await run("ping", ["-c1", "-W1", "10.0.1.1"], { namespace: guest(a) });
+    fds.forEach((fd) => closeSync(fd));
+  });
+
+  test("learns nothing of addresses nobody has", async () => {
+    await assert.rejects(run("ping", ["-c1", "-W1", "10.0.1.200"], { namespace: guest(a) }));
+    const neighbours = await run("ip", ["neighbour", "show", "10.0.1.200"], { namespace: guest(a) });
+    assert.doesNotMatch(neighbours, /lladdr/);
+  });
+
+  test("reaches nothing of this host", async () => {
+    const host = JSON.parse(await run("ip", ["-json", "address", "show", "dev", prefix]))[0].addr_info[0]
+      .local;
+    const own = JSON.parse(await run("ip", ["-json", "-4", "address", "show", "scope", "global"]))
+      .flatMap((link: { addr_info: { local: string }[] }) => link.addr_info.map(({ local }) => local))
+      .filter((address: string) => address !== host);
+    const services = openSocket(edge, { type: "tcp", address: "0.0.0.0", port: 4566 });
+    const server = await openHostServer();
+    try {
+      for (const address of [host, ...own])
+        assert.notEqual(dial(guest(a), address, server.port), "connected", address);
+      assert.notEqual(dial(guest(a), "169.254.1.1", 4566), "connected");
+      assert.notEqual(dial(guest(a), publicPool.replace("0/24", "1"), 4566), "connected");
+    } finally {
+      closeSync(services);
+      server.close();
+    }
+  });
+});
+
+const edge = `${prefix}-edge`;
+
+/** A listener on all of this host's addresses. */
+const openHostServer = async () => {
+  const server = createServer();
+  server.listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  return { port: address.port, close: () => server.close() };
+};
+
+describe("a public address", () => {
+  test("reaches its interface from this host, as the group says", async () => {
+    assert.equal(dial(undefined, "198.18.250.11", 22), "timeout");
+    await applied(opened(1, ssh));
+    assert.equal(dial(undefined, "198.18.250.11", 22), "connected");
+    assert.equal(dial(undefined, "198.18.250.11", 80), "timeout");
+    assert.equal(dial(undefined, "198.18.250.14", 22), "timeout");
+  });
+
+  test("nobody has is silent", () => {
+    assert.notEqual(dial(undefined, "198.18.250.99", 22), "connected");
+  });
+
+  test("moves with its interface's wish", async () => {
+    await applied(opened(1, ssh), opened(2, ssh));
+    const { publicAddress, ...bare } = a;
+    await applied(
+      opened(2, ssh),
+      opened(1, ssh),
+      ["interface/eni-1", bare],
+      ["interface/eni-2", { ...b, publicAddress: "198.18.250.11" }],
+    );
+    const fd = dialed(undefined, "198.18.250.11", 22);
+    const connections = await run("conntrack", ["-L", "-d", "198.18.250.11"], { namespace: router });
+    closeSync(fd);
+    assert.match(connections, new RegExp(`src=${b.address.replaceAll(".", "\\.")}`));
+    assert.equal(publicAddress, "198.18.250.11");
+  });
+
+  test("leads from one guest to another, and shows the sender's own", async () => {
+    await applied(opened(1, { ...ssh, peer: { cidr: "198.18.250.14/32" } }));
+    assert.equal(dial(guest(d), "198.18.250.11", 22), "connected");
+    await applied(opened(1, { ...ssh, peer: { cidr: "10.0.0.0/8" } }));
+    assert.equal(dial(guest(d), "198.18.250.11", 22), "timeout");
+  });
+
+  test("is needed to go out", async () => {
+    await applied(opened(1, ssh));
+    assert.equal(dial(guest(b), "198.18.250.11", 22), "timeout");
+  });
+});
+
+describe("a network someone else disturbed", () => {
+  const noticed = async () => {
+    for (let waited = 0; disturbed.length === 0 && waited < 5000; waited += 20) await sleep(20);
+    return disturbed.splice(0);
+  };
+  beforeEach(async () => {
+    await sleep(150);
+    disturbed.length = 0;
+  });
+
+  test("passes nothing without its rules, not even to the services, says so, and is as before once applied", async () => {
+    await applied(opened(1, ssh), opened(2, ssh));
+    const service = openSocket(router, { type: "tcp", address: "169.254.169.254", port: 80 });
+    await run("nft", ["flush", "ruleset"], { namespace: router });
+    assert.equal(dial(guest(a), b.address, 22), "timeout");
+    assert.equal(dial(undefined, "198.18.250.11", 22), "timeout");
+    assert.equal(dial(guest(a), "169.254.169.254", 80), "timeout");
+    assert.deepEqual(await noticed(), [network]);
+    await applied(opened(1, ssh), opened(2, ssh));
+    assert.equal(dial(guest(a), b.address, 22), "connected");
+    assert.equal(dial(undefined, "198.18.250.11", 22), "connected");
+    assert.equal(dial(guest(a), "169.254.169.254", 80), "connected");
+    closeSync(service);
+  });
+
+  test("is noticed by a rule added, a route removed, a link set down", async () => {
+    await applied(opened(2, ssh));
+    const { device } = networks.port(network, b.id);
+    const disturbances: [string, string[]][] = [
+      ["nft", ["insert", "rule", "inet", "croft", "entering", "accept"]],
+      ["ip", ["route", "del", b.address, "dev", device]],
+      ["ip", ["link", "set", "dev", device, "down"]],
+      ["ip", ["rule", "del", "pref", "40"]],
+    ];
+    for (const [file, args] of disturbances) {
+      await run(file, args, { namespace: router });
+      assert.deepEqual(await noticed(), [network], args.join(" "));
+      await applied(opened(2, ssh));
+      assert.equal(dial(guest(a), b.address, 22), "connected");
+      assert.equal(dial(guest(a), b.address, 80), "timeout");
+      await sleep(250);
+      assert.deepEqual(disturbed, [], "repairing is not disturbing");
+    }
+  });
+
+  test("is not its own doing", async () => {
+    for (let round = 0; round < 5; round++) {
+      await applied(opened(2, ssh), ["interface/eni-5", card(5)]);
+      await applied();
+      await sleep(120);
+    }
+    assert.deepEqual(disturbed, []);
+  });
+
+  test("has its edge repaired by itself", async () => {
+    await applied(opened(1, ssh));
+    await run("nft", ["flush", "ruleset"], { namespace: edge });
+    assert.equal(dial(undefined, "198.18.250.11", 22), "timeout");
+    assert.deepEqual(await noticed(), [network]);
+    assert.equal(dial(undefined, "198.18.250.11", 22), "connected");
+    await sleep(250);
+    disturbed.length = 0;
+    await run("ip", ["route", "del", "198.18.250.11"], { namespace: edge });
+    assert.deepEqual(await noticed(), [network]);
+    await applied(opened(1, ssh));
+    assert.equal(dial(undefined, "198.18.250.11", 22), "connected");
+  });
+});
+
+/** Whether the far end's kernel acknowledges what is sent on a connection now. */
+const acknowledged = async (fd: number): Promise<boolean> => {
+  assert.equal(send(fd, Buffer.from("x"), 1, 0), 1);
+  for (let waited = 0; waited < 1000; waited += 20) {
+    await sleep(20);
+    if (unacknowledged(fd) === 0) return true;
+  }
+  return false;
+};
+
+describe("another driver, after this one", () => {
+  test("finds the networks, and open connections never notice", async () => {
+    await applied(opened(1, ssh), opened(2, ssh));
+    const inner = dialed(guest(a), b.address, 22);
+    const outer = dialed(undefined, "198.18.250.11", 22);
+    const before = await run("ip", ["-json", "link"], { namespace: router });
+    await networks.close();
+    await open();
+    assert.deepEqual(await networks.observe(), new Map([[network, ["eni-1", "eni-2", "eni-3", "eni-4"]]]));
+    await applied(opened(1, ssh), opened(2, ssh));
+    assert.equal(await run("ip", ["-json", "link"], { namespace: router }), before);
+    for (const fd of [inner, outer]) assert.equal(await acknowledged(fd), true);
+    for (const fd of [inner, outer]) closeSync(fd);
+  });
+
+  test("removes what is no longer wanted", async () => {
+    await applied(["interface/eni-5", card(5)]);
+    await networks.close();
+    await open();
+    await applied();
+    const links = await run("ip", ["link"], { namespace: router });
+    assert.doesNotMatch(links, new RegExp(networks.port(network, "eni-5").device));
+    assert.doesNotMatch(await run("ip", ["route"], { namespace: router }), /10\.0\.1\.14/);
+  });
+});
+
+describe("a network applied as nothing", () => {
+  test("leaves nothing behind", async () => {
+    const other = new Map<string, NetworkElement>([
+      ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
+      ["interface/eni-9", card(9, { publicAddress: "198.18.250.99" })],
+    ]);
+    const before = await run("ip", ["-json", "route"], { namespace: edge });
+    await networks.apply("vpc-two", other);
+    assert.equal((await networks.observe()).has("vpc-two"), true);
+    await networks.apply("vpc-two", new Map());
+    await networks.apply("vpc-two", new Map());
+    assert.equal((await networks.observe()).has("vpc-two"), false);
+    assert.equal(await run("ip", ["-json", "route"], { namespace: edge }), before);
+  });
+});
