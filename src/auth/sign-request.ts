@@ -7,14 +7,14 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
-export interface UnsignedRequest extends Pick<WireRequest, "method" | "path"> {
+interface UnsignedRequest extends Pick<WireRequest, "method" | "path"> {
   readonly query?: string;
   /** By lower-case name; `host` must be among them. All are signed. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string;
 }
 
-export interface Signing {
+interface Signing {
   readonly credentials: Credentials;
   readonly region: string;
   /** The name AWS signs by: "ec2", "sts". */

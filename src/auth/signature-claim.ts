@@ -26,24 +26,22 @@ export function signatureClaim({ headers, query }: Pick<WireRequest, "headers" |
   return presignedClaim(parameters);
 }
 
+const headerParts = ["Credential", "Signature", "SignedHeaders"];
+
 function headerClaim(authorization: string, headers: WireRequest["headers"]): SignatureClaim {
   const [scheme, ...rest] = authorization.trim().split(/[\s,]+/);
   const said = new Map(scheme === algorithm ? rest.map((part) => splitOnce(part, "=")) : []);
-  const [credential, signature, signedHeaders] = ["Credential", "Signature", "SignedHeaders"].map((name) =>
-    said.get(name),
-  );
+  const [credential, signature, signedHeaders] = headerParts.map((name) => said.get(name));
   const amzDate = headers["x-amz-date"];
-  if (!credential || !signature || !signedHeaders || !amzDate)
-    throw incompleteSignature(
-      [
-        ...["Credential", "Signature", "SignedHeaders"]
-          .filter((name) => !said.get(name))
-          .map((name) => `Authorization header requires '${name}' parameter.`),
-        ...(amzDate
-          ? []
-          : ["Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."]),
-      ].join(" "),
-    );
+  if (!credential || !signature || !signedHeaders || !amzDate) {
+    const lacking = headerParts
+      .filter((name) => !said.get(name))
+      .map((name) => `Authorization header requires '${name}' parameter.`);
+    // AWS would take a Date header too; no client of its own sends only that.
+    if (!amzDate)
+      lacking.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
+    throw incompleteSignature(lacking.join(" "));
+  }
   return {
     ...scopeOf(credential, amzDate),
     signedHeaders: signedHeaders.split(";"),

@@ -8,7 +8,7 @@ export interface Parameter {
 }
 
 /** Bounds of one request, well above what any AWS client sends. */
-export const parameterLimits = { count: 10_000, depth: 32 } as const;
+const parameterLimits = { count: 10_000, depth: 32 } as const;
 
 /** Reads `application/x-www-form-urlencoded` text. Throws MalformedQueryString. */
 export function parseParameters(text: string): Parameters {
