@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { chmod, mkdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exclusively } from "./exclusively.ts";
@@ -38,8 +38,14 @@ export interface BakeOptions {
   readonly date: Date;
 }
 
+/** Every image in the cache, also those of earlier recipes. */
+export const bakedImages = (cacheDir: string): BakedImage[] =>
+  (existsSync(imagesDir(cacheDir)) ? readdirSync(imagesDir(cacheDir)) : []).flatMap(
+    (hash) => findBaked(cacheDir, { hash }) ?? [],
+  );
+
 /** The image of this very recipe, if it was baked. */
-export const findBaked = (cacheDir: string, recipe: Recipe): BakedImage | undefined => {
+export const findBaked = (cacheDir: string, recipe: Pick<Recipe, "hash">): BakedImage | undefined => {
   const dir = join(imagesDir(cacheDir), recipe.hash);
   if (!existsSync(join(dir, "image.json"))) return undefined;
   const image: Omit<BakedImage, "disk"> = JSON.parse(readFileSync(join(dir, "image.json"), "utf8"));

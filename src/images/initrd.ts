@@ -35,14 +35,17 @@ export const directBootInitrd = async (
 
 /** Files of `modules` and of what they need, each after what it needs, from the text of `modules.dep`. */
 export const inLoadingOrder = (modules: readonly string[], modulesDep: string): string[] => {
-  const lines = modulesDep.split("\n").map((line) => line.split(/:? /));
-  const ordered = modules.flatMap((module) => {
-    const line = lines.find(
-      ([file]) => basename(file ?? "").replaceAll("-", "_") === `${module}.ko:`.replace(":", ""),
-    );
-    if (!line) throw new Error(`the kernel has no module ${module}`);
-    // modules.dep lists what a module needs, the first needed last.
-    return line.filter((file) => file !== "").toReversed();
+  const needs = new Map(
+    modulesDep.split("\n").map((line) => {
+      const [file = "", needed = ""] = line.split(":");
+      return [basename(file, ".ko"), { file, needed: needed.split(" ").filter(Boolean) }];
+    }),
+  );
+  const files = modules.flatMap((module) => {
+    const found = needs.get(module);
+    if (!found) throw new Error(`the kernel has no module ${module}`);
+    // modules.dep says first what is to be loaded last.
+    return [...found.needed.toReversed(), found.file];
   });
-  return [...new Set(ordered)];
+  return [...new Set(files)];
 };
