@@ -14,24 +14,20 @@ export const callEc2 = async (
   const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
   const headers = signRequest(
     {
-      ...toRoot,
+      method: "POST",
+      path: "/",
       headers: { host, "content-type": "application/x-www-form-urlencoded" },
-      body: Buffer.from(body),
+      body,
     },
-    readCredentials(dataDir),
-    { region, service: "ec2", nowMs: Date.now() },
+    { credentials: readCredentials(dataDir), region, service: "ec2", date: new Date() },
   );
-  const response = await fetch(`http://${host}/`, { method: toRoot.method, headers, body }).catch(
-    () => undefined,
-  );
+  const response = await fetch(`http://${host}/`, { method: "POST", headers, body }).catch(() => undefined);
   if (!response) throw new Refusal(`the region's API at ${host} does not answer: croft start first`, 1);
   const xml = await response.text();
   if (!response.ok)
     throw new Refusal(`${action}: ${valuesOf("Message", xml)[0] ?? `HTTP ${response.status}`}`, 1);
   return xml;
 };
-
-const toRoot = { method: "POST", path: "/", query: "" } as const;
 
 /** What stands in the elements of this name that hold plain text, each once. */
 export const valuesOf = (element: string, xml: string): string[] => [
