@@ -1,4 +1,4 @@
-import { access, constants, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandFailed, run } from "#drivers/linux/commands.ts";
@@ -32,6 +32,7 @@ export const runsGuest = async (accelerator: "kvm" | "tcg"): Promise<boolean> =>
   try {
     const disk = join(directory, "disk");
     await writeFile(disk, bootSector);
+    await truncate(disk, DISK_BYTES);
     const cpu = accelerator === "kvm" ? "host" : "max";
     const machine = [
       "-machine",
@@ -59,4 +60,6 @@ export const runsGuest = async (accelerator: "kvm" | "tcg"): Promise<boolean> =>
 const bootSector = Buffer.alloc(512);
 bootSector.set([0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee]);
 bootSector.set([0x55, 0xaa], 510);
+/** The firmware reads no disk of less than one of its cylinders. */
+const DISK_BYTES = 1024 * 1024;
 const EXIT_CODE = 33;

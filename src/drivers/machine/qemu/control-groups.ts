@@ -31,6 +31,7 @@ export const openControlGroups = async (
     try {
       await access(hierarchy.root, constants.W_OK);
       await hierarchy.prepare(join(hierarchy.root, name));
+      await removeGroup(join(hierarchy.root, name), 0);
       usable.push(hierarchy);
     } catch (error) {
       warn(`machines are not limited by control groups under ${hierarchy.root}: ${String(error)}`);

@@ -143,10 +143,9 @@ export class QemuMachine {
         memoryBytes: (spec.memoryMiB + OVERHEAD_MIB) * 1024 * 1024,
         threads: threadLimit(spec.cpus),
       });
-      const failed = new AbortController();
-      void ending.then((how) => failed.abort(new Error(`QEMU ${how}: ${lastComplaint(this.#directory)}`)));
-      const late = AbortSignal.timeout(START_MS);
-      await this.#connect(AbortSignal.any([failed.signal, late]));
+      await this.#connect(AbortSignal.timeout(START_MS)).catch(async (error: unknown) => {
+        throw (await isGone(process, 500)) ? new Error(await this.#causeOfDeath(process)) : error;
+      });
       await this.#become({ state: "running", process, booted: false, argv: command });
       await this.#resume();
     } catch (error) {

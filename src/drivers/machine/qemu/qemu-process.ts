@@ -55,10 +55,10 @@ export const controlPath = (directory: string): string => join(directory, "qmp")
 
 export const stderrPath = (directory: string): string => join(directory, "stderr");
 
-/** The last thing QEMU complained of, or nothing. */
+/** The last thing QEMU complained of, with the hint it may add in a second line; or nothing. */
 export const lastComplaint = (directory: string): string => {
   try {
-    return readFileSync(stderrPath(directory), "utf8").trimEnd().split("\n").at(-1) ?? "";
+    return readFileSync(stderrPath(directory), "utf8").trimEnd().split("\n").slice(-2).join(" ");
   } catch {
     return "";
   }

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MachineSpec } from "../machine-driver.ts";
+import { commandLine } from "./command-line.ts";
+
+const uuid = "ec2a1b2c-0000-4000-8000-123456789abc";
+const smallest: MachineSpec = {
+  id: "i-0123456789abcdef0",
+  cpus: 2,
+  memoryMiB: 1024,
+  identity: { uuid, product: "t3.micro" },
+  disks: [{ id: "vol-0123456789abcdef0", path: "/disks/a" }],
+  ports: [],
+};
+const port = (n: number) => ({
+  id: `eni-${n}`,
+  mac: `02:00:00:00:00:0${n}`,
+  mtu: 9001,
+  namespace: "vpc",
+  device: `tap${n}`,
+});
+
+/** The command line with one option a line, as it reads best. */
+const lines = (argv: readonly string[]): string => argv.join(" ").replaceAll(/ (?=-[a-z])/g, "\n");
+
+describe("QEMU's command line", () => {
+  test("of an instance that boots by firmware from a disk made of an image", () => {
+    const disk = { id: "vol-0123456789abcdef0", path: "/disks/a", backing: "/images/debian" };
+    const { argv, opens, shows } = commandLine({ ...smallest, disks: [disk], ports: [port(1)] }, "tcg");
+    assert.equal(
+      lines(argv),
+      `qemu-system-x86_64
+-name i-0123456789abcdef0
+-no-user-config
+-nodefaults
+-display none
+-no-shutdown
+-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+-machine pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off
+-accel tcg,thread=multi,tb-size=64
+-cpu max
+-smp 2
+-m 1024M
+-uuid ec2a1b2c-0000-4000-8000-123456789abc
+-smbios type=0,vendor=Amazon EC2,version=1.0
+-smbios type=1,manufacturer=Amazon EC2,product=t3.micro,serial=${uuid},uuid=${uuid}
+-smbios type=2,manufacturer=Amazon EC2,asset=i-0123456789abcdef0
+-smbios type=3,manufacturer=Amazon EC2,asset=Amazon EC2
+-chardev socket,id=control,fd=3,server=on,wait=off
+-mon chardev=control,mode=control
+-chardev ringbuf,id=console,size=131072
+-serial chardev:console
+-object rng-random,id=entropy,filename=/dev/urandom
+-device virtio-rng-pci,rng=entropy,addr=0x3
+-device pcie-root-port,id=slot0,chassis=1,addr=0x10.0,multifunction=on
+-device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
+-device pcie-root-port,id=slot2,chassis=3,addr=0x10.2
+-device pcie-root-port,id=slot3,chassis=4,addr=0x10.3
+-add-fd fd=4,set=2
+-blockdev {"driver":"file","node-name":"disk0-image-file","filename":"/dev/fdset/2","read-only":true}
+-blockdev {"driver":"qcow2","node-name":"disk0-image","file":"disk0-image-file","backing":null,"read-only":true}
+-add-fd fd=5,set=1
+-add-fd fd=6,set=1
+-blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
+-blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":"disk0-image","discard":"unmap"}
+-device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=0,addr=0x4
+-netdev tap,id=port0,fd=7
+-device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
+-boot strict=on`,
+    );
+    assert.deepEqual(opens, [
+      { kind: "control" },
+      { kind: "file", path: "/images/debian", mode: "r" },
+      { kind: "file", path: "/disks/a", mode: "r+" },
+      { kind: "file", path: "/disks/a", mode: "r" },
+      { kind: "tap", namespace: "vpc", device: "tap1" },
+    ]);
+    assert.deepEqual(shows, []);
+  });
+
+  test("boots a kernel directly, shown in the jail under a name of its own", () => {
+    const kernel = {
+      image: "/cache/vmlinuz",
+      initrd: "/cache/initrd",
+      commandLine: "console=ttyS0 root=/dev/vda1",
+    };
+    const { argv, shows } = commandLine({ ...smallest, kernel }, "tcg");
+    assert.deepEqual(argv.slice(-6), [
+      "-kernel",
+      "/boot/kernel",
+      "-initrd",
+      "/boot/initrd",
+      "-append",
+      "console=ttyS0 root=/dev/vda1",
+    ]);
+    assert.deepEqual(shows, [
+      { outside: "/cache/vmlinuz", inside: "/boot/kernel" },
+      { outside: "/cache/initrd", inside: "/boot/initrd" },
+    ]);
+  });
+
+  test("uses the host's own CPU under KVM", () => {
+    const text = lines(commandLine(smallest, "kvm").argv);
+    assert.match(text, /\n-accel kvm\n-cpu host\n/);
+    assert.doesNotMatch(text, /tcg|max/);
+  });
+
+  test("gives each further disk and interface a root port, and keeps four free", () => {
+    const disks = [0, 1, 2].map((n) => ({ id: `vol-${n}`, path: `/disks/${n}` }));
+    const { argv } = commandLine({ ...smallest, disks, ports: [port(1), port(2)] }, "tcg");
+    const devices = argv.filter((value) => /^virtio-(blk|net)/.test(value));
+    assert.deepEqual(
+      devices.map((device) => device.split(",").at(-1)),
+      ["addr=0x4", "bus=slot0", "bus=slot1", "addr=0x5", "bus=slot2"],
+    );
+    assert.equal(argv.filter((value) => value.startsWith("pcie-root-port")).length, 3 + 4);
+    assert.equal(new Set(argv.filter((value) => value.startsWith("fd="))).size, 2 * 3);
+  });
+
+  test("names no file of the host, only descriptors", () => {
+    const { argv } = commandLine({ ...smallest, ports: [port(1)] }, "tcg");
+    assert.doesNotMatch(argv.join(" "), /\/disks|tap1|vpc/);
+  });
+});
