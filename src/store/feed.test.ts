@@ -58,14 +58,13 @@ test("what did not change stays the same entry", async (t) => {
 
 test("an index finds by any term of a value, as it is now", async (t) => {
   const store = open(t);
-  const put = (id: number, groups: string[]) => ({ key: `interface/${id}`, value: { groups } });
-  await store.commit({ put: [put(1, ["web"]), put(3, ["web", "db"])] });
+  await store.commit({ put: [member(1, ["web"]), member(3, ["web", "db"])] });
   const feed = await startFeed(store, t.signal);
   const byGroup = feed.index<{ groups: string[] }>("interface", ({ groups }) => groups);
   const keys = (group: string) => byGroup(group).map(({ key }) => key);
   assert.deepEqual(keys("web"), ["interface/1", "interface/3"]);
 
-  await store.commit({ put: [put(2, ["web"]), put(1, ["db"])] });
+  await store.commit({ put: [member(2, ["web"]), member(1, ["db"])] });
   await feed.reached((await store.commit({ delete: ["interface/3"] })).revision);
   assert.deepEqual(keys("web"), ["interface/2"]);
   assert.deepEqual(keys("db"), ["interface/1"]);
@@ -158,3 +157,5 @@ test("after random transactions tables and indexes are what a new feed builds fr
 });
 
 const lastDigit = ({ n }: { n: number }) => [String(n % 10)];
+
+const member = (id: number, groups: string[]) => ({ key: `interface/${id}`, value: { groups } });
