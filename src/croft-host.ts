@@ -23,7 +23,7 @@ import { hostRecord, reportImage } from "./services/host/host-reports.ts";
 import { hostLease } from "./services/host/host.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { startFeed } from "./store/feed.ts";
-import { connectStore } from "./store/socket/store-client.ts";
+import { connectStore } from "./store/socket/connect-store.ts";
 import type { Store } from "./store/store.ts";
 
 /** The hands on this machine: its drivers, and the reconcilers of the records that live here. */

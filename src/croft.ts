@@ -1,5 +1,5 @@
 import { chownSync, mkdirSync, readFileSync } from "node:fs";
-import { apiChain, type ServedService } from "./api/chain.ts";
+import { apiChain, served } from "./api/chain.ts";
 import { regionHealth } from "./api/health.ts";
 import { verifySignature } from "./auth/verify-signature.ts";
 import { systemClock } from "./clock.ts";
@@ -16,7 +16,7 @@ import { stsOperations } from "./services/sts/operations.ts";
 import { readCredentials } from "./setup/credentials.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { startFeed } from "./store/feed.ts";
-import { serveStore } from "./store/socket/store-server.ts";
+import { serveStore } from "./store/socket/serve-store.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import { startStoreThread } from "./store/sqlite/store-thread.ts";
 import { loadWireService } from "./wire/wire-service.ts";
@@ -41,8 +41,6 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
   const made = defaultVpc(context);
   if (made) await feed.reached((await store.commit(made)).revision);
 
-  const served = (wire: ServedService["wire"], operations: object, of: object) =>
-    [wire.signingName, { wire, operations, context: of } as ServedService] as const;
   const answer = apiChain({
     services: new Map([served(ec2, ec2Operations, context), served(sts, stsOperations, { accountId })]),
     fallback: ec2,

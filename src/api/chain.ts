@@ -9,8 +9,19 @@ import type { Operation } from "./operation.ts";
 /** One AWS service: its wire, its operations by name, and what they are given beside their input. */
 export interface ServedService {
   readonly wire: WireService;
-  readonly operations: Readonly<Record<string, Operation<never, object, never>>>;
+  readonly operations: Readonly<Record<string, AnyOperation>>;
   readonly context: object;
+}
+
+/** One entry of `services`: the types of its table were checked where it was written, and fit its context. */
+export function served<Context extends object>(
+  wire: WireService,
+  // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
+  operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
+  context: Context,
+): [signingName: string, ServedService] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the wire checks every input against AWS's schema
+  return [wire.signingName, { wire, operations: operations as unknown as ServedService["operations"], context }];
 }
 
 export interface ChainOptions {
@@ -67,9 +78,7 @@ function operationOf({ operations, wire }: ServedService, name: string): AnyOper
   const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
   if (!operation)
     throw new ApiError("UnsupportedOperation", `Croft does not serve ${wire.signingName}:${name} yet.`);
-  // The table's types were checked where it was written; the wire has checked the input against AWS's schema.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return operation as unknown as AnyOperation;
+  return operation;
 }
 type AnyOperation = Operation<object, object, object>;
 

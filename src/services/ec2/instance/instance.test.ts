@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import {
+  CreateKeyPairCommand,
+  DescribeInstancesCommand,
+  DescribeSubnetsCommand,
+  RebootInstancesCommand,
+  RunInstancesCommand,
+  type RunInstancesCommandInput,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
+import { testImage, testRegion, type TestRegion, type TestRegionOptions } from "#testing/region.ts";
+import { instanceState } from "./instance.ts";
+
+const limit = { timeout: 10_000 };
+const one = {
+  ImageId: testImage.id,
+  InstanceType: "t3.micro",
+  MinCount: 1,
+  MaxCount: 1,
+} satisfies RunInstancesCommandInput;
+
+test("the first answer names the instance, its interface and its root volume", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const { Instances: [instance] = [] } = await client.send(new RunInstancesCommand(one));
+  assert.match(instance?.InstanceId ?? "", /^i-0[0-9a-f]{16}$/);
+  assert.equal(instance?.State?.Name, "pending");
+  assert.match(instance?.NetworkInterfaces?.[0]?.NetworkInterfaceId ?? "", /^eni-0[0-9a-f]{16}$/);
+  assert.match(instance?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId ?? "", /^vol-0[0-9a-f]{16}$/);
+  assert.match(instance?.PrivateIpAddress ?? "", /^172\.31\./);
+  assert.match(instance?.PublicIpAddress ?? "", /^198\.18\./);
+});
+
+test("an instance runs once its machine does, with its own disk and interface", limit, async (t) => {
+  const { region, id } = await launched(t);
+  const spec = region.machines.spec(id);
+  const described = await describe(region, id);
+  assert.equal(described?.State?.Name, "running");
+  assert.equal(spec?.memoryMiB, 1024);
+  assert.deepEqual(spec?.disks.map((disk) => disk.id), [described?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId]);
+  assert.deepEqual(spec?.ports.map(({ mac }) => mac), [described?.NetworkInterfaces?.[0]?.MacAddress]);
+});
+
+test("stopping keeps the disk and gives the public address back; starting takes a new one", limit, async (t) => {
+  const { region, id } = await launched(t);
+  const before = await describe(region, id);
+  await region.client.send(new StopInstancesCommand({ InstanceIds: [id] }));
+  await state(region, id, "stopped");
+  const stopped = await describe(region, id);
+  assert.equal(stopped?.PublicIpAddress, undefined);
+  assert.equal(stopped?.StateReason?.Code, "Client.UserInitiatedShutdown");
+  assert.deepEqual(await region.disks.list(), [before?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId]);
+  await region.client.send(new StartInstancesCommand({ InstanceIds: [id] }));
+  await state(region, id, "running");
+  const after = await describe(region, id);
+  assert.match(after?.PublicIpAddress ?? "", /^198\.18\./);
+  assert.equal(after?.PrivateIpAddress, before?.PrivateIpAddress);
+});
+
+test("terminating leaves nothing of it behind, and its record for an hour", limit, async (t) => {
+  const { region, id } = await launched(t);
+  await region.client.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+  await state(region, id, "terminated");
+  assert.deepEqual(await region.machines.list(), []);
+  assert.deepEqual(await region.disks.list(), []);
+  assert.deepEqual([...(await region.networks.observe()).keys()], []);
+  assert.equal(region.guests.size, 0);
+  assert.deepEqual(region.records.all("network-interface"), []);
+  assert.deepEqual(region.records.all("public-address"), []);
+  const { Subnets = [] } = await region.client.send(new DescribeSubnetsCommand({}));
+  assert.deepEqual(Subnets.map((subnet) => subnet.AvailableIpAddressCount), [4091, 4091, 4091]);
+  assert.equal((await describe(region, id))?.State?.Name, "terminated");
+});
+
+test("a guest that powers off is stopped, and says so", limit, async (t) => {
+  const { region, id } = await launched(t);
+  region.machines.guestPowersOff(id);
+  await state(region, id, "stopped");
+  assert.equal((await describe(region, id))?.StateReason?.Code, "Client.InstanceInitiatedShutdown");
+});
+
+test("a guest that powers off is terminated where its instance was launched so", limit, async (t) => {
+  const { region, id } = await launched(t, { InstanceInitiatedShutdownBehavior: "terminate" });
+  region.machines.guestPowersOff(id);
+  await state(region, id, "terminated");
+  assert.deepEqual(await region.disks.list(), []);
+});
+
+test("an instance whose process died is stopped with the reason, and can be started again", limit, async (t) => {
+  const { region, id } = await launched(t);
+  region.machines.kill(id);
+  await state(region, id, "stopped");
+  assert.match((await describe(region, id))?.StateReason?.Message ?? "", /^Server\.InternalError: .*killed/);
+  await region.client.send(new StartInstancesCommand({ InstanceIds: [id] }));
+  await state(region, id, "running");
+});
+
+test("a reboot starts the guest again without the state ever leaving running", limit, async (t) => {
+  const { region, id } = await launched(t);
+  const seen = new Set<string>();
+  region.feed.onChange(() => seen.add(stateOf(region, id)));
+  await region.client.send(new RebootInstancesCommand({ InstanceIds: [id] }));
+  await region.until(() => region.records.get("instance", id)?.so.reboots === 1);
+  assert.deepEqual([...seen], ["running"]);
+});
+
+test("launches wait for their turn", limit, async (t) => {
+  const region = await testRegion(t, { launchSlots: 2, boots: false });
+  const { Instances = [] } = await region.client.send(new RunInstancesCommand({ ...one, MinCount: 3, MaxCount: 3 }));
+  const ids = Instances.map(({ InstanceId = "" }) => InstanceId);
+  const running = () => ids.filter((id) => stateOf(region, id) === "running");
+  await region.until(() => running().length === 2 && region.queue.launches.waiting.length === 1);
+  region.machines.print(running()[0] ?? "", "login: ");
+  await region.until(() => running().length === 3);
+});
+
+test("what does not fit the host's memory is refused and writes nothing", limit, async (t) => {
+  const region = await testRegion(t, { memoryMiB: 1536 });
+  await region.client.send(new RunInstancesCommand(one));
+  await refused(region, one, "InsufficientInstanceCapacity");
+  assert.equal(region.records.all("instance").length, 1);
+  assert.equal(region.records.all("volume").length, 1);
+});
+
+test("the same client token launches once, and refuses another request", limit, async (t) => {
+  const region = await testRegion(t);
+  const again = { ...one, ClientToken: "token-1" };
+  const first = await region.client.send(new RunInstancesCommand(again));
+  const second = await region.client.send(new RunInstancesCommand(again));
+  assert.equal(second.ReservationId, first.ReservationId);
+  assert.equal(region.records.all("instance").length, 1);
+  await refused(region, { ...again, InstanceType: "t3.small" }, "IdempotentParameterMismatch");
+});
+
+test("of 30 launches at once no two get the same address", limit, async (t) => {
+  const region = await testRegion(t);
+  await Promise.all(Array.from({ length: 30 }, () => region.client.send(new RunInstancesCommand(one))));
+  const nics = region.records.all("network-interface");
+  assert.equal(new Set(nics.map(({ address }) => address)).size, 30);
+  assert.equal(new Set(nics.map(({ id }) => region.records.publicAddressOf(id)?.id)).size, 30);
+});
+
+test("a dry run says what would happen and does nothing", limit, async (t) => {
+  const region = await testRegion(t);
+  await refused(region, { ...one, DryRun: true }, "DryRunOperation");
+  assert.equal(region.records.all("instance").length, 0);
+});
+
+test("what makes no sense is refused in AWS's words", limit, async (t) => {
+  const region = await testRegion(t);
+  await refused(region, { ...one, ImageId: "ami-0123" }, "InvalidAMIID.NotFound");
+  await refused(region, { ...one, InstanceType: "t4g.micro" }, "InvalidParameterValue");
+  await refused(region, { ...one, KeyName: "nobody" }, "InvalidKeyPair.NotFound");
+  await refused(region, { ...one, SubnetId: "subnet-0123" }, "InvalidSubnetID.NotFound");
+  await refused(region, { ...one, SecurityGroupIds: ["sg-0123"] }, "InvalidGroup.NotFound");
+  await refused(region, { ...one, MinCount: 2 }, "InvalidParameterValue");
+  await refused(region, { ...one, UserData: "not base64!" }, "InvalidParameterValue");
+  await refused(region, { ...one, PrivateIpAddress: "10.0.0.9" }, "InvalidParameterValue");
+  await refused(region, { ...one, IamInstanceProfile: { Name: "x" } }, "UnsupportedOperation");
+});
+
+test("protection from termination protects", limit, async (t) => {
+  const { region, id } = await launched(t, { DisableApiTermination: true });
+  await assert.rejects(region.client.send(new TerminateInstancesCommand({ InstanceIds: [id] })), {
+    name: "OperationNotPermitted",
+  });
+  assert.equal(stateOf(region, id), "running");
+});
+
+test("one unknown id fails the whole call and changes nothing", limit, async (t) => {
+  const { region, id } = await launched(t);
+  const ids = [id, "i-00000000000000000"];
+  await assert.rejects(region.client.send(new StopInstancesCommand({ InstanceIds: ids })), {
+    name: "InvalidInstanceID.NotFound",
+    message: "The instance ID 'i-00000000000000000' does not exist",
+  });
+  assert.equal(stateOf(region, id), "running");
+});
+
+test("the guest finds its key, user data and addresses in its metadata", limit, async (t) => {
+  const region = await testRegion(t);
+  await region.client.send(new CreateKeyPairCommand({ KeyName: "me", KeyType: "ed25519" }));
+  const UserData = Buffer.from("#!/bin/sh\ntrue\n").toString("base64");
+  const { Instances: [instance] = [] } = await region.client.send(
+    new RunInstancesCommand({ ...one, KeyName: "me", UserData }),
+  );
+  await state(region, instance?.InstanceId ?? "", "running");
+  const metadata = region.guests.get(instance?.VpcId ?? "")?.interfaces[0]?.metadata;
+  assert.equal(metadata?.userData, UserData);
+  assert.equal(metadata?.tree["instance-id"], instance?.InstanceId);
+  assert.equal(metadata?.tree["public-ipv4"], instance?.PublicIpAddress);
+  assert.match(metadata?.tree["public-keys/0=me/openssh-key"] ?? "", /^ssh-ed25519 \S+ me$/);
+});
+
+async function launched(
+  t: TestContext,
+  input: Partial<RunInstancesCommandInput> = {},
+  options: TestRegionOptions = {},
+) {
+  const region = await testRegion(t, options);
+  const { Instances: [instance] = [] } = await region.client.send(new RunInstancesCommand({ ...one, ...input }));
+  const id = instance?.InstanceId ?? "";
+  await state(region, id, "running");
+  return { region, id };
+}
+
+function stateOf({ records }: TestRegion, id: string): string {
+  const instance = records.get("instance", id);
+  return instance ? instanceState(instance) : "gone";
+}
+
+const state = (region: TestRegion, id: string, wanted: string) =>
+  region.until(() => stateOf(region, id) === wanted);
+
+async function describe({ client }: TestRegion, id: string) {
+  const { Reservations = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+  return Reservations[0]?.Instances?.[0];
+}
+
+const refused = ({ client }: TestRegion, input: RunInstancesCommandInput, name: string) =>
+  assert.rejects(client.send(new RunInstancesCommand(input)), { name });

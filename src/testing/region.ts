@@ -1,0 +1,176 @@
+import type { TestContext } from "node:test";
+import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import { apiChain, served } from "#api/chain.ts";
+import { verifySignature } from "#auth/verify-signature.ts";
+import { systemClock } from "#clock.ts";
+import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
+import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake-machines.ts";
+import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
+import type { GuestNetwork } from "#guest/guest-snapshot.ts";
+import { listen } from "#http/http-server.ts";
+import { runReconcilers } from "#reconcile/loop.ts";
+import { workClock } from "#reconcile/work-clock.ts";
+import { newId, random } from "#services/ec2/chance.ts";
+import type { Ec2Context } from "#services/ec2/context.ts";
+import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
+import type { ImageRecord } from "#services/ec2/image/image.ts";
+import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
+import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
+import { ec2Operations } from "#services/ec2/operations.ts";
+import { Ec2Records, ec2Indexes } from "#services/ec2/records.ts";
+import { defaultVpc } from "#services/ec2/vpc/default-vpc.ts";
+import type { HostRecord } from "#services/host/host.ts";
+import { stsOperations } from "#services/sts/operations.ts";
+import { startFeed } from "#store/feed.ts";
+import { loadWireService } from "#wire/wire-service.ts";
+import { openMemoryStore } from "./memory-store.ts";
+
+const scope = { accountId: "111122223333", region: "eu-central-1" };
+const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "secret" };
+
+export const testImage: ImageRecord = {
+  id: "ami-0aaaaaaaaaaaaaaaa",
+  name: "debian-12-amd64-20260101",
+  description: "",
+  architecture: "x86_64",
+  snapshotId: "snap-0aaaaaaaaaaaaaaaa",
+  sizeGiB: 8,
+  rootDevice: "/dev/xvda",
+  cacheEntry: "baked",
+  tags: {},
+  createdAt: "2026-01-01T00:00:00.000Z",
+};
+
+export interface TestRegionOptions extends FakeOptions {
+  /** What the one host has for instances. */
+  readonly memoryMiB?: number;
+  readonly launchSlots?: number;
+}
+
+/** A whole region in this process, with fake drivers: the real chain, store, wire and reconcilers, called by the SDK. */
+export async function testRegion(t: Pick<TestContext, "after">, options: TestRegionOptions = {}) {
+  const ending = new AbortController();
+  const store = openMemoryStore();
+  const feed = await startFeed(store, ending.signal);
+  const records = new Ec2Records(feed, scope, ec2Indexes(feed));
+  const context: Ec2Context = {
+    ...scope,
+    records,
+    publicPool: "198.18.0.0/16",
+    newId,
+    random,
+    now: systemClock.now,
+  };
+  await store.commit(defaultVpc(context) ?? {});
+  const host: HostRecord = {
+    id: "host-1",
+    zones: ["a", "b", "c"].map((zone) => scope.region + zone),
+    cpus: 2,
+    memoryMiB: options.memoryMiB ?? 65_536,
+    architecture: "x86_64",
+    acceleration: { kind: "tcg", reason: "a test" },
+    launches: { starting: [], waiting: [] },
+    tags: {},
+    createdAt: testImage.createdAt,
+  };
+  const { revision } = await store.commit({
+    put: [
+      { key: records.key("host", host.id), value: host },
+      { key: records.key("image", testImage.id), value: testImage },
+    ],
+  });
+  await feed.reached(revision);
+
+  const machines = createFakeMachines(options);
+  const [disks, networks] = [createFakeDisks(), createFakeNetworks()];
+  const guests = new Map<string, GuestNetwork>();
+  const queue: LaunchQueue = new LaunchQueue(options.launchSlots ?? 4, () => {
+    for (const id of queue.launches.waiting.slice(0, 1)) loop.nudge(records.key("instance", id));
+  });
+  const errors: string[] = [];
+  const loop = runReconcilers(
+    store,
+    feed,
+    hostReconcilers(records, scope, {
+      hostId: host.id,
+      bootId: "boot-1",
+      machines,
+      disks,
+      networks,
+      queue,
+      guests: { set: (it) => void guests.set(it.id, it), remove: (id) => void guests.delete(id) },
+      imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
+      machineSpec: (it) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
+      worked: workClock(systemClock),
+      now: systemClock.now,
+    }),
+    {
+      clock: systemClock,
+      signal: ending.signal,
+      log: ({ key, message }) => void errors.push(`${key}: ${message}`),
+    },
+  );
+  machines.onChange((id) => loop.nudge(records.key("instance", id)));
+
+  const [ec2, sts] = [loadWireService("ec2"), loadWireService("sts")];
+  const api = await listen({
+    host: "127.0.0.1",
+    port: 0,
+    handle: apiChain({
+      services: new Map([
+        served(ec2, ec2Operations, context),
+        served(sts, stsOperations, scope),
+      ]),
+      fallback: ec2,
+      region: scope.region,
+      signIn: (request, nowMs) =>
+        verifySignature(
+          request,
+          request.body,
+          (id) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined),
+          nowMs,
+        ),
+      store,
+      feed,
+      clock: systemClock,
+      log: (line) => void errors.push(line),
+    }),
+  });
+  const clientConfig = {
+    endpoint: `http://127.0.0.1:${api.port}`,
+    region: scope.region,
+    credentials,
+    maxAttempts: 1,
+  } satisfies EC2ClientConfig;
+  const client = new EC2Client(clientConfig);
+  t.after(async () => {
+    client.destroy();
+    await api.close();
+    ending.abort();
+    await loop.stopped;
+    await store.close();
+  });
+
+  return {
+    client,
+    clientConfig,
+    store,
+    feed,
+    records,
+    machines,
+    disks,
+    networks,
+    guests,
+    queue,
+    /** What the operator would have been told. */
+    errors,
+    /** Resolves once `holds`, looked at after each change of the store; a test's own time limit bounds it. */
+    until: (holds: () => boolean): Promise<void> =>
+      new Promise((resolve) => {
+        const look = () => holds() && resolve();
+        feed.onChange(look);
+        look();
+      }),
+  };
+}
+export type TestRegion = Awaited<ReturnType<typeof testRegion>>;
