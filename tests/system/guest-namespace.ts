@@ -46,9 +46,11 @@ export const dial = (
     const fd = openSocket(SOCK_STREAM, from);
     try {
       const name = socketAddress(to, port);
-      if (connect(fd, name, name.length) === 0) return "connected";
-      const reason = lastError();
-      return reason === "EINPROGRESS" || reason === "EAGAIN" ? "timeout" : reason;
+      for (;;) {
+        if (connect(fd, name, name.length) === 0) return "connected";
+        const reason = lastError();
+        if (reason !== "EINTR") return reason === "EINPROGRESS" || reason === "EAGAIN" ? "timeout" : reason;
+      }
     } finally {
       closeSync(fd);
     }
@@ -80,6 +82,28 @@ export const sendDatagram = (
     }
   });
 
+/** Whether an ICMP echo request is answered within 250 ms. */
+export const pings = (namespace: string, to: string): boolean =>
+  inside(namespace, () => {
+    const fd = openSocket(SOCK_RAW, undefined, IPPROTO_ICMP);
+    try {
+      const name = socketAddress(to, 0);
+      check(`connect ${to}`, connect(fd, name, name.length));
+      // Type 8, the checksum of it all, an identifier of its own: otherwise it belongs to the exchange before.
+      identifier += 1;
+      const request = Buffer.from([8, 0, 0, 0, 0, identifier, 0, 0]);
+      request.writeUInt16BE(0xffff - 0x0800 - identifier, 2);
+      check("send", send(fd, request, request.length, 0));
+      const answer = Buffer.alloc(128);
+      const size = recv(fd, answer, answer.length, 0);
+      return size >= 28 && answer[20] === 0;
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+let identifier = 0;
+
 /** How many datagrams (or bytes) wait on a socket; takes them. */
 export const waiting = (fd: number): number => {
   const data = Buffer.alloc(2048);
@@ -98,8 +122,8 @@ export const unacknowledged = (fd: number): number => {
 const inside = <T>(namespace: string | undefined, fn: () => T): T =>
   namespace === undefined ? fn() : inNamespace(namespace, fn);
 
-const openSocket = (type: number, from?: string): number => {
-  const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, 0));
+const openSocket = (type: number, from?: string, protocol = 0): number => {
+  const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, protocol));
   const timeout = Buffer.alloc(16);
   timeout.writeBigInt64LE(250_000n, 8);
   check("SO_SNDTIMEO", setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length));
@@ -122,6 +146,8 @@ const socketAddress = (address: string, port: number): Buffer => {
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
+const IPPROTO_ICMP = 1;
 const SOCK_CLOEXEC = 0o200_0000;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;

@@ -2,7 +2,7 @@ import { run } from "../../linux/commands.ts";
 import type { NetworkDriver } from "../network-driver.ts";
 import { edgeIsRight, openEdge, repairEdge } from "./edge.ts";
 import type { EdgeOptions } from "./edge.ts";
-import { checkId } from "./element-check.ts";
+import { checkId } from "../element-check.ts";
 import { readInterfaceIds } from "./kernel-facts.ts";
 import type { InterfaceLinks } from "./link-facts.ts";
 import { edgeNamespace, interfaceLink, namespaceOf } from "./names.ts";

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { NetworkElement } from "../network-driver.ts";
-import { checkElement } from "./element-check.ts";
+import { checkElement } from "../element-check.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks } from "./link-facts.ts";
 import { edgeNamespace, namespaceOf, networkLink, uplink } from "./names.ts";
@@ -130,9 +130,11 @@ export class Network implements Disposable {
   async #linksAreRight(router: RoutedNamespace, applied: Elements): Promise<boolean> {
     const elements = [...applied.values()];
     const [have, edgeHave] = await Promise.all([router.facts(), this.#edgeFactsThere()]);
-    return (
-      isDeepStrictEqual(have, wanted(elements)) && isDeepStrictEqual(edgeHave, this.#edgeWanted(elements))
-    );
+    const batches = [
+      linkBatch(have, wanted(elements), this.#links),
+      linkBatch(edgeHave, this.#edgeWanted(elements), this.#links),
+    ];
+    return batches.every(({ remove, add }) => remove.length === 0 && add.length === 0);
   }
 
   async #edgeFactsThere(): Promise<Set<Fact>> {

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
-import type { NetworkElement, TrafficRule } from "../network-driver.ts";
+import type { NetworkElement, TrafficRule } from "./network-driver.ts";
 
 /**
  * Elements come from a program with fewer rights than this one and become lines of commands run by root: nothing passes that
