@@ -14,7 +14,7 @@ import { runsGuest } from "#drivers/machine/qemu/acceleration.ts";
 import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
-import { bakeTinyGuest } from "./tiny-guest.ts";
+import { bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
 
 const name = `croft-test-${process.pid}`;
 const scratch = mkdtempSync(join(tmpdir(), "croft-machine-"));
@@ -196,6 +196,32 @@ describe("a QEMU machine", () => {
     } finally {
       await run("ip", ["netns", "delete", name]);
     }
+  });
+
+  test("boots a kernel of this host's directly, though it could not open it by its name", async () => {
+    const [image, initrd] = [join(scratch, "kernel"), join(scratch, "initrd")];
+    await bakeTinyKernel(image);
+    await bakeTinyKernel(initrd);
+    const kernel = { image, initrd, commandLine: "tiny login: " };
+    await driver.ensure({ ...specOf("i-kernel"), kernel });
+    await until(() => prompted("i-kernel"));
+    assert.match((await driver.console("i-kernel")).toString(), /\/boot\/kernel tiny login: /);
+    await driver.remove("i-kernel");
+  });
+
+  test("does not start without a file it needs, and says which", async () => {
+    const kernel = { image: join(scratch, "no-kernel"), initrd: "/dev/null", commandLine: "" };
+    await assert.rejects(
+      driver.ensure({ ...specOf("i-bare"), kernel }),
+      /i-bare does not start: .*no-kernel/,
+    );
+    const disk = { id: "vol-none", path: join(scratch, "no-disk") };
+    await assert.rejects(
+      driver.ensure({ ...specOf("i-bare"), disks: [disk] }),
+      /i-bare does not start: .*no-disk/,
+    );
+    assert.deepEqual(await driver.observe("i-bare"), { state: "off", how: "absent" });
+    await driver.remove("i-bare");
   });
 
   test("that hangs is stopped all the same, within two seconds", async () => {

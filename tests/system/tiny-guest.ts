@@ -9,8 +9,11 @@ export const bakeTinyGuest = async (path: string): Promise<void> => {
   await rm(raw);
 };
 
+/** A kernel that prints its own command line and then does nothing. */
+export const bakeTinyKernel = (path: string): Promise<void> => writeFile(path, kernel());
+
 /** The firmware loads it at 0x7c00 and runs it in real mode. */
-const listing = `
+const bootSectorListing = `
   # Print the text at the end, character by character, when the UART's line status (0x3fd) says it has room.
   fa          cli
   31 c0       xor ax, ax
@@ -52,14 +55,45 @@ const listing = `
   f4          hlt
 `;
 
-const code = [...listing.matchAll(/^ {2}((?:[\da-f]{2} )+)/gm)].map(([, bytes = ""]) =>
-  Buffer.from(bytes.replaceAll(" ", ""), "hex"),
-);
+/** By the Multiboot specification it is loaded where its header says, and given a table (ebx) with its command line. */
+const kernelListing = `
+  8b 73 10       mov esi, [ebx+16]
+  ac             next: lodsb
+  84 c0          test al, al
+  74 14          jz done
+  88 c4          mov ah, al
+  66 ba fd 03    mov dx, 0x3fd
+  ec             full: in al, dx
+  a8 20          test al, 0x20
+  74 fb          jz full
+  88 e0          mov al, ah
+  66 ba f8 03    mov dx, 0x3f8
+  ee             out dx, al
+  eb e7          jmp next
+  f4             done: hlt
+  eb fd          jmp done
+`;
+
+const assembled = (listing: string): Buffer => {
+  const lines = listing.matchAll(/^ {2}((?:[\da-f]{2} )+)/gm);
+  return Buffer.concat([...lines].map(([, bytes = ""]) => Buffer.from(bytes.replaceAll(" ", ""), "hex")));
+};
+
+const kernel = (): Buffer => {
+  const [magic, flags, at] = [0x1bad_b002, 0x0001_0000, 0x0010_0000];
+  const code = assembled(kernelListing);
+  const entry = at + 32;
+  const end = entry + code.length;
+  const header = Buffer.alloc(32);
+  for (const [index, field] of [magic, flags, -(magic + flags) >>> 0, at, at, end, end, entry].entries())
+    header.writeUInt32LE(field, 4 * index);
+  return Buffer.concat([header, code]);
+};
 
 /** 1 MiB: the firmware reads no disk of less than one of its cylinders. */
 const bootDisk = (): Buffer => {
   const disk = Buffer.alloc(1024 * 1024);
-  disk.set(Buffer.concat([...code, Buffer.from("croft login: \0")]));
+  disk.set(Buffer.concat([assembled(bootSectorListing), Buffer.from("croft login: \0")]));
   disk.set([0x55, 0xaa], 510);
   return disk;
 };

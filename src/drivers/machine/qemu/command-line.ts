@@ -118,7 +118,8 @@ const SPARE_ROOT_PORTS = 4;
 
 /**
  * A disk comes as a set of descriptors, one to write and one to read, since QEMU reopens it in either mode; an image
- * behind it comes by its own. Every layer is named, so QEMU follows no path it finds inside a file.
+ * behind it comes by its own. Every layer is named, so QEMU follows no path it finds inside a file. Boot index 0 is that of
+ * a kernel given directly.
  */
 const diskOptions = (
   disk: MachineSpec["disks"][number],
@@ -144,7 +145,7 @@ const diskOptions = (
     ...layer(node, set, image, unmap),
     [
       "-device",
-      `virtio-blk-pci,id=${disk.id},drive=${node},serial=${serial(disk.id)},bootindex=${index},${slot}`,
+      `virtio-blk-pci,id=${disk.id},drive=${node},serial=${serial(disk.id)},bootindex=${index + 1},${slot}`,
     ],
   ];
 };

@@ -182,7 +182,8 @@ export class QemuMachine {
 
   async #causeOfDeath(process: HostProcess): Promise<string> {
     if (process.bootId !== bootId()) return "this host was restarted";
-    const how = (await this.#ending) ?? "is gone";
+    // An adopted process is nobody's child that would be told how it ended.
+    const how = await Promise.race([this.#ending ?? "is gone", sleep(ENDING_MS, "is gone")]);
     const complaint = lastComplaint(this.#directory);
     return complaint === "" ? `QEMU ${how}` : `QEMU ${how}: ${complaint}`;
   }
@@ -283,6 +284,7 @@ const START_MS = 30_000;
 const CONNECT_MS = 2000;
 const ASK_MS = 2000;
 const QUIT_MS = 1000;
+const ENDING_MS = 1000;
 const BOOT_MS = 60_000;
 const COMPLAINTS_BYTES = 64 * 1024;
 
