@@ -53,6 +53,10 @@ export const hostNames = (dataDir: string) => {
   const tag = createHash("sha256").update(resolve(dataDir)).digest("hex").slice(0, 4);
   // 4,096 user ids per region, above what distributions and containers hand out; no passwd entry is needed or made.
   const uidBase = 0x4000_0000 + Number.parseInt(tag, 16) * 4096;
-  return { tag, prefix: `croft-${tag}`, uids: { croft: uidBase, guest: uidBase + 1, firstMachine: uidBase + 16 } };
+  return {
+    tag,
+    prefix: `croft-${tag}`,
+    uids: { croft: uidBase, guest: uidBase + 1, firstMachine: uidBase + 16 },
+  };
 };
 export type HostNames = ReturnType<typeof hostNames>;

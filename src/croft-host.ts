@@ -49,7 +49,11 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     acceleration: acceleration.kind,
     warn: log,
   });
-  const networks = await openNetnsNetworks({ prefix, publicPool, onError: (error) => log(`network: ${String(error)}`) });
+  const networks = await openNetnsNetworks({
+    prefix,
+    publicPool,
+    onError: (error) => log(`network: ${String(error)}`),
+  });
   const guests = await serveGuests({
     socketPath: paths.guestSocket,
     guestUid: uids.guest,
@@ -67,10 +71,13 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     const value = hostRecord(hostId, scope, acceleration, queue.launches);
     return store.commit({ put: [{ key: records.key("host", hostId), value }] });
   }, log);
-  const queue: LaunchQueue = new LaunchQueue(acceleration.kind === "tcg" ? cpus().length : 2 * cpus().length, () => {
-    report();
-    for (const id of queue.launches.waiting.slice(0, 1)) loop.nudge(records.key("instance", id));
-  });
+  const queue: LaunchQueue = new LaunchQueue(
+    acceleration.kind === "tcg" ? cpus().length : 2 * cpus().length,
+    () => {
+      report();
+      for (const id of queue.launches.waiting.slice(0, 1)) loop.nudge(records.key("instance", id));
+    },
+  );
   const loop = runReconcilers(
     store,
     feed,
@@ -86,7 +93,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       machineSpec: (instance) =>
         machineSpec(instance, records, { disks, networks, imageKernel: (entry) => imageOf(entry).kernel }),
       worked: workClock(systemClock),
-      now: systemClock.now,
+      now: () => systemClock.now(),
     }),
     { clock: systemClock, signal, log: ({ key, message }) => log(`${key}: ${message}`) },
   );
@@ -116,7 +123,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
 /** Made once; the store's records name this machine by it. */
 function ownHostId(file: string): string {
-  if (!existsSync(file)) writeFileSync(file, `host-0${randomBytes(8).toString("hex")}\n`, { flag: "wx", flush: true });
+  if (!existsSync(file))
+    writeFileSync(file, `host-0${randomBytes(8).toString("hex")}\n`, { flag: "wx", flush: true });
   return readFileSync(file, "utf8").trim();
 }
 
@@ -141,7 +149,12 @@ function reporter(commit: () => Promise<unknown>, log: (line: string) => void): 
   };
 }
 
-async function renewLease(store: Store, hostId: string, signal: AbortSignal, log: (line: string) => void): Promise<void> {
+async function renewLease(
+  store: Store,
+  hostId: string,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
   while (!signal.aborted) {
     await store
       .acquire(hostLease.name(hostId), hostId, hostLease.ttlMs)

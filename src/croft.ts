@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, readFileSync } from "node:fs";
 import { apiChain, served } from "./api/chain.ts";
-import { regionHealth } from "./api/health.ts";
+import { regionHealth } from "./services/host/region-health.ts";
 import { verifySignature } from "./auth/verify-signature.ts";
 import { systemClock } from "./clock.ts";
 import { hostNames, layout } from "./config.ts";
@@ -27,7 +27,9 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
   const { uids } = hostNames(dataDir);
   const { accountId, region, port, publicPool } = requireSettings(dataDir);
   const { accessKeyId, secretAccessKey } = readCredentials(dataDir);
-  const version: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+  const version: string = JSON.parse(
+    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  ).version;
   const [ec2, sts] = [loadWireService("ec2"), loadWireService("sts")];
   const thread = await startStoreThread();
   mkdirSync(storeDir, { recursive: true, mode: 0o700 });
@@ -37,7 +39,15 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
   const store = await openSqliteStore(storeDir, { thread });
   const feed = await startFeed(store, signal);
   const records = new Ec2Records(feed, { accountId, region }, ec2Indexes(feed));
-  const context: Ec2Context = { accountId, region, publicPool, records, newId, random, now: () => new Date() };
+  const context: Ec2Context = {
+    accountId,
+    region,
+    publicPool,
+    records,
+    newId,
+    random,
+    now: () => new Date(),
+  };
   const made = defaultVpc(context);
   if (made) await feed.reached((await store.commit(made)).revision);
 
@@ -46,7 +56,12 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
     fallback: ec2,
     region,
     signIn: (request, nowMs) =>
-      verifySignature(request, request.body, (id) => (id === accessKeyId ? secretAccessKey : undefined), nowMs),
+      verifySignature(
+        request,
+        request.body,
+        (id) => (id === accessKeyId ? secretAccessKey : undefined),
+        nowMs,
+      ),
     store,
     feed,
     clock: systemClock,

@@ -21,7 +21,10 @@ export function served<Context extends object>(
   context: Context,
 ): [signingName: string, ServedService] {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the wire checks every input against AWS's schema
-  return [wire.signingName, { wire, operations: operations as unknown as ServedService["operations"], context }];
+  return [
+    wire.signingName,
+    { wire, operations: operations as unknown as ServedService["operations"], context },
+  ];
 }
 
 export interface ChainOptions {
@@ -62,7 +65,9 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
 
 function serviceOf({ service: name, region, sessionToken }: SignedIn, options: ChainOptions): ServedService {
   if (sessionToken !== undefined)
-    throw new ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", { status: 403 });
+    throw new ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", {
+      status: 403,
+    });
   if (region !== options.region)
     throw new ApiError(
       "AuthFailure",
@@ -70,7 +75,8 @@ function serviceOf({ service: name, region, sessionToken }: SignedIn, options: C
       { status: 401 },
     );
   const service = options.services.get(name);
-  if (!service) throw new ApiError("UnsupportedOperation", `Croft does not serve the AWS service '${name}' yet.`);
+  if (!service)
+    throw new ApiError("UnsupportedOperation", `Croft does not serve the AWS service '${name}' yet.`);
   return service;
 }
 

@@ -19,6 +19,8 @@ export function place(rooms: readonly Room[], need: Need): { hostId: string } | 
   const best = near.toSorted((a, b) => b.freeMiB - a.freeMiB)[0];
   if (!best) return { why: `No ${need.architecture} host serves the zone.` };
   if (best.freeMiB < need.memoryMiB)
-    return { why: `${need.memoryMiB} MiB of memory are asked for, ${Math.max(0, best.freeMiB)} MiB are free.` };
+    return {
+      why: `${need.memoryMiB} MiB of memory are asked for, ${Math.max(0, best.freeMiB)} MiB are free.`,
+    };
   return { hostId: best.hostId };
 }

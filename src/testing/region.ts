@@ -59,7 +59,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     publicPool: "198.18.0.0/16",
     newId,
     random,
-    now: systemClock.now,
+    now: () => systemClock.now(),
   };
   await store.commit(defaultVpc(context) ?? {});
   const host: HostRecord = {
@@ -102,7 +102,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
       worked: workClock(systemClock),
-      now: systemClock.now,
+      now: () => systemClock.now(),
     }),
     {
       clock: systemClock,
@@ -117,10 +117,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: new Map([
-        served(ec2, ec2Operations, context),
-        served(sts, stsOperations, scope),
-      ]),
+      services: new Map([served(ec2, ec2Operations, context), served(sts, stsOperations, scope)]),
       fallback: ec2,
       region: scope.region,
       signIn: (request, nowMs) =>

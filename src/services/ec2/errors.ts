@@ -25,6 +25,8 @@ export const securityGroupNotFound = ([id]: readonly string[]) =>
   error("InvalidGroup.NotFound", `The security group '${id}' does not exist`);
 export const securityGroupNameNotFound = (name: string, vpcId: string) =>
   error("InvalidGroup.NotFound", `The security group '${name}' does not exist in VPC '${vpcId}'`);
+export const defaultGroupNameNotFound = (name: string, vpcId: string) =>
+  error("InvalidGroup.NotFound", `The security group '${name}' does not exist in default VPC '${vpcId}'`);
 export const keyPairNotFound = (name: string) =>
   error("InvalidKeyPair.NotFound", `The key pair '${name}' does not exist`);
 export const keyPairIdNotFound = (id: string) =>
@@ -38,6 +40,8 @@ export const regionNotFound = (region: string) =>
   error("InvalidParameterValue", `Invalid region: [${region}]`);
 
 export const invalidParameter = (message: string) => error("InvalidParameterValue", message);
+export const tooManyFilterValues = (most: number) =>
+  error("FilterLimitExceeded", `The maximum number of filter values specified on a single call is ${most}`);
 export const invalidCombination = (message: string) => error("InvalidParameterCombination", message);
 export const missingParameter = (name: string) =>
   error("MissingParameter", `The request must contain the parameter ${name}`);
@@ -46,8 +50,7 @@ export const unsupportedParameter = (name: string) =>
   error("UnsupportedOperation", `Croft does not serve the parameter ${name} yet.`);
 
 export const dependencyViolation = (message: string) => error("DependencyViolation", message);
-export const duplicateKeyPair = (name: string) =>
-  error("InvalidKeyPair.Duplicate", `The keypair already exists: ${name}`);
+export const duplicateKeyPair = () => error("InvalidKeyPair.Duplicate", "The keypair already exists");
 export const duplicateGroup = (name: string, vpcId: string) =>
   error("InvalidGroup.Duplicate", `The security group '${name}' already exists for VPC '${vpcId}'`);
 export const duplicateRule = (peer: string, from: number, to: number, protocol: string) =>
@@ -56,11 +59,9 @@ export const duplicateRule = (peer: string, from: number, to: number, protocol: 
     `the specified rule "peer: ${peer}, ${protocol === "-1" ? "ALL" : protocol.toUpperCase()}, ` +
       `${protocol === "-1" ? "" : `from port: ${from}, to port: ${to}, `}ALLOW" already exists`,
   );
+export const repeatedRule = () => invalidParameter("The same permission must not appear multiple times");
 export const ruleNotFound = () =>
-  error(
-    "InvalidPermission.NotFound",
-    "The specified rule does not exist in this security group.",
-  );
+  error("InvalidPermission.NotFound", "The specified rule does not exist in this security group.");
 export const securityGroupRuleIdNotFound = (id: string) =>
   error("InvalidSecurityGroupRuleId.NotFound", `The security group rule ID '${id}' does not exist`);
 export const tooManyRules = () =>

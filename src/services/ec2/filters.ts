@@ -1,5 +1,5 @@
 import type { Filter } from "@aws-sdk/client-ec2";
-import { invalidParameter } from "./errors.ts";
+import { invalidParameter, tooManyFilterValues } from "./errors.ts";
 
 /** For each filter name a Describe documents: the values an item has under it. */
 export type FilterTable<Item> = Readonly<
@@ -8,21 +8,26 @@ export type FilterTable<Item> = Readonly<
 
 /**
  * The items that match every filter; a filter matches when any of its values does. `*` and `?` are wildcards, a backslash
- * takes their meaning away. `tag:KEY` and `tag-key` are known for every kind with tags. Follows the EC2 guide, "Filtering".
+ * takes their meaning away. `tag:KEY` and `tag-key` are known for every kind. Follows the EC2 guide, "Filtering".
  */
 export function filtered<Item extends object>(
   items: readonly Item[],
   filters: readonly Filter[] | undefined,
   table: FilterTable<Item>,
 ): Item[] {
+  const values = (filters ?? []).reduce((sum, { Values }) => sum + (Values?.length ?? 0), 0);
+  if (values > mostValues) throw tooManyFilterValues(mostValues);
   const tests = (filters ?? []).map((filter) => matcher(filter, table));
   return items.filter((item) => tests.every((test) => test(item)));
 }
 
+/** Of all filters of a request together. */
+const mostValues = 200;
+
 function matcher<Item extends object>({ Name: name, Values: wanted }: Filter, table: FilterTable<Item>) {
   if (name === undefined || !wanted?.length)
     throw invalidParameter(`The filter '${name ?? "null"}' must have a name and at least one value`);
-  const valuesOf = table[name] ?? tagValues(name);
+  const valuesOf = Object.hasOwn(table, name) ? table[name] : tagValues(name);
   if (!valuesOf) throw invalidParameter(`The filter '${name}' is invalid`);
   const patterns = wanted.map(pattern);
   return (item: Item) => {
@@ -36,8 +41,9 @@ function matcher<Item extends object>({ Name: name, Values: wanted }: Filter, ta
 function tagValues(name: string) {
   const tags = (item: object) => ("tags" in item ? (item.tags as Readonly<Record<string, string>>) : {});
   if (name === "tag-key") return (item: object) => Object.keys(tags(item));
-  if (name.startsWith("tag:")) return (item: object) => tags(item)[name.slice("tag:".length)];
-  return undefined;
+  if (!name.startsWith("tag:")) return undefined;
+  const key = name.slice("tag:".length);
+  return (item: object) => (Object.hasOwn(tags(item), key) ? tags(item)[key] : undefined);
 }
 
 /** Matching without regular expressions, so that a pattern cannot make it take long. */

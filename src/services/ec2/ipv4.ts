@@ -6,7 +6,8 @@ export const toAddress = (number: number): string =>
   [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
 
 export const isAddress = (text: string): boolean => /^(\d{1,3}\.){3}\d{1,3}$/.test(text) && isCanonical(text);
-const isCanonical = (text: string) => text.split(".").every((part) => String(Number(part)) === part && Number(part) < 256);
+const isCanonical = (text: string) =>
+  text.split(".").every((part) => String(Number(part)) === part && Number(part) < 256);
 
 export const prefixLength = (cidr: string): number => Number(cidr.split("/")[1]);
 export const base = (cidr: string): number => toNumber(cidr.split("/")[0] ?? "");
@@ -18,8 +19,9 @@ export const contains = (cidr: string, address: string): boolean => {
 
 /** `A.B.C.D/N` with host bits cleared, as EC2 canonicalises rules; undefined when it is no CIDR at all. */
 export function canonicalCidr(text: string): string | undefined {
-  const [address = "", length = ""] = text.split("/");
-  if (!isAddress(address) || !/^\d{1,2}$/.test(length) || Number(length) > 32) return undefined;
+  const [address = "", length = "", ...more] = text.split("/");
+  if (more.length > 0 || !isAddress(address) || !/^\d{1,2}$/.test(length) || Number(length) > 32)
+    return undefined;
   const size = 2 ** (32 - Number(length));
   return `${toAddress(Math.floor(toNumber(address) / size) * size)}/${Number(length)}`;
 }

@@ -12,10 +12,8 @@ export function page<Item>(
   bounds: { min: number; max: number } = { min: 5, max: 1000 },
 ): { items: readonly Item[]; nextToken: string | undefined } {
   const { MaxResults: size, NextToken: token } = input;
-  if (size !== undefined && (size < bounds.min || size > bounds.max))
-    throw invalidParameter(
-      `Value ( ${size} ) for parameter maxResults is invalid. Expecting a value between ${bounds.min} and ${bounds.max}.`,
-    );
+  if (size !== undefined && size < bounds.min) throw outOfBounds(size, `greater than ${bounds.min}`);
+  if (size !== undefined && size > bounds.max) throw outOfBounds(size, `less than ${bounds.max}`);
   const after = token === undefined ? undefined : decode(token);
   const start = after === undefined ? 0 : items.findIndex((item) => id(item) > after);
   if (start === -1) return { items: [], nextToken: undefined };
@@ -24,6 +22,10 @@ export function page<Item>(
   const more = start + served.length < items.length;
   return { items: served, nextToken: more && last !== undefined ? encode(id(last)) : undefined };
 }
+
+/** AWS's sentence, though the bounds themselves are allowed. */
+const outOfBounds = (size: number, expected: string) =>
+  invalidParameter(`Value ( ${size} ) for parameter maxResults is invalid. Expecting a value ${expected}.`);
 
 /** Ids and pages exclude each other. */
 export function refuseIdsWithPages(

@@ -31,6 +31,9 @@ export function consoleReports(
     const output = (await machines.console(id)).toString("base64");
     if (output === "" || records.get("console", id)?.output === output) return;
     const value: ConsoleRecord = { id, output, tags: {}, createdAt: clock.now().toISOString() };
-    await store.commit({ expect: [{ exists: instance.key }], put: [{ key: records.key("console", id), value }] });
+    await store.commit({
+      expect: [{ exists: instance.key }],
+      put: [{ key: records.key("console", id), value }],
+    });
   }
 }

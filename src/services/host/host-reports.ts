@@ -46,5 +46,6 @@ export async function reportImage(image: BakedImage, scope: Scope, store: Store)
     createdAt: image.bakedAt,
   };
   const key = recordKey("image", scope, record.id);
-  if (!(await store.get(key))) await store.commit({ expect: [{ absent: key }], put: [{ key, value: record }] });
+  if (!(await store.get(key)))
+    await store.commit({ expect: [{ absent: key }], put: [{ key, value: record }] });
 }

@@ -2,12 +2,15 @@
 export const zonesOf = (region: string) =>
   ["a", "b", "c"].map((letter, n) => ({ name: `${region}${letter}`, id: `${shortName(region)}-az${n + 1}` }));
 
-export const zoneId = (region: string, name: string) => zonesOf(region).find((zone) => zone.name === name)?.id;
+export const zoneId = (region: string, name: string) =>
+  zonesOf(region).find((zone) => zone.name === name)?.id;
 
 /** AWS's abbreviation in zone ids: us-east-1 → use1, ap-southeast-2 → apse2. */
 function shortName(region: string): string {
   const parts = region.split("-");
   const number = parts.at(-1) ?? "";
-  const direction = (parts.at(-2) ?? "").replaceAll(/(north|south|east|west|central)/g, (word) => word.charAt(0));
+  const direction = (parts.at(-2) ?? "").replaceAll(/(north|south|east|west|central)/g, (word) =>
+    word.charAt(0),
+  );
   return `${parts.slice(0, -2).join("")}${direction}${number}`;
 }

@@ -8,13 +8,17 @@ import { describeImage, imageFilters, imageOwner, type ImageRecord } from "./ima
 export const imageOperations = {
   DescribeImages: {
     resolve: (input, context) =>
-      describe(input.Owners?.length && !ownedByAmazon(input.Owners) ? [] : context.records.all("image"), input, {
-        ids: input.ImageIds,
-        parameter: "imageIds",
-        missing: imageNotFound,
-        filters: imageFilters,
-        bounds: { min: 1, max: 1000 },
-      }),
+      describe(
+        input.Owners?.length && !ownedByAmazon(input.Owners) ? [] : context.records.all("image"),
+        input,
+        {
+          ids: input.ImageIds,
+          parameter: "imageIds",
+          missing: imageNotFound,
+          filters: imageFilters,
+          bounds: { min: 1, max: 1000 },
+        },
+      ),
     answer: ({ items, nextToken }: { items: readonly ImageRecord[]; nextToken?: string }) => ({
       Images: items.map(describeImage),
       NextToken: nextToken,

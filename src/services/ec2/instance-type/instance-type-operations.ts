@@ -3,7 +3,12 @@ import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { instanceTypesNotFound } from "../errors.ts";
-import { describeInstanceType, instanceTypeFilters, instanceTypes, type InstanceType } from "./instance-type.ts";
+import {
+  describeInstanceType,
+  instanceTypeFilters,
+  instanceTypes,
+  type InstanceType,
+} from "./instance-type.ts";
 
 export const instanceTypeOperations = {
   DescribeInstanceTypes: {

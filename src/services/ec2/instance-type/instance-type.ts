@@ -66,7 +66,9 @@ function instanceType(cell: (column: string) => string): InstanceType {
   const list = <T extends string>(column: string) => cell(column).split(",").filter(Boolean) as T[];
   const yes = (column: string) => cell(column) === "1";
   const support = (column: string) =>
-    cell(column) === "required" || cell(column) === "supported" ? (cell(column) as "required") : "unsupported";
+    cell(column) === "required" || cell(column) === "supported"
+      ? (cell(column) as "required")
+      : "unsupported";
   return {
     id: cell("type") as _InstanceType,
     currentGeneration: yes("current_generation"),
@@ -162,7 +164,8 @@ export const instanceTypeFilters: FilterTable<InstanceType> = {
   "network-info.maximum-network-interfaces": (it) => String(it.maxInterfaces),
   "network-info.network-performance": (it) => it.networkPerformance,
   "processor-info.supported-architecture": (it) => it.architectures,
-  "processor-info.sustained-clock-speed-in-ghz": (it) => it.clockGHz === undefined ? undefined : String(it.clockGHz),
+  "processor-info.sustained-clock-speed-in-ghz": (it) =>
+    it.clockGHz === undefined ? undefined : String(it.clockGHz),
   "supported-boot-mode": (it) => it.bootModes,
   "supported-root-device-type": (it) => it.rootDevices,
   "supported-usage-class": (it) => it.usageClasses,

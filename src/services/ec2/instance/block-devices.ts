@@ -13,7 +13,10 @@ type BlockDevice = Pick<VolumeRecord, "sizeGiB" | "type" | "iops" | "throughputM
 };
 
 /** The volumes a launch makes: the image's root, changed as the request says, and blank ones beside it. */
-export function blockDevices({ BlockDeviceMappings: mappings = [] }: RunInstancesRequest, image: ImageRecord): BlockDevice[] {
+export function blockDevices(
+  { BlockDeviceMappings: mappings = [] }: RunInstancesRequest,
+  image: ImageRecord,
+): BlockDevice[] {
   const names = mappings.map(({ DeviceName }) => DeviceName);
   if (new Set(names).size < names.length)
     throw invalidMapping("A device name occurs more than once in the block device mapping.");
@@ -75,14 +78,21 @@ function checkedSize(type: VolumeType, sizeGiB: number, image: ImageRecord | und
     );
   const { minGiB, maxGiB } = volumeTypes[type];
   if (!Number.isInteger(sizeGiB) || sizeGiB < minGiB || sizeGiB > maxGiB)
-    throw invalidMapping(`Volume size ${sizeGiB} is not in the range ${minGiB} to ${maxGiB} of the type ${type}.`);
+    throw invalidMapping(
+      `Volume size ${sizeGiB} is not in the range ${minGiB} to ${maxGiB} of the type ${type}.`,
+    );
   return { sizeGiB };
 }
 
-function performance(type: VolumeType, sizeGiB: number, given: { Iops?: number | undefined; Throughput?: number | undefined }) {
+function performance(
+  type: VolumeType,
+  sizeGiB: number,
+  given: { Iops?: number | undefined; Throughput?: number | undefined },
+) {
   const known = volumeTypes[type];
   const iops = given.Iops ?? ("iops" in known ? known.iops(sizeGiB) : undefined);
-  const throughputMiBps = given.Throughput ?? ("throughputMiBps" in known ? known.throughputMiBps : undefined);
+  const throughputMiBps =
+    given.Throughput ?? ("throughputMiBps" in known ? known.throughputMiBps : undefined);
   return { ...(iops !== undefined && { iops }), ...(throughputMiBps !== undefined && { throughputMiBps }) };
 }
 

@@ -12,7 +12,8 @@ import { instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
 
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
   const interfaces = (it: InstanceRecord) => records.interfacesOf(it.id);
-  const publicAddresses = (it: InstanceRecord) => interfaces(it).map((nic) => records.publicAddressOf(nic.id)?.id);
+  const publicAddresses = (it: InstanceRecord) =>
+    interfaces(it).map((nic) => records.publicAddressOf(nic.id)?.id);
   const volumes = (it: InstanceRecord) => records.volumesOf(it.id);
   const groups = (it: InstanceRecord) => interfaces(it).flatMap(({ groupIds }) => groupIds);
   const groupNames = (it: InstanceRecord) => groups(it).map((id) => records.get("security-group", id)?.name);
@@ -32,8 +33,7 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "capacity-reservation-specification.capacity-reservation-preference": () => "open",
     "client-token": (it) => it.clientToken,
     "current-instance-boot-mode": () => "legacy-bios",
-    "dns-name": (it) =>
-      publicAddresses(it).map((address) => address && publicDnsName(address, scope.region)),
+    "dns-name": (it) => publicAddresses(it).map((address) => address && publicDnsName(address, scope.region)),
     "ebs-optimized": (it) => String(it.ebsOptimized),
     "ena-support": () => "true",
     "enclave-options.enabled": () => "false",

@@ -12,7 +12,11 @@ import type { InstanceRecord } from "./instance.ts";
 const nothing: GuestMetadata = { enabled: false, tokens: "required", hopLimit: 1, tree: {}, dynamic: {} };
 
 /** What IMDS tells the instance behind an interface. Paths follow "Instance metadata categories" of the EC2 guide. */
-export function instanceMetadata(nic: NetworkInterfaceRecord, scope: Scope, records: Ec2Records): GuestMetadata {
+export function instanceMetadata(
+  nic: NetworkInterfaceRecord,
+  scope: Scope,
+  records: Ec2Records,
+): GuestMetadata {
   const instance = nic.attachment && records.get("instance", nic.attachment.instanceId);
   if (!instance) return nothing;
   const { enabled, tokens, hopLimit } = instance.metadataOptions;

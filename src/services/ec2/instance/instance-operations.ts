@@ -43,10 +43,10 @@ export const instanceOperations = {
         missing: instanceNotFound,
         filters: instanceFilters(context.records, context),
       }),
-    answer: (
-      { items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string },
-      context,
-    ) => ({ Reservations: describeReservations(items, context.records, context), NextToken: nextToken }),
+    answer: ({ items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string }, context) => ({
+      Reservations: describeReservations(items, context.records, context),
+      NextToken: nextToken,
+    }),
   },
 
   DescribeInstanceStatus: {
@@ -54,7 +54,12 @@ export const instanceOperations = {
       describe(
         context.records
           .all("instance")
-          .filter((it) => input.IncludeAllInstances || instanceState(it) === "running" || input.InstanceIds?.includes(it.id)),
+          .filter(
+            (it) =>
+              input.IncludeAllInstances ||
+              instanceState(it) === "running" ||
+              input.InstanceIds?.includes(it.id),
+          ),
         input,
         {
           ids: input.InstanceIds,
@@ -63,10 +68,7 @@ export const instanceOperations = {
           filters: instanceStatusFilters(context),
         },
       ),
-    answer: (
-      { items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string },
-      { region },
-    ) => ({
+    answer: ({ items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string }, { region }) => ({
       InstanceStatuses: items.map((it) => {
         const running = instanceState(it) === "running";
         const summary = running
@@ -114,7 +116,13 @@ export const instanceOperations = {
         return [
           {
             ...it,
-            wanted: { ...it.wanted, state: "stopped", force, generation: it.wanted.generation + 1, reason: reasons.userStopped },
+            wanted: {
+              ...it.wanted,
+              state: "stopped",
+              force,
+              generation: it.wanted.generation + 1,
+              reason: reasons.userStopped,
+            },
           },
         ];
       });
@@ -138,7 +146,13 @@ export const instanceOperations = {
         return [
           {
             ...it,
-            wanted: { ...it.wanted, state: "terminated", force, generation: it.wanted.generation + 1, reason: reasons.userStopped },
+            wanted: {
+              ...it.wanted,
+              state: "terminated",
+              force,
+              generation: it.wanted.generation + 1,
+              reason: reasons.userStopped,
+            },
           },
         ];
       }),
@@ -209,7 +223,11 @@ function instancesOf(ids: readonly string[], { records }: Ec2Context): InstanceR
 }
 
 /** A stopped instance gave its address back; starting it takes a new one. */
-function newPublicAddresses(instance: InstanceRecord, used: Set<string>, context: Ec2Context): PublicAddressRecord[] {
+function newPublicAddresses(
+  instance: InstanceRecord,
+  used: Set<string>,
+  context: Ec2Context,
+): PublicAddressRecord[] {
   const { records, publicPool, now } = context;
   return records
     .interfacesOf(instance.id)

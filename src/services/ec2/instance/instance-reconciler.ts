@@ -33,7 +33,11 @@ export const deadlines = {
 } as const;
 
 /** Takes one instance of this host one step from what is to what is wanted. */
-export async function reconcileInstance(id: string, records: Ec2Records, host: InstanceHost): Promise<Outcome> {
+export async function reconcileInstance(
+  id: string,
+  records: Ec2Records,
+  host: InstanceHost,
+): Promise<Outcome> {
   const entry = records.entry("instance", id);
   if (!entry || entry.value.hostId !== host.hostId) return settled;
   const { wanted, so } = entry.value;
@@ -62,7 +66,10 @@ const launch: Step = async (entry, records, host) => {
   const { id, wanted } = entry.value;
   const ready = [...records.volumesOf(id), ...records.interfacesOf(id)].every(({ so }) => so.ready);
   const clock = `${id} launch ${wanted.generation}`;
-  if (!ready) return overdue(host, clock, deadlines.launch) ? launchFailed(entry, host, clock, "its disks and network were not ready in time") : wait(1_000);
+  if (!ready)
+    return overdue(host, clock, deadlines.launch)
+      ? launchFailed(entry, host, clock, "its disks and network were not ready in time")
+      : wait(1_000);
   if (!host.queue.enter(id)) {
     host.worked.forget(clock);
     return wait(1_000);
@@ -95,7 +102,12 @@ const stop: Step = async (entry, records, host) => {
 };
 
 /** The machine's process goes, and with it the address that was its own only while it ran. */
-async function finishStop(entry: Entry<InstanceRecord>, records: Ec2Records, host: InstanceHost, reason: TransitionReason) {
+async function finishStop(
+  entry: Entry<InstanceRecord>,
+  records: Ec2Records,
+  host: InstanceHost,
+  reason: TransitionReason,
+) {
   const { id } = entry.value;
   await host.machines.stop(id);
   const addresses = records
@@ -127,7 +139,10 @@ const release: Step = async (entry, records, host) => {
   }
   const attached = [...records.volumesOf(id), ...records.interfacesOf(id)];
   if (attached.some(({ attachment }) => attachment?.deleteOnTermination)) return wait(1_000);
-  return reached(entry, host, { state: "terminated", reason: so.reason ?? instance.wanted.reason ?? reasons.userStopped });
+  return reached(entry, host, {
+    state: "terminated",
+    reason: so.reason ?? instance.wanted.reason ?? reasons.userStopped,
+  });
 };
 
 const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, records, host) => {
@@ -160,7 +175,11 @@ const keepRunning: Step = async (entry, _records, host) => {
 };
 
 /** The guest is asked to shut down and started again; one that does not listen is reset. Its state stays "running". */
-async function reboot(entry: Entry<InstanceRecord>, machine: MachineState, host: InstanceHost): Promise<Outcome> {
+async function reboot(
+  entry: Entry<InstanceRecord>,
+  machine: MachineState,
+  host: InstanceHost,
+): Promise<Outcome> {
   const { id, wanted } = entry.value;
   const clock = `${id} reboot`;
   const done = () => {

@@ -39,25 +39,35 @@ test("an instance runs once its machine does, with its own disk and interface", 
   const described = await describe(region, id);
   assert.equal(described?.State?.Name, "running");
   assert.equal(spec?.memoryMiB, 1024);
-  assert.deepEqual(spec?.disks.map((disk) => disk.id), [described?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId]);
-  assert.deepEqual(spec?.ports.map(({ mac }) => mac), [described?.NetworkInterfaces?.[0]?.MacAddress]);
+  assert.deepEqual(
+    spec?.disks.map((disk) => disk.id),
+    [described?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId],
+  );
+  assert.deepEqual(
+    spec?.ports.map(({ mac }) => mac),
+    [described?.NetworkInterfaces?.[0]?.MacAddress],
+  );
 });
 
-test("stopping keeps the disk and gives the public address back; starting takes a new one", limit, async (t) => {
-  const { region, id } = await launched(t);
-  const before = await describe(region, id);
-  await region.client.send(new StopInstancesCommand({ InstanceIds: [id] }));
-  await state(region, id, "stopped");
-  const stopped = await describe(region, id);
-  assert.equal(stopped?.PublicIpAddress, undefined);
-  assert.equal(stopped?.StateReason?.Code, "Client.UserInitiatedShutdown");
-  assert.deepEqual(await region.disks.list(), [before?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId]);
-  await region.client.send(new StartInstancesCommand({ InstanceIds: [id] }));
-  await state(region, id, "running");
-  const after = await describe(region, id);
-  assert.match(after?.PublicIpAddress ?? "", /^198\.18\./);
-  assert.equal(after?.PrivateIpAddress, before?.PrivateIpAddress);
-});
+test(
+  "stopping keeps the disk and gives the public address back; starting takes a new one",
+  limit,
+  async (t) => {
+    const { region, id } = await launched(t);
+    const before = await describe(region, id);
+    await region.client.send(new StopInstancesCommand({ InstanceIds: [id] }));
+    await state(region, id, "stopped");
+    const stopped = await describe(region, id);
+    assert.equal(stopped?.PublicIpAddress, undefined);
+    assert.equal(stopped?.StateReason?.Code, "Client.UserInitiatedShutdown");
+    assert.deepEqual(await region.disks.list(), [before?.BlockDeviceMappings?.[0]?.Ebs?.VolumeId]);
+    await region.client.send(new StartInstancesCommand({ InstanceIds: [id] }));
+    await state(region, id, "running");
+    const after = await describe(region, id);
+    assert.match(after?.PublicIpAddress ?? "", /^198\.18\./);
+    assert.equal(after?.PrivateIpAddress, before?.PrivateIpAddress);
+  },
+);
 
 test("terminating leaves nothing of it behind, and its record for an hour", limit, async (t) => {
   const { region, id } = await launched(t);
@@ -70,7 +80,10 @@ test("terminating leaves nothing of it behind, and its record for an hour", limi
   assert.deepEqual(region.records.all("network-interface"), []);
   assert.deepEqual(region.records.all("public-address"), []);
   const { Subnets = [] } = await region.client.send(new DescribeSubnetsCommand({}));
-  assert.deepEqual(Subnets.map((subnet) => subnet.AvailableIpAddressCount), [4091, 4091, 4091]);
+  assert.deepEqual(
+    Subnets.map((subnet) => subnet.AvailableIpAddressCount),
+    [4091, 4091, 4091],
+  );
   assert.equal((await describe(region, id))?.State?.Name, "terminated");
 });
 
@@ -88,14 +101,21 @@ test("a guest that powers off is terminated where its instance was launched so",
   assert.deepEqual(await region.disks.list(), []);
 });
 
-test("an instance whose process died is stopped with the reason, and can be started again", limit, async (t) => {
-  const { region, id } = await launched(t);
-  region.machines.kill(id);
-  await state(region, id, "stopped");
-  assert.match((await describe(region, id))?.StateReason?.Message ?? "", /^Server\.InternalError: .*killed/);
-  await region.client.send(new StartInstancesCommand({ InstanceIds: [id] }));
-  await state(region, id, "running");
-});
+test(
+  "an instance whose process died is stopped with the reason, and can be started again",
+  limit,
+  async (t) => {
+    const { region, id } = await launched(t);
+    region.machines.kill(id);
+    await state(region, id, "stopped");
+    assert.match(
+      (await describe(region, id))?.StateReason?.Message ?? "",
+      /^Server\.InternalError: .*killed/,
+    );
+    await region.client.send(new StartInstancesCommand({ InstanceIds: [id] }));
+    await state(region, id, "running");
+  },
+);
 
 test("a reboot starts the guest again without the state ever leaving running", limit, async (t) => {
   const { region, id } = await launched(t);
@@ -108,7 +128,9 @@ test("a reboot starts the guest again without the state ever leaving running", l
 
 test("launches wait for their turn", limit, async (t) => {
   const region = await testRegion(t, { launchSlots: 2, boots: false });
-  const { Instances = [] } = await region.client.send(new RunInstancesCommand({ ...one, MinCount: 3, MaxCount: 3 }));
+  const { Instances = [] } = await region.client.send(
+    new RunInstancesCommand({ ...one, MinCount: 3, MaxCount: 3 }),
+  );
   const ids = Instances.map(({ InstanceId = "" }) => InstanceId);
   const running = () => ids.filter((id) => stateOf(region, id) === "running");
   await region.until(() => running().length === 2 && region.queue.launches.waiting.length === 1);
@@ -200,7 +222,9 @@ async function launched(
   options: TestRegionOptions = {},
 ) {
   const region = await testRegion(t, options);
-  const { Instances: [instance] = [] } = await region.client.send(new RunInstancesCommand({ ...one, ...input }));
+  const { Instances: [instance] = [] } = await region.client.send(
+    new RunInstancesCommand({ ...one, ...input }),
+  );
   const id = instance?.InstanceId ?? "";
   await state(region, id, "running");
   return { region, id };

@@ -96,12 +96,18 @@ export interface ConsoleRecord extends ResourceRecord {
 
 /** AWS's reasons that Croft gives. */
 export const reasons = {
-  userStopped: { code: "Client.UserInitiatedShutdown", message: "Client.UserInitiatedShutdown: User initiated shutdown" },
+  userStopped: {
+    code: "Client.UserInitiatedShutdown",
+    message: "Client.UserInitiatedShutdown: User initiated shutdown",
+  },
   guestStopped: {
     code: "Client.InstanceInitiatedShutdown",
     message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
   },
-  internal: (detail: string) => ({ code: "Server.InternalError", message: `Server.InternalError: ${detail}` }),
+  internal: (detail: string) => ({
+    code: "Server.InternalError",
+    message: `Server.InternalError: ${detail}`,
+  }),
 } as const satisfies Record<string, TransitionReason | ((detail: string) => TransitionReason)>;
 
 /** What Describe shows: the outcome when there is one, else the way there. */
@@ -220,40 +226,38 @@ export function describeInstance(instance: InstanceRecord, records: Ec2Records, 
     PublicDnsName: publicAddress === undefined ? "" : publicDnsName(publicAddress, scope.region),
     PublicIpAddress: publicAddress,
     SecurityGroups: primary ? describeGroups(primary, records) : [],
-    NetworkInterfaces: interfaces.map(
-      (it): InstanceNetworkInterface => ({
-        NetworkInterfaceId: it.id,
-        InterfaceType: "interface",
-        Status: "in-use",
-        Description: it.description,
-        OwnerId: scope.accountId,
-        VpcId: it.vpcId,
-        SubnetId: it.subnetId,
-        MacAddress: it.mac,
-        PrivateIpAddress: it.address,
-        PrivateDnsName: privateDnsName(it.address, scope.region),
-        SourceDestCheck: it.sourceDestCheck,
-        Groups: describeGroups(it, records),
-        Association: describeAssociation(it, records, scope),
-        PrivateIpAddresses: [
-          {
-            Primary: true,
-            PrivateIpAddress: it.address,
-            PrivateDnsName: privateDnsName(it.address, scope.region),
-            Association: describeAssociation(it, records, scope),
-          },
-        ],
-        Ipv6Addresses: [],
-        Attachment: it.attachment && {
-          AttachmentId: it.attachment.id,
-          AttachTime: new Date(it.attachment.attachedAt),
-          DeviceIndex: it.attachment.deviceIndex,
-          NetworkCardIndex: 0,
-          DeleteOnTermination: it.attachment.deleteOnTermination,
-          Status: it.so.ready ? "attached" : "attaching",
+    NetworkInterfaces: interfaces.map((it): InstanceNetworkInterface => ({
+      NetworkInterfaceId: it.id,
+      InterfaceType: "interface",
+      Status: "in-use",
+      Description: it.description,
+      OwnerId: scope.accountId,
+      VpcId: it.vpcId,
+      SubnetId: it.subnetId,
+      MacAddress: it.mac,
+      PrivateIpAddress: it.address,
+      PrivateDnsName: privateDnsName(it.address, scope.region),
+      SourceDestCheck: it.sourceDestCheck,
+      Groups: describeGroups(it, records),
+      Association: describeAssociation(it, records, scope),
+      PrivateIpAddresses: [
+        {
+          Primary: true,
+          PrivateIpAddress: it.address,
+          PrivateDnsName: privateDnsName(it.address, scope.region),
+          Association: describeAssociation(it, records, scope),
         },
-      }),
-    ),
+      ],
+      Ipv6Addresses: [],
+      Attachment: it.attachment && {
+        AttachmentId: it.attachment.id,
+        AttachTime: new Date(it.attachment.attachedAt),
+        DeviceIndex: it.attachment.deviceIndex,
+        NetworkCardIndex: 0,
+        DeleteOnTermination: it.attachment.deleteOnTermination,
+        Status: it.so.ready ? "attached" : "attaching",
+      },
+    })),
     Tags: describeTags(instance.tags),
   };
 }

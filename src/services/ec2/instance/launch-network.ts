@@ -35,7 +35,12 @@ export function chooseNetwork(input: RunInstancesRequest, context: Ec2Context): 
   const address = specification?.PrivateIpAddress ?? input.PrivateIpAddress;
   return {
     subnet,
-    groupIds: groupsOf(specification?.Groups ?? input.SecurityGroupIds, input.SecurityGroups, subnet, context),
+    groupIds: groupsOf(
+      specification?.Groups ?? input.SecurityGroupIds,
+      input.SecurityGroups,
+      subnet,
+      context,
+    ),
     publicAddress: specification?.AssociatePublicIpAddress ?? subnet.publicAddressOnLaunch,
     ...(address !== undefined && { address: checkedAddress(address, input, subnet) }),
     description: specification?.Description ?? "",
@@ -56,7 +61,11 @@ function onlyInterface(input: RunInstancesRequest): InstanceNetworkInterfaceSpec
   return specification;
 }
 
-function subnetOf(id: string | undefined, input: RunInstancesRequest, { records, region }: Ec2Context): SubnetRecord {
+function subnetOf(
+  id: string | undefined,
+  input: RunInstancesRequest,
+  { records, region }: Ec2Context,
+): SubnetRecord {
   const zone = input.Placement?.AvailabilityZone;
   const wantedZoneId = input.Placement?.AvailabilityZoneId;
   const inZone = (subnet: SubnetRecord) =>
@@ -77,7 +86,9 @@ function subnetOf(id: string | undefined, input: RunInstancesRequest, { records,
     .filter((it) => it.defaultForZone && inZone(it))
     .toSorted((a, b) => (a.zone < b.zone ? -1 : 1))[0];
   if (!subnet)
-    throw invalidParameter(`Invalid availability zone: [${zone ?? wantedZoneId ?? ""}], or it has no default subnet`);
+    throw invalidParameter(
+      `Invalid availability zone: [${zone ?? wantedZoneId ?? ""}], or it has no default subnet`,
+    );
   return subnet;
 }
 
@@ -94,7 +105,10 @@ function groupsOf(
   });
   const chosen = [...new Set([...(ids ?? []), ...named])];
   if (chosen.length > 5)
-    throw new ApiError("SecurityGroupsPerInterfaceLimitExceeded", "You have exceeded the maximum number of security groups allowed per network interface.");
+    throw new ApiError(
+      "SecurityGroupsPerInterfaceLimitExceeded",
+      "You have exceeded the maximum number of security groups allowed per network interface.",
+    );
   for (const id of chosen) {
     const group = records.get("security-group", id);
     if (!group) throw securityGroupNotFound([id]);
@@ -110,7 +124,8 @@ function checkedAddress(address: string, input: RunInstancesRequest, subnet: Sub
     throw invalidCombination("A private address can be given only when one instance is launched.");
   if (!isAddress(address) || !contains(subnet.cidr, address))
     throw invalidParameter(`Address ${address} does not fall within the subnet's address range`);
-  if (reserved(subnet).has(address)) throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
+  if (reserved(subnet).has(address))
+    throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
   return address;
 }
 
@@ -138,7 +153,11 @@ export function newAddresses(network: LaunchNetwork, count: number, context: Ec2
 }
 
 /** An address that is not in `used`, which then holds it. Looks from a random one on, past the range's own first and last. */
-export function freeAddress(cidr: string, used: Set<string>, { random }: Pick<Ec2Context, "random">): string | undefined {
+export function freeAddress(
+  cidr: string,
+  used: Set<string>,
+  { random }: Pick<Ec2Context, "random">,
+): string | undefined {
   const [first, size] = [base(cidr) + 1, addressCount(cidr) - 2];
   const start = random(size);
   for (let n = 0; n < size; n++) {

@@ -46,7 +46,9 @@ export const runInstances: Operation<
   answer({ reservationId }, context) {
     const launched = context.records.instancesOfReservation(reservationId);
     const [reservation] = describeReservations(launched, context.records, context);
-    return reservation ?? { ReservationId: reservationId, OwnerId: context.accountId, Instances: [], Groups: [] };
+    return (
+      reservation ?? { ReservationId: reservationId, OwnerId: context.accountId, Instances: [], Groups: [] }
+    );
   },
 };
 
@@ -115,7 +117,9 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
     { key: records.key("claim", `subnet-address/${nic.subnetId}/${nic.address}`), value: nic.id },
     ...nic.groupIds.map((id) => ({ key: records.key("member", `${id}/${nic.id}`), value: null })),
     ...volumes.map((volume) => ({ key: records.key("volume", volume.id), value: volume })),
-    ...(publicAddress ? [{ key: records.key("public-address", publicAddress.id), value: publicAddress }] : []),
+    ...(publicAddress
+      ? [{ key: records.key("public-address", publicAddress.id), value: publicAddress }]
+      : []),
   ]);
   const expect: Expectation[] = [
     { exists: records.key("subnet", network.subnet.id) },
@@ -130,7 +134,10 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
   if (entries > transactionLimits.entries)
     throw instanceLimitExceeded(count, Math.floor((transactionLimits.entries / entries) * count));
   return {
-    touches: launches.map(({ instance }) => ({ arn: instanceArn(instance.id, context), tags: instance.tags })),
+    touches: launches.map(({ instance }) => ({
+      arn: instanceArn(instance.id, context),
+      tags: instance.tags,
+    })),
     transaction,
     reservationId,
   };
@@ -139,7 +146,9 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
 /** The larger count when it fits one transaction; there is no half launch here, so the smaller one only bounds it. */
 function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput): number {
   if (min === undefined || max === undefined || min < 1 || !Number.isInteger(min))
-    throw invalidParameter(`Value (${min}) for parameter minCount is invalid. Expecting a value of 1 or more.`);
+    throw invalidParameter(
+      `Value (${min}) for parameter minCount is invalid. Expecting a value of 1 or more.`,
+    );
   if (max < min || !Number.isInteger(max))
     throw invalidParameter(
       `Value (${max}) for parameter maxCount is invalid. It must be no less than minCount (${min}).`,
@@ -154,7 +163,10 @@ function imageOf({ ImageId: id }: RunInstancesCommandInput, { records }: Ec2Cont
   return image;
 }
 
-function typeOf({ InstanceType: id = "m1.small" }: RunInstancesCommandInput, image: ImageRecord): InstanceType {
+function typeOf(
+  { InstanceType: id = "m1.small" }: RunInstancesCommandInput,
+  image: ImageRecord,
+): InstanceType {
   const type = instanceTypes.get(id);
   if (!type) throw instanceTypesNotFound([id]);
   if (type.bareMetal) throw unsupported(`Croft does not run bare metal instance types such as '${id}'.`);
@@ -179,7 +191,9 @@ interface TokenClaim {
 /** The reservation that this token made before; the same token with another request is refused. */
 function launchedWith(token: string, input: RunInstancesCommandInput, { records }: Ec2Context) {
   if (!/^[\x21-\x7e]{1,64}$/.test(token))
-    throw invalidParameter(`Invalid value '${token}' for clientToken: up to 64 ASCII characters are allowed.`);
+    throw invalidParameter(
+      `Invalid value '${token}' for clientToken: up to 64 ASCII characters are allowed.`,
+    );
   const claim = records.claim<TokenClaim>(runTokenClaim(token));
   if (!claim) return undefined;
   if (claim.request !== digest(input)) throw idempotentMismatch();

@@ -24,7 +24,8 @@ export const keyPairOperations = {
   CreateKeyPair: {
     async resolve(input, context) {
       const type = input.KeyType ?? "rsa";
-      if (input.KeyFormat !== undefined && input.KeyFormat !== "pem") throw unsupportedParameter("KeyFormat=ppk");
+      if (input.KeyFormat !== undefined && input.KeyFormat !== "pem")
+        throw unsupportedParameter("KeyFormat=ppk");
       onlyTags(["key-pair"], input.TagSpecifications);
       checkName(input.KeyName, context);
       const { material, publicKey, fingerprint } = await newKey(type, input.KeyName);

@@ -35,7 +35,7 @@ export async function newKey(type: KeyType, name: string) {
 
 async function newRsa(): Promise<{ material: string; key: KeyObject }> {
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
-  const material = privateKey.export({ type: "pkcs1", format: "pem" }).toString();
+  const material = privateKey.export({ type: "pkcs1", format: "pem" });
   return { material, key: createPrivateKey(material) };
 }
 
@@ -64,7 +64,10 @@ export function importedKey(material: Uint8Array, name: string) {
 
 /** AWS's form for RSA keys: hex pairs with colons (SHA-1 of a created private key, MD5 of an imported public one). */
 const colons = (algorithm: string, der: Buffer) =>
-  createHash(algorithm).update(der).digest("hex").replaceAll(/..(?=.)/g, "$&:");
+  createHash(algorithm)
+    .update(der)
+    .digest("hex")
+    .replaceAll(/..(?=.)/g, "$&:");
 /** And for ED25519: OpenSSH's own, base64 without its prefix. */
 const sha256Fingerprint = (blob: Buffer) => createHash("sha256").update(blob).digest("base64");
 

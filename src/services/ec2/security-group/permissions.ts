@@ -64,7 +64,13 @@ function permissionOf(input: PermissionsInput): IpPermission {
   };
 }
 
-const numbered: Readonly<Record<string, string>> = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", all: "-1" };
+const numbered: Readonly<Record<string, string>> = {
+  1: "icmp",
+  6: "tcp",
+  17: "udp",
+  58: "icmpv6",
+  all: "-1",
+};
 
 function trafficOf({ IpProtocol, FromPort, ToPort }: IpPermission) {
   if (IpProtocol === undefined) throw missingParameter("ipProtocol");
@@ -82,7 +88,9 @@ function trafficOf({ IpProtocol, FromPort, ToPort }: IpPermission) {
     return { protocol, fromPort, toPort };
   }
   if (FromPort === undefined || ToPort === undefined)
-    throw invalidParameter("Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.");
+    throw invalidParameter(
+      "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.",
+    );
   const [fromPort, toPort] = FromPort === -1 && ToPort === -1 ? [0, 65_535] : [FromPort, ToPort];
   if (fromPort < 0 || toPort > 65_535 || fromPort > toPort)
     throw invalidParameter(`Invalid TCP/UDP port range (${fromPort}:${toPort})`);

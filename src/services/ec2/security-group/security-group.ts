@@ -63,8 +63,14 @@ export const describeSecurityGroup = (group: SecurityGroupRecord, scope: Scope):
   VpcId: group.vpcId,
   OwnerId: scope.accountId,
   SecurityGroupArn: securityGroupArn(group.id, scope),
-  IpPermissions: describePermissions(group.rules.filter((rule) => !rule.egress), scope),
-  IpPermissionsEgress: describePermissions(group.rules.filter((rule) => rule.egress), scope),
+  IpPermissions: describePermissions(
+    group.rules.filter((rule) => !rule.egress),
+    scope,
+  ),
+  IpPermissionsEgress: describePermissions(
+    group.rules.filter((rule) => rule.egress),
+    scope,
+  ),
   Tags: describeTags(group.tags),
 });
 
@@ -108,7 +114,9 @@ export const describeRule = (
   CidrIpv4: "cidr" in rule.peer ? rule.peer.cidr : undefined,
   CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
   ReferencedGroupInfo:
-    "groupId" in rule.peer ? { GroupId: rule.peer.groupId, UserId: accountId, VpcId: group.vpcId } : undefined,
+    "groupId" in rule.peer
+      ? { GroupId: rule.peer.groupId, UserId: accountId, VpcId: group.vpcId }
+      : undefined,
   Description: rule.description,
   Tags: [],
 });
@@ -123,7 +131,11 @@ export const securityGroupFilters = (scope: Scope): FilterTable<SecurityGroupRec
   ...permissionFilters("egress.ip-permission", true, scope),
 });
 
-function permissionFilters(prefix: string, egress: boolean, { accountId }: Scope): FilterTable<SecurityGroupRecord> {
+function permissionFilters(
+  prefix: string,
+  egress: boolean,
+  { accountId }: Scope,
+): FilterTable<SecurityGroupRecord> {
   const each = (value: (rule: GroupRule) => string | undefined) => (it: SecurityGroupRecord) =>
     it.rules.filter((rule) => rule.egress === egress).map(value);
   return {

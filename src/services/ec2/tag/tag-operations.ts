@@ -40,7 +40,9 @@ export const tagOperations = {
         return { id, type: known.type, entry };
       });
       return {
-        touches: resources.map(({ id, type }) => ({ arn: `arn:aws:ec2:${region}:${accountId}:${type}/${id}` })),
+        touches: resources.map(({ id, type }) => ({
+          arn: `arn:aws:ec2:${region}:${accountId}:${type}/${id}`,
+        })),
         transaction: {
           expect: resources.map(({ entry }) => ({ at: [entry.key, entry.revision] as const })),
           put: resources.map(({ entry: { key, value } }) => ({
@@ -58,7 +60,9 @@ export const tagOperations = {
       const all = Object.values(taggable).flatMap(({ kind, type }) =>
         records
           .all(kind)
-          .flatMap(({ id, tags }) => Object.entries(tags).map(([key, value]): DescribedTag => ({ id, type, key, value }))),
+          .flatMap(({ id, tags }) =>
+            Object.entries(tags).map(([key, value]): DescribedTag => ({ id, type, key, value })),
+          ),
       );
       const matching = filtered(all, input.Filters, {
         key: (it) => it.key,

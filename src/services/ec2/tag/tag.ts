@@ -18,7 +18,10 @@ export function tagsFor(type: ResourceType, specifications: readonly TagSpecific
 }
 
 /** Refuses specifications for types that this request does not make. */
-export function onlyTags(types: readonly ResourceType[], specifications: readonly TagSpecification[] | undefined) {
+export function onlyTags(
+  types: readonly ResourceType[],
+  specifications: readonly TagSpecification[] | undefined,
+) {
   for (const { ResourceType: type } of specifications ?? [])
     if (!type || !types.includes(type))
       throw invalidParameter(`'${type ?? "null"}' is not a valid taggable resource type for this operation.`);

@@ -22,19 +22,20 @@ export function defaultVpc(context: Ec2Context): Transaction | undefined {
     tags: {},
     createdAt: context.now().toISOString(),
   };
-  const subnets = zonesOf(context.region).map(
-    (zone, n): SubnetRecord => ({
-      id: newId("subnet"),
-      vpcId: vpc.id,
-      cidr: `172.31.${n * 16}.0/20`,
-      zone: zone.name,
-      defaultForZone: true,
-      publicAddressOnLaunch: true,
-      tags: {},
-      createdAt: vpc.createdAt,
-    }),
+  const subnets = zonesOf(context.region).map((zone, n): SubnetRecord => ({
+    id: newId("subnet"),
+    vpcId: vpc.id,
+    cidr: `172.31.${n * 16}.0/20`,
+    zone: zone.name,
+    defaultForZone: true,
+    publicAddressOnLaunch: true,
+    tags: {},
+    createdAt: vpc.createdAt,
+  }));
+  const group = newSecurityGroup(
+    { name: "default", description: "default VPC security group", vpcId: vpc.id, tags: {} },
+    context,
   );
-  const group = newSecurityGroup({ name: "default", description: "default VPC security group", vpcId: vpc.id, tags: {} }, context);
   return {
     expect: [{ absent: claim }],
     put: [

@@ -3,7 +3,11 @@ import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
 import { base, prefixLength, toAddress } from "../ipv4.ts";
-import { internalDomain, privateDnsName, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import {
+  internalDomain,
+  privateDnsName,
+  type NetworkInterfaceRecord,
+} from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import { interfaceIsReleased, vpcNetwork } from "./vpc-network.ts";
 
@@ -18,7 +22,12 @@ export interface VpcHost {
  * Keeps one VPC's network on this host as its records say. Interfaces become ready once their packets can flow, and their
  * records go, with their addresses, once the kernel has let go of them.
  */
-export async function reconcileVpc(id: string, scope: Scope, records: Ec2Records, host: VpcHost): Promise<Outcome> {
+export async function reconcileVpc(
+  id: string,
+  scope: Scope,
+  records: Ec2Records,
+  host: VpcHost,
+): Promise<Outcome> {
   const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId);
   const released = here.filter((it) => interfaceIsReleased(it, records));
   const present = here.filter((it) => !interfaceIsReleased(it, records));
@@ -32,7 +41,10 @@ export async function reconcileVpc(id: string, scope: Scope, records: Ec2Records
   const entries = [...gone, ...ready].flatMap((it) => records.entry("network-interface", it.id) ?? []);
   return moved({
     expect: entries.map(({ key, revision }) => ({ at: [key, revision] })),
-    put: ready.map((it) => ({ key: records.key("network-interface", it.id), value: { ...it, so: { ready: true } } })),
+    put: ready.map((it) => ({
+      key: records.key("network-interface", it.id),
+      value: { ...it, so: { ready: true } },
+    })),
     delete: gone.flatMap((it) => interfaceKeys(it, records)),
   });
 }
