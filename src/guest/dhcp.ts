@@ -6,9 +6,10 @@ export const dhcpClientPort = 68;
 export const leaseSeconds = 3600;
 
 /**
- * The DHCP answer (RFC 2131, 2132) to `request`, and the leased address it goes to by unicast, whatever the client's broadcast
- * flag says: its route and permanent neighbour entry deliver it to that one client. Undefined when there is nothing to say:
- * malformed, relayed, not of this network, meant for another server, DECLINE or RELEASE (addresses are never given away).
+ * The DHCP answer (RFC 2131, 2132) to `request`, and the leased address it goes to: the network's route and permanent neighbour
+ * deliver it to that one client, and its rules turn it into a broadcast where the flag asks for one. Undefined when there is
+ * nothing to say: malformed, relayed, not of this network, meant for another server, DECLINE or RELEASE (addresses are never
+ * given away).
  */
 export const answerDhcp = (
   request: Buffer,

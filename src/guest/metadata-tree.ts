@@ -42,13 +42,12 @@ const lookUp = (tree: Readonly<Record<string, string>>, path: string): string | 
   const below = path === "" ? "" : `${path}/`;
   const names = new Set<string>();
   for (const [leaf, value] of Object.entries(tree)) {
-    // A key pair is listed as "0=NAME" but asked for as "0".
-    const asked = leaf.replace(/^(public-keys\/\d+)=[^/]*/, "$1");
+    // A key pair is listed as "0=NAME" but asked for as "0"; its name may hold anything, also slashes.
+    const asked = leaf.replace(/^(public-keys\/\d+)=.*(?=\/)/s, "$1");
     if (asked === path) return value;
     if (!asked.startsWith(below)) continue;
-    names.add(
-      below === "public-keys/" ? leaf.split("/").slice(1, 2).join() : entryName(asked.slice(below.length)),
-    );
+    const isKey = below === "public-keys/";
+    names.add(isKey ? leaf.slice(below.length, leaf.lastIndexOf("/")) : entryName(asked.slice(below.length)));
   }
   return names.size > 0 ? [...names].toSorted().join("\n") : undefined;
 };

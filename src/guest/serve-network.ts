@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import type { RemoteInfo, Socket as DatagramSocket } from "node:dgram";
+import type { RemoteInfo } from "node:dgram";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { limitConnections } from "./connection-limit.ts";
@@ -27,15 +27,10 @@ export const serveNetwork = (
   fds: readonly number[],
   services: Services,
 ): Disposable => {
-  const closers = guestSockets.map(({ name }, index) => {
-    const serve = servers[name];
-    return serve(network, fds[index] ?? -1, services);
-  });
-  return {
-    [Symbol.dispose]: () => {
-      for (const close of closers) close();
-    },
-  };
+  const serving = new DisposableStack();
+  for (const [index, { name }] of guestSockets.entries())
+    serving.defer(servers[name](network, fds[index] ?? -1, services));
+  return serving;
 };
 
 /** Starts one service on one socket and answers how to close it. */
@@ -77,11 +72,11 @@ const dnsTcp: Serve = (network, fd, { forwarder, log }) => {
     socket.on("error", () => {});
     socket.setTimeout(10_000, () => socket.destroy());
   });
-  return listenOn(server, fd, log, 16, network);
+  return serveConnections(server, fd, log, { network, perClient: 16 });
 };
 
 const imds: Serve = (network, fd, { tokens, log }) =>
-  listenOn(imdsServer(network, tokens), fd, log, 64, network);
+  serveConnections(imdsServer(network, tokens), fd, log, { network, perClient: 64 });
 
 const servers: Record<(typeof guestSockets)[number]["name"], Serve> = {
   dhcp,
@@ -101,14 +96,14 @@ const serveDatagrams = (
   log: (line: string) => void,
   handle: (message: Buffer, from: RemoteInfo, reply: Reply) => void | Promise<void>,
 ): (() => void) => {
-  const socket: DatagramSocket = createSocket("udp4");
+  const socket = createSocket("udp4");
   let open = true;
   const reply: Reply = (message, port, address) => {
     if (open) socket.send(message, port, address, () => {});
   };
   socket.on("message", (message, from) => {
-    const done = async () => handle(message, from, reply);
-    done().catch((error: unknown) => log(`datagram from ${from.address}: ${String(error)}`));
+    const handled = async () => handle(message, from, reply);
+    handled().catch((error: unknown) => log(`datagram from ${from.address}: ${String(error)}`));
   });
   socket.on("error", (error) => log(`datagram socket: ${error.message}`));
   socket.bind({ fd });
@@ -118,15 +113,14 @@ const serveDatagrams = (
   };
 };
 
-const listenOn = (
+const serveConnections = (
   server: Server,
   fd: number,
   log: (line: string) => void,
-  connectionsPerClient: number,
-  network: NetworkView,
+  { network, perClient }: { readonly network: NetworkView; readonly perClient: number },
 ): (() => void) => {
   const isKnown = (address: string) => network.byAddress(address) !== undefined;
-  const close = limitConnections(server, connectionsPerClient, isKnown);
+  const close = limitConnections(server, perClient, isKnown);
   server.on("error", (error) => log(`listening socket: ${error.message}`));
   server.listen({ fd });
   return close;
