@@ -20,11 +20,8 @@ export function served<Context extends object>(
   operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
   context: Context,
 ): [signingName: string, ServedService] {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the wire checks every input against AWS's schema
-  return [
-    wire.signingName,
-    { wire, operations: operations as unknown as ServedService["operations"], context },
-  ];
+  // The wire checks every input against AWS's schema before an operation sees it.
+  return [wire.signingName, { wire, operations: operations as ServedService["operations"], context }];
 }
 
 export interface ChainOptions {

@@ -9,6 +9,7 @@ import {
 import type { Ec2Records, Scope } from "../records.ts";
 import { attachmentState } from "../volume/volume.ts";
 import { instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
+import { instanceCheck, reachability, systemCheck } from "./status-checks.ts";
 
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
   const interfaces = (it: InstanceRecord) => records.interfacesOf(it.id);
@@ -115,26 +116,22 @@ function interfaceFilters(
   );
 }
 
-export const instanceStatusFilters = (scope: Scope): FilterTable<InstanceRecord> => {
-  const status = (it: InstanceRecord) => (instanceState(it) === "running" ? "ok" : "not-applicable");
-  const reachability = (it: InstanceRecord) => (instanceState(it) === "running" ? "passed" : undefined);
-  return {
-    "availability-zone": (it) => it.zone,
-    "availability-zone-id": (it) => zoneId(scope.region, it.zone),
-    "event.code": () => undefined,
-    "event.description": () => undefined,
-    "event.instance-event-id": () => undefined,
-    "event.not-after": () => undefined,
-    "event.not-before": () => undefined,
-    "event.not-before-deadline": () => undefined,
-    "instance-state-code": (it) => String(stateCodes[instanceState(it)]),
-    "instance-state-name": instanceState,
-    "instance-status.reachability": reachability,
-    "instance-status.status": status,
-    "operator.managed": () => "false",
-    "operator.principal": () => undefined,
-    "system-status.reachability": reachability,
-    "system-status.status": status,
-    "attached-ebs-status.status": status,
-  };
-};
+export const instanceStatusFilters = (scope: Scope): FilterTable<InstanceRecord> => ({
+  "attached-ebs-status.status": systemCheck,
+  "availability-zone": (it) => it.zone,
+  "availability-zone-id": (it) => zoneId(scope.region, it.zone),
+  "event.code": () => undefined,
+  "event.description": () => undefined,
+  "event.instance-event-id": () => undefined,
+  "event.not-after": () => undefined,
+  "event.not-before": () => undefined,
+  "event.not-before-deadline": () => undefined,
+  "instance-state-code": (it) => String(stateCodes[instanceState(it)]),
+  "instance-state-name": instanceState,
+  "instance-status.reachability": (it) => reachability(instanceCheck(it)),
+  "instance-status.status": instanceCheck,
+  "operator.managed": () => "false",
+  "operator.principal": () => undefined,
+  "system-status.reachability": (it) => reachability(systemCheck(it)),
+  "system-status.status": systemCheck,
+});

@@ -16,6 +16,7 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { PublicAddressRecord } from "../network-interface/network-interface.ts";
 import { placeInstances } from "./capacity.ts";
 import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
+import { describeCheck, instanceCheck, systemCheck } from "./status-checks.ts";
 import {
   describeReservations,
   describeState,
@@ -69,21 +70,15 @@ export const instanceOperations = {
         },
       ),
     answer: ({ items, nextToken }: { items: readonly InstanceRecord[]; nextToken?: string }, { region }) => ({
-      InstanceStatuses: items.map((it) => {
-        const running = instanceState(it) === "running";
-        const summary = running
-          ? { Status: "ok" as const, Details: [{ Name: "reachability" as const, Status: "passed" as const }] }
-          : { Status: "not-applicable" as const };
-        return {
-          InstanceId: it.id,
-          AvailabilityZone: it.zone,
-          AvailabilityZoneId: zoneId(region, it.zone),
-          InstanceState: describeState(instanceState(it)),
-          InstanceStatus: summary,
-          SystemStatus: summary,
-          Events: [],
-        };
-      }),
+      InstanceStatuses: items.map((it) => ({
+        InstanceId: it.id,
+        AvailabilityZone: it.zone,
+        AvailabilityZoneId: zoneId(region, it.zone),
+        InstanceState: describeState(instanceState(it)),
+        InstanceStatus: describeCheck(instanceCheck(it)),
+        SystemStatus: describeCheck(systemCheck(it)),
+        Events: [],
+      })),
       NextToken: nextToken,
     }),
   },

@@ -161,9 +161,8 @@ const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, r
 const keepRunning: Step = async (entry, _records, host) => {
   const { id, wanted, so } = entry.value;
   const machine = await host.machines.observe(id);
-  if (machine.state === "running" && machine.booted) host.queue.leave(id);
   if (so.reboots < wanted.reboots) return reboot(entry, machine, host);
-  if (machine.state === "running") return machine.booted ? settled : wait(1_000);
+  if (machine.state === "running") return so.booted ? settled : awaitBoot(entry, machine.booted, host);
   host.queue.leave(id);
   if (so.bootId !== host.bootId) return relaunch(entry, host);
   if (machine.how === "powered-off") {
@@ -174,6 +173,18 @@ const keepRunning: Step = async (entry, _records, host) => {
   return reached(entry, host, { state: "stopping", reason: reasons.internal(detail) });
 };
 
+/** A guest that has come up gives its place in the queue to the next, and its status checks pass. */
+function awaitBoot(
+  { key, revision, value }: Entry<InstanceRecord>,
+  booted: boolean,
+  host: InstanceHost,
+): Outcome {
+  if (!booted) return wait(1_000);
+  host.queue.leave(value.id);
+  const now: InstanceRecord = { ...value, so: { ...value.so, booted: true } };
+  return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: now }] });
+}
+
 /** The guest is asked to shut down and started again; one that does not listen is reset. Its state stays "running". */
 async function reboot(
   entry: Entry<InstanceRecord>,
@@ -182,21 +193,19 @@ async function reboot(
 ): Promise<Outcome> {
   const { id, wanted } = entry.value;
   const clock = `${id} reboot`;
-  const done = () => {
-    host.worked.forget(clock);
-    return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
-  };
-  if (machine.state === "off") return relaunch(entry, host).then(done);
-  if (overdue(host, clock, deadlines.powerOff)) {
-    await host.machines.reset(id);
-    return done();
+  if (machine.state === "running" && !overdue(host, clock, deadlines.powerOff)) {
+    await pressSometimes(id, host);
+    return wait(500);
   }
-  await pressSometimes(id, host);
-  return wait(500);
+  if (machine.state === "running") await host.machines.reset(id);
+  else await host.machines.ensure(await host.machineSpec(entry.value));
+  host.worked.forget(clock);
+  return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 }
 
-/** After a reboot, of the guest or of the host: the same machine once more. */
+/** The host was booted under it: the same machine once more, when it is its turn. */
 async function relaunch(entry: Entry<InstanceRecord>, host: InstanceHost): Promise<Outcome> {
+  if (!host.queue.enter(entry.value.id)) return wait(1_000);
   await host.machines.ensure(await host.machineSpec(entry.value));
   return reached(entry, host, { state: "running", bootId: host.bootId });
 }
@@ -232,7 +241,7 @@ function reached(
   so: Pick<InstanceSo, "state"> & Partial<InstanceSo>,
   deleted: readonly string[] = [],
 ): Outcome {
-  const { reason: _, ...before } = instance.so;
+  const { reason: _, booted: _booted, ...before } = instance.so;
   const value: InstanceRecord = {
     ...instance,
     so: { ...before, ...so, generation: instance.wanted.generation, since: host.now().toISOString() },

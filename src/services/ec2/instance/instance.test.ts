@@ -3,6 +3,7 @@ import { test, type TestContext } from "node:test";
 import {
   CreateKeyPairCommand,
   DescribeInstancesCommand,
+  DescribeInstanceStatusCommand,
   DescribeSubnetsCommand,
   RebootInstancesCommand,
   RunInstancesCommand,

@@ -71,6 +71,8 @@ export interface InstanceSo {
   readonly reason?: TransitionReason;
   /** The machine is gone for good, so its disks and interfaces may go. */
   readonly released?: true;
+  /** Its guest has come up since it was last started. */
+  readonly booted?: true;
   /** The host's boot in which the machine was started. */
   readonly bootId?: string;
   /** When `state` was reached. */
