@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,7 +13,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { machineConformance } from "#drivers/machine/machine-conformance.ts";
 import type { MachinePort, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { runsGuest } from "#drivers/machine/qemu/acceleration.ts";
-import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
+import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import { bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
@@ -224,6 +226,11 @@ describe("a QEMU machine", () => {
     await driver.remove("i-bare");
   });
 
+  test("has an id that is no path", async () => {
+    await assert.rejects(driver.ensure(specOf("../i-out")), /not a machine's id/);
+    await assert.rejects(driver.remove(".."), /not a machine's id/);
+  });
+
   test("that hangs is stopped all the same, within two seconds", async () => {
     await driver.ensure(specOf("i-hung"));
     const pid = pidOf("i-hung");
@@ -280,6 +287,15 @@ describe("the next driver", () => {
     assert.ok(state.state === "off" && state.how === "died");
     assert.throws(() => process.kill(pid, 0), /ESRCH/, "its process is ended");
     await driver.stop("i-kept");
+    assert.deepEqual(await driver.observe("i-kept"), { state: "off", how: "absent" });
+  });
+
+  test("undoes a start that the last driver's death cut short", async () => {
+    const place = join(directory, "i-kept");
+    const stray = spawn("sleep", ["60"], { stdio: "ignore", env: { CROFT_MACHINE: place } });
+    const ended = once(stray, "exit");
+    await reopen(() => writeRecord(place, { uid: options.uids.first, life: { state: "starting" } }));
+    assert.deepEqual(await ended, [null, "SIGKILL"]);
     assert.deepEqual(await driver.observe("i-kept"), { state: "off", how: "absent" });
   });
 

@@ -1,4 +1,5 @@
-import { access, constants, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { access, constants, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -30,8 +31,8 @@ export const openControlGroups = async (
   for (const hierarchy of hierarchies) {
     try {
       await access(hierarchy.root, constants.W_OK);
-      await hierarchy.prepare(join(hierarchy.root, name));
-      await removeGroup(join(hierarchy.root, name), 0);
+      hierarchy.prepare(join(hierarchy.root, name));
+      removeUnused(join(hierarchy.root, name));
       usable.push(hierarchy);
     } catch (error) {
       warn(`machines are not limited by control groups under ${hierarchy.root}: ${String(error)}`);
@@ -41,9 +42,10 @@ export const openControlGroups = async (
     enter: async (id, pid, limits) => {
       for (const hierarchy of usable) {
         const region = join(hierarchy.root, name);
-        await hierarchy.prepare(region);
         const group = join(region, id);
-        await mkdir(group, { recursive: true });
+        // In one go, lest another machine's end removes the region's group in between.
+        hierarchy.prepare(region);
+        mkdirSync(group, { recursive: true });
         for (const [file, value] of hierarchy.settings(limits)) await writeFile(join(group, file), value);
         await writeFile(join(group, "cgroup.procs"), String(pid));
       }
@@ -51,7 +53,7 @@ export const openControlGroups = async (
     remove: async (id) => {
       for (const { root } of usable) {
         await removeGroup(join(root, name, id));
-        await removeGroup(join(root, name), 0);
+        removeUnused(join(root, name));
       }
     },
   };
@@ -60,19 +62,19 @@ export const openControlGroups = async (
 interface Hierarchy {
   readonly root: string;
   /** Makes the region's group. */
-  prepare(group: string): Promise<void>;
+  prepare(group: string): void;
   settings(limits: GroupLimits): readonly (readonly [file: string, value: string])[];
 }
 
 const version2 = (root: string): Hierarchy => ({
   root,
-  prepare: async (group) => {
-    await makeGroup(group);
+  prepare: (group) => {
+    makeGroup(group);
     for (const parent of [dirname(group), group])
-      await writeFile(join(parent, "cgroup.subtree_control"), "+memory +pids");
+      writeFileSync(join(parent, "cgroup.subtree_control"), "+memory +pids");
   },
   settings: ({ memoryBytes, threads }) => [
-    ["memory.max", String(memoryBytes)],
+    ["memory.max", String(Math.ceil(memoryBytes))],
     ["pids.max", String(threads)],
   ],
 });
@@ -81,7 +83,7 @@ const version1 = (mount: string): readonly Hierarchy[] => [
   {
     root: join(mount, "memory"),
     prepare: makeGroup,
-    settings: ({ memoryBytes }) => [["memory.limit_in_bytes", String(memoryBytes)]],
+    settings: ({ memoryBytes }) => [["memory.limit_in_bytes", String(Math.ceil(memoryBytes))]],
   },
   {
     root: join(mount, "pids"),
@@ -90,24 +92,36 @@ const version1 = (mount: string): readonly Hierarchy[] => [
   },
 ];
 
-const makeGroup = async (group: string): Promise<void> => {
-  await mkdir(group, { recursive: true });
+const makeGroup = (group: string): void => {
+  mkdirSync(group, { recursive: true });
 };
 
-/** A group stays busy for a moment after its last process died. `retries` of 0: it may go on being used. */
-const removeGroup = async (group: string, retries = 100): Promise<void> => {
+/** A group stays busy for a moment after its last process died. */
+const removeGroup = async (group: string): Promise<void> => {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await rmdir(group);
+      return rmdirSync(group);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code === "ENOENT" || (retries === 0 && (code === "EBUSY" || code === "ENOTEMPTY"))) return;
-      if (code !== "EBUSY" || attempt >= retries)
+      const code = codeOf(error);
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY" || attempt === 100)
         throw new Error(`control group ${group} stays: ${await processesOf(group)}`, { cause: error });
     }
     await sleep(10);
   }
 };
+
+/** Unless there are groups in it, or processes. */
+const removeUnused = (group: string): void => {
+  try {
+    rmdirSync(group);
+  } catch (error) {
+    if (!["ENOENT", "EBUSY", "ENOTEMPTY"].includes(codeOf(error))) throw error;
+  }
+};
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "";
 
 const processesOf = async (group: string): Promise<string> =>
   `processes ${(await readFile(join(group, "cgroup.procs"), "utf8")).trim().replaceAll("\n", " ")}`;

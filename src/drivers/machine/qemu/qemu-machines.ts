@@ -48,21 +48,29 @@ export const openQemuMachines = async ({
   const machine = (id: string): QemuMachine => {
     const known = machines.get(id);
     if (known !== undefined) return known;
-    const stirred = () => {
-      if (machines.get(id) === made) inTurn(id, (it) => it.look()).catch(complain(id));
-    };
-    const changed = () => {
-      for (const listener of listeners) listener(id);
-    };
-    const made = new QemuMachine(id, join(directory, id), host, stirred, changed);
+    if (!/^[\w-]+$/.test(id)) throw new Error(`not a machine's id: ${id}`);
+    const made: QemuMachine = new QemuMachine(id, join(directory, id), host, {
+      stirred: () => {
+        if (machines.get(id) === made) inTurn(id, (it) => it.look()).catch(complain(id));
+      },
+      changed: () => {
+        for (const listener of listeners) listener(id);
+      },
+    });
     machines.set(id, made);
     return made;
   };
 
   /** One thing at a time for each machine; different machines do not wait for each other. */
   const inTurn = <T>(id: string, act: (it: QemuMachine) => Promise<T>): Promise<T> => {
-    if (!/^[\w-]+$/.test(id)) throw new Error(`not a machine's id: ${id}`);
-    const turn = (turns.get(id) ?? Promise.resolve()).then(() => act(machine(id)));
+    const turn = (turns.get(id) ?? Promise.resolve()).then(async () => {
+      const it = machine(id);
+      try {
+        return await act(it);
+      } finally {
+        if (it.uid === undefined) machines.delete(id);
+      }
+    });
     const over = turn.then(ignore, ignore).finally(() => turns.get(id) === over && turns.delete(id));
     turns.set(id, over);
     return turn;
@@ -74,7 +82,7 @@ export const openQemuMachines = async ({
     const { uid } = machine(id);
     if (uid !== undefined) usedUids.add(uid);
   }
-  await Promise.all((await list()).map((id) => inTurn(id, (it) => it.look())));
+  await Promise.all([...machines.keys()].map((id) => inTurn(id, (it) => it.look()).catch(complain(id))));
 
   const tending = new Set<string>();
   const tendAll = () => {
@@ -93,16 +101,12 @@ export const openQemuMachines = async ({
     pressPower: (id) => inTurn(id, (it) => it.pressPower()),
     reset: (id) => inTurn(id, (it) => it.reset()),
     stop: (id) => inTurn(id, (it) => it.stop()),
-    remove: (id) =>
-      inTurn(id, async (it) => {
-        await it.remove();
-        machines.delete(id);
-      }),
+    remove: (id) => inTurn(id, (it) => it.remove()),
     observe: (id) => inTurn(id, (it) => it.look()),
     list,
     console: (id) =>
       inTurn(id, async (it) => {
-        await it.drain();
+        await it.drainConsole();
         return readConsole(join(directory, id));
       }),
     onChange: (listener) => void listeners.push(listener),

@@ -9,18 +9,16 @@ import type { Opened } from "./command-line.ts";
 import { identify } from "./host-process.ts";
 import type { HostProcess } from "./host-process.ts";
 
-/** How a process that we started ended, in words. */
-export type Ending = Promise<string>;
-
 /**
  * Starts `command` in a session of its own, which neither our end nor our terminal's touches, with `opens` as its
- * descriptors 3, 4, … and no other of ours. What it complains of goes to `stderr` in `directory`.
+ * descriptors 3, 4, … and no other of ours. What it complains of goes to `stderr` in `directory`. `ending` tells, in words,
+ * how the process ended.
  */
 export const startProcess = (
   directory: string,
   command: readonly string[],
   opens: readonly Opened[],
-): { readonly process: HostProcess; readonly ending: Ending } => {
+): { readonly process: HostProcess; readonly ending: Promise<string> } => {
   const [file = "", ...args] = command;
   using closing = new DisposableStack();
   const own = (fd: number) => closing.adopt(fd, closeSync);

@@ -1,0 +1,78 @@
+import { CONSOLE_BYTES } from "./command-line.ts";
+import { Qmp } from "./qmp.ts";
+
+/** What one running QEMU is asked and told, over a connection that is made anew whenever it is needed. */
+export class QemuControl {
+  readonly #path: string;
+  readonly #onEvent: (event: string) => void;
+  readonly #onClosed: () => void;
+  #qmp: Qmp | undefined;
+
+  /** `onClosed`: QEMU hung up, so its process ends, or has ended. */
+  constructor(path: string, onEvent: (event: string) => void, onClosed: () => void) {
+    this.#path = path;
+    this.#onEvent = onEvent;
+    this.#onClosed = onClosed;
+  }
+
+  /** Rejects when QEMU does not answer in time. */
+  async connect(withinMs = CONNECT_MS): Promise<Qmp> {
+    if (this.#qmp !== undefined) return this.#qmp;
+    const qmp = await Qmp.connect(this.#path, AbortSignal.timeout(withinMs));
+    this.#qmp = qmp;
+    qmp.onEvent(({ event }) => this.#onEvent(event));
+    void this.#forget(qmp);
+    return qmp;
+  }
+
+  /** Rejects when QEMU refuses, or does not answer. */
+  async command(command: string): Promise<void> {
+    await (await this.connect()).execute(command);
+  }
+
+  /** QEMU's run state, or undefined when it does not answer. */
+  async status(): Promise<string | undefined> {
+    const answer = await this.#ask("query-status");
+    return typeof answer === "object" && answer !== null && "status" in answer
+      ? String(answer.status)
+      : undefined;
+  }
+
+  /** What the serial console printed since the last time. */
+  async takeConsole(): Promise<Buffer> {
+    const answer = await this.#ask("ringbuf-read", {
+      device: "console",
+      size: CONSOLE_BYTES,
+      format: "base64",
+    });
+    return Buffer.from(typeof answer === "string" ? answer : "", "base64");
+  }
+
+  /** QEMU writes out what it holds of its disks' tables and ends, if it hears this. */
+  async quit(): Promise<void> {
+    await this.#ask("quit");
+  }
+
+  close(): void {
+    this.#qmp?.close();
+    this.#qmp = undefined;
+  }
+
+  async #ask(command: string, args: object = {}): Promise<unknown> {
+    try {
+      return await (await this.connect()).execute(command, args, ANSWER_MS);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #forget(qmp: Qmp): Promise<void> {
+    await qmp.closed;
+    if (this.#qmp !== qmp) return;
+    this.#qmp = undefined;
+    this.#onClosed();
+  }
+}
+
+const CONNECT_MS = 2000;
+const ANSWER_MS = 2000;
