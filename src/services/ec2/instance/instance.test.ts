@@ -50,6 +50,20 @@ test("an instance runs once its machine does, with its own disk and interface", 
   );
 });
 
+test("status checks pass once the guest has come up", limit, async (t) => {
+  const { region, id } = await launched(t, {}, { boots: false });
+  const check = async () => {
+    const { InstanceStatuses = [] } = await region.client.send(
+      new DescribeInstanceStatusCommand({ InstanceIds: [id] }),
+    );
+    return InstanceStatuses[0]?.InstanceStatus?.Status;
+  };
+  assert.equal(await check(), "initializing");
+  region.machines.print(id, "login: ");
+  await region.until(() => region.records.get("instance", id)?.so.booted === true);
+  assert.equal(await check(), "ok");
+});
+
 test(
   "stopping keeps the disk and gives the public address back; starting takes a new one",
   limit,
