@@ -35,26 +35,29 @@ export const plugIn = async (
   await run("ip", ["-batch", "-"], { namespace: name, input: `${lines.join("\n")}\n` });
 };
 
-/** "connected", or why not: "ECONNREFUSED" when something answered so, "timeout" when nothing answered within 250 ms. */
+/** "connected", or why not: "ECONNREFUSED" when something answered so, "timeout" when nothing answered in time. */
 export const dial = (
   namespace: string | undefined,
   to: string,
   port: number,
-  { from }: { readonly from?: string } = {},
+  { from, timeoutMs = 250 }: { readonly from?: string; readonly timeoutMs?: number } = {},
 ): string =>
   inside(namespace, () => {
-    const fd = openSocket(SOCK_STREAM, from);
+    const fd = openSocket(SOCK_STREAM, { timeoutMs, ...(from === undefined ? {} : { from }) });
     try {
       const name = socketAddress(to, port);
       for (;;) {
         if (connect(fd, name, name.length) === 0) return "connected";
         const reason = lastError();
-        if (reason !== "EINTR") return reason === "EINPROGRESS" || reason === "EAGAIN" ? "timeout" : reason;
+        if (reason !== "EINTR") return silent.has(reason) ? "timeout" : reason;
       }
     } finally {
       closeSync(fd);
     }
   });
+
+/** How a blocking connect says that its time is over. */
+const silent: ReadonlySet<string> = new Set(["EINPROGRESS", "EAGAIN", "EALREADY"]);
 
 /** An open TCP connection's descriptor. */
 export const dialed = (namespace: string | undefined, to: string, port: number): number =>
@@ -72,7 +75,7 @@ export const sendDatagram = (
   { from }: { readonly from?: string } = {},
 ): void =>
   inside(namespace, () => {
-    const fd = openSocket(SOCK_DGRAM, from);
+    const fd = openSocket(SOCK_DGRAM, from === undefined ? {} : { from });
     try {
       const name = socketAddress(to, port);
       check(`connect ${to}`, connect(fd, name, name.length));
@@ -85,7 +88,7 @@ export const sendDatagram = (
 /** Whether an ICMP echo request is answered within 250 ms. */
 export const pings = (namespace: string, to: string): boolean =>
   inside(namespace, () => {
-    const fd = openSocket(SOCK_RAW, undefined, IPPROTO_ICMP);
+    const fd = openSocket(SOCK_RAW, { protocol: IPPROTO_ICMP });
     try {
       const name = socketAddress(to, 0);
       check(`connect ${to}`, connect(fd, name, name.length));
@@ -122,10 +125,16 @@ export const unacknowledged = (fd: number): number => {
 const inside = <T>(namespace: string | undefined, fn: () => T): T =>
   namespace === undefined ? fn() : inNamespace(namespace, fn);
 
-const openSocket = (type: number, from?: string, protocol = 0): number => {
+interface SocketOptions {
+  readonly from?: string;
+  readonly protocol?: number;
+  readonly timeoutMs?: number;
+}
+
+const openSocket = (type: number, { from, protocol = 0, timeoutMs = 250 }: SocketOptions = {}): number => {
   const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, protocol));
   const timeout = Buffer.alloc(16);
-  timeout.writeBigInt64LE(250_000n, 8);
+  timeout.writeBigInt64LE(BigInt(timeoutMs) * 1000n, 8);
   check("SO_SNDTIMEO", setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length));
   check("SO_RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length));
   if (from !== undefined) {

@@ -17,6 +17,8 @@ import type {
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { networkConformance } from "#drivers/network/network-conformance.ts";
+import { passes } from "#drivers/network/traffic.ts";
+import { seededRandom } from "#testing/seeded-random.ts";
 import { dial, dialed, pings, plugIn, sendDatagram, unacknowledged, waiting } from "./guest-namespace.ts";
 
 const prefix = "croft-nt";
@@ -225,6 +227,41 @@ describe("a group's rules", () => {
     closeSync(fd);
     assert.ok(took < 200, `${took} ms`);
   });
+});
+
+test("random rules let through what the contract says, no more and no less", async () => {
+  const below = seededRandom(7);
+  const cards = [a, b, c, d];
+  const rule = (): TrafficRule => ({
+    protocol: below(3) === 0 ? "any" : 6,
+    ...(below(2) === 0 ? { ports: { from: 22, to: 22 + below(80) } } : {}),
+    peer:
+      below(2) === 0
+        ? { group: `sg-${1 + below(4)}` }
+        : { cidr: below(2) === 0 ? "0.0.0.0/0" : "10.0.1.8/30" },
+  });
+  const rules = () => Array.from({ length: below(3) }, rule);
+  let connected = 0;
+  for (let round = 0; round < 25; round++) {
+    const desired = new Map(shut());
+    for (const n of [1, 2, 3, 4]) desired.set(`group/sg-${n}`, group(`sg-${n}`, rules(), rules()));
+    for (const it of cards)
+      desired.set(`interface/${it.id}`, {
+        ...it,
+        groups: [1, 2, 3, 4].filter(() => below(2) === 0).map((n) => `sg-${n}`),
+      });
+    await networks.apply(network, desired);
+    for (const from of cards)
+      for (const to of cards) {
+        if (from === to || below(3) > 0) continue;
+        const port = below(2) === 0 ? 22 : 80;
+        const expected = passes(desired.values(), { from: from.address, to: to.address, protocol: 6, port });
+        const answer = dial(guest(from), to.address, port, { timeoutMs: 60 });
+        assert.equal(answer, expected ? "connected" : "timeout", JSON.stringify({ round, from, to, port }));
+        if (expected) connected += 1;
+      }
+  }
+  assert.ok(connected > 10, `only ${connected} were to pass`);
 });
 
 describe("a guest", () => {

@@ -31,11 +31,17 @@ export const checkId = (id: string): void => must("id", /^[a-zA-Z][a-zA-Z0-9-]{0
 
 const checkRule = ({ protocol, ports, peer }: TrafficRule): void => {
   must("protocol", protocol === "any" || isInteger(protocol, 0, 255), protocol);
-  if (ports !== undefined)
-    must("ports", isInteger(ports.from, -1, 65535) && isInteger(ports.to, -1, 65535), JSON.stringify(ports));
+  if (ports !== undefined) {
+    const { from, to } = ports;
+    const inOrder = protocol === icmp || from <= to;
+    must("ports", isInteger(from, -1, 65535) && isInteger(to, -1, 65535) && inOrder, `${from}-${to}`);
+  }
   if ("group" in peer) checkId(peer.group);
   else must("address range", isCidr4(peer.cidr) || isCidr6(peer.cidr), peer.cidr);
 };
+
+/** Its ports are a type and a code. */
+const icmp = 1;
 
 const isCidr4 = (text: string): boolean => isCidr(text, isIPv4, 32);
 const isCidr6 = (text: string): boolean => isCidr(text, isIPv6, 128);

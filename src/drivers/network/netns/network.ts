@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from "node:util";
 import type { NetworkElement } from "../network-driver.ts";
 import { checkElement } from "../element-check.ts";
+import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks } from "./link-facts.ts";
 import { edgeNamespace, namespaceOf, networkLink, uplink } from "./names.ts";
@@ -156,20 +156,3 @@ const wanted = (elements: readonly NetworkElement[]): Set<Fact> =>
   new Set([...networkFacts, ...elements.flatMap(factsOf)]);
 
 const mentions = (fact: Fact, link: string): boolean => fact.split(" ").includes(link);
-
-/** The elements to undo and to do; a changed one is both. */
-const difference = (
-  applied: Elements,
-  desired: Elements,
-): { gone: NetworkElement[]; come: NetworkElement[] } => {
-  const gone: NetworkElement[] = [];
-  const come: NetworkElement[] = [];
-  for (const [key, after] of desired) {
-    const before = applied.get(key);
-    if (before === after || isDeepStrictEqual(before, after)) continue;
-    if (before !== undefined) gone.push(before);
-    come.push(after);
-  }
-  for (const [key, before] of applied) if (!desired.has(key)) gone.push(before);
-  return { gone, come };
-};

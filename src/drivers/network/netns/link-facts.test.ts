@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { InterfaceElement } from "../network-driver.ts";
+import { factsIn } from "./kernel-facts.ts";
+import type { Fact } from "./link-facts.ts";
+import { edgeFactsOf, factsOf, failClosedRules, linkBatch } from "./link-facts.ts";
+
+const eni: InterfaceElement = {
+  kind: "interface",
+  id: "eni-1",
+  mac: "02:aa:00:00:00:01",
+  address: "10.0.1.10",
+  groups: [],
+  sourceCheck: true,
+  publicAddress: "198.18.0.9",
+};
+const nothing = new Set<Fact>();
+
+describe("an interface in ip's words", () => {
+  test("is a tap with a route and a neighbour, which go before the tap does", () => {
+    const { add } = linkBatch(nothing, new Set(factsOf(eni)), "tap");
+    assert.deepEqual(add, [
+      "tuntap add dev enid3c623848a30 mode tap vnet_hdr",
+      "link set dev enid3c623848a30 alias eni-1 address 02:00:00:00:00:01 mtu 9001 up",
+      "ntable change name arp_cache dev enid3c623848a30 proxy_delay 0",
+      "route replace 10.0.1.10 dev enid3c623848a30",
+      "neighbour replace 10.0.1.10 lladdr 02:aa:00:00:00:01 dev enid3c623848a30 nud permanent",
+    ]);
+    assert.deepEqual(linkBatch(new Set(factsOf(eni)), nothing, "tap").remove, [
+      "neighbour del 10.0.1.10 lladdr 02:aa:00:00:00:01 dev enid3c623848a30",
+      "route del 10.0.1.10 dev enid3c623848a30",
+      "link del dev enid3c623848a30",
+    ]);
+  });
+
+  test("keeps its tap whatever else changes", () => {
+    const other = { ...eni, address: "10.0.1.11", mac: "02:aa:00:00:00:02" };
+    const { remove, add } = linkBatch(new Set(factsOf(eni)), new Set(factsOf(other)), "tap");
+    assert.deepEqual(
+      [...remove, ...add].map((line) => line.split(" ").slice(0, 3).join(" ")),
+      [
+        "neighbour del 10.0.1.10",
+        "route del 10.0.1.10",
+        "route replace 10.0.1.11",
+        "neighbour replace 10.0.1.11",
+      ],
+    );
+  });
+
+  test("is reached at its public address by its network's link", () => {
+    assert.deepEqual(linkBatch(nothing, new Set(edgeFactsOf(eni, "vpc-1")), "tap").add, [
+      "route replace 198.18.0.9 via 169.254.1.2 dev net8ca061c99229 onlink",
+    ]);
+  });
+});
+
+describe("what ip tells of a namespace", () => {
+  test("is read back in the words it was made with", () => {
+    const text = [
+      '[{"ifname":"lo","flags":["UP"],"mtu":65536,"address":"00:00:00:00:00:00","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8},{"family":"inet","local":"10.0.1.1","prefixlen":32}]}]',
+      '[{"type":"unreachable","dst":"10.0.0.0/16","flags":[]},{"dst":"10.0.1.10","dev":"eniX","scope":"link","flags":["linkdown"]},{"dst":"default","gateway":"169.254.1.1","dev":"igw","flags":["onlink"]},{"dst":"10.9.0.0/24","dev":"eth0","protocol":"kernel","flags":[]}]',
+      '[{"dst":"10.0.1.10","dev":"eniX","lladdr":"02:aa:00:00:00:01","state":["PERMANENT"]}]',
+      '[{"priority":5,"src":"all","iif":"lo","table":"local"},{"priority":40,"src":"all","fwmark":"0","action":"unreachable"}]',
+      '[{"ifname":"lo","flags":["UP"],"mtu":65536,"address":"00:00:00:00:00:00"},{"ifname":"eniX","flags":["UP"],"mtu":9001,"address":"02:00:00:00:00:01","ifalias":"eni-1"}]',
+    ].join("\n");
+    assert.deepEqual(
+      [...factsIn(text)],
+      [
+        "address 10.0.1.1 dev lo",
+        "route unreachable 10.0.0.0/16",
+        "route 10.0.1.10 dev eniX",
+        "route default via 169.254.1.1 dev igw onlink",
+        "neighbour 10.0.1.10 lladdr 02:aa:00:00:00:01 dev eniX",
+        "rule pref 5 iif lo lookup local",
+        "rule pref 40 fwmark 0 unreachable",
+        "settings lo up",
+        "link eniX",
+        "settings eniX alias eni-1 address 02:00:00:00:00:01 mtu 9001 up",
+      ],
+    );
+  });
+});
+
+test("the routing rules close a namespace before anything else in it opens", () => {
+  const { add, remove } = linkBatch(
+    new Set<Fact>(["rule pref 0 lookup local"]),
+    new Set<Fact>([...factsOf(eni), ...failClosedRules]),
+    "tap",
+  );
+  assert.deepEqual(remove, ["rule del pref 0 lookup local"]);
+  assert.deepEqual(add.slice(0, 4), [
+    "rule add pref 5 iif lo lookup local",
+    "rule add pref 10 iif lo lookup main",
+    "rule add pref 40 fwmark 0/0xffffffff unreachable",
+    "rule add pref 50 lookup local",
+  ]);
+});

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { NetworkElement, TrafficRule } from "../network-driver.ts";
+import { randomNetwork } from "../random-network.ts";
+import { difference } from "./difference.ts";
+import { networkTable, rulesOf } from "./network-rules.ts";
+import { Ruleset } from "./ruleset.ts";
+import { seededRandom } from "#testing/seeded-random.ts";
+
+const eni = {
+  kind: "interface",
+  id: "eni-1",
+  mac: "02:aa:00:00:00:01",
+  address: "10.0.1.10",
+  groups: ["sg-a", "sg-b"],
+  sourceCheck: true,
+} as const;
+
+const lines = (...elements: NetworkElement[]) => {
+  const rules = new Ruleset(networkTable);
+  return rules.change([], elements.flatMap(rulesOf));
+};
+
+const ruleLines = (...ingress: TrafficRule[]) =>
+  lines({ kind: "group", id: "sg-a", ingress, egress: [] })
+    .filter((line) => line.startsWith("add rule"))
+    .map((line) => line.replace("add rule inet croft in-sg-a ", ""));
+
+describe("an interface in nft's words", () => {
+  test("is its source, its port and the chains of its groups", () => {
+    assert.deepEqual(lines({ ...eni, publicAddress: "198.18.0.9" }), [
+      "add chain inet croft in-sg-a",
+      "add chain inet croft in-sg-b",
+      "add chain inet croft in-enid3c623848a30",
+      "add chain inet croft out-sg-a",
+      "add chain inet croft out-sg-b",
+      "add chain inet croft out-enid3c623848a30",
+      "add rule inet croft in-enid3c623848a30 jump in-sg-a",
+      "add rule inet croft in-enid3c623848a30 jump in-sg-b",
+      "add rule inet croft out-enid3c623848a30 jump out-sg-a",
+      "add rule inet croft out-enid3c623848a30 jump out-sg-b",
+      'add element inet croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
+      'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 }',
+      'add element inet croft egress { "enid3c623848a30" : jump out-enid3c623848a30 }',
+      'add element inet croft ingress { "enid3c623848a30" : jump in-enid3c623848a30 }',
+      "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
+      "add element inet croft public_of { 10.0.1.10 : 198.18.0.9 }",
+    ]);
+  });
+
+  test("that gets a public address is two elements more", () => {
+    const rules = new Ruleset(networkTable);
+    rules.change([], rulesOf(eni));
+    assert.deepEqual(rules.change(rulesOf(eni), rulesOf({ ...eni, publicAddress: "198.18.0.9" })), [
+      "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
+      "add element inet croft public_of { 10.0.1.10 : 198.18.0.9 }",
+    ]);
+  });
+});
+
+describe("a group's rules in nft's words", () => {
+  test("are one line each", () => {
+    const anywhere = { cidr: "0.0.0.0/0" };
+    assert.deepEqual(
+      ruleLines(
+        { protocol: "any", peer: anywhere },
+        { protocol: 6, ports: { from: 22, to: 22 }, peer: anywhere },
+        { protocol: 17, ports: { from: 1000, to: 2000 }, peer: { cidr: "10.0.0.0/8" } },
+        { protocol: 6, peer: { group: "sg-b" } },
+        { protocol: 1, ports: { from: -1, to: -1 }, peer: anywhere },
+        { protocol: 1, ports: { from: 3, to: 4 }, peer: anywhere },
+        { protocol: 50, peer: anywhere },
+      ),
+      [
+        "accept",
+        "tcp dport 22 accept",
+        "ip saddr 10.0.0.0/8 udp dport 1000-2000 accept",
+        "ip saddr @members-sg-b meta l4proto tcp accept",
+        "meta l4proto icmp accept",
+        "icmp type 3 icmp code 4 accept",
+        "meta l4proto 50 accept",
+      ],
+    );
+  });
+
+  test("that speak of IPv6 allow nothing", () => {
+    assert.deepEqual(ruleLines({ protocol: "any", peer: { cidr: "::/0" } }), []);
+    assert.deepEqual(ruleLines({ protocol: 58, peer: { cidr: "0.0.0.0/0" } }), []);
+  });
+
+  test("that change replace only their own chain", () => {
+    const before: NetworkElement = { kind: "group", id: "sg-a", ingress: [], egress: [] };
+    const ssh: TrafficRule = { protocol: 6, ports: { from: 22, to: 22 }, peer: { cidr: "0.0.0.0/0" } };
+    const rules = new Ruleset(networkTable);
+    rules.change([], [...rulesOf(before), ...rulesOf(eni)]);
+    assert.deepEqual(rules.change(rulesOf(before), rulesOf({ ...before, ingress: [ssh] })), [
+      "flush chain inet croft in-sg-a",
+      "add rule inet croft in-sg-a tcp dport 22 accept",
+    ]);
+  });
+});
+
+describe("10,000 random changes, one by one", () => {
+  test("are lines nft accepts, and leave what the last set alone would give", () => {
+    const network = randomNetwork(seededRandom(1));
+    const rules = new Ruleset(networkTable);
+    const kernel = new ModelTable();
+    let applied: ReadonlyMap<string, NetworkElement> = new Map();
+    for (let step = 0; step < 10_000; step++) {
+      const desired = network.step();
+      const { gone, come } = difference(applied, desired);
+      kernel.apply(rules.change(gone.flatMap(rulesOf), come.flatMap(rulesOf)));
+      applied = desired;
+      if (step % 10 !== 0) continue;
+      const scratch = new ModelTable();
+      scratch.apply(lines(...desired.values()));
+      assert.deepEqual(kernel.contents(), scratch.contents(), `step ${step}`);
+    }
+  });
+});
+
+/** As much of nft as decides whether a transaction is refused: what exists, and what names it. */
+class ModelTable {
+  readonly #sets = new Map<string, Map<string, string>>(
+    [
+      "sources",
+      "ports",
+      "unchecked",
+      "gateways",
+      "resolvers",
+      "egress",
+      "ingress",
+      "private_of",
+      "public_of",
+    ].map((name) => [name, new Map()]),
+  );
+  readonly #chains = new Map<string, string[]>();
+
+  apply(all: readonly string[]): void {
+    for (const line of all) this.#line(line.replace(" inet croft", ""));
+    const named = [
+      ...this.#chains.values(),
+      ...[...this.#sets.values()].map((set) => [...set.values()]),
+    ].flat();
+    for (const text of named) {
+      const [, chain] = /jump (\S+)/.exec(text) ?? [];
+      if (chain !== undefined) assert.ok(this.#chains.has(chain), `${text}: no such chain`);
+      const [, set] = /@(\S+)/.exec(text) ?? [];
+      if (set !== undefined) assert.ok(this.#sets.has(set), `${text}: no such set`);
+    }
+  }
+
+  contents(): unknown {
+    return { chains: this.#chains, sets: this.#sets };
+  }
+
+  #line(line: string): void {
+    const [verb, kind, name = "", ...rest] = line.split(" ");
+    const chain = this.#chains.get(name);
+    const set = this.#sets.get(name);
+    const absent = verb === "add" && (kind === "chain" || kind === "set");
+    assert.equal(chain === undefined && set === undefined, absent, line);
+    if (absent && kind === "chain") this.#chains.set(name, []);
+    else if (absent) this.#sets.set(name, new Map());
+    else if (kind === "rule") chain?.push(rest.join(" "));
+    else if (kind === "element") this.#elements(verb, set ?? new Map(), rest.join(" ").slice(2, -2), line);
+    else if (verb === "flush") this.#chains.set(name, []);
+    else if (kind === "chain") this.#chains.delete(name);
+    else this.#sets.delete(name);
+  }
+
+  #elements(verb: string | undefined, set: Map<string, string>, text: string, line: string): void {
+    for (const part of text.split(", ")) {
+      const [key = "", value = ""] = part.split(" : ");
+      assert.equal(set.has(key), verb === "delete", line);
+      if (verb === "delete") set.delete(key);
+      else set.set(key, value);
+    }
+  }
+}
