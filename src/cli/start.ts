@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { defaults, layout } from "#config.ts";
 import { makeCredentials } from "#setup/credentials.ts";
+import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { freePool, overlap, routedDestinations } from "#setup/public-pool.ts";
@@ -64,7 +65,7 @@ for a new region:
     if (region.kept) settle(region.kept, choices, neverChosen);
     await becomeSupervisor({ dataDir, cacheDir });
     openCache(cacheDir);
-    await setUpPackages({ yes: values.yes ?? false });
+    await setUpPackages(debianPackages, { yes: values.yes ?? false });
     const image = await setUpDefaultImage(cacheDir, ending.signal);
     if (!image) return 0;
 

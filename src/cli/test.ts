@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { debianPackages, testPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { openCache } from "#setup/image-cache.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
@@ -21,7 +22,7 @@ ${cacheDirUsage}`,
     requireRoot("to make the machines and networks that are tested");
     const cacheDir = readCacheDir(values["cache-dir"]);
     openCache(cacheDir);
-    await setUpPackages({ yes: true });
+    await setUpPackages([...debianPackages, ...testPackages], { yes: true });
     await setUpDefaultImage(cacheDir);
     // The system tests' own regions share the cache.
     process.env["CROFT_CACHE_DIR"] = cacheDir;

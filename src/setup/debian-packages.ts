@@ -19,6 +19,16 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: "openssh-client", provides: "ssh", why: "croft ssh" },
 ];
 
+/** What the tests need beside those: AWS's own clients, to call the region with. */
+export const testPackages: readonly DebianPackage[] = [
+  { name: "awscli", provides: "/usr/bin/aws", why: "calls the region in tests" },
+  {
+    name: "python3-boto3",
+    provides: "/usr/lib/python3/dist-packages/boto3",
+    why: "calls the region in tests",
+  },
+];
+
 export interface DebianPackage {
   readonly name: string;
   /** A command of the PATH, or a file by its absolute path. */
@@ -28,8 +38,9 @@ export interface DebianPackage {
 
 /** Those whose command or file is not here. Quick: looks at files only. */
 export const missingPackages = (
+  packages: readonly DebianPackage[],
   present: (provided: string) => boolean = isPresent,
-): readonly DebianPackage[] => debianPackages.filter(({ provides }) => !present(provides));
+): readonly DebianPackage[] => packages.filter(({ provides }) => !present(provides));
 
 /**
  * Installs them with apt-get, whose output goes to stderr. The package lists are fetched only when they do not know a package,
@@ -41,7 +52,7 @@ export const installPackages = (packages: readonly DebianPackage[]): boolean => 
   const listed =
     spawnSync("apt-cache", ["show", "--no-all-versions", ...names], { stdio: "ignore" }).status === 0;
   const installed = (listed && apt(install)) || (apt(["update"]) && apt(install));
-  return installed && missingPackages().length === 0;
+  return installed && missingPackages(packages).length === 0;
 };
 
 /** Where root's commands are, also when the PATH is that of a plain user. */

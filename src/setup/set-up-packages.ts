@@ -4,9 +4,12 @@ import { attended, confirm, say } from "#cli/terminal.ts";
 import { installPackages, missingPackages } from "./debian-packages.ts";
 import type { DebianPackage } from "./debian-packages.ts";
 
-/** Every Debian package a region needs is there when this returns; what is missing is named, and asked for unless `yes`. */
-export const setUpPackages = async ({ yes }: { yes: boolean }): Promise<void> => {
-  const missing = missingPackages();
+/** Every one of the packages is there when this returns; what is missing is named, and asked for unless `yes`. */
+export const setUpPackages = async (
+  packages: readonly DebianPackage[],
+  { yes }: { yes: boolean },
+): Promise<void> => {
+  const missing = missingPackages(packages);
   if (missing.length === 0) return;
   say(`these Debian packages are missing:\n${table(missing)}`);
   const byHand = `apt-get install -y --no-install-recommends ${missing.map(({ name }) => name).join(" ")}`;
