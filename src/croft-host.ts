@@ -19,7 +19,7 @@ import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { Ec2Records, ec2Indexes } from "./services/ec2/records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
-import { hostRecord, reportImage } from "./services/host/host-reports.ts";
+import { hostRecord, promisableMiB, reportImage } from "./services/host/host-reports.ts";
 import { hostLease } from "./services/host/host.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { startFeed } from "./store/feed.ts";
@@ -84,6 +84,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     hostReconcilers(records, scope, {
       hostId,
       bootId: bootId(),
+      memoryMiB: promisableMiB(),
       machines,
       disks,
       networks,

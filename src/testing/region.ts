@@ -94,6 +94,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     hostReconcilers(records, scope, {
       hostId: host.id,
       bootId: "boot-1",
+      memoryMiB: host.memoryMiB,
       machines,
       disks,
       networks,

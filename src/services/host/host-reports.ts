@@ -7,8 +7,8 @@ import type { ImageRecord } from "../ec2/image/image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
 import type { HostRecord } from "./host.ts";
 
-/** The host keeps this much of its memory for itself: kernel, Croft's programs, page cache. */
-const keptMiB = 2048;
+/** What instances may be promised: real memory less what the host keeps for its kernel, Croft's programs and page cache. */
+export const promisableMiB = () => Math.floor(totalmem() / 2 ** 20) - 2048;
 
 export function hostRecord(
   id: string,
@@ -20,7 +20,7 @@ export function hostRecord(
     id,
     zones: zonesOf(scope.region).map(({ name }) => name),
     cpus: cpus().length,
-    memoryMiB: Math.floor(totalmem() / 2 ** 20) - keptMiB,
+    memoryMiB: promisableMiB(),
     architecture: process.arch === "arm64" ? "arm64" : "x86_64",
     acceleration,
     launches,

@@ -2,6 +2,7 @@ import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry } from "#store/store.ts";
 import type { Ec2Records } from "../records.ts";
+import { fitsHost } from "./capacity.ts";
 import { reasons, type InstanceRecord, type InstanceSo, type TransitionReason } from "./instance.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
 import { runTokenClaim } from "./run-instances.ts";
@@ -10,6 +11,8 @@ export interface InstanceHost {
   readonly hostId: string;
   /** Changes when the host boots: machines of an earlier boot were ended by it, not by themselves. */
   readonly bootId: string;
+  /** What instances may be promised together. */
+  readonly memoryMiB: number;
   readonly machines: MachineDriver;
   /** The machine of an instance whose volumes and interfaces are ready. */
   readonly machineSpec: (instance: InstanceRecord) => Promise<MachineSpec>;
@@ -64,12 +67,16 @@ type Step = (entry: Entry<InstanceRecord>, records: Ec2Records, host: InstanceHo
 
 const launch: Step = async (entry, records, host) => {
   const { id, wanted } = entry.value;
-  const ready = [...records.volumesOf(id), ...records.interfacesOf(id)].every(({ so }) => so.ready);
   const clock = `${id} launch ${wanted.generation}`;
-  if (!ready)
-    return overdue(host, clock, deadlines.launch)
-      ? launchFailed(entry, host, clock, "its disks and network were not ready in time")
-      : wait(1_000);
+  const fail = (reason: TransitionReason) => {
+    host.worked.forget(clock);
+    return launchFailed(entry, host, reason);
+  };
+  if (![...records.volumesOf(id), ...records.interfacesOf(id)].every(({ so }) => so.ready)) {
+    if (!overdue(host, clock, deadlines.launch)) return wait(1_000);
+    return fail(reasons.internal("the launch failed: its disks and network were not ready in time"));
+  }
+  if (!fitsHost(entry.value, host.memoryMiB, records)) return fail(reasons.noRoom);
   if (!host.queue.enter(id)) {
     host.worked.forget(clock);
     return wait(1_000);
@@ -78,19 +85,19 @@ const launch: Step = async (entry, records, host) => {
     await host.machines.ensure(await host.machineSpec(entry.value));
   } catch (error) {
     if (!overdue(host, clock, deadlines.launch / 4)) throw error;
-    return launchFailed(entry, host, clock, error instanceof Error ? error.message : String(error));
+    return fail(
+      reasons.internal(`the launch failed: ${error instanceof Error ? error.message : String(error)}`),
+    );
   }
   host.worked.forget(clock);
   return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 };
 
 /** A first launch that fails ends terminated, a later one stopped, as on AWS. */
-async function launchFailed(entry: Entry<InstanceRecord>, host: InstanceHost, clock: string, detail: string) {
+async function launchFailed(entry: Entry<InstanceRecord>, host: InstanceHost, reason: TransitionReason) {
   const { id, so } = entry.value;
   host.queue.leave(id);
-  host.worked.forget(clock);
   await host.machines.stop(id);
-  const reason = reasons.internal(`the launch failed: ${detail}`);
   return reached(entry, host, { state: so.state === "new" ? "shutting-down" : "stopping", reason });
 }
 

@@ -161,6 +161,19 @@ test("what does not fit the host's memory is refused and writes nothing", limit,
   assert.equal(region.records.all("volume").length, 1);
 });
 
+test("of two launches that race for the last memory one runs, the other says why not", limit, async (t) => {
+  const region = await testRegion(t, { memoryMiB: 1536 });
+  const both = await Promise.allSettled([1, 2].map(() => region.client.send(new RunInstancesCommand(one))));
+  const settled = () => region.records.all("instance").every(({ so }) => so.generation === 1);
+  await region.until(settled);
+  const states = region.records.all("instance").map(({ id }) => stateOf(region, id));
+  assert.equal(states.filter((it) => it === "running").length, 1);
+  for (const it of both)
+    if (it.status === "rejected") assert.equal(it.reason.name, "InsufficientInstanceCapacity");
+  const refusedLater = region.records.all("instance").find(({ so }) => so.state !== "running");
+  if (refusedLater) assert.equal(refusedLater.so.reason?.code, "Server.InsufficientInstanceCapacity");
+});
+
 test("the same client token launches once, and refuses another request", limit, async (t) => {
   const region = await testRegion(t);
   const again = { ...one, ClientToken: "token-1" };

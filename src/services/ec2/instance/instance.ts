@@ -106,6 +106,10 @@ export const reasons = {
     code: "Client.InstanceInitiatedShutdown",
     message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
   },
+  noRoom: {
+    code: "Server.InsufficientInstanceCapacity",
+    message: "Server.InsufficientInstanceCapacity: the host has no memory left for it",
+  },
   internal: (detail: string) => ({
     code: "Server.InternalError",
     message: `Server.InternalError: ${detail}`,
