@@ -27,7 +27,7 @@ export const availabilityZoneOperations = {
         RegionName: region,
         ZoneName: zone.name,
         ZoneId: zone.id,
-        GroupName: region,
+        GroupName: zoneGroup(region),
         NetworkBorderGroup: region,
         ZoneType: "availability-zone",
       })),
@@ -57,13 +57,18 @@ export const availabilityZoneOperations = {
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
+const zoneGroup = (region: string) => `${region}-zg-1`;
+
 const filterTable = (region: string) => ({
   "zone-name": (zone: { name: string }) => zone.name,
   "zone-id": (zone: { id: string }) => zone.id,
   "region-name": () => region,
-  "group-name": () => region,
+  "group-name": () => zoneGroup(region),
+  "group-long-name": () => undefined,
   "opt-in-status": () => "opt-in-not-required",
   "zone-type": () => "availability-zone",
   state: () => "available",
   message: () => undefined,
+  "parent-zone-id": () => undefined,
+  "parent-zone-name": () => undefined,
 });

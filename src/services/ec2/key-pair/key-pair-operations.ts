@@ -97,7 +97,7 @@ export const keyPairOperations = {
 function checkName(name: string, { records }: Ec2Context): void {
   if (!/^[\x20-\x7e]{1,255}$/.test(name) || name.trim() !== name)
     throw invalidParameter(`Value (${name}) for parameter KeyName is invalid.`);
-  if (records.claimed(keyNameClaim(name)) !== undefined) throw duplicateKeyPair(name);
+  if (records.claimed(keyNameClaim(name)) !== undefined) throw duplicateKeyPair();
 }
 
 function addKey(

@@ -1,8 +1,7 @@
-import { isIPv6 } from "node:net";
 import type { IpPermission } from "@aws-sdk/client-ec2";
-import { ApiError } from "#api/error.ts";
 import type { Ec2Context } from "../context.ts";
 import {
+  invalidCombination,
   invalidParameter,
   missingParameter,
   securityGroupNameNotFound,
@@ -10,6 +9,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
+import { canonicalIpv6Cidr } from "../ipv6.ts";
 import { groupNameClaim, hasPorts, type GroupRule, type SecurityGroupRecord } from "./security-group.ts";
 
 /** Rules as a request writes them: a list of permissions, or one permission spread over the request's own members. */
@@ -31,8 +31,7 @@ export function ruleDrafts(
   egress: boolean,
   context: Ec2Context,
 ): RuleDraft[] {
-  const permissions = input.IpPermissions?.length ? input.IpPermissions : [permissionOf(input)];
-  const drafts = permissions.flatMap((permission) => {
+  const drafts = permissionsOf(input).flatMap((permission) => {
     const traffic = trafficOf(permission);
     return peersOf(permission, group, context).map((peer) => ({ egress, ...traffic, ...peer }));
   });
@@ -51,36 +50,44 @@ export const sameRule = (a: RuleDraft, b: RuleDraft) =>
 export const peerText = ({ peer }: RuleDraft) =>
   "cidr" in peer ? peer.cidr : "cidrIpv6" in peer ? peer.cidrIpv6 : peer.groupId;
 
-function permissionOf(input: PermissionsInput): IpPermission {
-  if (input.IpProtocol === undefined && input.SourceSecurityGroupName === undefined)
-    throw missingParameter("ipPermissions");
-  return {
-    IpProtocol: input.IpProtocol ?? "-1",
-    FromPort: input.FromPort,
-    ToPort: input.ToPort,
-    IpRanges: input.CidrIp === undefined ? [] : [{ CidrIp: input.CidrIp }],
-    UserIdGroupPairs:
-      input.SourceSecurityGroupName === undefined ? [] : [{ GroupName: input.SourceSecurityGroupName }],
-  };
+function permissionsOf(input: PermissionsInput): IpPermission[] {
+  const { IpPermissions, IpProtocol, FromPort, ToPort, CidrIp, SourceSecurityGroupName: source } = input;
+  const flat = Object.entries({
+    ipProtocol: IpProtocol,
+    fromPort: FromPort,
+    toPort: ToPort,
+    cidrIp: CidrIp,
+  }).find(([, value]) => value !== undefined);
+  if (IpPermissions?.length) {
+    const other = source === undefined ? flat?.[0] : "sourceSecurityGroupName";
+    if (other !== undefined) throw excludes("ipPermissions", other);
+    return IpPermissions;
+  }
+  if (source !== undefined) {
+    if (flat) throw excludes("sourceSecurityGroupName", flat[0]);
+    return everything.map((traffic) => ({ ...traffic, UserIdGroupPairs: [{ GroupName: source }] }));
+  }
+  if (!flat) throw missingParameter("ipPermissions");
+  return [{ IpProtocol, FromPort, ToPort, IpRanges: CidrIp === undefined ? [] : [{ CidrIp }] }];
 }
 
-const numbered: Readonly<Record<string, string>> = {
-  1: "icmp",
-  6: "tcp",
-  17: "udp",
-  58: "icmpv6",
-  all: "-1",
-};
+/** What a source group by its name alone is let in with. */
+const everything: readonly IpPermission[] = [
+  { IpProtocol: "tcp", FromPort: 0, ToPort: 65_535 },
+  { IpProtocol: "udp", FromPort: 0, ToPort: 65_535 },
+  { IpProtocol: "icmp", FromPort: -1, ToPort: -1 },
+];
+
+const excludes = (one: string, other: string) =>
+  invalidCombination(`The parameter ${one} cannot be used with the parameter ${other}`);
 
 function trafficOf({ IpProtocol, FromPort, ToPort }: IpPermission) {
   if (IpProtocol === undefined) throw missingParameter("ipProtocol");
-  const protocol = numbered[IpProtocol.toLowerCase()] ?? IpProtocol.toLowerCase();
-  if (!hasPorts(protocol)) {
-    if (protocol !== "-1" && !(/^\d{1,3}$/.test(protocol) && Number(protocol) < 256))
-      throw invalidParameter(`Invalid value '${IpProtocol}' for IP protocol. Unknown protocol.`);
-    return { protocol, fromPort: -1, toPort: -1 };
-  }
+  const protocol = protocolOf(IpProtocol);
+  if (!hasPorts(protocol)) return { protocol, fromPort: -1, toPort: -1 };
   if (protocol.startsWith("icmp")) {
+    if (protocol === "icmp" && (FromPort === undefined || ToPort === undefined))
+      throw invalidParameter("Invalid value 'Must specify both type and code with ICMP.' for icmpTypeCode.");
     const fromPort = FromPort ?? -1;
     const toPort = ToPort ?? -1;
     if (![fromPort, toPort].every((it) => it >= -1 && it <= 255) || (fromPort === -1 && toPort !== -1))
@@ -97,6 +104,18 @@ function trafficOf({ IpProtocol, FromPort, ToPort }: IpPermission) {
   return { protocol, fromPort, toPort };
 }
 
+const names: readonly string[] = ["tcp", "udp", "icmp", "icmpv6", "-1"];
+const numbered: Readonly<Record<number, string>> = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6" };
+
+function protocolOf(text: string): string {
+  const name = text.toLowerCase();
+  if (names.includes(name)) return name;
+  if (name === "all") return "-1";
+  const number = /^\d{1,3}$/.test(name) ? Number(name) : 256;
+  if (number > 255) throw invalidParameter(`Invalid value '${text}' for IP protocol. Unknown protocol.`);
+  return numbered[number] ?? String(number);
+}
+
 function peersOf(
   permission: IpPermission,
   group: SecurityGroupRecord,
@@ -106,15 +125,13 @@ function peersOf(
   return [
     ...(permission.IpRanges ?? []).map(({ CidrIp = "", Description }) => {
       const cidr = canonicalCidr(CidrIp);
-      if (cidr === undefined)
-        throw new ApiError("InvalidParameterValue", `CIDR block ${CidrIp} is malformed`);
+      if (cidr === undefined) throw invalidParameter(`CIDR block ${CidrIp} is malformed`);
       return { peer: { cidr }, ...described(Description) };
     }),
     ...(permission.Ipv6Ranges ?? []).map(({ CidrIpv6 = "", Description }) => {
-      const [address = "", length = ""] = CidrIpv6.split("/");
-      if (!isIPv6(address) || !/^\d{1,3}$/.test(length) || Number(length) > 128)
-        throw invalidParameter(`CIDR block ${CidrIpv6} is malformed`);
-      return { peer: { cidrIpv6: CidrIpv6.toLowerCase() }, ...described(Description) };
+      const cidrIpv6 = canonicalIpv6Cidr(CidrIpv6);
+      if (cidrIpv6 === undefined) throw invalidParameter(`CIDR block ${CidrIpv6} is malformed`);
+      return { peer: { cidrIpv6 }, ...described(Description) };
     }),
     ...(permission.UserIdGroupPairs ?? []).map(({ GroupId, GroupName, Description }) => ({
       peer: { groupId: referencedGroup(GroupId, GroupName, group, context) },

@@ -1,25 +1,29 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
+import type { TagSpecification } from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
   cannotDeleteDefaultGroup,
+  defaultGroupNameNotFound,
   dependencyViolation,
   duplicateGroup,
   duplicateRule,
   invalidParameter,
   missingParameter,
+  repeatedRule,
   ruleNotFound,
-  securityGroupNameNotFound,
   securityGroupNotFound,
   securityGroupRuleIdNotFound,
   tooManyRules,
+  unsupportedParameter,
   vpcNotFound,
 } from "../errors.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
-import { peerText, ruleDrafts, sameRule, type PermissionsInput } from "./permissions.ts";
+import { peerText, ruleDrafts, sameRule, type PermissionsInput, type RuleDraft } from "./permissions.ts";
 import {
+  describePermissions,
   describeRule,
   describeSecurityGroup,
   groupNameClaim,
@@ -30,7 +34,7 @@ import {
   type SecurityGroupRecord,
 } from "./security-group.ts";
 
-/** Default quota: rules of one group in each direction. */
+/** Default quota: rules of one group in each direction, for IPv4 and for IPv6; a group as peer counts for both. */
 const rulesPerGroup = 60;
 
 interface RulesPlan {
@@ -38,6 +42,8 @@ interface RulesPlan {
   readonly transaction: Transaction;
   readonly group: SecurityGroupRecord;
   readonly rules: readonly GroupRule[];
+  /** Rules to revoke that were not there. */
+  readonly unknown?: readonly RuleDraft[];
 }
 
 export const securityGroupOperations = {
@@ -47,11 +53,8 @@ export const securityGroupOperations = {
       const vpcId = input.VpcId ?? records.claimed("default-vpc") ?? "";
       const vpc = records.get("vpc", vpcId);
       if (!vpc) throw vpcNotFound([vpcId]);
-      const name = input.GroupName;
-      if (!/^[\x20-\x7e]{1,255}$/.test(name) || name.startsWith("sg-"))
-        throw invalidParameter(`Value (${name}) for parameter GroupName is invalid.`);
-      if (!/^[a-zA-Z0-9. _\-:/()#,@[\]+=&;{}!$*]{1,255}$/.test(input.Description))
-        throw invalidParameter(`Value (${input.Description}) for parameter GroupDescription is invalid.`);
+      const name = checkedName(input.GroupName);
+      checkText("GroupDescription", input.Description);
       onlyTags(["security-group"], input.TagSpecifications);
       if (records.claimed(groupNameClaim(vpc.id, name)) !== undefined) throw duplicateGroup(name, vpc.id);
       const { record, expect, put } = newSecurityGroup(
@@ -86,7 +89,7 @@ export const securityGroupOperations = {
         touches: [{ arn: securityGroupArn(group.id, context), tags: group.tags }],
         transaction: {
           expect: [
-            { exists: records.key("security-group", group.id) },
+            { at: [records.key("security-group", group.id), revisionOf(group, context)] },
             { empty: records.key("member", `${group.id}/`) },
           ],
           delete: [
@@ -143,40 +146,69 @@ interface GroupInput extends PermissionsInput {
   GroupId?: string | undefined;
   GroupName?: string | undefined;
   SecurityGroupRuleIds?: string[] | undefined;
+  TagSpecifications?: TagSpecification[] | undefined;
 }
 
+/** Names end without spaces, as AWS trims them. */
+function checkedName(name: string): string {
+  if (/^sg-/i.test(name)) throw invalidText("GroupName", name, "Group names may not be in the format sg-*.");
+  checkText("GroupName", name);
+  const trimmed = name.trimEnd();
+  if (trimmed.toLowerCase() === "default")
+    throw invalidParameter(`Cannot use reserved security group name: ${name}`);
+  return trimmed;
+}
+
+function checkText(parameter: string, text: string): void {
+  if (/[^ -~]/.test(text))
+    throw invalidText(parameter, text, "Character sets beyond ASCII are not supported.");
+  if (!/^[a-zA-Z0-9. _\-:/()#,@[\]+=&;{}!$*]{1,255}$/.test(text) || text.trim() === "")
+    throw invalidText(
+      parameter,
+      text,
+      "Up to 255 of these characters are allowed: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*",
+    );
+}
+
+const invalidText = (parameter: string, text: string, why: string) =>
+  invalidParameter(`Value (${text}) for parameter ${parameter} is invalid. ${why}`);
+
 function authorize(input: GroupInput, egress: boolean, context: Ec2Context): RulesPlan {
+  if (input.TagSpecifications?.length) throw unsupportedParameter("TagSpecifications");
   const group = groupOf(input, context);
   const added: GroupRule[] = [];
   for (const draft of ruleDrafts(input, group, egress, context)) {
-    if ([...group.rules, ...added].some((rule) => sameRule(rule, draft)))
+    if (added.some((rule) => sameRule(rule, draft))) throw repeatedRule();
+    if (group.rules.some((rule) => sameRule(rule, draft)))
       throw duplicateRule(peerText(draft), draft.fromPort, draft.toPort, draft.protocol);
     added.push({ id: context.newId("sgr"), ...draft });
   }
   const rules = [...group.rules, ...added];
-  if (rules.filter((rule) => rule.egress === egress).length > rulesPerGroup) throw tooManyRules();
+  for (const otherVersion of ["cidr", "cidrIpv6"])
+    if (rules.filter((rule) => rule.egress === egress && !(otherVersion in rule.peer)).length > rulesPerGroup)
+      throw tooManyRules();
   return changeRules(group, rules, added, context);
 }
 
 function revoke(input: GroupInput, egress: boolean, context: Ec2Context): RulesPlan {
   const group = groupOf(input, context);
-  const removed = input.SecurityGroupRuleIds?.length
-    ? input.SecurityGroupRuleIds.map((id) => {
+  const without = (removed: readonly GroupRule[]) => {
+    const kept = group.rules.filter((rule) => !removed.includes(rule));
+    return changeRules(group, kept, [...new Set(removed)], context);
+  };
+  if (input.SecurityGroupRuleIds?.length)
+    return without(
+      input.SecurityGroupRuleIds.map((id) => {
         const rule = group.rules.find((it) => it.id === id && it.egress === egress);
         if (!rule) throw securityGroupRuleIdNotFound(id);
         return rule;
-      })
-    : ruleDrafts(input, group, egress, context).map((draft) => {
-        const rule = group.rules.find((it) => sameRule(it, draft));
-        if (!rule) throw ruleNotFound();
-        return rule;
-      });
-  return changeRules(
-    group,
-    group.rules.filter((rule) => !removed.includes(rule)),
-    removed,
-    context,
-  );
+      }),
+    );
+  const drafts = ruleDrafts(input, group, egress, context);
+  const found = group.rules.filter((rule) => drafts.some((draft) => sameRule(rule, draft)));
+  const unknown = drafts.filter((draft) => !group.rules.some((rule) => sameRule(rule, draft)));
+  if (unknown.length > 0 && !context.records.get("vpc", group.vpcId)?.isDefault) throw ruleNotFound();
+  return { ...without(found), unknown };
 }
 
 /** Writes the group's new rules, and beside them which other groups they name, so that those cannot be deleted. */
@@ -190,24 +222,25 @@ function changeRules(
   const key = records.key("security-group", group.id);
   const before = referencesOf(group.rules, group.id);
   const after = referencesOf(rules, group.id);
+  const added = after.filter((id) => !before.includes(id));
   const reference = (id: string) => records.key("member", `${id}/${group.id}`);
   return {
     touches: [{ arn: securityGroupArn(group.id, context) }],
     transaction: {
       expect: [
-        { at: [key, records.entry("security-group", group.id)?.revision ?? 0] },
-        ...after.map((id) => ({ exists: records.key("security-group", id) })),
+        { at: [key, revisionOf(group, context)] },
+        ...added.map((id) => ({ exists: records.key("security-group", id) })),
       ],
-      put: [
-        { key, value: { ...group, rules } },
-        ...after.filter((id) => !before.includes(id)).map((id) => ({ key: reference(id), value: null })),
-      ],
+      put: [{ key, value: { ...group, rules } }, ...added.map((id) => ({ key: reference(id), value: null }))],
       delete: before.filter((id) => !after.includes(id)).map(reference),
     },
     group,
     rules: changed,
   };
 }
+
+const revisionOf = ({ id }: SecurityGroupRecord, { records }: Ec2Context) =>
+  records.entry("security-group", id)?.revision ?? 0;
 
 const referencesOf = (rules: readonly GroupRule[], own: string): string[] => [
   ...new Set(rules.flatMap(({ peer }) => ("groupId" in peer && peer.groupId !== own ? [peer.groupId] : []))),
@@ -217,9 +250,10 @@ function answerAuthorized({ group, rules }: RulesPlan, context: Ec2Context) {
   return { Return: true, SecurityGroupRules: rules.map((rule) => describeRule(rule, group, context)) };
 }
 
-function answerRevoked({ group, rules }: RulesPlan) {
+function answerRevoked({ group, rules, unknown = [] }: RulesPlan, context: Ec2Context) {
   return {
     Return: true,
+    UnknownIpPermissions: describePermissions(unknown, context),
     RevokedSecurityGroupRules: rules.map((rule) => ({
       SecurityGroupRuleId: rule.id,
       GroupId: group.id,
@@ -240,7 +274,7 @@ function groupOf({ GroupId: id, GroupName: name }: GroupInput, { records }: Ec2C
   if (id === undefined && name === undefined) throw missingParameter("GroupName or GroupId");
   const vpcId = records.claimed("default-vpc") ?? "";
   const named = id ?? records.claimed(groupNameClaim(vpcId, name ?? ""));
-  if (named === undefined) throw securityGroupNameNotFound(name ?? "", vpcId);
+  if (named === undefined) throw defaultGroupNameNotFound(name ?? "", vpcId);
   const group = records.get("security-group", named);
   if (!group) throw securityGroupNotFound([named]);
   return group;

@@ -28,7 +28,9 @@ export interface GroupRule {
 
 export const securityGroupArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:security-group/${id}`;
-export const groupNameClaim = (vpcId: string, name: string) => `security-group-name/${vpcId}/${name}`;
+/** Names differ in more than case. */
+export const groupNameClaim = (vpcId: string, name: string) =>
+  `security-group-name/${vpcId}/${name.toLowerCase()}`;
 
 /** A new group lets everything out and nothing in; the default group also lets its own members in. */
 export function newSecurityGroup(
@@ -75,7 +77,10 @@ export const describeSecurityGroup = (group: SecurityGroupRecord, scope: Scope):
 });
 
 /** Rules with the same protocol and ports are one permission with several peers. */
-function describePermissions(rules: readonly GroupRule[], { accountId }: Scope): IpPermission[] {
+export function describePermissions(
+  rules: readonly Omit<GroupRule, "id">[],
+  { accountId }: Scope,
+): IpPermission[] {
   const alike = Map.groupBy(rules, ({ protocol, fromPort, toPort }) => `${protocol} ${fromPort} ${toPort}`);
   return [...alike.values()].map((same) => {
     const [first] = same;
@@ -121,20 +126,22 @@ export const describeRule = (
   Tags: [],
 });
 
-export const securityGroupFilters = (scope: Scope): FilterTable<SecurityGroupRecord> => ({
+export const securityGroupFilters = (context: SecurityGroupScope): FilterTable<SecurityGroupRecord> => ({
   description: (it) => it.description,
   "group-id": (it) => it.id,
   "group-name": (it) => it.name,
-  "owner-id": () => scope.accountId,
+  "owner-id": () => context.accountId,
   "vpc-id": (it) => it.vpcId,
-  ...permissionFilters("ip-permission", false, scope),
-  ...permissionFilters("egress.ip-permission", true, scope),
+  ...permissionFilters("ip-permission", false, context),
+  ...permissionFilters("egress.ip-permission", true, context),
 });
+
+type SecurityGroupScope = Pick<Ec2Context, "accountId" | "records">;
 
 function permissionFilters(
   prefix: string,
   egress: boolean,
-  { accountId }: Scope,
+  { accountId, records }: SecurityGroupScope,
 ): FilterTable<SecurityGroupRecord> {
   const each = (value: (rule: GroupRule) => string | undefined) => (it: SecurityGroupRecord) =>
     it.rules.filter((rule) => rule.egress === egress).map(value);
@@ -142,7 +149,9 @@ function permissionFilters(
     [`${prefix}.cidr`]: each(({ peer }) => ("cidr" in peer ? peer.cidr : undefined)),
     [`${prefix}.from-port`]: each(({ fromPort }) => String(fromPort)),
     [`${prefix}.group-id`]: each(({ peer }) => ("groupId" in peer ? peer.groupId : undefined)),
-    [`${prefix}.group-name`]: () => undefined,
+    [`${prefix}.group-name`]: each(({ peer }) =>
+      "groupId" in peer ? records.get("security-group", peer.groupId)?.name : undefined,
+    ),
     [`${prefix}.ipv6-cidr`]: each(({ peer }) => ("cidrIpv6" in peer ? peer.cidrIpv6 : undefined)),
     [`${prefix}.prefix-list-id`]: () => undefined,
     [`${prefix}.protocol`]: each(({ protocol }) => protocol),

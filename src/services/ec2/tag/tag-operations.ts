@@ -1,12 +1,13 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { ResourceType } from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
+import { transactionLimits } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { missingParameter, resourceNotFound } from "../errors.ts";
+import { invalidParameter, missingParameter, resourceNotFound } from "../errors.ts";
 import { filtered } from "../filters.ts";
 import { page } from "../pagination.ts";
 import type { Kind } from "../records.ts";
-import { withTags } from "./tag.ts";
+import { withTags, type Tags } from "./tag.ts";
 
 /** Which kind an id's prefix names, and what AWS calls that kind. */
 const taggable: Readonly<Record<string, { kind: Kind; type: ResourceType }>> = {
@@ -20,11 +21,16 @@ const taggable: Readonly<Record<string, { kind: Kind; type: ResourceType }>> = {
   vpc: { kind: "vpc", type: "vpc" },
 };
 
+/** How many resources one request may tag: it is one transaction. */
+const mostResources = transactionLimits.entries;
+
 interface DescribedTag {
   readonly id: string;
   readonly type: ResourceType;
   readonly key: string;
   readonly value: string;
+  /** The same, for `tag:KEY`. */
+  readonly tags: Tags;
 }
 
 export const tagOperations = {
@@ -33,7 +39,10 @@ export const tagOperations = {
       const { records, region, accountId } = context;
       if (ids.length === 0) throw missingParameter("ResourceIdSet");
       if (tags.length === 0) throw missingParameter("TagSet");
-      const resources = [...new Set(ids)].map((id) => {
+      const different = [...new Set(ids)];
+      if (different.length > mostResources)
+        throw invalidParameter(`One request may tag up to ${mostResources} resources here.`);
+      const resources = different.map((id) => {
         const known = taggable[id.slice(0, id.lastIndexOf("-"))];
         const entry = known && records.entry(known.kind, id);
         if (!entry || !("tags" in entry.value)) throw resourceNotFound(id);
@@ -58,18 +67,21 @@ export const tagOperations = {
   DescribeTags: {
     resolve(input, { records }) {
       const all = Object.values(taggable).flatMap(({ kind, type }) =>
-        records
-          .all(kind)
-          .flatMap(({ id, tags }) =>
-            Object.entries(tags).map(([key, value]): DescribedTag => ({ id, type, key, value })),
-          ),
+        records.all(kind).flatMap(({ id, tags }) =>
+          Object.entries(tags).map(([key, value]): DescribedTag => ({
+            id,
+            type,
+            key,
+            value,
+            tags: { [key]: value },
+          })),
+        ),
       );
       const matching = filtered(all, input.Filters, {
         key: (it) => it.key,
         "resource-id": (it) => it.id,
         "resource-type": (it) => it.type,
         value: (it) => it.value,
-        tag: () => undefined,
       });
       const order = ({ id, key }: DescribedTag) => `${id} ${key}`;
       const sorted = matching.toSorted((a, b) => (order(a) < order(b) ? -1 : 1));

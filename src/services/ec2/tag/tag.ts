@@ -31,22 +31,25 @@ export const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } a
 
 /** `tags` with `more` written over them. */
 export function withTags(tags: Tags, more: readonly Tag[] | undefined): Tags {
-  const result: Record<string, string> = { ...tags };
+  const result = new Map(Object.entries(tags));
   const seen = new Set<string>();
   for (const { Key: key, Value: value = "" } of more ?? []) {
-    if (!key || key.length > tagLimits.keyLength)
+    if (!key || characters(key) > tagLimits.keyLength)
       throw invalidParameter(
         `Tag key exceeds the maximum length of ${tagLimits.keyLength} characters, or is empty`,
       );
-    if (value.length > tagLimits.valueLength)
+    if (characters(value) > tagLimits.valueLength)
       throw invalidParameter(`Tag value exceeds the maximum length of ${tagLimits.valueLength} characters`);
     if (key.toLowerCase().startsWith("aws:"))
       throw invalidParameter("Tag keys starting with 'aws:' are reserved for internal use");
     if (seen.has(key)) throw invalidParameter(`Duplicate tag key '${key}' specified.`);
     seen.add(key);
-    result[key] = value;
+    result.set(key, value);
   }
-  if (Object.keys(result).length > tagLimits.perResource)
+  if (result.size > tagLimits.perResource)
     throw new ApiError("TagLimitExceeded", "You have reached the maximum number of tags for a resource.");
-  return result;
+  return Object.fromEntries(result);
 }
+
+/** Unicode characters, not UTF-16 units. */
+const characters = (text: string) => Array.from(text).length;
