@@ -13,15 +13,23 @@ export interface TestFiles {
   /** How many files at once. */
   readonly concurrency: number;
   /** A single test that takes longer fails. */
-  readonly timeoutMs: number;
+  readonly testMs: number;
+  /** Files that have not ended by then, all together, are ended and have failed: one that hangs must not hold up the rest. */
+  readonly limitMs: number;
 }
 
 /** Runs the files with node's own runner, a process for each, and prints each test as it ends, with what a failed one said. */
-export const runTests = async ({ patterns, concurrency, timeoutMs }: TestFiles): Promise<Tally> => {
+export const runTests = async ({ patterns, concurrency, testMs, limitMs }: TestFiles): Promise<Tally> => {
   const files = globSync([...patterns], { cwd: checkout }).toSorted();
   let tally = noTests;
   if (files.length === 0) return tally;
-  const stream = run({ files, cwd: checkout, concurrency, timeout: timeoutMs });
+  const stream = run({
+    files,
+    cwd: checkout,
+    concurrency,
+    timeout: testMs,
+    signal: AbortSignal.timeout(limitMs),
+  });
   for await (const event of stream) {
     if (event.type === "test:pass" || event.type === "test:fail") {
       const outcome = event.type === "test:pass" ? "pass" : "fail";

@@ -9,6 +9,8 @@ export const command: Command = {
   async run() {
     requireRoot("to make the machines and networks that are tested");
     const day = 24 * 3600 * 1000;
-    return concluded([await runTests({ patterns: ["tests/**/*.soak.ts"], concurrency: 1, timeoutMs: day })]);
+    return concluded([
+      await runTests({ patterns: ["tests/**/*.soak.ts"], concurrency: 1, testMs: day, limitMs: 3 * day }),
+    ]);
   },
 };

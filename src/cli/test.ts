@@ -31,10 +31,17 @@ ${cacheDirUsage}`,
 };
 
 export const unitTests = (): Promise<Tally> =>
-  runTests({ patterns: ["src/**/*.test.ts"], concurrency: availableParallelism(), timeoutMs: 120_000 });
+  runTests({
+    patterns: ["src/**/*.test.ts"],
+    concurrency: availableParallelism(),
+    testMs: minute,
+    limitMs: 8 * minute,
+  });
 
 const systemTests = (): Promise<Tally> =>
-  runTests({ patterns: ["tests/**/*.test.ts"], concurrency: 1, timeoutMs: 600_000 });
+  runTests({ patterns: ["tests/**/*.test.ts"], concurrency: 1, testMs: 10 * minute, limitMs: 26 * minute });
+
+const minute = 60_000;
 
 /** Prints the counts, last of all, and answers the exit code. */
 export const concluded = (tallies: readonly Tally[]): number => {
