@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { run } from "#drivers/linux/commands.ts";
 import {
+  accept,
   bind,
   check,
   connect,
@@ -67,6 +68,24 @@ export const dialed = (namespace: string | undefined, to: string, port: number):
     check(`connect ${to}`, connect(fd, name, name.length));
     return fd;
   });
+
+/** How many connections a second can be made to a listening socket of this process and closed again. */
+export const connectionRate = (
+  namespace: string,
+  to: string,
+  port: number,
+  listener: number,
+  count: number,
+): number => {
+  const start = performance.now();
+  for (let n = 0; n < count; n++) {
+    const fd = dialed(namespace, to, port);
+    const other = check("accept", accept(listener, null, null));
+    closeSync(fd);
+    closeSync(other);
+  }
+  return (count * 1000) / (performance.now() - start);
+};
 
 export const sendDatagram = (
   namespace: string | undefined,

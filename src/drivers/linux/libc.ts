@@ -24,6 +24,10 @@ export const listen: (fd: number, backlog: number) => number = libc.func("int li
 export const prctl: (option: number, a: number, b: number, c: number, d: number) => number = libc.func(
   "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
 );
+/** The connecting side's address is not wanted: both are null. */
+export const accept: (fd: number, address: null, size: null) => number = libc.func(
+  "int accept(int fd, void *address, void *size)",
+);
 export const shutdown: (fd: number, how: number) => number = libc.func("int shutdown(int fd, int how)");
 export const sendmsg: (fd: number, message: Buffer, flags: number) => number = libc.func(
   "long sendmsg(int fd, const void *message, int flags)",
