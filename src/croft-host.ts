@@ -1,7 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "./clock.ts";
 import { hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
@@ -20,11 +17,11 @@ import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { Ec2Records, ec2Indexes } from "./services/ec2/records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { hostRecord, promisableMiB, reportImage } from "./services/host/host-reports.ts";
-import { hostLease } from "./services/host/host.ts";
+import { ownHostId } from "./services/host/host-id.ts";
+import { renewLease, reporter } from "./services/host/presence.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { startFeed } from "./store/feed.ts";
 import { connectStore } from "./store/socket/connect-store.ts";
-import type { Store } from "./store/store.ts";
 
 /** The hands on this machine: its drivers, and the reconcilers of the records that live here. */
 export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptions): Promise<void> {
@@ -119,47 +116,5 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     for (const id of await machines.list()) if (!records.get("instance", id)) await machines.remove(id);
     for (const id of (await networks.observe()).keys())
       if (!records.get("vpc", id)) await networks.apply(id, new Map());
-  }
-}
-
-/** Made once; the store's records name this machine by it. */
-function ownHostId(file: string): string {
-  if (!existsSync(file))
-    writeFileSync(file, `host-0${randomBytes(8).toString("hex")}\n`, { flag: "wx", flush: true });
-  return readFileSync(file, "utf8").trim();
-}
-
-/** Commits at once, and once more when asked again meanwhile. */
-function reporter(commit: () => Promise<unknown>, log: (line: string) => void): () => void {
-  let running = false;
-  let again = false;
-  return function report() {
-    if (running) {
-      again = true;
-      return;
-    }
-    running = true;
-    commit()
-      .catch((error: unknown) => log(`report: ${String(error)}`))
-      .finally(() => {
-        running = false;
-        if (!again) return;
-        again = false;
-        report();
-      });
-  };
-}
-
-async function renewLease(
-  store: Store,
-  hostId: string,
-  signal: AbortSignal,
-  log: (line: string) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await store
-      .acquire(hostLease.name(hostId), hostId, hostLease.ttlMs)
-      .catch((error: unknown) => log(`lease: ${String(error)}`));
-    await delay(hostLease.renewMs, undefined, { signal }).catch(() => {});
   }
 }

@@ -17,8 +17,8 @@ import type { PublicAddressRecord } from "../network-interface/network-interface
 import { placeInstances } from "./capacity.ts";
 import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
 import { describeCheck, instanceCheck, systemCheck } from "./status-checks.ts";
+import { describeReservations } from "./describe-instance.ts";
 import {
-  describeReservations,
   describeState,
   instanceAllows,
   instanceArn,

@@ -3,9 +3,9 @@ import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry } from "#store/store.ts";
 import type { Ec2Records } from "../records.ts";
 import { fitsHost } from "./capacity.ts";
+import { runTokenClaim } from "./client-token.ts";
 import { reasons, type InstanceRecord, type InstanceSo, type TransitionReason } from "./instance.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
-import { runTokenClaim } from "./run-instances.ts";
 
 export interface InstanceHost {
   readonly hostId: string;

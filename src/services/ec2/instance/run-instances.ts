@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import type { RunInstancesCommandInput, RunInstancesCommandOutput } from "@aws-sdk/client-ec2";
 import type { Operation, OperationPlan } from "#api/operation.ts";
-import { transactionLimits, type Expectation, type Transaction } from "#store/store.ts";
+import { transactionLimits, type Expectation } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import {
-  idempotentMismatch,
   imageNotFound,
   instanceLimitExceeded,
   instanceTypesNotFound,
@@ -19,7 +17,9 @@ import type { PublicAddressRecord } from "../network-interface/network-interface
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
 import { placeInstances } from "./capacity.ts";
-import { describeReservations, instanceArn, type InstanceRecord } from "./instance.ts";
+import { describeReservations } from "./describe-instance.ts";
+import { instanceArn, type InstanceRecord } from "./instance.ts";
+import { launchedWith, withClientToken } from "./client-token.ts";
 import { checkedUserData, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
 import { chooseNetwork, newAddresses, newInterface } from "./launch-network.ts";
 
@@ -182,39 +182,3 @@ function userDataOf({ UserData }: RunInstancesCommandInput) {
   const userData = checkedUserData(UserData);
   return userData === undefined ? {} : { userData };
 }
-
-interface TokenClaim {
-  readonly request: string;
-  readonly reservationId: string;
-}
-
-/** The reservation that this token made before; the same token with another request is refused. */
-function launchedWith(token: string, input: RunInstancesCommandInput, { records }: Ec2Context) {
-  if (!/^[\x21-\x7e]{1,64}$/.test(token))
-    throw invalidParameter(
-      `Invalid value '${token}' for clientToken: up to 64 ASCII characters are allowed.`,
-    );
-  const claim = records.claim<TokenClaim>(runTokenClaim(token));
-  if (!claim) return undefined;
-  if (claim.request !== digest(input)) throw idempotentMismatch();
-  return claim.reservationId;
-}
-
-function withClientToken(
-  transaction: Required<Pick<Transaction, "expect" | "put">>,
-  input: RunInstancesCommandInput,
-  reservationId: string,
-  { records }: Ec2Context,
-): Transaction {
-  if (!input.ClientToken) return transaction;
-  const key = records.key("claim", runTokenClaim(input.ClientToken));
-  const value: TokenClaim = { request: digest(input), reservationId };
-  return {
-    expect: [...transaction.expect, { absent: key }],
-    put: [...transaction.put, { key, value }],
-  };
-}
-
-export const runTokenClaim = (token: string) => `client-token/RunInstances/${token}`;
-const digest = ({ DryRun: _, ...input }: RunInstancesCommandInput) =>
-  createHash("sha256").update(JSON.stringify(input)).digest("hex");

@@ -1,0 +1,193 @@
+import type {
+  Instance,
+  InstanceBlockDeviceMapping,
+  InstanceNetworkInterface,
+  Monitoring,
+  Reservation,
+  StateReason,
+} from "@aws-sdk/client-ec2";
+import { zoneId } from "../availability-zone/availability-zone.ts";
+import {
+  describeAssociation,
+  describeGroups,
+  privateDnsName,
+  publicDnsName,
+  type NetworkInterfaceRecord,
+} from "../network-interface/network-interface.ts";
+import type { Ec2Records, Scope } from "../records.ts";
+import { describeTags } from "../tag/tag.ts";
+import { attachmentState } from "../volume/volume.ts";
+import {
+  describeState,
+  instanceState,
+  reasons,
+  type InstanceRecord,
+  type MetadataOptions,
+  type TransitionReason,
+} from "./instance.ts";
+
+/** Instances launched together, in launch order. */
+export function describeReservations(
+  instances: readonly InstanceRecord[],
+  records: Ec2Records,
+  scope: Scope,
+): Reservation[] {
+  const together = Map.groupBy(instances, (it) => it.reservationId);
+  return [...together].map(([ReservationId, members]) => ({
+    ReservationId,
+    OwnerId: scope.accountId,
+    Groups: [],
+    Instances: members
+      .toSorted((a, b) => a.launchIndex - b.launchIndex)
+      .map((it) => describeInstance(it, records, scope)),
+  }));
+}
+
+function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: Scope): Instance {
+  const interfaces = records
+    .interfacesOf(instance.id)
+    .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
+  const primary = interfaces[0];
+  const publicAddress = primary && records.publicAddressOf(primary.id)?.id;
+  const state = instanceState(instance);
+  const reason = state === "running" || state === "pending" ? undefined : shownReason(instance);
+  return {
+    InstanceId: instance.id,
+    ImageId: instance.imageId,
+    InstanceType: instance.type,
+    State: describeState(state),
+    StateTransitionReason: reason ? transitionText(reason, instance) : "",
+    StateReason: reason && describeReason(reason),
+    AmiLaunchIndex: instance.launchIndex,
+    LaunchTime: new Date(instance.launchedAt),
+    ClientToken: instance.clientToken,
+    KeyName: instance.keyName,
+    Placement: {
+      AvailabilityZone: instance.zone,
+      AvailabilityZoneId: zoneId(scope.region, instance.zone),
+      GroupName: "",
+      Tenancy: "default",
+    },
+    Monitoring: describeMonitoring(instance),
+    Architecture: instance.architecture,
+    Hypervisor: "xen",
+    VirtualizationType: "hvm",
+    EnaSupport: true,
+    EbsOptimized: instance.ebsOptimized,
+    BootMode: "uefi-preferred",
+    CurrentInstanceBootMode: "legacy-bios",
+    PlatformDetails: "Linux/UNIX",
+    UsageOperation: "RunInstances",
+    UsageOperationUpdateTime: new Date(instance.createdAt),
+    ProductCodes: [],
+    CpuOptions: { CoreCount: instance.cpus, ThreadsPerCore: 1 },
+    CapacityReservationSpecification: { CapacityReservationPreference: "open" },
+    HibernationOptions: { Configured: false },
+    EnclaveOptions: { Enabled: false },
+    MaintenanceOptions: { AutoRecovery: "default", RebootMigration: "default" },
+    PrivateDnsNameOptions: {
+      HostnameType: "ip-name",
+      EnableResourceNameDnsARecord: false,
+      EnableResourceNameDnsAAAARecord: false,
+    },
+    MetadataOptions: describeMetadataOptions(instance.metadataOptions),
+    RootDeviceName: instance.rootDevice,
+    RootDeviceType: "ebs",
+    BlockDeviceMappings: describeBlockDevices(instance, records),
+    ...(primary && {
+      VpcId: instance.vpcId,
+      SubnetId: instance.subnetId,
+      PrivateIpAddress: primary.address,
+      SourceDestCheck: primary.sourceDestCheck,
+    }),
+    PrivateDnsName: primary ? privateDnsName(primary.address, scope.region) : "",
+    PublicDnsName: publicAddress === undefined ? "" : publicDnsName(publicAddress, scope.region),
+    PublicIpAddress: publicAddress,
+    SecurityGroups: primary ? describeGroups(primary, records) : [],
+    NetworkInterfaces: interfaces.map((it) => describeInterface(it, records, scope)),
+    Tags: describeTags(instance.tags),
+  };
+}
+
+const describeMetadataOptions = (options: MetadataOptions) => ({
+  State: "applied" as const,
+  HttpTokens: options.tokens,
+  HttpPutResponseHopLimit: options.hopLimit,
+  HttpEndpoint: options.enabled ? ("enabled" as const) : ("disabled" as const),
+  HttpProtocolIpv6: "disabled" as const,
+  InstanceMetadataTags: options.tags ? ("enabled" as const) : ("disabled" as const),
+});
+
+const describeBlockDevices = (instance: InstanceRecord, records: Ec2Records): InstanceBlockDeviceMapping[] =>
+  records
+    .volumesOf(instance.id)
+    .flatMap((volume) =>
+      volume.attachment
+        ? [
+            {
+              DeviceName: volume.attachment.device,
+              Ebs: {
+                VolumeId: volume.id,
+                Status: attachmentState(volume),
+                AttachTime: new Date(volume.attachment.attachedAt),
+                DeleteOnTermination: volume.attachment.deleteOnTermination,
+              },
+            },
+          ]
+        : [],
+    )
+    .toSorted((a, b) => (a.DeviceName < b.DeviceName ? -1 : 1));
+
+/** Why it is, or is becoming, what it is. */
+const shownReason = ({ wanted, so }: InstanceRecord): TransitionReason | undefined =>
+  so.generation === wanted.generation ? (so.reason ?? wanted.reason) : wanted.reason;
+
+const describeReason = ({ code, message }: TransitionReason): StateReason => ({
+  Code: code,
+  Message: message,
+});
+
+function transitionText(reason: TransitionReason, { so }: InstanceRecord): string {
+  const at = so.since === undefined ? "" : ` (${so.since.slice(0, 19).replace("T", " ")} GMT)`;
+  return reason.code === reasons.userStopped.code ? `User initiated${at}` : reason.message;
+}
+
+function describeInterface(
+  it: NetworkInterfaceRecord,
+  records: Ec2Records,
+  scope: Scope,
+): InstanceNetworkInterface {
+  const association = describeAssociation(it, records, scope);
+  const privateName = privateDnsName(it.address, scope.region);
+  return {
+    NetworkInterfaceId: it.id,
+    InterfaceType: "interface",
+    Status: "in-use",
+    Description: it.description,
+    OwnerId: scope.accountId,
+    VpcId: it.vpcId,
+    SubnetId: it.subnetId,
+    MacAddress: it.mac,
+    PrivateIpAddress: it.address,
+    PrivateDnsName: privateName,
+    SourceDestCheck: it.sourceDestCheck,
+    Groups: describeGroups(it, records),
+    Association: association,
+    PrivateIpAddresses: [
+      { Primary: true, PrivateIpAddress: it.address, PrivateDnsName: privateName, Association: association },
+    ],
+    Ipv6Addresses: [],
+    Attachment: it.attachment && {
+      AttachmentId: it.attachment.id,
+      AttachTime: new Date(it.attachment.attachedAt),
+      DeviceIndex: it.attachment.deviceIndex,
+      NetworkCardIndex: 0,
+      DeleteOnTermination: it.attachment.deleteOnTermination,
+      Status: it.so.ready ? "attached" : "attaching",
+    },
+  };
+}
+
+const describeMonitoring = ({ monitoring }: InstanceRecord): Monitoring => ({
+  State: monitoring ? "enabled" : "disabled",
+});

@@ -1,0 +1,39 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Store } from "#store/store.ts";
+import { hostLease } from "./host.ts";
+
+/** Commits at once, and once more when asked again meanwhile. */
+export function reporter(commit: () => Promise<unknown>, log: (line: string) => void): () => void {
+  let running = false;
+  let again = false;
+  return function report() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    commit()
+      .catch((error: unknown) => log(`report: ${String(error)}`))
+      .finally(() => {
+        running = false;
+        if (!again) return;
+        again = false;
+        report();
+      });
+  };
+}
+
+/** Until `signal` aborts. */
+export async function renewLease(
+  store: Store,
+  hostId: string,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    await store
+      .acquire(hostLease.name(hostId), hostId, hostLease.ttlMs)
+      .catch((error: unknown) => log(`lease: ${String(error)}`));
+    await delay(hostLease.renewMs, undefined, { signal }).catch(() => {});
+  }
+}
