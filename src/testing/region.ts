@@ -1,5 +1,5 @@
 import type { TestContext } from "node:test";
-import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import { EC2, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import { apiChain, served } from "#api/chain.ts";
 import { verifySignature } from "#auth/verify-signature.ts";
 import { systemClock } from "#clock.ts";
@@ -140,7 +140,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     credentials,
     maxAttempts: 1,
   } satisfies EC2ClientConfig;
-  const client = new EC2Client(clientConfig);
+  const client = new EC2(clientConfig);
   t.after(async () => {
     client.destroy();
     await api.close();

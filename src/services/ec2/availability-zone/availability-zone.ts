@@ -12,5 +12,5 @@ function shortName(region: string): string {
   const direction = (parts.at(-2) ?? "").replaceAll(/(north|south|east|west|central)/g, (word) =>
     word.charAt(0),
   );
-  return `${parts.slice(0, -2).join("")}${direction}${number}`;
+  return `${parts.slice(0, -2).join("").replace("gov", "g")}${direction}${number}`;
 }

@@ -7,18 +7,16 @@ import { describeImage, imageFilters, imageOwner, type ImageRecord } from "./ima
 
 export const imageOperations = {
   DescribeImages: {
-    resolve: (input, context) =>
-      describe(
-        input.Owners?.length && !ownedByAmazon(input.Owners) ? [] : context.records.all("image"),
-        input,
-        {
-          ids: input.ImageIds,
-          parameter: "imageIds",
-          missing: imageNotFound,
-          filters: imageFilters,
-          bounds: { min: 1, max: 1000 },
-        },
-      ),
+    resolve(input, context) {
+      const asked = ownedByAmazon(input.Owners) && forEveryone(input.ExecutableUsers);
+      return describe(asked ? context.records.all("image") : [], input, {
+        ids: asked ? input.ImageIds : undefined,
+        parameter: "imageIds",
+        missing: imageNotFound,
+        filters: imageFilters,
+        bounds: { min: 1, max: 1000 },
+      });
+    },
     answer: ({ items, nextToken }: { items: readonly ImageRecord[]; nextToken?: string }) => ({
       Images: items.map(describeImage),
       NextToken: nextToken,
@@ -26,5 +24,7 @@ export const imageOperations = {
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-const ownedByAmazon = (owners: readonly string[]) =>
-  owners.some((owner) => owner === imageOwner.alias || owner === imageOwner.id);
+/** All images are Amazon's, and public. */
+const ownedByAmazon = (owners: readonly string[] | undefined) =>
+  !owners?.length || owners.some((owner) => owner === imageOwner.alias || owner === imageOwner.id);
+const forEveryone = (users: readonly string[] | undefined) => !users?.length || users.includes("all");
