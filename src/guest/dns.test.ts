@@ -11,6 +11,7 @@ import type { DnsForwarder, ForwarderLimits, Resolver } from "./dns-forwarder.ts
 import { encodeName, parseQuery } from "./dns-message.ts";
 import type { Transport } from "./dns-message.ts";
 import { answerDns } from "./dns.ts";
+import { loopback } from "./loopback-sockets.ts";
 import { networkView } from "./network-view.ts";
 import { sampleInterface, sampleNetwork } from "./sample-network.ts";
 
@@ -173,7 +174,7 @@ describe("DNS of everything else", () => {
     const greedy = Array.from({ length: 3 }, () => timed(forwarder.ask(asked, "10.0.1.5", "udp")));
     const other = timed(forwarder.ask(asked, "10.0.1.6", "udp"));
     const [first, second, third, others] = await Promise.all([...greedy, other]);
-    assert.ok(third !== undefined && third < 100, "refused at once");
+    assert.ok(third !== undefined && first !== undefined && third < first, "refused at once");
     for (const waited of [first, second, others])
       assert.ok(waited !== undefined && waited > 150, "was asked");
     assert.ok((await timed(forwarder.ask(asked, "10.0.1.5", "udp"))) > 150, "and may ask again afterwards");
@@ -236,7 +237,7 @@ const fakeResolver = async (answer: (asked: Buffer) => Buffer | Buffer[] | undef
   };
   const udp = createSocket("udp4", (message: Buffer, from: RemoteInfo) => {
     for (const reply of answersTo(message, "udp")) udp.send(reply, from.port, from.address);
-  }).bind(0, "127.0.0.1");
+  }).bind(0, loopback);
   await once(udp, "listening");
   const { port } = udp.address();
   const tcp = createServer((socket) => {
@@ -247,9 +248,9 @@ const fakeResolver = async (answer: (asked: Buffer) => Buffer | Buffer[] | undef
         for (const reply of answersTo(message, "tcp")) socket.write(encodeFrame(reply));
       }),
     );
-  }).listen(port, "127.0.0.1");
+  }).listen(port, loopback);
   await once(tcp, "listening");
-  const resolver: Resolver = { address: "127.0.0.1", port };
+  const resolver: Resolver = { address: loopback, port };
   return {
     resolver,
     asked,

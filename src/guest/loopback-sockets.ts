@@ -6,7 +6,10 @@ import { guestSockets } from "./guest-snapshot.ts";
 
 export type ServicePorts = Readonly<Record<(typeof guestSockets)[number]["name"], number>>;
 
-/** For tests without privileges: the sockets of `guestSockets` on 127.0.0.1, at `ports` instead of the well-known ones. */
+/** This process's own: what listens or connects on 127.0.0.1 meanwhile takes no port of it. */
+export const loopback = `127.83.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+
+/** For tests without privileges: the sockets of `guestSockets` on `loopback`, at `ports` instead of the well-known ones. */
 export const openLoopbackSockets = (ports: ServicePorts): number[] =>
   guestSockets.map(({ name, type }) => {
     const fd = check(
@@ -16,7 +19,7 @@ export const openLoopbackSockets = (ports: ServicePorts): number[] =>
     const address = Buffer.alloc(16);
     address.writeUInt16LE(AF_INET, 0);
     address.writeUInt16BE(ports[name], 2);
-    address.set([127, 0, 0, 1], 4);
+    address.set(loopback.split(".").map(Number), 4);
     check(`bind ${name}`, bind(fd, address, address.length));
     if (type === "tcp") check("listen", listen(fd, 16));
     return fd;
@@ -33,7 +36,7 @@ export const freePorts = async (): Promise<ServicePorts> => ({
 });
 
 const freeUdpPort = async (): Promise<number> => {
-  const probe = createSocket("udp4").bind(0, "127.0.0.1");
+  const probe = createSocket("udp4").bind(0, loopback);
   await once(probe, "listening");
   const { port } = probe.address();
   await new Promise<void>((resolve) => probe.close(resolve));
@@ -41,7 +44,7 @@ const freeUdpPort = async (): Promise<number> => {
 };
 
 const freeTcpPort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1");
+  const probe = createServer().listen(0, loopback);
   await once(probe, "listening");
   const address = probe.address();
   await new Promise((resolve) => probe.close(resolve));
