@@ -85,8 +85,8 @@ function operationOf({ operations, wire }: ServedService, name: string): AnyOper
 }
 type AnyOperation = Operation<object, object, object>;
 
-/** A commit that loses a race is resolved anew, against what the winner wrote. */
-const attempts = 10;
+/** A commit that loses a race is resolved anew, against what the winner wrote: a hundred at once all get their turn. */
+const attempts = 100;
 
 async function perform(
   operation: AnyOperation,

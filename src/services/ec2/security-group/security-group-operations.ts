@@ -39,7 +39,7 @@ const rulesPerGroup = 60;
 
 interface RulesPlan {
   readonly touches: readonly { arn: string }[];
-  readonly transaction: Transaction;
+  readonly transaction?: Transaction;
   readonly group: SecurityGroupRecord;
   readonly rules: readonly GroupRule[];
   /** Rules to revoke that were not there. */
@@ -219,13 +219,15 @@ function changeRules(
   context: Ec2Context,
 ): RulesPlan {
   const { records } = context;
+  const touches = [{ arn: securityGroupArn(group.id, context) }];
+  if (changed.length === 0) return { touches, group, rules: changed };
   const key = records.key("security-group", group.id);
   const before = referencesOf(group.rules, group.id);
   const after = referencesOf(rules, group.id);
   const added = after.filter((id) => !before.includes(id));
   const reference = (id: string) => records.key("member", `${id}/${group.id}`);
   return {
-    touches: [{ arn: securityGroupArn(group.id, context) }],
+    touches,
     transaction: {
       expect: [
         { at: [key, revisionOf(group, context)] },
