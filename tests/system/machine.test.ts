@@ -13,6 +13,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { machineConformance } from "#drivers/machine/machine-conformance.ts";
 import type { MachinePort, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { runsGuest } from "#drivers/machine/qemu/acceleration.ts";
+import { isAlive, startedWith } from "#drivers/machine/qemu/host-process.ts";
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
@@ -21,11 +22,13 @@ import { bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
 const name = `croft-test-${process.pid}`;
 const scratch = mkdtempSync(join(tmpdir(), "croft-machine-"));
 const directory = join(scratch, "machines");
+const warnings: string[] = [];
 const options = {
   directory,
   uids: { first: 0x5000_0000, count: 8 },
   cgroup: name,
   acceleration: "tcg",
+  warn: (message: string) => void warnings.push(message),
 } as const;
 let disks: DiskDriver;
 let driver: QemuMachines;
@@ -74,6 +77,12 @@ const lifeOf = (id: string) => {
 const pidOf = (id: string): number => lifeOf(id).process.pid;
 const uidOf = (id: string) => readRecord(join(directory, id))?.uid;
 const kill = async (id: string): Promise<void> => void process.kill(pidOf(id), "SIGKILL");
+
+/** What the machine's process has open: paths, or kinds. */
+const heldBy = (id: string): string[] => {
+  const fds = `/proc/${pidOf(id)}/fd`;
+  return readdirSync(fds).map((fd) => readlinkSync(join(fds, fd)).replace(/:\[.*/, ""));
+};
 
 const until = async (condition: () => Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + 20_000;
@@ -136,8 +145,7 @@ describe("a QEMU machine", () => {
   });
 
   test("holds what it was handed, and nothing else of ours", async () => {
-    const fds = `/proc/${pidOf("i-jail")}/fd`;
-    const held = readdirSync(fds).map((fd) => readlinkSync(join(fds, fd)).replace(/:\[.*/, ""));
+    const held = heldBy("i-jail");
     const disk = diskOf(0);
     const stderr = join(directory, "i-jail", "stderr");
     const allowed = new Set(["/dev/null", "/dev/urandom", stderr, disk.path, String(disk.backing), "socket"]);
@@ -164,7 +172,8 @@ describe("a QEMU machine", () => {
     await Promise.all([driver.remove("i-other"), driver.remove("i-next")]);
   });
 
-  test("is limited by a control group, which goes with it", async () => {
+  test("is limited by a control group, which goes with it", async (t) => {
+    if (warnings.length > 0) return t.skip(warnings.join("; "));
     await driver.ensure(specOf("i-group"));
     const groups = readFileSync(`/proc/${pidOf("i-group")}/cgroup`, "utf8");
     assert.match(groups, new RegExp(`/${name}/i-group$`, "m"));
@@ -176,7 +185,7 @@ describe("a QEMU machine", () => {
     await driver.ensure(specOf("i-holder"));
     await assert.rejects(driver.ensure(specOf("i-thief")), /i-thief does not start: .*lock/s);
     assert.deepEqual(await driver.observe("i-thief"), { state: "off", how: "absent" });
-    assert.deepEqual(await driver.observe("i-holder"), { state: "running", booted: false });
+    assert.equal((await driver.observe("i-holder")).state, "running");
     await Promise.all([driver.remove("i-thief"), driver.remove("i-holder")]);
   });
 
@@ -231,14 +240,14 @@ describe("a QEMU machine", () => {
     await assert.rejects(driver.remove(".."), /not a machine's id/);
   });
 
-  test("that hangs is stopped all the same, within two seconds", async () => {
+  test("that hangs is stopped all the same, within five seconds", async () => {
     await driver.ensure(specOf("i-hung"));
-    const pid = pidOf("i-hung");
-    process.kill(pid, "SIGSTOP");
+    const { process: qemu } = lifeOf("i-hung");
+    process.kill(qemu.pid, "SIGSTOP");
     const started = performance.now();
     await driver.stop("i-hung");
-    assert.ok(performance.now() - started < 2000);
-    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    assert.ok(performance.now() - started < 5000);
+    assert.equal(isAlive(qemu), false);
     await driver.remove("i-hung");
   });
 });
@@ -275,7 +284,7 @@ describe("the next driver", () => {
     await driver.ensure({ ...specOf("i-off"), disks: [diskOf(1)] });
     await driver.ensure(specOf("i-kept"));
     await until(() => prompted("i-off"));
-    const pid = pidOf("i-off");
+    const { process: qemu } = lifeOf("i-off");
     // The button is pressed with the driver's last breath.
     await driver.pressPower("i-off");
     await reopen(async () => {
@@ -285,9 +294,39 @@ describe("the next driver", () => {
     assert.deepEqual(await driver.observe("i-off"), { state: "off", how: "powered-off" });
     const state = await driver.observe("i-kept");
     assert.ok(state.state === "off" && state.how === "died");
-    assert.throws(() => process.kill(pid, 0), /ESRCH/, "its process is ended");
+    assert.equal(isAlive(qemu), false, "its process is ended");
     await driver.stop("i-kept");
     assert.deepEqual(await driver.observe("i-kept"), { state: "off", how: "absent" });
+  });
+
+  test("finds a machine or none, never half of one, wherever its predecessor was killed while it started one", async () => {
+    const place = join(directory, "i-kept");
+    const outcomes: string[] = [];
+    for (let ms = 20; !outcomes.includes("running"); ms *= 1.25) {
+      assert.ok(ms < 20_000, "it never got so far");
+      await driver.remove("i-kept");
+      await reopen(async () => {
+        const script = join(import.meta.dirname, "killed-driver.ts");
+        const words = [options, specOf("i-kept"), ms].map((word) => JSON.stringify(word));
+        const predecessor = spawn(process.execPath, [script, ...words], {
+          stdio: ["ignore", "inherit", "inherit", "pipe"],
+        });
+        assert.deepEqual(await once(predecessor, "exit"), [null, "SIGKILL"]);
+      });
+      const state = await driver.observe("i-kept");
+      const processes = startedWith(`CROFT_MACHINE=${place}`);
+      if (state.state === "running") {
+        assert.deepEqual(processes, [lifeOf("i-kept").process]);
+        assert.ok(!heldBy("i-kept").includes("pipe"), "it did not inherit what its driver inherited");
+      } else {
+        assert.deepEqual(state, { state: "off", how: "absent" });
+        assert.deepEqual(processes, []);
+      }
+      outcomes.push(state.state);
+      await driver.ensure(specOf("i-kept"));
+      assert.equal((await driver.observe("i-kept")).state, "running");
+    }
+    assert.ok(outcomes.includes("off"), outcomes.join());
   });
 
   test("undoes a start that the last driver's death cut short", async () => {
@@ -301,10 +340,10 @@ describe("the next driver", () => {
 
   test("destroys every machine, running or not, and leaves no process, group or file", async () => {
     await driver.ensure(specOf("i-kept"));
-    const pid = pidOf("i-kept");
+    const { process: qemu } = lifeOf("i-kept");
     await driver[Symbol.asyncDispose]();
     await destroyMachines(options);
-    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    assert.equal(isAlive(qemu), false);
     assert.deepEqual(readdirSync(directory), []);
     assert.deepEqual(groupsLeft(), []);
     driver = await openQemuMachines(options);

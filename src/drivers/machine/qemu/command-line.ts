@@ -63,7 +63,10 @@ export type Opened =
   | { readonly kind: "file"; readonly path: string; readonly mode: "r" | "r+" }
   | { readonly kind: "tap"; readonly namespace: string; readonly device: string };
 
-/** How much of the serial console QEMU keeps until it is read. */
+/**
+ * How much of the serial console QEMU keeps until it is read. A ring, since a file would grow as fast as a guest likes
+ * whenever nobody is there to cut it short, and a pipe would stop the guest.
+ */
 export const CONSOLE_BYTES = 128 * 1024;
 
 const QEMU = "qemu-system-x86_64";

@@ -74,5 +74,6 @@ export class QemuControl {
   }
 }
 
-const CONNECT_MS = 2000;
-const ANSWER_MS = 2000;
+const CONNECT_MS = 1000;
+/** Commands queue behind questions, so these are short; a QEMU that is merely slow is asked again. */
+const ANSWER_MS = 1000;

@@ -26,7 +26,7 @@ export const startProcess = (
   // Appending, so that the file can be cut short while it is written.
   const stderr = own(openSync(stderrPath(directory), "a"));
   const handed = opens.map((what) => own(openHere(directory, what)));
-  keepDescriptors();
+  hideDescriptors();
   const child = spawn(file, args, {
     cwd: "/",
     detached: true,
@@ -94,8 +94,8 @@ const listenOn = (path: string): number => {
   }
 };
 
-/** Node closes its own descriptors in children, but not those that it inherited. */
-const keepDescriptors = (): void => {
+/** Node closes its own descriptors in its children, but not those that it inherited. */
+const hideDescriptors = (): void => {
   check("close_range", closeRange(3, 0x7fff_ffff, CLOSE_RANGE_CLOEXEC));
 };
 
