@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync } from "node:fs";
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -73,6 +74,7 @@ const shut = (): Map<string, NetworkElement> =>
     ]),
   ]);
 
+await destroyNetworks("croft-ntc");
 const conforming = await openNetnsNetworks({
   prefix: "croft-ntc",
   publicPool: "198.18.249.0/24",
@@ -323,6 +325,27 @@ describe("a guest", () => {
     fds.forEach((fd) => closeSync(fd));
   });
 
+  test("gets its lease at its address, or as a broadcast when it asked for that", async () => {
+    const server = createSocket("udp4");
+    const listening67 = once(server, "listening");
+    server.bind({ fd: openSocket(router, { type: "udp", address: "0.0.0.0", port: 67 }) });
+    await listening67;
+    const unicast = openSocket(guest(a), { type: "udp", address: a.address, port: 68 });
+    const broadcast = openSocket(guest(a), { type: "udp", address: "255.255.255.255", port: 68 });
+    const elsewhere = openSocket(guest(b), { type: "udp", address: "255.255.255.255", port: 68 });
+    const received = async (flags: number) => {
+      const reply = Buffer.alloc(300);
+      reply.writeUInt16BE(flags, 10);
+      server.send(reply, 68, a.address);
+      await sleep(50);
+      return [unicast, broadcast, elsewhere].map(waiting);
+    };
+    assert.deepEqual(await received(0), [1, 0, 0]);
+    assert.deepEqual(await received(0x8000), [0, 1, 0]);
+    for (const fd of [unicast, broadcast, elsewhere]) closeSync(fd);
+    server.close();
+  });
+
   test("learns nothing of addresses nobody has", async () => {
     assert.equal(pings(guest(a), "10.0.1.200"), false);
     const neighbours = await run("ip", ["neighbour", "show", "10.0.1.200"], { namespace: guest(a) });
@@ -516,8 +539,22 @@ describe("another driver, after this one", () => {
   });
 });
 
-describe("a network applied as nothing", () => {
-  test("leaves nothing behind", async () => {
+describe("a whole network", () => {
+  test("is made anew after someone removed its namespace", async () => {
+    disturbed.length = 0;
+    const one = new Map<string, NetworkElement>([["interface/eni-9", card(9)]]);
+    await networks.apply("vpc-two", one);
+    await run("ip", ["netns", "del", `${prefix}-vpc-two`]);
+    await sleep(200);
+    assert.deepEqual(await noticed(), ["vpc-two"]);
+    await networks.apply("vpc-two", one);
+    assert.deepEqual((await networks.observe()).get("vpc-two"), ["eni-9"]);
+    await sleep(250);
+    assert.deepEqual(disturbed, []);
+    await networks.apply("vpc-two", new Map());
+  });
+
+  test("applied as nothing leaves nothing behind", async () => {
     const other = new Map<string, NetworkElement>([
       ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
       ["interface/eni-9", card(9, { publicAddress: "198.18.250.99" })],

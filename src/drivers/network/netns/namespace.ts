@@ -1,8 +1,12 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
 
 export const namespaceExists = (name: string): boolean => existsSync(`/run/netns/${name}`);
+
+/** Differs between two namespaces that had one name; 0 while there is none. */
+export const namespaceIdentity = (name: string): bigint =>
+  statSync(`/run/netns/${name}`, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
 
 /** Names of the namespaces that start with `prefix` and a dash. */
 export const namespacesOf = (prefix: string): string[] =>

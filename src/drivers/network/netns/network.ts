@@ -54,8 +54,9 @@ export class Network implements Disposable {
     return this.#turns.take(async () => {
       const router = this.#router;
       if (this.#applied === undefined || router === undefined) return false;
+      const changed = router.rulesChanged();
       const moved = router.linksMoved() || readBack;
-      const same = !router.rulesChanged() && (!moved || (await this.#linksAreRight(router, this.#applied)));
+      const same = !changed && (!moved || (await this.#linksAreRight(router, this.#applied)));
       if (!same) this.#applied = undefined;
       return !same;
     });
