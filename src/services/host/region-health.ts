@@ -5,7 +5,10 @@ import { hostLease } from "./host.ts";
 import type { Feed } from "#store/feed.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 
-/** `GET /_croft/health`: 200 and "ready" once a host is there to launch on, before that 503 and "starting". */
+/**
+ * `GET /_croft/health`: 200 and "ready" once a host is there to launch on, before that 503 and "starting". Images are
+ * listed oldest first.
+ */
 export function regionHealth(
   version: string,
   records: Ec2Records,
@@ -14,7 +17,10 @@ export function regionHealth(
 ): () => WireAnswer {
   return () => {
     const hosts = records.all("host").filter(({ id }) => hostLease.isHeld(feed, id, clock.now()));
-    const images = records.all("image").map(({ id, name }) => ({ id, name }));
+    const images = records
+      .all("image")
+      .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
+      .map(({ id, name }) => ({ id, name }));
     const ready = hosts.length > 0 && images.length > 0;
     const states = Map.groupBy(records.all("instance"), instanceState);
     const body = {
