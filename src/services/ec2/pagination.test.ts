@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { page } from "./pagination.ts";
 
-const letters = [..."abcdefghijklmnopqrstuvwxyz"];
+const letters = "abcdefghijklmnopqrstuvwxyz".split("");
 const one = (items: readonly string[], MaxResults?: number, NextToken?: string) =>
   page(items, (it) => it, { MaxResults, NextToken });
 

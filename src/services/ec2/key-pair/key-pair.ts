@@ -45,7 +45,7 @@ function newEd25519(): { material: string; key: undefined } {
 
 /** What ImportKeyPair accepts: an OpenSSH or RFC 4716 public key, RSA of 1,024, 2,048 or 4,096 bits, or ED25519. */
 export function importedKey(material: Uint8Array, name: string) {
-  const parsed = ssh2.utils.parseKey(Buffer.from(material));
+  const parsed = ssh2.utils.parseKey(openSshLine(Buffer.from(material).toString()));
   if (parsed instanceof Error || Array.isArray(parsed) || parsed.isPrivateKey())
     throw new ApiError("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
   const blob = parsed.getPublicSSH();
@@ -60,6 +60,18 @@ export function importedKey(material: Uint8Array, name: string) {
     publicKey,
     fingerprint: colons("md5", key.export({ type: "spki", format: "der" })),
   };
+}
+
+/** Takes RFC 4716's frame and headers off, which ssh2 knows around RSA keys alone: the bytes in it are the same. */
+function openSshLine(text: string): string {
+  const framed = /^---- BEGIN SSH2 PUBLIC KEY ----\r?\n([^]*)\n---- END SSH2 PUBLIC KEY ----\s*$/.exec(
+    text,
+  )?.[1];
+  if (framed === undefined) return text;
+  const base64 = framed.replaceAll(/^[^\s:]+: (.*\\\r?\n)*.*\n/gm, "").replaceAll(/\s/g, "");
+  const blob = Buffer.from(base64, "base64");
+  const typeLength = blob.length < 4 ? 0 : blob.readUInt32BE();
+  return `${blob.toString("latin1", 4, 4 + typeLength)} ${base64}`;
 }
 
 /** AWS's form for RSA keys: hex pairs with colons (SHA-1 of a created private key, MD5 of an imported public one). */
