@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { after, test } from "node:test";
+import { callEc2 } from "#cli/region-api.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { until } from "../until.ts";
+import { dial, guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
+import { realRegion } from "../real-region.ts";
+import { awsCli } from "./aws-cli.ts";
+
+/** The first day with a region, told by the CLI of Debian 12. Each test goes on from where the one before it ended. */
+const region = await realRegion();
+const aws = awsCli(region);
+const files = mkdtempSync(join(tmpdir(), "croft-test-"));
+after(() => rmSync(files, { recursive: true }));
+const keyFile = join(files, "key.pem");
+
+let before: string[] = [];
+let ids: string[] = [];
+const groups = { web: "", database: "" };
+let web: GuestShell;
+let addresses: { readonly web: string; readonly database: string };
+
+test("a key pair and security groups are made", async () => {
+  saveKey(keyFile, await aws.text("ec2 create-key-pair --key-name day --key-type ed25519 --query KeyMaterial"));
+  for (const name of ["web", "database"] as const) {
+    const made = `ec2 create-security-group --group-name ${name} --description made-by-a-test --query GroupId`;
+    groups[name] = (await aws.text(made)).trim();
+  }
+  await aws.text(`ec2 authorize-security-group-ingress --group-id ${groups.web} ${fromAnywhere}`);
+  before = await region.traces();
+});
+
+test("run-instances answers ids at once, and the waiters see them run", async () => {
+  writeFileSync(join(files, "user-data"), "#!/bin/sh\necho made by user data > /srv/made\n");
+  const launch = `ec2 run-instances --image-id ${region.imageId} --instance-type t3.micro --key-name day`;
+  const query = "--query Instances[].[InstanceId,NetworkInterfaces[0].NetworkInterfaceId,State.Name]";
+  const launched = [
+    await aws.text(`${launch} --security-group-ids ${groups.web} --user-data file://${files}/user-data ${query}`),
+    await aws.text(`${launch} --security-group-ids ${groups.database} ${query}`),
+  ].map(words);
+  for (const [id = "", nic = "", state = ""] of launched) {
+    assert.match(id, /^i-[0-9a-f]{17}$/);
+    assert.match(nic, /^eni-[0-9a-f]{17}$/);
+    assert.equal(state, "pending");
+  }
+  ids = launched.map(([id = ""]) => id);
+  await aws.text(`ec2 wait instance-running --instance-ids ${ids.join(" ")}`);
+  await aws.text(`ec2 wait instance-status-ok --instance-ids ${ids.join(" ")}`);
+  const [one, other] = ids.map((id) => describe(id, "PrivateIpAddress"));
+  addresses = { web: await one!, database: await other! };
+});
+
+test("ssh with the key pair finds what the user data did", async () => {
+  web = await guestShell(await describe(ids[0], "PublicIpAddress"), keyFile);
+  assert.equal(await web.run("cat /srv/made"), "made by user data\n");
+});
+
+test("console output has the kernel's lines, and the fingerprints of the keys that ssh-keyscan sees", async () => {
+  const ending = "END SSH HOST KEY FINGERPRINTS";
+  const output = await until(
+    () => aws.text(`ec2 get-console-output --instance-id ${ids[0]} --query Output`),
+    (text) => text.includes(ending),
+  );
+  assert.match(output, /Linux version 6\./);
+  const printed = fingerprints(output.slice(output.indexOf("BEGIN SSH HOST KEY FINGERPRINTS"), output.indexOf(ending)));
+  const scanned = await run("ssh-keyscan", ["-T", "60", web.address]);
+  assert.deepEqual(printed, fingerprints(await run("ssh-keygen", ["-l", "-f", "-"], { input: scanned })));
+  assert.ok(printed.length > 0);
+});
+
+test("neighbours in one subnet are kept apart until a group may reach the other", async () => {
+  const knock = `timeout 5 bash -c '</dev/tcp/${addresses.database}/22' && echo in || echo out`;
+  assert.equal(await web.run(knock), "out\n");
+  const rule = `--group-id ${groups.database} --protocol tcp --port 22 --source-group ${groups.web}`;
+  await aws.text(`ec2 authorize-security-group-ingress ${rule}`);
+  assert.equal(await until(() => web.run(knock), (said) => said === "in\n"), "in\n");
+  assert.notEqual(await dial(await describe(ids[1], "PublicIpAddress"), 22, 2_000), "connected", "the host is no member");
+});
+
+test("within 50 ms of the answer a revoked port lets no new connection in, and says nothing", async () => {
+  assert.equal(await dial(web.address, 22, 10_000), "connected");
+  await callEc2(region.dataDir, "RevokeSecurityGroupIngress", sshFromAnywhere(groups.web));
+  const since = performance.now();
+  const dialed: Promise<{ begunMs: number; outcome: string }>[] = [];
+  while (performance.now() - since < 300) {
+    const begunMs = performance.now() - since;
+    dialed.push(dial(web.address, 22, 3_000).then((outcome) => ({ begunMs, outcome })));
+    await delay(10);
+  }
+  const outcomes = await Promise.all(dialed);
+  const late = outcomes.filter(({ begunMs }) => begunMs >= 50);
+  assert.ok(late.length >= 5, `${late.length} connections were tried`);
+  assert.deepEqual(late.filter(({ outcome }) => outcome !== "timeout"), []);
+  assert.deepEqual(outcomes.filter(({ outcome }) => outcome.startsWith("failed")), [], "nothing is refused, ever");
+  await aws.text(`ec2 authorize-security-group-ingress --group-id ${groups.web} ${fromAnywhere}`);
+  assert.equal(await dial(web.address, 22, 10_000), "connected");
+});
+
+test("an ssh session streams on while each program is killed, and while Croft is stopped and started", async () => {
+  const session = web.open("n=0; while echo $n; do n=$((n+1)); sleep 0.5; done");
+  let last = -1;
+  session.stdout.setEncoding("utf8").on("data", (text: string) => (last = Number(text.trim().split("\n").at(-1))));
+  const ended = once(session, "exit").then(([code]) => assert.fail(`the session ended with ${String(code)}`));
+  const goesOn = async () => {
+    const seen = last;
+    await until(async () => last, (now) => now > seen + 2);
+  };
+  const trouble = async () => {
+    await goesOn();
+    for (const name of ["croft", "croft-host", "croft-guest"]) {
+      const { programs } = await region.status();
+      process.kill(programs[name] ?? assert.fail(`${name} is down`), "SIGKILL");
+      const after = await until(region.status, (it) => it.health?.status === "ready" && isNumber(it.programs[name]) && it.programs[name] !== programs[name]);
+      assert.notEqual(after.programs[name], programs[name]);
+      await goesOn();
+    }
+    const { code, tookMs } = await region.stop();
+    assert.equal(code, 0);
+    assert.ok(tookMs < 5_000, `${tookMs} ms`);
+    await goesOn();
+    await region.start();
+    await goesOn();
+  };
+  await Promise.race([trouble(), ended]);
+  session.removeAllListeners("exit").kill();
+  assert.equal(await describe(ids[0], "State.Name"), "running");
+});
+
+test("a file survives stop and start", async () => {
+  await web.run("echo kept > kept");
+  await aws.text(`ec2 stop-instances --instance-ids ${ids[0]}`);
+  await aws.text(`ec2 wait instance-stopped --instance-ids ${ids[0]}`);
+  assert.equal(await describe(ids[0], "StateReason.Code"), "Client.UserInitiatedShutdown");
+  await aws.text(`ec2 start-instances --instance-ids ${ids[0]}`);
+  await aws.text(`ec2 wait instance-running --instance-ids ${ids[0]}`);
+  web = await guestShell(await describe(ids[0], "PublicIpAddress"), keyFile);
+  assert.equal(await web.run("cat kept"), "kept\n");
+});
+
+test("a file survives a reboot, and the uptime starts anew", async () => {
+  const bootId = "cat /proc/sys/kernel/random/boot_id";
+  const [earlier, uptime] = [await web.run(bootId), seconds(await web.run("cat /proc/uptime"))];
+  const asked = performance.now();
+  await aws.text(`ec2 reboot-instances --instance-ids ${ids[0]}`);
+  const rebooted = await until(async () => (await guestShell(web.address, keyFile)).run(bootId).catch(() => earlier), (now) => now !== earlier);
+  assert.notEqual(rebooted, earlier);
+  const now = seconds(await web.run("cat /proc/uptime"));
+  assert.ok(now < uptime + (performance.now() - asked) / 1000 - 1, `up for ${now} s, and ${uptime} s before the reboot`);
+  assert.equal(await web.run("cat kept"), "kept\n");
+});
+
+test("who signs with a wrong secret, or with a key that is none, is told so", async () => {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...others } = region.environment;
+  const call = (environment: Record<string, string>) => awsCli({ ...region, environment }).refusal("ec2 describe-instances");
+  assert.equal(await call({ ...others, AWS_ACCESS_KEY_ID: AWS_ACCESS_KEY_ID!, AWS_SECRET_ACCESS_KEY: "wrong" }), "SignatureDoesNotMatch");
+  assert.equal(await call({ ...others, AWS_ACCESS_KEY_ID: "AKIAAAAAAAAAAAAAAAAA", AWS_SECRET_ACCESS_KEY: AWS_SECRET_ACCESS_KEY! }), "AuthFailure");
+  assert.equal(await aws.refusal("ec2 describe-instances --no-sign-request"), "MissingAuthenticationToken");
+});
+
+test("an operation that Croft does not serve yet says so by name", async () => {
+  await assert.rejects(aws.text("ec2 create-vpc --cidr-block 10.0.0.0/16"), /UnsupportedOperation.*ec2:CreateVpc/);
+  assert.equal(await aws.refusal("sts get-session-token"), "UnsupportedOperation");
+});
+
+test("terminate leaves the host as it was before the launch", async () => {
+  await aws.text(`ec2 terminate-instances --instance-ids ${ids.join(" ")}`);
+  await aws.text(`ec2 wait instance-terminated --instance-ids ${ids.join(" ")}`);
+  const left = await until(region.traces, (traces) => traces.length <= before.length);
+  assert.deepEqual(left, before);
+});
+
+const fromAnywhere = "--protocol tcp --port 22 --cidr 0.0.0.0/0";
+const sshFromAnywhere = (groupId: string) => ({
+  GroupId: groupId,
+  "IpPermissions.1.IpProtocol": "tcp",
+  "IpPermissions.1.FromPort": "22",
+  "IpPermissions.1.ToPort": "22",
+  "IpPermissions.1.IpRanges.1.CidrIp": "0.0.0.0/0",
+});
+
+const describe = async (id: string | undefined, member: string): Promise<string> =>
+  (await aws.text(`ec2 describe-instances --instance-ids ${id} --query Reservations[0].Instances[0].${member}`)).trim();
+
+const words = (text: string): string[] => text.trim().split(/\s+/);
+const seconds = (uptime: string): number => Number(words(uptime)[0]);
+const isNumber = (value: unknown) => typeof value === "number";
+const fingerprints = (text: string): string[] => [...text.matchAll(/SHA256:\S+/g)].map(([it]) => it).toSorted();

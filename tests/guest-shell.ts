@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createConnection } from "node:net";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { run } from "#drivers/linux/commands.ts";
+
+/** A login on an instance by OpenSSH's client, as `admin`. */
+export interface GuestShell {
+  readonly address: string;
+  /** What the guest's `sh` prints when it runs `script`. Throws `CommandFailed` when it ends with another code than 0. */
+  run(script: string): Promise<string>;
+  /** Runs `script` and leaves it running, its output as it comes. */
+  open(script: string): ChildProcessByStdio<null, Readable, Readable>;
+}
+
+/** Resolves when the instance lets one in. It is given 3 min, as the machine is emulated and the host may be busy. */
+export const guestShell = async (address: string, keyFile: string): Promise<GuestShell> => {
+  const login = ["-i", keyFile, ...options, `admin@${address}`];
+  const shell: GuestShell = {
+    address,
+    run: (script) => run("ssh", [...login, "sh -s"], { input: script, timeoutMs: 120_000 }),
+    open: (script) => spawn("ssh", [...login, script], { stdio: ["ignore", "pipe", "pipe"] }),
+  };
+  const deadline = performance.now() + 180_000;
+  for (;;) {
+    try {
+      await shell.run("true");
+      return shell;
+    } catch (error) {
+      if (performance.now() > deadline) throw new Error(`nobody can log in at ${address}`, { cause: error });
+      // A guest that starts refuses for a moment, between its network and its sshd.
+      await delay(1_000);
+    }
+  }
+};
+
+const options = [
+  "BatchMode=yes",
+  "ConnectTimeout=60",
+  "IdentitiesOnly=yes",
+  "LogLevel=ERROR",
+  // A guest that is shut down under a login leaves it hanging; half a minute is patience enough for one that is only slow.
+  "ServerAliveInterval=10",
+  "StrictHostKeyChecking=no",
+  "UserKnownHostsFile=/dev/null",
+].flatMap((option) => ["-o", option]);
+
+export const saveKey = (file: string, material: string): void => writeFileSync(file, material, { mode: 0o600 });
+
+export type DialOutcome = "connected" | "timeout" | `failed: ${string}`;
+
+/** What becomes of one new connection within `patienceMs`; it is closed again. */
+export const dial = async (address: string, port: number, patienceMs: number): Promise<DialOutcome> => {
+  const socket = createConnection({ host: address, port });
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(patienceMs) });
+    return "connected";
+  } catch (error) {
+    if (error instanceof Error && error.name === "AbortError") return "timeout";
+    return `failed: ${error instanceof Error && "code" in error ? String(error.code) : String(error)}`;
+  } finally {
+    socket.destroy();
+  }
+};

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach } from "node:test";
+import { EC2Client } from "@aws-sdk/client-ec2";
+import { croftCommand } from "#cli/checkout.ts";
+import type { RegionStatus } from "#cli/status.ts";
+import { defaults } from "#config.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { hostTraces } from "./host-traces.ts";
+
+/** A region as a user has one: made by `croft start`, with real machines and networks. */
+export interface RealRegion {
+  readonly dataDir: string;
+  /** "http://127.0.0.1:PORT" */
+  readonly endpoint: string;
+  /** What `croft env` says to export. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The default image's id. */
+  readonly imageId: string;
+  readonly client: EC2Client;
+  /** `croft WORD --data-dir …`: what it printed. */
+  croft(word: string, ...args: string[]): Promise<string>;
+  status(): Promise<RegionStatus>;
+  /** Runs `croft start` and resolves to what it printed once the region is ready; for a region that was stopped. */
+  start(): Promise<string>;
+  /** Ends the supervisor by SIGTERM, as ^C or a service manager would: its exit code, and how long it took. */
+  stop(): Promise<{ readonly code: number | null; readonly tookMs: number }>;
+  /** What the region has on this host beside its records. */
+  traces(): Promise<string[]>;
+}
+
+/**
+ * Starts a region for all tests of the calling file, in a directory of its own and on a free port; baked images are shared.
+ * After the file's tests it is destroyed, and must leave nothing. When a test fails, what the region's programs said is shown.
+ */
+export const realRegion = async (): Promise<RealRegion> => {
+  const dataDir = mkdtempSync(join(tmpdir(), "croft-test-"));
+  const cacheDir = process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir;
+  const destroy = [croftCommand, "destroy", "--yes", "--keep-images", "--data-dir", dataDir, "--cache-dir", cacheDir];
+  // Whoever ends the tests early must not be left with a region.
+  process.once("SIGTERM", () => {
+    spawnSync(process.execPath, destroy);
+    process.exit(143);
+  });
+  after(async () => {
+    supervisor?.kill("SIGKILL");
+    client?.destroy();
+    await run(process.execPath, destroy, { timeoutMs: 60_000 });
+    assert.deepEqual(await hostTraces(dataDir, cacheDir), [], "a destroyed region leaves nothing");
+  });
+  afterEach((context) => {
+    if ("passed" in context && !context.passed) process.stderr.write(logs(dataDir));
+  });
+
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  let supervisor: ChildProcess | undefined;
+  let client: EC2Client | undefined;
+
+  const croft = (word: string, ...args: string[]) =>
+    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 120_000 });
+
+  const start = async (): Promise<string> => {
+    const options = ["--yes", "--port", String(port), "--data-dir", dataDir, "--cache-dir", cacheDir];
+    const started = spawn(process.execPath, [croftCommand, "start", ...options], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    supervisor = started;
+    return untilReady(started);
+  };
+
+  const stop = async () => {
+    if (!supervisor) throw new Error("the region is not running");
+    const ended = once(supervisor, "exit");
+    const since = performance.now();
+    supervisor.kill("SIGTERM");
+    const [code]: (number | null)[] = await ended;
+    return { code: code ?? null, tookMs: performance.now() - since };
+  };
+
+  await start();
+  const environment = exported(await croft("env"));
+  client = new EC2Client({
+    endpoint,
+    region: environment["AWS_REGION"] ?? "",
+    credentials: {
+      accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
+      secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
+    },
+    maxAttempts: 1,
+  });
+  const status = async (): Promise<RegionStatus> => {
+    // Its exit code says that a region is not ready; what it prints says why.
+    const { stdout } = spawnSync(process.execPath, [croftCommand, "status", "--json", "--data-dir", dataDir]);
+    return JSON.parse(stdout.toString());
+  };
+  // A cache may hold images of older recipes too; the newest is the last.
+  const imageId = (await status()).health?.images?.at(-1)?.id;
+  if (imageId === undefined) throw new Error("the region has no image");
+  return { dataDir, endpoint, environment, imageId, client, croft, status, start, stop, traces: () => hostTraces(dataDir, cacheDir) };
+};
+
+/** Resolves to what it printed, the line `croft: ready` last. Rejects when it ends first. */
+const untilReady = (supervisor: ChildProcess): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let said = "";
+    let complained = "";
+    supervisor.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      if (/^croft: ready .*$/m.test(said)) resolve(said);
+    });
+    supervisor.stderr?.setEncoding("utf8").on("data", (text: string) => (complained += text));
+    supervisor.on("error", reject);
+    supervisor.on("exit", (code) => reject(new Error(`croft start ended with ${code}:\n${complained}`)));
+  });
+
+/** Of lines such as `export NAME=value`, as they need no quotes here. */
+const exported = (lines: string): Record<string, string> =>
+  Object.fromEntries([...lines.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]));
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+};
+
+const logs = (dataDir: string): string => {
+  const directory = join(dataDir, "log");
+  return readdirSync(directory)
+    .map((name) => {
+      const lines = readFileSync(join(directory, name), "utf8").split("\n").slice(-60);
+      return `--- ${name}\n${lines.join("\n")}\n`;
+    })
+    .join("");
+};

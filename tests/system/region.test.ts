@@ -1,0 +1,295 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  CreateKeyPairCommand,
+  CreateSecurityGroupCommand,
+  DescribeInstancesCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  TerminateInstancesCommand,
+  waitUntilInstanceRunning,
+  waitUntilInstanceStopped,
+  waitUntilInstanceTerminated,
+} from "@aws-sdk/client-ec2";
+import type { Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+import { hostNames } from "#config.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { dial, guestShell, saveKey } from "../guest-shell.ts";
+import type { GuestShell } from "../guest-shell.ts";
+import { realRegion } from "../real-region.ts";
+import { until } from "../until.ts";
+
+/** What a guest must not reach, and what a region stands. Two neighbours, `one` and `other`, serve all tests. */
+const region = await realRegion();
+const { client } = region;
+const { prefix } = hostNames(region.dataDir);
+const files = mkdtempSync(join(tmpdir(), "croft-test-"));
+after(() => rmSync(files, { recursive: true }));
+const keyFile = join(files, "key.pem");
+
+let one: Neighbour;
+let other: Neighbour;
+interface Neighbour {
+  readonly id: string;
+  readonly address: string;
+  readonly publicAddress: string;
+  readonly mac: string;
+  readonly shell: GuestShell;
+}
+
+test("a second start is refused while the region runs, and nothing is disturbed", async () => {
+  const { programs } = await region.status();
+  await assert.rejects(region.croft("start", "--yes"), /is already running/);
+  assert.deepEqual((await region.status()).programs, programs);
+});
+
+test("croft env prints export lines and nothing else", async () => {
+  for (const line of (await region.croft("env")).trimEnd().split("\n")) assert.match(line, /^export \w+=\S+$/);
+});
+
+test("a region that stops ends within 5 s, and starts again within 5 s", async () => {
+  const { code, tookMs } = await region.stop();
+  assert.equal(code, 0);
+  assert.ok(tookMs < 5_000, `${tookMs} ms`);
+  assert.deepEqual((await region.status()).programs, { croft: null, "croft-host": null, "croft-guest": null });
+  const since = performance.now();
+  const said = await region.start();
+  assert.ok(performance.now() - since < 5_000, `${performance.now() - since} ms`);
+  assert.ok(said.endsWith(`\ncroft: ready ${region.endpoint}\n`), said);
+});
+
+test("two neighbours are launched", async () => {
+  const { KeyMaterial: key = "" } = await client.send(new CreateKeyPairCommand({ KeyName: "test", KeyType: "ed25519" }));
+  saveKey(keyFile, key);
+  const launched = [
+    await launch(await openGroup("one"), { UserData: Buffer.from("secret of one").toString("base64") }),
+    await launch(await openGroup("other"), { MetadataOptions: { HttpTokens: "required" } }),
+  ];
+  await waitUntilInstanceRunning({ client, maxWaitTime: 180 }, { InstanceIds: launched });
+  const [a = "", b = ""] = launched;
+  [one, other] = [await neighbour(a), await neighbour(b)];
+});
+
+test("a guest's metadata are its own, with a token and without", async () => {
+  const read = (path: string) => one.shell.run(`curl -sS -m 10 ${metadata}/${path}`);
+  assert.equal(await read("meta-data/instance-id"), one.id);
+  assert.equal(await read("user-data"), "secret of one");
+  const said = await one.shell.run(`
+    token=$(curl -sS -m 10 -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' ${metadata}/api/token)
+    for path in mac local-ipv4 public-ipv4 security-groups public-keys/ placement/region nothing; do
+      curl -sS -m 10 -H "x-aws-ec2-metadata-token: $token" -w ' %{http_code}\\n' ${metadata}/meta-data/$path | tail -n 1
+    done
+    curl -sS -m 10 -o /dev/null -w '%{http_code}\\n' -H 'x-aws-ec2-metadata-token: forged' ${metadata}/meta-data/mac
+    curl -sS -m 10 -o /dev/null -w '%{http_code}\\n' -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' -H 'x-forwarded-for: ${other.address}' ${metadata}/api/token
+  `);
+  const [mac, address, publicAddress, group, keys, where, nothing = "", forged, forwarded] = said.trimEnd().split("\n");
+  assert.deepEqual(
+    [mac, address, publicAddress, group, keys, where],
+    [one.mac, one.address, one.publicAddress, "one", "0=test", "us-east-1"].map((text) => `${text} 200`),
+  );
+  assert.match(nothing, / 404$/);
+  assert.equal(forged, "401");
+  assert.equal(forwarded, "403");
+});
+
+test("a guest that requires tokens gets nothing without one", async () => {
+  const status = `curl -sS -m 10 -o /dev/null -w %{http_code} ${metadata}/meta-data/instance-id`;
+  assert.equal(await other.shell.run(status), "401");
+});
+
+test("a guest finds itself and its neighbour by name, and has the time", async () => {
+  const names = [one, other].map(({ address }) => `ip-${address.replaceAll(".", "-")}.ec2.internal`);
+  const [own = "", neighbours = "", reverse = "", nobody, stratum, time] = (
+    await one.shell.run(`
+      for name in ${names.join(" ")}; do getent ahostsv4 $name | head -n 1; done
+      getent hosts ${other.address}
+      getent hosts ip-172-31-99-99.ec2.internal && echo somebody || echo nobody
+      ${python(`
+        import socket, struct
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+        s.sendto(b"\\x23" + 47 * b"\\0", ("169.254.169.123", 123))
+        answer = s.recv(512)
+        print(answer[1]); print(struct.unpack("!I", answer[40:44])[0] - 2208988800)`)}
+    `)
+  ).split("\n");
+  assert.deepEqual([own.split(" ")[0], neighbours.split(" ")[0]], [one.address, other.address]);
+  assert.equal(reverse.split(/\s+/)[1], names[1]);
+  assert.equal(nobody, "nobody");
+  assert.ok(Number(stratum) > 0 && Number(stratum) < 16, `stratum ${stratum}`);
+  assert.ok(Math.abs(Number(time) - Date.now() / 1000) < 5, `${time}`);
+});
+
+test("a guest reaches nothing of the host: not its API, not its end of the link, not its other networks", async () => {
+  const server = createServer().listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const targets = ["169.254.1.1", "172.31.0.1", ...own.filter((it) => it.family === "IPv4" && !it.internal).map((it) => it.address)];
+  const ports = [address.port, Number(new URL(region.endpoint).port)];
+  try {
+    const reached = await knock(one.shell, targets.flatMap((target) => ports.map((port) => `${target}/${port}`)));
+    assert.deepEqual(reached, []);
+    assert.deepEqual(await knock(one.shell, ["169.254.169.254/80"]), ["169.254.169.254/80"], "knocking works");
+  } finally {
+    server.close();
+  }
+});
+
+test("a guest cannot send as its neighbour, or as nobody: not to others, and not to the metadata service", async () => {
+  const nobody = "172.31.15.250";
+  const heard = other.shell.open(
+    python(`
+      import socket
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 9999))
+      print("listening", flush=True)
+      while True: print(s.recvfrom(64)[1][0], flush=True)`),
+  );
+  let sources = "";
+  heard.stdout.setEncoding("utf8").on("data", (text: string) => (sources += text));
+  await until(async () => sources, (text) => text.includes("listening"));
+  const asOther = await one.shell.run(`
+    for address in ${other.address} ${nobody}; do sudo ip address add $address/32 dev lo; done
+    sudo ip route add ${other.address}/32 via 172.31.0.1 dev $(ip route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/') src ${one.address}
+    ${python(`
+      import socket
+      def send(source, to):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((source, 0)); s.sendto(b"x", (to, 9999))
+      for source in ["${nobody}", "${one.address}"]: send(source, "${other.publicAddress}")`)}
+    curl -s -m 5 --interface ${other.address} ${metadata}/meta-data/instance-id || echo nothing
+    curl -s -m 5 --interface ${nobody} ${metadata}/meta-data/instance-id || echo nothing
+    for address in ${other.address} ${nobody}; do sudo ip address del $address/32 dev lo; done
+  `);
+  assert.equal(asOther, "nothing\nnothing\n");
+  await until(async () => sources, (text) => text.split("\n").length > 2, 10_000);
+  heard.kill();
+  assert.deepEqual(sources.trim().split("\n"), ["listening", one.publicAddress]);
+});
+
+test("no packet passes a network whose rules are gone, and within 5 s they are back", async () => {
+  const network = readdirSync("/run/netns").find((name) => name.startsWith(`${prefix}-vpc-`));
+  assert.ok(network);
+  const flush = () => run("nft", ["flush", "ruleset"], { namespace: network });
+  const { programs } = await region.status();
+  const host = programs["croft-host"] ?? assert.fail("croft-host is down");
+  assert.equal(await dial(one.publicAddress, 22, 10_000), "connected");
+  process.kill(host, "SIGSTOP");
+  try {
+    await flush();
+    assert.equal(await dial(one.publicAddress, 22, 3_000), "timeout", "while nobody repairs them");
+  } finally {
+    process.kill(host, "SIGCONT");
+  }
+  await comesBack("after croft-host was held up");
+  await flush();
+  await comesBack("at once");
+
+  async function comesBack(when: string) {
+    const since = performance.now();
+    await until(() => dial(one.publicAddress, 22, 500), (outcome) => outcome === "connected");
+    assert.ok(performance.now() - since < 5_000, `${when}: ${performance.now() - since} ms`);
+  }
+});
+
+test("a machine that dies stops its instance, says why, and starts again with its disk", async () => {
+  await other.shell.run("echo kept > kept; sync");
+  process.kill(machineProcess(other.id), "SIGKILL");
+  await waitUntilInstanceStopped(patience, { InstanceIds: [other.id] });
+  const { StateReason: reason, PublicIpAddress: address } = await describe(other.id);
+  assert.equal(reason?.Code, "Server.InternalError");
+  assert.match(reason.Message ?? "", /SIGKILL/);
+  assert.equal(address, undefined, "its public address is given back");
+  await client.send(new StartInstancesCommand({ InstanceIds: [other.id] }));
+  await waitUntilInstanceRunning(patience, { InstanceIds: [other.id] });
+  other = await neighbour(other.id);
+  assert.equal(await other.shell.run("cat kept"), "kept\n");
+});
+
+test("a guest that powers itself off stops its instance", async () => {
+  await other.shell.run("sudo systemd-run --on-active=1 poweroff 2>&1");
+  await waitUntilInstanceStopped(patience, { InstanceIds: [other.id] });
+  assert.equal((await describe(other.id)).StateReason?.Code, "Client.InstanceInitiatedShutdown");
+});
+
+test("terminated instances leave no process, disk, link or rule of theirs", async () => {
+  await client.send(new TerminateInstancesCommand({ InstanceIds: [one.id, other.id] }));
+  await waitUntilInstanceTerminated(patience, { InstanceIds: [one.id, other.id] });
+  const theirs = (traces: readonly string[]) => traces.filter((trace) => /\b(machine|disk|i-\w+)\b|\beni[0-9a-f]{12}/.test(trace));
+  assert.deepEqual(theirs(await until(region.traces, (traces) => theirs(traces).length === 0)), []);
+});
+
+const metadata = "http://169.254.169.254/latest";
+const patience = { client, maxWaitTime: 180, minDelay: 1, maxDelay: 2 };
+
+/** A group that lets everyone in by ssh, and by UDP. */
+async function openGroup(name: string): Promise<string> {
+  const { GroupId: id = "" } = await client.send(new CreateSecurityGroupCommand({ GroupName: name, Description: name }));
+  const everyone = [{ CidrIp: "0.0.0.0/0" }];
+  await client.send(
+    new AuthorizeSecurityGroupIngressCommand({
+      GroupId: id,
+      IpPermissions: [
+        { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: everyone },
+        { IpProtocol: "udp", FromPort: 0, ToPort: 65_535, IpRanges: everyone },
+      ],
+    }),
+  );
+  return id;
+}
+
+async function launch(groupId: string, more: Partial<RunInstancesCommandInput>): Promise<string> {
+  const { Instances: [instance] = [] } = await client.send(
+    new RunInstancesCommand({
+      ImageId: region.imageId,
+      InstanceType: "t3.micro",
+      KeyName: "test",
+      SecurityGroupIds: [groupId],
+      MinCount: 1,
+      MaxCount: 1,
+      ...more,
+    }),
+  );
+  return instance?.InstanceId ?? "";
+}
+
+async function describe(id: string): Promise<Instance> {
+  const { Reservations: [reservation] = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+  return reservation?.Instances?.[0] ?? assert.fail(`${id} is not described`);
+}
+
+async function neighbour(id: string): Promise<Neighbour> {
+  const { PrivateIpAddress: address = "", PublicIpAddress: publicAddress = "", NetworkInterfaces: [nic] = [] } = await describe(id);
+  return { id, address, publicAddress, mac: nic?.MacAddress ?? "", shell: await guestShell(publicAddress, keyFile) };
+}
+
+/** Those of `targets`, each "address/port", that take a TCP connection from within the guest. */
+async function knock(shell: GuestShell, targets: readonly string[]): Promise<string[]> {
+  const tries = targets.map((target) => `(timeout 5 bash -c '</dev/tcp/${target}' 2>/dev/null && echo ${target}) &`);
+  return (await shell.run(`${tries.join("\n")}\nwait`)).split("\n").filter((line) => line !== "");
+}
+
+/** A shell command that runs the script, whose indentation goes with that of its first line. */
+function python(script: string): string {
+  const indent = /^\n( *)/.exec(script)?.[1] ?? "";
+  return `python3 -c '${script.trimStart().replaceAll(`\n${indent}`, "\n")}'`;
+}
+
+/** QEMU carries `-name ID`. */
+function machineProcess(id: string): number {
+  const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && commandOf(name).some((word) => word.startsWith(id)));
+  return Number(pid ?? assert.fail(`${id} has no process`));
+}
+
+function commandOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return [];
+  }
+}
