@@ -47,6 +47,10 @@ export const networkConformance = (name: string, driver: () => NetworkDriver): v
     test("applied twice at once, the later wish stands", async () => {
       await Promise.all([driver().apply("vpc-1", oneInterface()), driver().apply("vpc-1", new Map())]);
       assert.deepEqual(await driver().observe(), new Map());
+      await Promise.all([driver().apply("vpc-1", new Map()), driver().apply("vpc-1", oneInterface())]);
+      await Promise.all([driver().apply("vpc-1", new Map()), driver().apply("vpc-1", oneInterface())]);
+      assert.deepEqual(await driver().observe(), new Map([["vpc-1", ["eni-1"]]]));
+      await driver().apply("vpc-1", new Map());
     });
 
     test("what could be more than an id, an address or a number is refused, and changes nothing", async () => {

@@ -35,6 +35,7 @@ export interface NetnsNetworks extends NetworkDriver {
 export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<NetnsNetworks> => {
   const { prefix, links = "tap", lookMs = 500, readBackMs = 180_000, onError } = options;
   const edge = await openEdge(options);
+  /** Also those that are gone: they may be on their way back. */
   const networks = new Map<string, Network>();
   const listeners: ((networkId: string) => void)[] = [];
   let readBackAt = Date.now() + readBackMs;
@@ -45,7 +46,7 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
     const readBack = edge.linksMoved() || thorough;
     const edgeStood = await edgeIsRight(edge, options, { readBack });
     if (!edgeStood) await repairEdge(edge, options);
-    for (const network of networks.values()) {
+    for (const network of networks.values().filter(({ present }) => present)) {
       if (!edgeStood) await network.forget();
       if (!edgeStood || (await network.disturbed({ readBack })))
         for (const tell of listeners) tell(network.id);
@@ -70,7 +71,6 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
       const network = networks.get(networkId) ?? new Network(prefix, networkId, edge, links);
       networks.set(networkId, network);
       await network.apply(desired);
-      if (desired.size === 0) networks.delete(networkId);
     },
 
     async observe() {

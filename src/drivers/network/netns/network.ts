@@ -3,7 +3,7 @@ import { checkElement } from "../element-check.ts";
 import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks } from "./link-facts.ts";
-import { edgeNamespace, namespaceOf, networkLink, uplink } from "./names.ts";
+import { namespaceOf, networkLink, uplink } from "./names.ts";
 import { ensureNamespace, namespaceExists, removeNamespace } from "./namespace.ts";
 import { networkTable, networkTables, rulesOf } from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
@@ -31,6 +31,10 @@ export class Network implements Disposable {
     this.#links = links;
   }
 
+  get present(): boolean {
+    return this.#router !== undefined;
+  }
+
   apply(desired: Elements): Promise<void> {
     return this.#turns.take(async () => {
       if (desired.size === 0) return this.#remove();
@@ -49,7 +53,10 @@ export class Network implements Disposable {
     });
   }
 
-  /** Whether someone else changed the network since it was applied (`readBack`: look even if nothing tells so); then the next `apply` reads it back. */
+  /**
+   * Whether someone else changed the network since it was applied; then the next `apply` reads it back. `readBack`: look even
+   * if nothing says that anything happened.
+   */
   disturbed({ readBack }: { readonly readBack: boolean }): Promise<boolean> {
     return this.#turns.take(async () => {
       const router = this.#router;
@@ -118,8 +125,7 @@ export class Network implements Disposable {
     const far = networkLink(this.id);
     // A namespace that went away while something held it open left its end in the edge.
     if ((await this.#edgeFactsThere()).size > 0) await this.#edge.changeLinks([`link del dev ${far}`]);
-    const edge = edgeNamespace(this.namespace.slice(0, -this.id.length - 1));
-    await router.changeLinks([`link add dev ${uplink} type veth peer name ${far} netns ${edge}`]);
+    await router.changeLinks([`link add dev ${uplink} type veth peer name ${far} netns ${this.#edge.name}`]);
   }
 
   async #remove(): Promise<void> {
