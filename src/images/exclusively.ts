@@ -14,6 +14,7 @@ export const exclusively = async <T>(
   let lock: Server | undefined;
   while (!(lock = await claim(name))) {
     waiting();
+    signal.throwIfAborted();
     await released(name, signal);
   }
   try {

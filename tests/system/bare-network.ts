@@ -117,15 +117,24 @@ const dhcpOption = (message: Buffer, wanted: number): Buffer | undefined => {
 const bytes = (address: string): number[] => address.split(".").map(Number);
 
 const metadataService = (metadata: BareMetadata): Server =>
-  createServer(({ method, url }, response) => {
-    const { instanceId, publicKey, userData } = metadata;
-    const answers: Record<string, string | undefined> = {
-      "meta-data/instance-id": instanceId,
-      "meta-data/local-hostname": `ip-${guest.replaceAll(".", "-")}.ec2.internal`,
-      "meta-data/public-keys/0/openssh-key": publicKey,
-      "meta-data/placement/availability-zone": "us-east-1a",
-      "user-data": userData,
-    };
-    const answer = method === "PUT" ? "token" : answers[(url ?? "").replace("/latest/", "")];
+  createServer(({ method, url = "" }, response) => {
+    const answer = method === "PUT" ? "token" : metadataAt(url.replace(/^\/[^/]+\/|\/$/g, ""), metadata);
     response.writeHead(answer === undefined ? 404 : 200).end(answer);
   });
+
+/** The leaf at `path` below the version, or the list of what is below it: cloud-init reads every one it is told of. */
+const metadataAt = (path: string, { instanceId, publicKey, userData }: BareMetadata): string | undefined => {
+  const leaves: Record<string, string | undefined> = {
+    "meta-data/instance-id": instanceId,
+    "meta-data/local-hostname": `ip-${guest.replaceAll(".", "-")}.ec2.internal`,
+    "meta-data/public-keys/0/openssh-key": publicKey,
+    "meta-data/placement/availability-zone": "us-east-1a",
+    "dynamic/instance-identity/document": "{}",
+    "user-data": userData,
+  };
+  if (path in leaves) return leaves[path];
+  if (path === "meta-data/public-keys") return "0=key";
+  const below = Object.keys(leaves).filter((leaf) => leaf.startsWith(`${path}/`));
+  const names = below.map((leaf) => leaf.slice(path.length + 1).replace(/\/.*/, "/"));
+  return names.length === 0 ? undefined : [...new Set(names)].join("\n");
+};

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { defaults } from "#config.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { bakeImage } from "#images/bake.ts";
+import type { BakedImage } from "#images/bake.ts";
+import { readRecipe } from "#images/recipe.ts";
+import { makeDisk, startBareMachine } from "./bare-machine.ts";
+import type { BareMachine, BareMachineOptions } from "./bare-machine.ts";
+import { bareNetwork } from "./bare-network.ts";
+import type { BareMetadata, BareNetwork } from "./bare-network.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "croft-image-"));
+const disk = join(scratch, "disk.qcow2");
+const key = join(scratch, "key");
+const [first, second] = ["i-00000000000000001", "i-00000000000000002"];
+const script = "#!/bin/sh\necho ran as $(id -un) for $(cat /var/lib/cloud/data/instance-id) >>/root/ran\n";
+const metadata: BareMetadata = { instanceId: first, publicKey: "", userData: script };
+let image: BakedImage;
+let network: BareNetwork;
+/** Fingerprints of the first instance's host keys. */
+let hostKeys: string;
+
+before(async () => {
+  const recipe = readRecipe(join(import.meta.dirname, "../../images/debian-12"));
+  const signal = AbortSignal.timeout(600_000);
+  image = await bakeImage(recipe, {
+    cacheDir: defaults.cacheDir,
+    progress: () => {},
+    signal,
+    date: new Date(),
+  });
+  for (const name of ["key", "other-key"])
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(scratch, name)]);
+  metadata.publicKey = readFileSync(`${key}.pub`, "utf8").trim();
+  network = await bareNetwork(`croft-image-${process.pid}`, metadata);
+  await makeDisk(disk, image);
+});
+
+after(async () => {
+  await network?.[Symbol.asyncDispose]();
+  await rm(scratch, { recursive: true });
+});
+
+const start = (options: Partial<BareMachineOptions> = {}): Promise<BareMachine> =>
+  startBareMachine({
+    ...{ dir: join(scratch, "machine"), network, instanceId: metadata.instanceId },
+    ...{ disk, image, boot: "kernel", key, ...options },
+  });
+
+const fingerprints = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done";
+
+describe("the baked image", { timeout: 600_000 }, () => {
+  test("cannot be written, and says what is in it", () => {
+    assert.match(image.name, /^debian-12-amd64-\d{8}$/);
+    assert.equal(statSync(image.disk).mode & 0o222, 0);
+    assert.ok(image.packages["openssh-server"] && image.packages["cloud-init"]);
+  });
+
+  test("boots by its kernel into an instance with the user's key, name and script, and obeys the power button", async () => {
+    await using machine = await start();
+    assert.equal(await machine.ssh("hostname; sudo -n id -un"), "ip-10-0-0-10\nroot\n");
+    await assert.rejects(machine.ssh("true", { key: join(scratch, "other-key") }), /Permission denied/);
+    await assert.rejects(machine.ssh("true", { user: "root" }), /Permission denied/);
+
+    assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
+    assert.equal(await machine.ssh("cloud-id; cloud-init query region"), "aws\nus-east-1\n");
+    assert.equal(await machine.ssh("sudo cat /root/ran"), `ran as root for ${first}\n`);
+    assert.equal(await machine.ssh("sudo cut -d: -f2 /etc/shadow | grep -v '^[!*]' | wc -l"), "0\n");
+    assert.equal(await machine.ssh("systemctl is-system-running --wait"), "running\n");
+    assert.equal(
+      await machine.ssh("cat /etc/apt/sources.list.d/* | grep ^URIs | cut -d/ -f3 | uniq"),
+      "deb.debian.org\n",
+    );
+    assert.equal(
+      await machine.ssh("uname -r; grep -o -e mitigations=off -e nokaslr /proc/cmdline || true"),
+      `${kernelVersion()}\n`,
+    );
+
+    hostKeys = await machine.ssh(fingerprints);
+    const console = await machine.console();
+    assert.match(console, /Linux version 6\.1\./);
+    assert.match(console, /-----BEGIN SSH HOST KEY FINGERPRINTS-----/);
+    for (const line of hostKeys.trim().split("\n")) assert.ok(console.includes(`ec2: ${line}`), line);
+    assert.match(console, /ip-10-0-0-10 login: /);
+
+    const pressed = performance.now();
+    await machine.pressPower();
+    await machine.off;
+    assert.ok(performance.now() - pressed < 10_000);
+  });
+
+  test("boots again as the same instance: nothing is made or run twice", async () => {
+    await using machine = await start();
+    assert.equal(await machine.ssh(fingerprints), hostKeys);
+    assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
+    assert.equal(
+      await machine.ssh("sudo cat /root/ran; wc -l <.ssh/authorized_keys"),
+      `ran as root for ${first}\n1\n`,
+    );
+    await machine.pressPower();
+    await machine.off;
+  });
+
+  test("boots by firmware; on another instance's larger volume it is that instance, and fills the volume", async () => {
+    metadata.instanceId = second;
+    await run("qemu-img", ["resize", "-q", disk, "11G"]);
+    await using machine = await start({ boot: "firmware" });
+    assert.match(await machine.ssh("cat /proc/cmdline"), /^BOOT_IMAGE=/);
+    const now = new Set((await machine.ssh(fingerprints)).trim().split("\n"));
+    assert.equal(now.size, 2);
+    for (const line of hostKeys.trim().split("\n")) assert.ok(!now.has(line), line);
+    assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
+    assert.equal(await machine.ssh("sudo tail -n 1 /root/ran"), `ran as root for ${second}\n`);
+    await machine.ssh(
+      "until [ $(df --output=size -BG / | tail -n 1 | tr -dc 0-9) -ge 10 ]; do sleep 1; done",
+    );
+    await machine.pressPower();
+    await machine.off;
+  });
+
+  test("leaves a cloud-config to cloud-init, whose users and files are there at the first login", async () => {
+    metadata.instanceId = "i-00000000000000003";
+    metadata.userData = `#cloud-config
+users: [default, {name: guest, ssh_authorized_keys: ["${metadata.publicKey}"]}]
+write_files: [{path: /etc/written, content: by cloud-init}]
+runcmd: [[sh, -c, "echo ran >>/root/runcmd"]]
+`;
+    const fresh = join(scratch, "cloud-config.qcow2");
+    await makeDisk(fresh, image);
+    await using machine = await start({ disk: fresh });
+    assert.equal(await machine.ssh("cat /etc/written; hostname"), "by cloud-initip-10-0-0-10\n");
+    assert.equal(await machine.ssh("id -un", { user: "guest" }), "guest\n");
+    assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
+    assert.equal(await machine.ssh("sudo cat /root/runcmd"), "ran\n");
+    assert.match(await machine.console(), /-----BEGIN SSH HOST KEY FINGERPRINTS-----/);
+  });
+});
+
+const kernelVersion = (): string =>
+  Object.keys(image.packages)
+    .find((name) => /^linux-image-\d/.test(name))
+    ?.replace("linux-image-", "") ?? "";
