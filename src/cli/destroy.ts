@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { hostNames, layout } from "#config.ts";
 import { destroyMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import { destroyNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { releasePool } from "#setup/claim-pool.ts";
 import { leaveCache } from "#setup/image-cache.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { Refusal, readOptions, requireRoot } from "./command.ts";
@@ -39,7 +40,7 @@ ${cacheDirUsage}`,
     const dataDir = readDataDir(values["data-dir"]);
     requireRoot("to remove machines and networks");
     // Also what keeps a mistyped path from being removed.
-    const { region } = requireSettings(dataDir);
+    const { region, publicPool } = requireSettings(dataDir);
     if (!values.yes) {
       throw new Refusal(
         `this would remove the region ${region} at ${dataDir} with all instances and disks: add --yes to do so`,
@@ -50,6 +51,7 @@ ${cacheDirUsage}`,
     await takeDown(dataDir);
     await destroyMachines({ directory: layout(dataDir).machinesDir, cgroup: prefix });
     await destroyNetworks(prefix);
+    releasePool(publicPool);
     rmSync(dataDir, { recursive: true, force: true });
     leaveCache(cacheDir, dataDir, { keepImages: values["keep-images"] ?? false });
     say(`the region at ${dataDir} is gone`);

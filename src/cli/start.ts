@@ -1,12 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { defaults, layout } from "#config.ts";
+import { defaults, hostNames, layout } from "#config.ts";
 import { makeCredentials } from "#setup/credentials.ts";
 import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
-import { freePool, overlap, routedDestinations } from "#setup/public-pool.ts";
+import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
 import { readChoices, readSettings, settle, writeSettings } from "#setup/region-settings.ts";
 import type { RegionChoices } from "#setup/region-settings.ts";
 import type { RegionSettings } from "#config.ts";
@@ -104,18 +103,8 @@ const settleSettings = (
   kept: RegionSettings | undefined,
   choices: RegionChoices,
 ): RegionSettings => {
-  const routed = kept
-    ? []
-    : routedDestinations(execFileSync("ip", ["-j", "-4", "route"], { encoding: "utf8" }));
-  const taken =
-    choices.publicPool && routed.find((destination) => overlap(destination, choices.publicPool ?? ""));
-  if (taken) throw new Refusal(`this host already routes ${taken}: choose a --public-pool apart from it`);
-  const settings = settle(kept, choices, () => {
-    const pool = freePool(defaults.publicPools, routed);
-    if (!pool)
-      throw new Refusal(`this host routes all of ${defaults.publicPools.join(", ")}: choose a --public-pool`);
-    return pool;
-  });
+  if (kept) requireOwnPool(kept.publicPool, hostNames(dataDir).prefix);
+  const settings = settle(kept, choices, claimPool);
   if (JSON.stringify(settings) !== JSON.stringify(kept)) writeSettings(dataDir, settings);
   return settings;
 };

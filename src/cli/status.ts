@@ -56,5 +56,6 @@ export const statusText = ({ api, programs, health: answer }: RegionStatus): str
       typeof value === "string" ? value : JSON.stringify(value),
     ]),
   ];
-  return rows.map(([name = "", value]) => `${name.padEnd(14)}${value}\n`).join("");
+  const width = Math.max(...rows.map(([name = ""]) => name.length)) + 2;
+  return rows.map(([name = "", value]) => `${name.padEnd(width)}${value}\n`).join("");
 };

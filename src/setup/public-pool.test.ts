@@ -1,36 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freePool, isNetwork, overlap, routedDestinations } from "./public-pool.ts";
+import { freePools, isNetwork, rivalRoute } from "./public-pool.ts";
 
 const pools = ["198.18.0.0/16", "198.19.0.0/16", "10.127.0.0/16"];
+const routes = (...destinations: string[]) => destinations.map((dst) => ({ dst, dev: "eth0" }));
 
-test("the first pool is taken when the host routes none of them", () => {
-  assert.equal(freePool(pools, ["192.168.1.0/24"]), "198.18.0.0/16");
+test("every pool is free on a host that routes none of them", () => {
+  assert.deepEqual(freePools(pools, routes("default", "192.168.1.0/24", "198.17.0.0/16")), pools);
 });
 
-test("a pool is passed over when the host routes a part of it, or more than it", () => {
-  assert.equal(freePool(pools, ["198.18.7.0/24"]), "198.19.0.0/16");
-  assert.equal(freePool(pools, ["198.18.0.0/15"]), "10.127.0.0/16");
-  assert.equal(freePool(pools, ["198.19.255.255", "198.18.0.1"]), "10.127.0.0/16");
+test("a pool is not free when the host routes it, a part of it, or more than it", () => {
+  assert.deepEqual(freePools(pools, routes("198.18.0.0/16")), ["198.19.0.0/16", "10.127.0.0/16"]);
+  assert.deepEqual(freePools(pools, routes("198.18.7.0/24", "10.127.0.1")), ["198.19.0.0/16"]);
+  assert.deepEqual(freePools(pools, routes("198.18.0.0/15")), ["10.127.0.0/16"]);
+  assert.deepEqual(freePools(pools, routes("0.0.0.0/1", "128.0.0.0/1")), []);
 });
 
-test("a host that routes all pools has none free", () => {
-  assert.equal(freePool(pools, ["198.18.0.0/15", "10.0.0.0/8"]), undefined);
+test("a region's own route, and the claim before it, leave its pool its own", () => {
+  const own = [
+    { dst: "198.18.0.0/16", dev: "croft-1a2b" },
+    { dst: "198.18.0.0/16", type: "blackhole" },
+  ];
+  assert.equal(rivalRoute("198.18.0.0/16", "croft-1a2b", own), undefined);
 });
 
-test("the default route and IPv6 take no pool", () => {
-  const json = JSON.stringify([
-    { dst: "default" },
-    { dst: "10.0.0.0/8" },
-    { dst: "fe80::/64" },
-    { dst: "192.0.2.7" },
-  ]);
-  assert.deepEqual(routedDestinations(json), ["10.0.0.0/8", "192.0.2.7"]);
-});
-
-test("neighbouring networks do not overlap", () => {
-  assert.equal(overlap("198.18.0.0/16", "198.19.0.0/16"), false);
-  assert.equal(overlap("0.0.0.0/0", "198.19.0.0/16"), true);
+test("another's route over a region's pool is its rival", () => {
+  const rival = { dst: "198.18.4.0/24", dev: "tun0" };
+  assert.equal(rivalRoute("198.18.0.0/16", "croft-1a2b", [...routes("default"), rival]), rival);
 });
 
 test("a network is written by its first address, and has room", () => {

@@ -1,14 +1,26 @@
 import { isIPv4 } from "node:net";
 
-/** The first of `pools` that no route of this host overlaps; `routed` are its routes' destinations (`ip -j route`). */
-export const freePool = (pools: readonly string[], routed: readonly string[]): string | undefined =>
-  pools.find((pool) => !routed.some((destination) => overlap(pool, destination)));
+/** One line of `ip -j -4 route`. */
+export interface HostRoute {
+  readonly dst: string;
+  readonly dev?: string;
+  readonly type?: string;
+}
 
-/** Destinations of `ip -j route show table all`, without the default route and what is not IPv4. */
-export const routedDestinations = (json: string): string[] => {
-  const routes: { readonly dst: string }[] = JSON.parse(json);
-  return routes.map(({ dst }) => dst).filter((destination) => parse(destination) !== undefined);
-};
+/** Those of `pools` that no route of this host overlaps. */
+export const freePools = (pools: readonly string[], routes: readonly HostRoute[]): string[] =>
+  pools.filter((pool) => !routes.some(({ dst }) => overlap(pool, dst)));
+
+/** The route that takes a region's pool away from it: one over other than its own link. */
+export const rivalRoute = (
+  pool: string,
+  ownLink: string,
+  routes: readonly HostRoute[],
+): HostRoute | undefined =>
+  routes.find(({ dst, dev, type }) => overlap(pool, dst) && dev !== ownLink && type !== claim);
+
+/** A pool is claimed by a route of this type until the region's own route replaces it. */
+export const claim = "blackhole";
 
 /** Whether `cidr` is an IPv4 network, written by its first address, with room for `minimum` addresses or more. */
 export const isNetwork = (cidr: string, minimum: number): boolean => {
@@ -16,7 +28,8 @@ export const isNetwork = (cidr: string, minimum: number): boolean => {
   return network !== undefined && network.first % network.size === 0 && network.size >= minimum;
 };
 
-export const overlap = (one: string, other: string): boolean => {
+/** False for the default route, which is no network. */
+const overlap = (one: string, other: string): boolean => {
   const [a, b] = [parse(one), parse(other)];
   if (!a || !b) return false;
   return a.first < b.first + b.size && b.first < a.first + a.size;

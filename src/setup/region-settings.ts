@@ -32,14 +32,14 @@ export const readChoices = (options: {
 export const settle = (
   kept: RegionSettings | undefined,
   choices: RegionChoices,
-  choosePool: () => string,
+  choosePool: (asked: string | undefined) => string,
 ): RegionSettings => {
   if (!kept) {
     return {
       accountId: choices.accountId ?? defaults.accountId,
       region: choices.region ?? defaults.region,
       port: choices.port ?? defaults.port,
-      publicPool: choices.publicPool ?? choosePool(),
+      publicPool: choosePool(choices.publicPool),
     };
   }
   for (const fixed of ["accountId", "region", "publicPool"] as const) {

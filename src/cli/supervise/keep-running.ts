@@ -14,7 +14,7 @@ export interface Program {
   readonly ended: (how: string, againInMs: number) => void;
 }
 
-export const restart = { firstMs: 100, mostMs: 5000, steadyMs: 10_000, endMs: 4000 } as const;
+const restart = { firstMs: 100, mostMs: 5000, steadyMs: 10_000, endMs: 4000 } as const;
 
 /**
  * Runs the program, again whenever it ends, until `signal` aborts: then SIGTERM, and SIGKILL after 4 s. Waits 100 ms before the
