@@ -46,7 +46,8 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
     const readBack = edge.linksMoved() || thorough;
     const edgeStood = await edgeIsRight(edge, options, { readBack });
     if (!edgeStood) await repairEdge(edge, options);
-    for (const network of networks.values().filter(({ present }) => present)) {
+    for (const network of networks.values()) {
+      if (!network.present) continue;
       if (!edgeStood) await network.forget();
       if (!edgeStood || (await network.disturbed({ readBack })))
         for (const tell of listeners) tell(network.id);
