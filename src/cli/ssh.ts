@@ -8,7 +8,8 @@ import { callEc2, valuesOf } from "./region-api.ts";
 export const command: Command = {
   usage: `ssh [--data-dir DIR] -i KEY [ssh options] INSTANCE [command…]
 
-Logs into the instance (i-…) at its public address, as admin unless -l says otherwise.
+Logs into the instance (i-…) at its public address, as admin unless -l says otherwise; waits up to a minute for one
+that is just starting.
 
 ${dataDirUsage}`,
   async run(args) {
@@ -21,13 +22,8 @@ ${dataDirUsage}`,
       await callEc2(dataDir, "DescribeInstances", { "InstanceId.1": instanceId }),
     );
     if (!address) throw new Refusal(`${instanceId} has no public address (is it running?)`, 1);
-    return become(ssh, [
-      ...hostKeyOptions(dataDir, instanceId),
-      ...login(options),
-      ...options,
-      address,
-      ...remote,
-    ]);
+    // Of an option given twice ssh takes the first: the operator's own.
+    return become(ssh, [...options, ...usualOptions(dataDir, instanceId), address, ...remote]);
   },
 };
 
@@ -39,13 +35,13 @@ export const splitSshArguments = (args: readonly string[]) => {
   return { options: args.slice(0, at), instanceId, remote: args.slice(at + 1) };
 };
 
-/** Known by the instance's id: its address is another's tomorrow. */
-const hostKeyOptions = (dataDir: string, instanceId: string) =>
+const usualOptions = (dataDir: string, instanceId: string) =>
   [
+    "User=admin",
+    // Known by the instance's id: its address is another's tomorrow.
     `HostKeyAlias=${instanceId}`,
     `UserKnownHostsFile=${join(dataDir, "known_hosts")}`,
     "StrictHostKeyChecking=accept-new",
+    // An instance that just started refuses until its sshd is up: once a second for a minute.
+    "ConnectionAttempts=60",
   ].flatMap((option) => ["-o", option]);
-
-const login = (options: readonly string[]) =>
-  options.some((option) => option.startsWith("-l")) ? [] : ["-l", "admin"];

@@ -32,7 +32,7 @@ ${cacheDirUsage}`,
 
 export const unitTests = (): Promise<Tally> =>
   runTests({
-    patterns: ["src/**/*.test.ts"],
+    patterns: ["{src,tools,bench}/**/*.test.ts"],
     concurrency: availableParallelism(),
     testMs: minute,
     limitMs: 8 * minute,
