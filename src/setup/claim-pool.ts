@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { Refusal } from "#cli/command.ts";
+import { say } from "#cli/terminal.ts";
 import { defaults } from "#config.ts";
 import { claim, freePools, rivalRoute } from "./public-pool.ts";
 import type { HostRoute } from "./public-pool.ts";
@@ -22,15 +23,18 @@ export const claimPool = (asked: string | undefined): string => {
   return claimed;
 };
 
-/** Throws `Refusal` when what was free when the region was made is now another's. */
+/**
+ * For a region that was made before, when its own route may be gone (a reboot). Throws `Refusal` when another has taken its
+ * pool: the region's route would replace that one. A route over a part of it only hides some addresses, and is warned of.
+ */
 export const requireOwnPool = (pool: string, ownLink: string): void => {
   const rival = rivalRoute(pool, ownLink, hostRoutes());
-  if (rival) {
-    throw new Refusal(
-      `this region's public addresses ${pool} are now routed to ${rival.dev ?? "elsewhere"} (${rival.dst}): ` +
-        "end what made that route, or destroy this region and make it anew with another --public-pool",
-    );
-  }
+  if (!rival) return;
+  const what = `this region's public addresses ${pool} are now routed to ${rival.dev ?? "elsewhere"} (${rival.dst})`;
+  if (rival.dst !== pool) return say(`${what}: instances with such addresses cannot be reached`);
+  throw new Refusal(
+    `${what}: end what made that route, or destroy this region and make it anew with another --public-pool`,
+  );
 };
 
 /** For a region that goes before its own route took the claim's place. */

@@ -27,6 +27,8 @@ test("a region's own route, and the claim before it, leave its pool its own", ()
 test("another's route over a region's pool is its rival", () => {
   const rival = { dst: "198.18.4.0/24", dev: "tun0" };
   assert.equal(rivalRoute("198.18.0.0/16", "croft-1a2b", [...routes("default"), rival]), rival);
+  const worse = { dst: "198.18.0.0/16", dev: "eth1" };
+  assert.equal(rivalRoute("198.18.0.0/16", "croft-1a2b", [rival, worse]), worse);
 });
 
 test("a network is written by its first address, and has room", () => {

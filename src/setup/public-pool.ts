@@ -11,13 +11,17 @@ export interface HostRoute {
 export const freePools = (pools: readonly string[], routes: readonly HostRoute[]): string[] =>
   pools.filter((pool) => !routes.some(({ dst }) => overlap(pool, dst)));
 
-/** The route that takes a region's pool away from it: one over other than its own link. */
+/** A route over a region's pool, or some of it, that is not the region's own; one over the very pool before others. */
 export const rivalRoute = (
   pool: string,
   ownLink: string,
   routes: readonly HostRoute[],
-): HostRoute | undefined =>
-  routes.find(({ dst, dev, type }) => overlap(pool, dst) && dev !== ownLink && type !== claim);
+): HostRoute | undefined => {
+  const rivals = routes.filter(
+    ({ dst, dev, type }) => overlap(pool, dst) && dev !== ownLink && type !== claim,
+  );
+  return rivals.find(({ dst }) => dst === pool) ?? rivals[0];
+};
 
 /** A pool is claimed by a route of this type until the region's own route replaces it. */
 export const claim = "blackhole";
