@@ -205,6 +205,18 @@ export function testStore(name: string, openStore: OpenStore): void {
       assert.deepEqual(await take(store.watch("", 0, AbortSignal.abort()), 1), []);
     });
 
+    test("a watch that is told to end tells nothing more, also of what has long happened", async (t) => {
+      const store = await open(t);
+      for (let n = 0; n < 5; n++) await store.commit({});
+      const ending = new AbortController();
+      const seen: number[] = [];
+      for await (const { revision } of store.watch("", 0, ending.signal)) {
+        seen.push(revision);
+        if (revision === 2) ending.abort();
+      }
+      assert.deepEqual(seen, [1, 2]);
+    });
+
     test("a watch from before what the store remembers, or from its future, is told so", async (t) => {
       const store = await open(t, 10);
       const { signal } = endingWith(t);

@@ -157,6 +157,20 @@ test("many calls at once are all answered", async (t) => {
   assert.ok(got.every((entry) => entry?.value === value));
 });
 
+test("a peer that asks without end has to wait for answers", async (t) => {
+  const store = openMemoryStore();
+  const answered = Promise.withResolvers<undefined>();
+  let asked = 0;
+  const { path } = await served(t, { ...store, get: () => (asked++, answered.promise) });
+  const client = connected(t, path);
+  const all = Promise.all(Array.from({ length: 1000 }, (_, n) => client.get(`a/${n}`)));
+  await pause(50);
+  assert.ok(asked > 100 && asked < 500, `${asked} asked at once`);
+  answered.resolve(undefined);
+  await all;
+  assert.equal(asked, 1000);
+});
+
 test("a peer that speaks something else is cut off, and others are not", async (t) => {
   const { path } = await served(t, openMemoryStore());
   const client = connected(t, path);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, open, stat } from "node:fs/promises";
+import { cp, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
 import type { Changes, Store } from "../store.ts";
@@ -16,27 +16,28 @@ test("a program killed while it commits has lost nothing it was told is done, an
   const directory = await temporaryDirectory(t);
   let acknowledged = 0;
   for (let round = 0; round < rounds; round++) {
-    const program = spawn(
-      process.execPath,
-      [fileURLToPath(new URL("./committing-program.ts", import.meta.url)), directory],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+    // A file takes every line at once; a pipe might be full.
+    const file = join(directory, `acknowledged-${round}`);
+    const lines = await open(file, "a");
+    const program = spawn(process.execPath, [committingProgram, join(directory, "store")], {
+      stdio: ["ignore", lines.fd, "inherit"],
+    });
     const exited = once(program, "exit");
-    const last = new Map<string, number>();
-    let killing: NodeJS.Timeout | undefined;
-    for await (const line of createInterface(program.stdout)) {
-      killing ??= setTimeout(() => program.kill("SIGKILL"), Math.random() * 40);
-      const [caller = "", n] = line.split(" ");
-      last.set(caller, Number(n));
-      acknowledged++;
-    }
+    while ((await lines.stat()).size === 0 && program.exitCode === null) await pause(2);
+    await pause(Math.random() * 40);
+    program.kill("SIGKILL");
     assert.deepEqual(await exited, [null, "SIGKILL"]);
-    await withStore(directory, (store) => checkWhole(store, last, t.signal));
+    await lines.close();
+
+    const told = (await readFile(file, "utf8")).trim().split("\n");
+    acknowledged += told.length;
+    const last = new Map(told.map((line) => line.split(" ")).map(([caller = "", n]) => [caller, Number(n)]));
+    await withStore(join(directory, "store"), (store) => checkWhole(store, last, t.signal));
   }
   t.diagnostic(`${rounds} kills, ${acknowledged} acknowledged commits`);
 });
+
+const committingProgram = fileURLToPath(new URL("./committing-program.ts", import.meta.url));
 
 test("whatever part of the log's end a power cut takes, what was acknowledged before it is whole", async (t) => {
   const directory = await temporaryDirectory(t);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
 import { testStore } from "../conformance.ts";
 import type { Changes } from "../store.ts";
+import { openDatabase } from "./database.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
 testStore("the store on disk", async (t, options) => {
@@ -44,6 +46,25 @@ test("its files are its owner's alone", async (t) => {
     [await mode(), await mode("store.sqlite"), await mode("store.sqlite-wal")],
     ["700", "600", "600"],
   );
+});
+
+test("a commit returns when the disk has it, not before", async (t) => {
+  const exec = t.mock.method(DatabaseSync.prototype, "exec");
+  const database = openDatabase(join(await temporaryDirectory(t), "store.sqlite"), 10);
+  t.after(() => database.close());
+  const opened = exec.mock.calls[0]?.this;
+  assert.ok(opened instanceof DatabaseSync);
+  assert.deepEqual({ ...opened.prepare("PRAGMA synchronous").get() }, { synchronous: 2 }); // FULL
+  assert.deepEqual({ ...opened.prepare("PRAGMA journal_mode").get() }, { journal_mode: "wal" });
+});
+
+test("a store of a later version is refused, and left as it is", async (t) => {
+  const directory = await temporaryDirectory(t);
+  await (await openSqliteStore(directory)).close();
+  const later = new DatabaseSync(join(directory, "store.sqlite"));
+  later.exec("PRAGMA user_version = 2");
+  later.close();
+  await assert.rejects(openSqliteStore(directory), /shape 2/);
 });
 
 test("a second opener is refused, and harms nothing", async (t) => {
