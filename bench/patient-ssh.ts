@@ -20,8 +20,12 @@ export const patientSsh = async (
 ): Promise<string> => {
   const proxy = join(import.meta.dirname, "patient-connect.ts");
   const options = [
-    ...[`IdentityFile=${key}`, "IdentitiesOnly=yes", "BatchMode=yes", "LogLevel=ERROR"],
-    ...["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"],
+    `IdentityFile=${key}`,
+    "IdentitiesOnly=yes",
+    "BatchMode=yes",
+    "LogLevel=ERROR",
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
     `ProxyCommand=${process.execPath} ${proxy} %h %p`,
   ];
   const args = [...options.flatMap((option) => ["-o", option]), `${user}@${address}`, command];

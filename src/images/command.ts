@@ -10,7 +10,10 @@ export interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** What `file args…` printed to stdout. No shell is involved. Throws with its last lines when it fails. */
+/**
+ * What `file args…` printed to stdout. No shell is involved. Throws with its last lines when it fails, and when aborted only after
+ * everything it started, and had its output in hand, is gone.
+ */
 export const run = async (
   file: string,
   args: readonly string[],
@@ -30,9 +33,10 @@ export const run = async (
     });
   }
   await new Promise<void>((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (error) => signal.aborted || reject(error));
     child.once("close", (code, killedBy) => {
-      if (code === 0) resolve();
+      if (signal.aborted) reject(new DOMException(`${file} was interrupted`, "AbortError"));
+      else if (code === 0) resolve();
       else reject(new Error(`${file} failed (${code ?? killedBy}):\n${lastLines.join("\n")}`));
     });
   });

@@ -17,28 +17,24 @@ export const installDebian = async (
   const sources = await packageSources(recipe.suite, signal);
   const options = await aptOptions(signal);
   const confined = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  await run(
-    "unshare",
-    [
-      ...[
-        ...confined,
-        "--",
-        "mmdebstrap",
-        "--verbose",
-        "--mode=root",
-        "--variant=minbase",
-        "--format=directory",
-      ],
-      // /bin is a link from the start, which spares the image the package that makes it one, and all of perl with it.
-      "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-      `--include=${recipe.packages.join(",")}`,
-      ...[...options, 'Apt::Install-Recommends "false"'].map((option) => `--aptopt=${option}`),
-      ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
-      `--customize-hook=${join(recipe.dir, "customise")}`,
-      ...[recipe.suite, root, "-"],
-    ],
-    { signal, input: sources, onLine: count, environment: { LC_ALL: "C" } },
-  );
+  const mmdebstrap = [
+    "--verbose",
+    "--mode=root",
+    "--variant=minbase",
+    "--format=directory",
+    // /bin is a link from the start, which spares the image the package that makes it one, and all of perl with it.
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+    `--include=${recipe.packages.join(",")}`,
+    ...[...options, 'Apt::Install-Recommends "false"'].map((option) => `--aptopt=${option}`),
+    ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
+    `--customize-hook=${join(recipe.dir, "customise")}`,
+  ];
+  await run("unshare", [...confined, "--", "mmdebstrap", ...mmdebstrap, recipe.suite, root, "-"], {
+    signal,
+    input: sources,
+    onLine: count,
+    environment: { LC_ALL: "C" },
+  });
 };
 
 /** No manual pages and translations in the image; and no waiting for the disk while it is made. */

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { defaults } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
-import { bakeImage } from "#images/bake.ts";
+import { bakeImage, findBaked } from "#images/bake.ts";
 import type { BakedImage } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
 import { makeDisk, startBareMachine } from "./bare-machine.ts";
@@ -14,6 +15,7 @@ import type { BareMachine, BareMachineOptions } from "./bare-machine.ts";
 import { bareNetwork } from "./bare-network.ts";
 import type { BareMetadata, BareNetwork } from "./bare-network.ts";
 
+const debian12 = join(import.meta.dirname, "../../images/debian-12");
 const scratch = mkdtempSync(join(tmpdir(), "croft-image-"));
 const disk = join(scratch, "disk.qcow2");
 const key = join(scratch, "key");
@@ -26,7 +28,7 @@ let network: BareNetwork;
 let hostKeys: string;
 
 before(async () => {
-  const recipe = readRecipe(join(import.meta.dirname, "../../images/debian-12"));
+  const recipe = readRecipe(debian12);
   const signal = AbortSignal.timeout(600_000);
   image = await bakeImage(recipe, {
     cacheDir: defaults.cacheDir,
@@ -48,9 +50,53 @@ after(async () => {
 
 const start = (options: Partial<BareMachineOptions> = {}): Promise<BareMachine> =>
   startBareMachine({
-    ...{ dir: join(scratch, "machine"), network, instanceId: metadata.instanceId },
-    ...{ disk, image, boot: "kernel", key, ...options },
+    dir: join(scratch, "machine"),
+    instanceId: metadata.instanceId,
+    network,
+    disk,
+    image,
+    key,
+    boot: "kernel",
+    ...options,
   });
+
+describe("a bake", { timeout: 300_000 }, () => {
+  test("that is interrupted leaves neither mounts nor processes, and one folder for the next to remove", async () => {
+    const cacheDir = join(scratch, "cache");
+    const interrupt = new AbortController();
+    const progress = (fraction: number) => {
+      if (fraction > 0.2) interrupt.abort(new Error("interrupted"));
+    };
+    const recipe = readRecipe(debian12);
+    const bake = bakeImage(recipe, { cacheDir, progress, signal: interrupt.signal, date: new Date() });
+    await assert.rejects(bake, { name: "AbortError" });
+    assert.deepEqual(readdirSync(join(cacheDir, "images")), [".baking"]);
+    assert.doesNotMatch(readFileSync("/proc/mounts", "utf8"), new RegExp(cacheDir));
+    assert.deepEqual(await processesRootedIn(cacheDir), []);
+    assert.equal(findBaked(cacheDir, recipe), undefined);
+    const again = bakeImage(recipe, {
+      cacheDir,
+      progress: () => {},
+      signal: AbortSignal.abort(),
+      date: new Date(),
+    });
+    await assert.rejects(again);
+    assert.deepEqual(readdirSync(join(cacheDir, "images", ".baking")), []);
+  });
+});
+
+/** Of the programs in the image while it is made: what they see as `/` is in `dir`. */
+const processesRootedIn = async (dir: string): Promise<string[]> => {
+  // A killed process takes a moment to go.
+  await sleep(1000);
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/root`).startsWith(dir);
+    } catch {
+      return false;
+    }
+  });
+};
 
 const fingerprints = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done";
 
