@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { NetworkElement, TrafficRule } from "#drivers/network/network-driver.ts";
+import { startFeed } from "#store/feed.ts";
+import { openMemoryStore } from "#testing/memory-store.ts";
+import type {
+  InterfaceAttachment,
+  NetworkInterfaceRecord,
+  PublicAddressRecord,
+} from "../network-interface/network-interface.ts";
+import { Ec2Records, ec2Indexes, type Kind, type Kinds } from "../records.ts";
+import type { GroupRule, SecurityGroupRecord } from "../security-group/security-group.ts";
+import { vpcNetwork } from "./vpc-network.ts";
+
+const common = { tags: {}, createdAt: "2026-01-01T00:00:00.000Z" };
+const vpcId = "vpc-1";
+const vpc: Kinds["vpc"] = {
+  id: vpcId,
+  cidr: "10.0.0.0/16",
+  cidrAssociationId: "vpc-cidr-assoc-1",
+  dhcpOptionsId: "dopt-1",
+  isDefault: false,
+  ...common,
+};
+const subnet: Kinds["subnet"] = {
+  id: "subnet-1",
+  vpcId,
+  cidr: "10.0.1.0/24",
+  zone: "a",
+  defaultForZone: false,
+  publicAddressOnLaunch: false,
+  ...common,
+};
+const group = (id: SecurityGroupRecord["id"], ...rules: Omit<GroupRule, "id">[]): SecurityGroupRecord => ({
+  id,
+  name: id,
+  description: "",
+  vpcId,
+  rules: rules.map((rule, n) => ({ id: `sgr-${n}`, ...rule })),
+  ...common,
+});
+const otherGroup: SecurityGroupRecord = { ...group("sg-other"), vpcId: "vpc-2" };
+const nic = (n: number, more: Partial<NetworkInterfaceRecord> = {}): NetworkInterfaceRecord => ({
+  id: `eni-${n}`,
+  hostId: "here",
+  vpcId,
+  subnetId: subnet.id,
+  zone: "a",
+  description: "",
+  mac: `02:01:00:00:00:0${n}`,
+  address: `10.0.1.${n}`,
+  groupIds: ["sg-web"],
+  sourceDestCheck: true,
+  publicAddressOnStart: false,
+  so: { ready: false },
+  ...common,
+  ...more,
+});
+const attachedTo = (instanceId: `i-${string}`, deleteOnTermination = true): InterfaceAttachment => ({
+  id: "eni-attach-1",
+  instanceId,
+  deviceIndex: 0,
+  attachedAt: common.createdAt,
+  deleteOnTermination,
+});
+const publicAddress: PublicAddressRecord = { id: "198.18.0.9", interfaceId: "eni-5", ...common };
+
+const range = { "range/10.0.0.0/16": { kind: "range", cidr: "10.0.0.0/16" } } as const;
+const theSubnet = { "subnet/subnet-1": { kind: "subnet", cidr: "10.0.1.0/24" } } as const;
+const emptyGroup = { "group/sg-web": { kind: "group", id: "sg-web", ingress: [], egress: [] } } as const;
+const member = (n: number, of = "sg-web"): Record<string, NetworkElement> => ({
+  [`member/${of}/10.0.1.${n}`]: { kind: "member", group: of, address: `10.0.1.${n}` },
+});
+const carried = (n: number, more: object = {}): Record<string, NetworkElement> => ({
+  [`interface/eni-${n}`]: {
+    kind: "interface",
+    id: `eni-${n}`,
+    mac: `02:01:00:00:00:0${n}`,
+    address: `10.0.1.${n}`,
+    groups: ["sg-web"],
+    sourceCheck: true,
+    ...more,
+  },
+});
+
+type Records = Partial<{ readonly [K in Kind]: readonly { readonly id: string }[] }>;
+const base: Records = { vpc: [vpc], subnet: [subnet], "security-group": [group("sg-web")] };
+const elements = { ...range, ...theSubnet, ...emptyGroup };
+
+const table: readonly [what: string, records: Records, network: Record<string, NetworkElement>][] = [
+  ["no interface is no network", base, {}],
+  [
+    "an interface brings its VPC's ranges, subnets and groups",
+    { ...base, "network-interface": [nic(5)] },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  [
+    "interfaces of other hosts are members of their groups, and nothing more",
+    { ...base, "network-interface": [nic(5), nic(6, { hostId: "there" })] },
+    { ...elements, ...member(5), ...member(6), ...carried(5) },
+  ],
+  [
+    "a VPC with interfaces on other hosts alone is no network here",
+    { ...base, "network-interface": [nic(6, { hostId: "there" })] },
+    {},
+  ],
+  [
+    "interfaces and groups of other VPCs do not belong",
+    {
+      ...base,
+      "security-group": [group("sg-web"), otherGroup],
+      "network-interface": [nic(5), nic(6, { vpcId: "vpc-2" })],
+    },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  [
+    "a public address is its interface's way out",
+    { ...base, "network-interface": [nic(5), nic(6)], "public-address": [publicAddress] },
+    {
+      ...elements,
+      ...member(5),
+      ...member(6),
+      ...carried(5, { publicAddress: "198.18.0.9" }),
+      ...carried(6),
+    },
+  ],
+  [
+    "an interface is a member of each of its groups",
+    { ...base, "network-interface": [nic(5, { groupIds: ["sg-web", "sg-db"] })] },
+    { ...elements, ...member(5), ...member(5, "sg-db"), ...carried(5, { groups: ["sg-web", "sg-db"] }) },
+  ],
+  [
+    "source checks can be off",
+    { ...base, "network-interface": [nic(5, { sourceDestCheck: false })] },
+    { ...elements, ...member(5), ...carried(5, { sourceCheck: false }) },
+  ],
+  [
+    "an interface goes with its instance's record",
+    { ...base, "network-interface": [nic(5), nic(6, { attachment: attachedTo("i-gone") })] },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  [
+    "an interface goes once its instance's machine is gone for good",
+    {
+      ...base,
+      instance: [instance("i-1", true)],
+      "network-interface": [nic(5), nic(6, { attachment: attachedTo("i-1") })],
+    },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  [
+    "an interface stays while its instance is there",
+    {
+      ...base,
+      instance: [instance("i-1", false)],
+      "network-interface": [nic(5, { attachment: attachedTo("i-1") })],
+    },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  [
+    "an interface that is to outlive its instance does",
+    { ...base, "network-interface": [nic(5, { attachment: attachedTo("i-gone", false) })] },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  ["without its VPC's record there is no network", { subnet: [subnet], "network-interface": [nic(5)] }, {}],
+];
+for (const [what, records, network] of table)
+  test(what, async (t) =>
+    assert.deepEqual(Object.fromEntries(vpcNetwork(vpcId, "here", await recordsOf(t, records))), network),
+  );
+
+const rules: readonly [
+  what: string,
+  rule: Omit<GroupRule, "id" | "egress">,
+  traffic: TrafficRule | undefined,
+][] = [
+  [
+    "all traffic",
+    { protocol: "-1", fromPort: -1, toPort: -1, peer: { cidr: "0.0.0.0/0" } },
+    { protocol: "any", peer: { cidr: "0.0.0.0/0" } },
+  ],
+  [
+    "a TCP port",
+    { protocol: "tcp", fromPort: 22, toPort: 22, peer: { cidr: "10.0.0.0/8" } },
+    { protocol: 6, ports: { from: 22, to: 22 }, peer: { cidr: "10.0.0.0/8" } },
+  ],
+  [
+    "all UDP ports",
+    { protocol: "udp", fromPort: 0, toPort: 65_535, peer: { cidr: "10.0.0.0/8" } },
+    { protocol: 17, ports: { from: 0, to: 65_535 }, peer: { cidr: "10.0.0.0/8" } },
+  ],
+  [
+    "an ICMP type, any code",
+    { protocol: "icmp", fromPort: 8, toPort: -1, peer: { cidr: "10.0.0.0/8" } },
+    { protocol: 1, ports: { from: 8, to: -1 }, peer: { cidr: "10.0.0.0/8" } },
+  ],
+  [
+    "all of ICMP",
+    { protocol: "icmp", fromPort: -1, toPort: -1, peer: { cidr: "10.0.0.0/8" } },
+    { protocol: 1, peer: { cidr: "10.0.0.0/8" } },
+  ],
+  [
+    "a numbered protocol",
+    { protocol: "47", fromPort: -1, toPort: -1, peer: { cidr: "10.0.0.0/8" } },
+    { protocol: 47, peer: { cidr: "10.0.0.0/8" } },
+  ],
+  [
+    "the members of a group",
+    { protocol: "tcp", fromPort: 80, toPort: 81, peer: { groupId: "sg-db" } },
+    { protocol: 6, ports: { from: 80, to: 81 }, peer: { group: "sg-db" } },
+  ],
+  [
+    "IPv6, which does not pass yet,",
+    { protocol: "tcp", fromPort: 22, toPort: 22, peer: { cidrIpv6: "::/0" } },
+    undefined,
+  ],
+];
+for (const [what, rule, traffic] of rules)
+  test(`a rule for ${what} ${traffic ? "reaches the kernel" : "says nothing to the kernel"} in its own direction`, async (t) => {
+    for (const egress of [false, true]) {
+      const records = await recordsOf(t, {
+        ...base,
+        "security-group": [group("sg-web", { egress, ...rule })],
+        "network-interface": [nic(5)],
+      });
+      const element = vpcNetwork(vpcId, "here", records).get("group/sg-web");
+      assert.ok(element?.kind === "group");
+      const written = traffic ? [traffic] : [];
+      assert.deepEqual([element.ingress, element.egress], egress ? [[], written] : [written, []]);
+    }
+  });
+
+function instance(id: string, released: boolean) {
+  return { id, so: { generation: 1, state: "shutting-down", reboots: 0, released } };
+}
+
+async function recordsOf(t: TestContext, records: Records): Promise<Ec2Records> {
+  const scope = { accountId: "111122223333", region: "eu-central-1" };
+  const ending = new AbortController();
+  const store = openMemoryStore();
+  t.after(() => store.close());
+  t.after(() => ending.abort());
+  await store.commit({
+    put: Object.entries(records).flatMap(([kind, values]) =>
+      values.map((value) => ({ key: `${kind}/${scope.accountId}/${scope.region}/${value.id}`, value })),
+    ),
+  });
+  const feed = await startFeed(store, ending.signal);
+  return new Ec2Records(feed, scope, ec2Indexes(feed));
+}
