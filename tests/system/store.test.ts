@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { chmod, chown, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import { StoreUnavailable } from "#store/store.ts";
@@ -56,4 +57,17 @@ test("a full disk refuses commits, keeps what it has, and takes commits again wh
   } finally {
     await run("umount", [directory]);
   }
+});
+
+test("after the disk failed nothing is answered any more, until the store is opened again with all that was acknowledged", async (t) => {
+  const directory = join(await temporaryDirectory(t), "store");
+  const program = fileURLToPath(new URL("./failing-disk-program.ts", import.meta.url));
+  const { stdout } = await run("prlimit", ["--fsize=1000000", process.execPath, program, directory]);
+  for (const end of stdout.trim().split("\n")) assert.match(end, /^StoreUnavailable: .*disk I\/O error/);
+
+  const store = await openSqliteStore(directory);
+  const { revision, entries } = await store.list("");
+  assert.ok(revision > 1);
+  assert.equal(entries.length, revision);
+  await store.close();
 });
