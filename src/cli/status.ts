@@ -4,7 +4,7 @@ import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { health } from "./supervise/health.ts";
 import type { Health } from "./supervise/health.ts";
-import { isAlive } from "./supervise/process-ref.ts";
+import { isAlive } from "#drivers/linux/host-process.ts";
 import { programNames, readRunning } from "./supervise/programs-file.ts";
 
 export const command: Command = {

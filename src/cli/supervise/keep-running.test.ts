@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { keepRunning } from "./keep-running.ts";
-import { isAlive, processRef } from "./process-ref.ts";
+import { identify, isAlive } from "#drivers/linux/host-process.ts";
 
 const nobody = () => {};
 
@@ -59,7 +59,7 @@ test("at the end it is told to end, and is not started again", async (t) => {
     "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done",
   );
   await until(() => heard.length === 1);
-  const own = processRef(pids[0] ?? 0);
+  const own = identify(pids[0] ?? 0);
   ending.abort();
   await running;
   assert.deepEqual(heard, ["stdout: up", "stdout: bye"]);

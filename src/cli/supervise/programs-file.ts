@@ -1,14 +1,14 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { layout } from "#config.ts";
-import type { ProcessRef } from "./process-ref.ts";
+import type { HostProcess } from "#drivers/linux/host-process.ts";
 
 /** What a supervisor notes in `DIR/run/programs.json`, for `croft status`, `down` and `destroy`, and for the start after it. */
 export interface Running {
-  readonly supervisor: ProcessRef;
+  readonly supervisor: HostProcess;
   readonly cacheDir: string;
   /** By name; a program that is just being started again shows its last process. */
-  readonly programs: Readonly<Record<string, ProcessRef>>;
+  readonly programs: Readonly<Record<string, HostProcess>>;
 }
 
 export const programNames = ["croft", "croft-host", "croft-guest"] as const;

@@ -1,5 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { identify } from "#drivers/linux/host-process.ts";
+import type { HostProcess } from "#drivers/linux/host-process.ts";
 import { checkout } from "../checkout.ts";
 import { say } from "../terminal.ts";
 import { untilReady } from "./health.ts";
@@ -7,8 +9,7 @@ import type { Health } from "./health.ts";
 import { keepRunning } from "./keep-running.ts";
 import type { Program } from "./keep-running.ts";
 import { logFile } from "./log-file.ts";
-import { endProcesses, processRef } from "./process-ref.ts";
-import type { ProcessRef } from "./process-ref.ts";
+import { endProcesses } from "./end-processes.ts";
 import { programNames, readRunning, writeRunning } from "./programs-file.ts";
 
 export interface Supervised {
@@ -86,16 +87,16 @@ const program = (
 /** Writes down each process as it starts. */
 const notes = ({ dataDir, cacheDir }: Supervised) => {
   const supervisor = ownRef();
-  const programs: Record<string, ProcessRef> = {};
+  const programs: Record<string, HostProcess> = {};
   return (name: string, pid: number): void => {
-    const started = processRef(pid);
+    const started = identify(pid);
     if (started) programs[name] = started;
     writeRunning(dataDir, { supervisor, cacheDir, programs });
   };
 };
 
-const ownRef = (): ProcessRef => {
-  const ref = processRef(process.pid);
+const ownRef = (): HostProcess => {
+  const ref = identify(process.pid);
   if (!ref) throw new Error("/proc does not show this process");
   return ref;
 };

@@ -1,4 +1,3 @@
-/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin */
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parentPort } from "node:worker_threads";

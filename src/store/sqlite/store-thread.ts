@@ -1,4 +1,3 @@
-/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin */
 import { Worker } from "node:worker_threads";
 import { StoreUnavailable } from "../store.ts";
 import type { Backend, BackendVerb } from "./backend.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { MachineState } from "../machine-driver.ts";
-import type { HostProcess } from "./host-process.ts";
+import type { HostProcess } from "../../linux/host-process.ts";
 
 /** What outlives the driver's own process: `machine.json` in the machine's directory. */
 export interface MachineRecord {

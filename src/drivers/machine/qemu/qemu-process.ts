@@ -6,8 +6,8 @@ import koffi from "koffi";
 import { bind, check, listen, socket } from "#drivers/linux/libc.ts";
 import { openTap } from "#drivers/linux/namespaces.ts";
 import type { Opened } from "./command-line.ts";
-import { identify } from "./host-process.ts";
-import type { HostProcess } from "./host-process.ts";
+import { identify } from "../../linux/host-process.ts";
+import type { HostProcess } from "../../linux/host-process.ts";
 
 /**
  * Starts `command` in a session of its own, which neither our end nor our terminal's touches, with `opens` as its
