@@ -3,7 +3,7 @@ import { systemClock } from "./clock.ts";
 import { hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
-import { bootId } from "./drivers/machine/qemu/host-process.ts";
+import { bootId } from "./drivers/linux/host-process.ts";
 import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
 import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";

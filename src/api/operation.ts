@@ -24,7 +24,6 @@ export interface TouchedResource {
 
 /** Every operation of an AWS SDK package, by AWS's name, with AWS's own input and output. */
 export type OperationsOf<Sdk, Context> = {
-  // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
   [K in keyof Sdk as K extends `${infer Name}Command` ? Name : never]?: OperationOf<Sdk[K], Context>;
 };
 

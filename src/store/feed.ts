@@ -153,5 +153,5 @@ class Index {
 
 const kindOf = (key: string) => key.split("/", 1)[0] ?? "";
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see LiveFeed
+// see LiveFeed
 const toEntry = (entry: Entry) => entry as Entry<never>;

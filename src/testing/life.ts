@@ -24,7 +24,7 @@ export class Life {
       this.#underWay.delete(answer);
       this.#point(`after call ${nth} of ${name}`);
     });
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the promise it was, a little later
+    // the promise it was, a little later
     return after as Answer;
   }
 

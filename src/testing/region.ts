@@ -41,6 +41,18 @@ export const testImage: ImageRecord = {
   createdAt: "2026-01-01T00:00:00.000Z",
 };
 
+export const testHost: HostRecord = {
+  id: "host-1",
+  zones: ["a", "b", "c"].map((zone) => scope.region + zone),
+  cpus: 2,
+  memoryMiB: 65_536,
+  architecture: "x86_64",
+  acceleration: { kind: "tcg", reason: "a test" },
+  launches: { starting: [], waiting: [] },
+  tags: {},
+  createdAt: testImage.createdAt,
+};
+
 export interface TestRegionOptions extends FakeOptions {
   /** What the one host has for instances. */
   readonly memoryMiB?: number;
@@ -62,17 +74,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     now: () => systemClock.now(),
   };
   await store.commit(defaultVpc(context) ?? {});
-  const host: HostRecord = {
-    id: "host-1",
-    zones: ["a", "b", "c"].map((zone) => scope.region + zone),
-    cpus: 2,
-    memoryMiB: options.memoryMiB ?? 65_536,
-    architecture: "x86_64",
-    acceleration: { kind: "tcg", reason: "a test" },
-    launches: { starting: [], waiting: [] },
-    tags: {},
-    createdAt: testImage.createdAt,
-  };
+  const host: HostRecord = { ...testHost, memoryMiB: options.memoryMiB ?? testHost.memoryMiB };
   const { revision } = await store.commit({
     put: [
       { key: records.key("host", host.id), value: host },

@@ -41,7 +41,7 @@ export class Connection {
     const id = this.#begin(request, (reply) => {
       if ("part" in reply) return onPart?.(reply.part);
       this.#hearers.delete(id);
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side promises it
+      // the other side promises it
       if ("answer" in reply) resolve((reply.answer ?? undefined) as Answers[Call]);
       if ("error" in reply) reject(toldError(reply.error));
     });

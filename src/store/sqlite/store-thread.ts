@@ -50,7 +50,7 @@ export async function startStoreThread(): Promise<StoreThread> {
         throw new StoreUnavailable(`the store cannot ${name}: ${String(cause)}`, { cause });
       }
     };
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers what `Database` answers
+    // the thread answers what `Database` answers
     return method as Backend[Verb];
   }
 

@@ -80,7 +80,7 @@ const checkImage = async (image: string, diskBytes: number): Promise<void> => {
 /** What the header of a qcow2 file says, in use or not. Throws when it is none. */
 const inspect = async (path: string): Promise<ImageInfo> => {
   const printed = await run("qemu-img", ["info", "-U", "--output=json", "-f", "qcow2", path]);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- qemu-img's documented output
+  // qemu-img's documented output
   return JSON.parse(printed) as ImageInfo;
 };
 

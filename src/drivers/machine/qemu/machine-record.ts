@@ -33,7 +33,7 @@ export type Off = Extract<MachineState, { state: "off" }>;
 /** Absent, too, when a power cut left no whole record: its process went with the power. */
 export const readRecord = (directory: string): MachineRecord | undefined => {
   try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only root writes it, only by `writeRecord`
+    // only root writes it, only by `writeRecord`
     return JSON.parse(readFileSync(join(directory, FILE), "utf8")) as MachineRecord;
   } catch (error) {
     if (

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Clock } from "#clock.ts";
+import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
+import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake-machines.ts";
+import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
+import type { GuestNetwork } from "#guest/guest-snapshot.ts";
+import { moved, settled, wait, type Reconciler } from "#reconcile/outcome.ts";
+import { workClock } from "#reconcile/work-clock.ts";
+import type { Feed } from "#store/feed.ts";
+import { type CrashScene, crashEverywhere, type SceneEnd } from "#testing/crash-everywhere.ts";
+import { openMemoryStore } from "#testing/memory-store.ts";
+import { testHost, testImage } from "#testing/region.ts";
+import { newId, random } from "../chance.ts";
+import type { Ec2Context } from "../context.ts";
+import { hostReconcilers } from "../host-reconcilers.ts";
+import { Ec2Records, ec2Indexes, recordKey } from "../records.ts";
+import { defaultVpc } from "../vpc/default-vpc.ts";
+import { instanceOperations } from "./instance-operations.ts";
+import { instanceState, type InstanceRecord } from "./instance.ts";
+import { LaunchQueue } from "./launch-queue.ts";
+import { machineSpec } from "./machine-spec.ts";
+
+const limit = { timeout: 120_000 };
+
+/** What a user asks for, each as soon as the instance is as the one before left it. */
+const wishes = ["launch", "stop", "start", "reboot", "terminate"] as const;
+type Wish = (typeof wishes)[number];
+
+for (const last of wishes)
+  test(
+    `${wishes.slice(0, wishes.indexOf(last) + 1).join(", ")}: every crash on the way ends the same`,
+    limit,
+    async () => {
+      const crashes = await crashEverywhere(scene({ last }), async (end) => {
+        await recordsAndDriversAgree(end);
+        assert.deepEqual(
+          statesAtEnd(end),
+          [last === "terminate" ? [] : [last === "stop" ? "stopped" : "running"]].flat(),
+        );
+      });
+      assert.ok(crashes > 20, `${crashes} crashes`);
+    },
+  );
+
+test(
+  "a terminated instance leaves nothing, in the records or on the host, after any crash",
+  limit,
+  async () => {
+    await crashEverywhere(scene({ last: "terminate" }), async ({ store, drivers }) => {
+      const kinds = new Set((await store.list("")).entries.map(({ key }) => key.split("/")[0]));
+      assert.deepEqual(kinds, new Set(["claim", "host", "image", "security-group", "subnet", "user", "vpc"]));
+      const claims = (await store.list("claim/")).entries.map(({ key }) => key.split("/")[3]);
+      assert.deepEqual(claims, ["default-vpc", "security-group-name"]);
+      assert.deepEqual(await drivers.machines.list(), []);
+      assert.deepEqual(await drivers.disks.list(), []);
+      assert.deepEqual(await drivers.networks.observe(), new Map());
+      assert.equal(drivers.guests.networks.size, 0);
+    });
+  },
+);
+
+test("a guest that does not heed the power button is stopped after any crash too", limit, async () => {
+  await crashEverywhere(scene({ last: "stop", listens: false }), async (end) => {
+    await recordsAndDriversAgree(end);
+    assert.deepEqual(statesAtEnd(end), ["stopped"]);
+  });
+});
+
+test("a host that loses power starts again what was running, and nothing else", limit, async () => {
+  for (const last of ["launch", "stop", "start"] as const)
+    await crashEverywhere(scene({ last, losesPower: true }), async (end) => {
+      await recordsAndDriversAgree(end);
+      assert.deepEqual(statesAtEnd(end), [last === "stop" ? "stopped" : "running"]);
+    });
+});
+
+interface SceneOptions extends FakeOptions {
+  readonly last: Wish;
+  /** The crash ends every machine on the host. */
+  readonly losesPower?: boolean;
+}
+
+const scope = { accountId: "111122223333", region: "eu-central-1" };
+
+const newDrivers = (options: FakeOptions) => ({
+  machines: createFakeMachines(options),
+  disks: createFakeDisks(),
+  networks: createFakeNetworks(),
+  guests: new Guests(),
+});
+type Drivers = ReturnType<typeof newDrivers>;
+
+class Guests {
+  readonly networks = new Map<string, GuestNetwork>();
+  set(network: GuestNetwork): void {
+    this.networks.set(network.id, network);
+  }
+  remove(id: string): void {
+    this.networks.delete(id);
+  }
+}
+
+/** A region whose user asks for one thing after the other. */
+const scene =
+  ({ last, losesPower = false, ...options }: SceneOptions) =>
+  async (): Promise<CrashScene<Drivers>> => {
+    const store = openMemoryStore();
+    const drivers = newDrivers(options);
+    let boots = 0;
+    await store.commit({
+      put: [
+        { key: recordKey("host", scope, testHost.id), value: testHost },
+        { key: recordKey("image", scope, testImage.id), value: testImage },
+        { key: "user/1", value: 0 },
+      ],
+    });
+    return {
+      store,
+      drivers,
+      reconcilers({ feed, drivers: hands, clock }) {
+        if (boots++ > 0 && losesPower) void endEveryMachine(drivers);
+        const records = new Ec2Records(feed, scope, ec2Indexes(feed));
+        const bootId = `boot-${losesPower ? boots : 1}`;
+        return [user(feed, records, clock, last), ...hostOf(records, hands, clock, bootId)];
+      },
+    };
+  };
+
+async function endEveryMachine({ machines }: Drivers): Promise<void> {
+  for (const id of await machines.list()) await machines.stop(id);
+}
+
+function hostOf(records: Ec2Records, drivers: Drivers, clock: Clock, bootId: string): Reconciler[] {
+  const { disks, networks } = drivers;
+  return hostReconcilers(records, scope, {
+    ...drivers,
+    bootId,
+    hostId: testHost.id,
+    memoryMiB: testHost.memoryMiB,
+    queue: new LaunchQueue(1, () => {}),
+    imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
+    machineSpec: (it) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
+    worked: workClock(clock),
+    now: () => clock.now(),
+  });
+}
+
+/** Says each wish once: that it was said is written with what it asks for. */
+function user(feed: Feed, records: Ec2Records, clock: Clock, last: Wish): Reconciler {
+  const context: Ec2Context = {
+    ...scope,
+    records,
+    newId,
+    random,
+    now: () => clock.now(),
+    publicPool: "198.18.0.0/16",
+  };
+  return {
+    kind: "user",
+    async step(key) {
+      if (!records.claimed("default-vpc")) return moved(defaultVpc(context) ?? {});
+      const said = feed.get<number>(key)?.value ?? 0;
+      const wish = wishes[said];
+      if (wish === undefined || said > wishes.indexOf(last)) return settled;
+      const [instance] = records.all("instance");
+      if (!isAsLeftBy(wishes[said - 1], instance)) return wait(1_000);
+      const { transaction = {} } = await planOf(wish, instance?.id ?? "", context);
+      return moved({ ...transaction, put: [...(transaction.put ?? []), { key, value: said + 1 }] });
+    },
+  };
+}
+
+function isAsLeftBy(wish: Wish | undefined, instance: InstanceRecord | undefined): boolean {
+  if (!instance) return wish === undefined;
+  return (
+    instanceState(instance) === (wish === "stop" ? "stopped" : "running") &&
+    instance.so.reboots === instance.wanted.reboots
+  );
+}
+
+function planOf(wish: Wish, id: string, context: Ec2Context) {
+  const named = { InstanceIds: [id] };
+  switch (wish) {
+    case "launch":
+      return instanceOperations.RunInstances.resolve(
+        { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1, ClientToken: "once" },
+        context,
+      );
+    case "stop":
+      return instanceOperations.StopInstances.resolve(named, context);
+    case "start":
+      return instanceOperations.StartInstances.resolve(named, context);
+    case "reboot":
+      return instanceOperations.RebootInstances.resolve(named, context);
+    case "terminate":
+      return instanceOperations.TerminateInstances.resolve(named, context);
+  }
+}
+
+const recordsOf = ({ feed }: SceneEnd<Drivers>) => new Ec2Records(feed, scope, ec2Indexes(feed));
+const statesAtEnd = (end: SceneEnd<Drivers>) => recordsOf(end).all("instance").map(instanceState);
+
+/** What the API would say is there is there, and nothing else. */
+async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
+  const { store, drivers } = end;
+  const records = recordsOf(end);
+  const [instances, nics] = [records.all("instance"), records.all("network-interface")];
+  const running = instances.filter((it) => instanceState(it) === "running");
+  for (const { id } of instances) {
+    const machine = await drivers.machines.observe(id);
+    assert.equal(
+      machine.state === "running",
+      running.some((it) => it.id === id),
+    );
+  }
+  assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
+  assert.deepEqual(ids(nics), new Set([...(await drivers.networks.observe()).values()].flat()));
+  assert.deepEqual(
+    ids(nics),
+    ids([...drivers.guests.networks.values()].flatMap(({ interfaces }) => interfaces)),
+  );
+  assert.equal(records.all("public-address").length, running.length);
+  assert.ok([...records.all("volume"), ...nics].every(({ so }) => so.ready));
+  const claims = (await store.list(recordKey("claim", scope, "subnet-address/"))).entries;
+  assert.deepEqual(new Set(claims.map(({ value }) => value)), ids(nics));
+}
+
+const ids = (records: readonly { readonly id: string }[]) => new Set(records.map(({ id }) => id));
