@@ -24,16 +24,17 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Lets `ms` pass, timer by timer; what each sets going gets a turn of the event loop before the next. */
+  /** Lets `ms` pass, timer by timer; what each sets going gets a turn of the event loop before the next, and at the end. */
   async advance(ms: number): Promise<void> {
     const end = this.#ms + ms;
     for (let next = this.#nextTimer(end); next; next = this.#nextTimer(end)) {
       this.#ms = Math.max(this.#ms, next.at);
       this.#timers.delete(next);
       next.callback();
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     this.#ms = end;
+    await turn();
   }
 
   #nextTimer(until: number) {
@@ -41,3 +42,5 @@ export class FakeClock implements Clock {
     return due.toSorted((a, b) => a.at - b.at)[0];
   }
 }
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
