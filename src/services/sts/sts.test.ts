@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { testRegion } from "#testing/region.ts";
+
+const limit = { timeout: 10_000 };
+
+test("the caller is the root of the account whose key signed", limit, async (t) => {
+  const { clientConfig } = await testRegion(t);
+  const client = new STSClient(clientConfig);
+  t.after(() => client.destroy());
+  const { Account, Arn, UserId } = await client.send(new GetCallerIdentityCommand({}));
+  assert.deepEqual(
+    [Account, Arn, UserId],
+    ["111122223333", "arn:aws:iam::111122223333:root", "111122223333"],
+  );
+});
+
+test("what STS does not serve yet names itself", limit, async (t) => {
+  const { clientConfig } = await testRegion(t);
+  const client = new STSClient(clientConfig);
+  t.after(() => client.destroy());
+  const assume = new AssumeRoleCommand({
+    RoleArn: "arn:aws:iam::111122223333:role/x",
+    RoleSessionName: "me",
+  });
+  await assert.rejects(client.send(assume), { name: "UnsupportedOperation", message: /sts:AssumeRole/ });
+});
+
+test("a key of nobody, or a wrong secret, is refused", limit, async (t) => {
+  const { clientConfig } = await testRegion(t);
+  for (const [credentials, name] of [
+    [{ ...clientConfig.credentials, accessKeyId: "AKIANOBODY" }, "InvalidClientTokenId"],
+    [{ ...clientConfig.credentials, secretAccessKey: "guess" }, "SignatureDoesNotMatch"],
+  ] as const) {
+    const client = new STSClient({ ...clientConfig, credentials });
+    t.after(() => client.destroy());
+    await assert.rejects(client.send(new GetCallerIdentityCommand({})), { name });
+  }
+});
