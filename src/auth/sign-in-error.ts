@@ -4,9 +4,7 @@ import { amzDateOf } from "./signature.ts";
 /** What callers are told whose signature does not hold. EC2 has words of its own; every other service shares one set. */
 export function unknownAccessKey(service: string): ApiError {
   return service === "ec2"
-    ? new ApiError("AuthFailure", "AWS was not able to validate the provided access credentials", {
-        status: 401,
-      })
+    ? invalidCredentials()
     : new ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", {
         status: 403,
       });
@@ -21,6 +19,17 @@ export function requestExpired(service: string, amzDate: string, nowMs: number):
       ? `Signature not yet current: ${amzDate} is still later than ${amzDateOf(nowMs + quarter)} (${now} + 15 min.)`
       : `Signature expired: ${amzDate} is now earlier than ${amzDateOf(nowMs - quarter)} (${now} - 15 min.)`,
   );
+}
+
+/** EC2 does not say which half of the key is wrong. */
+export function wrongSecret(service: string): ApiError {
+  return service === "ec2" ? invalidCredentials() : signatureMismatch();
+}
+
+function invalidCredentials(): ApiError {
+  return new ApiError("AuthFailure", "AWS was not able to validate the provided access credentials", {
+    status: 401,
+  });
 }
 
 export function signatureMismatch(

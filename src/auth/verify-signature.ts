@@ -2,7 +2,13 @@ import { timingSafeEqual } from "node:crypto";
 import type { WireRequest } from "#wire/protocol.ts";
 import { signatureOf } from "./signature.ts";
 import { signatureClaim, type SignatureClaim } from "./signature-claim.ts";
-import { malformedQuery, requestExpired, signatureMismatch, unknownAccessKey } from "./sign-in-error.ts";
+import {
+  malformedQuery,
+  requestExpired,
+  signatureMismatch,
+  unknownAccessKey,
+  wrongSecret,
+} from "./sign-in-error.ts";
 
 export interface SignedIn {
   readonly accessKeyId: string;
@@ -33,9 +39,11 @@ export function verifySignature(
   const secret = secretOf(accessKeyId);
   if (secret === undefined) throw unknownAccessKey(service);
   checkTime(claim, nowMs);
-  const expected = wellEncoded(() => signatureOf({ ...claim, request, body }, secret));
-  const given = Buffer.from(claim.signature, "hex");
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw signatureMismatch();
+  const expected = Buffer.from(
+    wellEncoded(() => signatureOf({ ...claim, request, body }, secret)).toString("hex"),
+  );
+  const given = Buffer.from(claim.signature);
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw wrongSecret(service);
   return { accessKeyId, region, service, sessionToken };
 }
 
