@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { type ChainRequest, apiChain, served } from "./api/chain.ts";
+import type { Credentials } from "./auth/sign-request.ts";
+import { verifySignature } from "./auth/verify-signature.ts";
+import { systemClock } from "./clock.ts";
+import type { RegionSettings } from "./config.ts";
+import { newId, random } from "./services/ec2/chance.ts";
+import type { Ec2Context } from "./services/ec2/context.ts";
+import { ec2Operations } from "./services/ec2/operations.ts";
+import { Ec2Records, ec2Indexes } from "./services/ec2/records.ts";
+import { defaultVpc } from "./services/ec2/vpc/default-vpc.ts";
+import { regionHealth } from "./services/host/region-health.ts";
+import { stsOperations } from "./services/sts/operations.ts";
+import { type Feed, startFeed } from "./store/feed.ts";
+import type { Store } from "./store/store.ts";
+import type { WireAnswer } from "./wire/protocol.ts";
+import { loadWireService } from "./wire/wire-service.ts";
+
+/** What the API reads from its checkout; a program that drops the right to do so loads it before. */
+export const loadApiParts = () => ({
+  wires: { ec2: loadWireService("ec2"), sts: loadWireService("sts") },
+  version: String(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version),
+});
+
+export interface RegionApiOptions {
+  readonly parts: ReturnType<typeof loadApiParts>;
+  readonly store: Store;
+  readonly settings: Omit<RegionSettings, "port">;
+  readonly credentials: Credentials;
+  readonly signal: AbortSignal;
+  /** For the operator. */
+  readonly log: (line: string) => void;
+}
+
+export interface RegionApi {
+  readonly feed: Feed;
+  readonly records: Ec2Records;
+  readonly answer: (request: ChainRequest) => Promise<WireAnswer>;
+  readonly health: () => WireAnswer;
+}
+
+/** The API of one region over its store. What every account has from its start is there when this resolves. */
+export async function openRegionApi({
+  parts: { wires, version },
+  store,
+  settings: { accountId, region, publicPool },
+  credentials: { accessKeyId, secretAccessKey },
+  signal,
+  log,
+}: RegionApiOptions): Promise<RegionApi> {
+  const feed = await startFeed(store, signal);
+  const records = new Ec2Records(feed, { accountId, region }, ec2Indexes(feed));
+  const context: Ec2Context = {
+    accountId,
+    region,
+    publicPool,
+    records,
+    newId,
+    random,
+    now: () => new Date(),
+  };
+  const made = defaultVpc(context);
+  if (made) await feed.reached((await store.commit(made)).revision);
+
+  const answer = apiChain({
+    services: new Map([
+      served(wires.ec2, ec2Operations, context),
+      served(wires.sts, stsOperations, { accountId }),
+    ]),
+    fallback: wires.ec2,
+    region,
+    signIn: (request, nowMs) =>
+      verifySignature(
+        request,
+        request.body,
+        (id) => (id === accessKeyId ? secretAccessKey : undefined),
+        nowMs,
+      ),
+    store,
+    feed,
+    clock: systemClock,
+    log,
+  });
+  return { feed, records, answer, health: regionHealth(version, records, feed, systemClock) };
+}
