@@ -10,6 +10,18 @@ export interface RegionSettings {
   readonly port: number;
   /** The addresses `ssh` and `curl` reach instances by, routed from this host only. */
   readonly publicPool: string;
+  /** "fake": no machine runs and no packet flows. */
+  readonly machines: "qemu" | "fake";
+  /** The first whose pattern fits an image id that the region does not have stands for it. */
+  readonly imageAliases: readonly ImageAlias[];
+}
+
+/** What stands in for image ids that people's templates hold. */
+export interface ImageAlias {
+  /** `*` and `?` are wildcards. */
+  readonly ids: string;
+  /** An image's id or name, or its name up to a "-": then the newest. */
+  readonly image: string;
 }
 
 export const defaults = {

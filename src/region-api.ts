@@ -43,7 +43,7 @@ export interface RegionApi {
 export async function openRegionApi({
   parts: { wires, version },
   store,
-  settings: { accountId, region, publicPool },
+  settings: { accountId, region, publicPool, imageAliases },
   credentials: { accessKeyId, secretAccessKey },
   signal,
   log,
@@ -54,6 +54,7 @@ export async function openRegionApi({
     accountId,
     region,
     publicPool,
+    imageAliases,
     records,
     newId,
     random,

@@ -8,15 +8,19 @@ import { layout } from "#config.ts";
 export const makeCredentials = (dataDir: string): void => {
   try {
     // `wx`: the first one made is the one that stays.
-    writeFileSync(layout(dataDir).credentials, `${JSON.stringify(newCredentials(), null, 2)}\n`, {
-      mode: 0o600,
-      flag: "wx",
-      flush: true,
-    });
+    writeCredentials(dataDir, newCredentials(), "wx");
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw error;
   }
 };
+
+/** Readable by whoever runs the region only. */
+export const writeCredentials = (dataDir: string, credentials: Credentials, flag = "w"): void =>
+  writeFileSync(layout(dataDir).credentials, `${JSON.stringify(credentials, null, 2)}\n`, {
+    mode: 0o600,
+    flag,
+    flush: true,
+  });
 
 export const readCredentials = (dataDir: string): Credentials => {
   const file = layout(dataDir).credentials;

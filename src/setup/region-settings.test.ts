@@ -3,9 +3,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { RegionSettings } from "#config.ts";
 import { readChoices, readSettings, requireSettings, settle, writeSettings } from "./region-settings.ts";
 
-const kept = { accountId: "111122223333", region: "eu-central-1", port: 4600, publicPool: "198.18.0.0/16" };
+const kept: RegionSettings = {
+  accountId: "111122223333",
+  region: "eu-central-1",
+  port: 4600,
+  publicPool: "198.18.0.0/16",
+  machines: "qemu",
+  imageAliases: [],
+};
 const noPool = (): never => assert.fail("a region that has its pool is not given another");
 
 test("a new region takes what was chosen and the defaults for the rest", () => {
@@ -16,6 +24,8 @@ test("a new region takes what was chosen and the defaults for the rest", () => {
       region: "eu-central-1",
       port: 4566,
       publicPool: "198.19.0.0/16",
+      machines: "qemu",
+      imageAliases: [],
     },
   );
 });
@@ -25,8 +35,26 @@ test("a later start without options is the region as it was", () => {
   assert.deepEqual(settle(kept, { accountId: kept.accountId, region: kept.region }, noPool), kept);
 });
 
-test("the port of a region may change", () => {
+test("the port and the image aliases of a region may change", () => {
+  const imageAliases = [{ ids: "ami-*", image: "debian-12" }];
   assert.deepEqual(settle(kept, { port: 4700 }, noPool), { ...kept, port: 4700 });
+  const aliased = settle(kept, { imageAliases }, noPool);
+  assert.deepEqual(aliased, { ...kept, imageAliases });
+  assert.deepEqual(settle(aliased, {}, noPool), aliased);
+});
+
+test("an image alias names ids and an image", () => {
+  assert.deepEqual(readChoices({ "image-alias": ["ami-*=debian-12"] }).imageAliases, [
+    { ids: "ami-*", image: "debian-12" },
+  ]);
+  for (const text of ["", "ami-1", "=debian-12", "ami-1=", "a=b=c"])
+    assert.throws(() => readChoices({ "image-alias": [text] }), /--image-alias is IDS=IMAGE/, text);
+});
+
+test("fake machines never become real ones, nor real ones fake", () => {
+  assert.throws(() => settle(kept, { machines: "fake" }, noPool), /the machines qemu, not fake/);
+  assert.throws(() => settle({ ...kept, machines: "fake" }, { machines: "qemu" }, noPool), /fake, not qemu/);
+  assert.throws(() => readChoices({ machines: "kvm" }), /--machines is qemu or fake/);
 });
 
 test("a region keeps its account, name and addresses, and says which it has", () => {
@@ -44,6 +72,8 @@ test("options are read as they are written on the command line", () => {
     region: "us-gov-west-1",
     port: 4600,
     publicPool: undefined,
+    machines: undefined,
+    imageAliases: undefined,
   });
 });
 

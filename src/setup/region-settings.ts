@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync, renameSync } from "node:fs";
 import { Refusal } from "#cli/command.ts";
 import { defaults, layout } from "#config.ts";
-import type { RegionSettings } from "#config.ts";
+import type { ImageAlias, RegionSettings } from "#config.ts";
 import { isNetwork } from "./public-pool.ts";
 
 /** What the command line asks for; what it does not name stays as it was, or is the default. */
@@ -13,6 +13,8 @@ export const readChoices = (options: {
   region?: string | undefined;
   port?: string | undefined;
   "public-pool"?: string | undefined;
+  machines?: string | undefined;
+  "image-alias"?: readonly string[] | undefined;
 }): RegionChoices => ({
   accountId: checked("--account-id", options["account-id"], (text) => /^\d{12}$/.test(text), "twelve digits"),
   region: checked("--region", options.region, isRegionName, "a name such as eu-central-1"),
@@ -23,11 +25,13 @@ export const readChoices = (options: {
     (text) => isNetwork(text, 16),
     "a network of 16 addresses or more, such as 198.18.0.0/16",
   ),
+  machines: machinesOf(options.machines),
+  imageAliases: options["image-alias"]?.map(imageAlias),
 });
 
 /**
  * The settings of a region that was made with `kept`, or is new. Account, region and pool are in the names and addresses of
- * everything the region holds, so they stay; the port may change.
+ * everything the region holds, so they stay, and fake machines never become real; port and aliases may change.
  */
 export const settle = (
   kept: RegionSettings | undefined,
@@ -40,9 +44,11 @@ export const settle = (
       region: choices.region ?? defaults.region,
       port: choices.port ?? defaults.port,
       publicPool: choosePool(choices.publicPool),
+      machines: choices.machines ?? "qemu",
+      imageAliases: choices.imageAliases ?? [],
     };
   }
-  for (const fixed of ["accountId", "region", "publicPool"] as const) {
+  for (const fixed of ["accountId", "region", "publicPool", "machines"] as const) {
     const asked = choices[fixed];
     if (asked !== undefined && asked !== kept[fixed]) {
       throw new Refusal(
@@ -51,15 +57,28 @@ export const settle = (
       );
     }
   }
-  return { ...kept, port: choices.port ?? kept.port };
+  return {
+    ...kept,
+    port: choices.port ?? kept.port,
+    imageAliases: choices.imageAliases ?? kept.imageAliases,
+  };
 };
 
-const words = { accountId: "the account", region: "the name", publicPool: "the public addresses" } as const;
+const words = {
+  accountId: "the account",
+  region: "the name",
+  publicPool: "the public addresses",
+  machines: "the machines",
+} as const;
 
 /** Undefined when there is no region at `dataDir`. */
 export const readSettings = (dataDir: string): RegionSettings | undefined => {
   try {
-    return JSON.parse(readFileSync(layout(dataDir).settings, "utf8"));
+    return {
+      machines: "qemu",
+      imageAliases: [],
+      ...JSON.parse(readFileSync(layout(dataDir).settings, "utf8")),
+    };
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
@@ -90,6 +109,19 @@ const checked = (
 ): string | undefined => {
   if (text !== undefined && !accepted(text)) throw new Refusal(`${option} is ${shape}, not "${text}"`);
   return text;
+};
+
+const machinesOf = (text: string | undefined): RegionSettings["machines"] | undefined => {
+  if (text !== undefined && text !== "qemu" && text !== "fake")
+    throw new Refusal(`--machines is qemu or fake, not "${text}"`);
+  return text;
+};
+
+const imageAlias = (text: string): ImageAlias => {
+  const [ids = "", image = "", ...more] = text.split("=");
+  if (ids === "" || image === "" || more.length > 0)
+    throw new Refusal(`--image-alias is IDS=IMAGE, such as 'ami-*=debian-12', not "${text}"`);
+  return { ids, image };
 };
 
 const isRegionName = (text: string) => text.length <= 32 && /^[a-z]{2}(-[a-z]+)+-\d+$/.test(text);

@@ -5,7 +5,9 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface Health {
   readonly status: string;
   readonly version?: string;
-  /** "kvm" or "tcg". */
+  /** "qemu", or "fake": none runs. */
+  readonly machines?: string;
+  /** "kvm", "tcg" or "fake". */
   readonly acceleration?: string;
   readonly zones?: readonly string[];
   readonly images?: readonly { readonly id: string; readonly name: string }[];

@@ -1,3 +1,4 @@
+import type { ImageAlias } from "#config.ts";
 import type { Ec2Records, Scope } from "./records.ts";
 
 /** What an EC2 operation is given beside its input: who asks, what is there, and time and chance. */
@@ -10,4 +11,6 @@ export interface Ec2Context extends Scope {
   readonly random: (below: number) => number;
   /** CIDR that instances' public addresses come from. */
   readonly publicPool: string;
+  /** What stands in for images that the region does not have. */
+  readonly imageAliases?: readonly ImageAlias[];
 }

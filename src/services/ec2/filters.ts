@@ -47,7 +47,7 @@ function tagValues(name: string) {
 }
 
 /** Matching without regular expressions, so that a pattern cannot make it take long. */
-function pattern(text: string): (value: string) => boolean {
+export function pattern(text: string): (value: string) => boolean {
   if (!/[*?\\]/.test(text)) return (value) => value === text;
   const tokens: ("any" | "one" | { char: string })[] = [];
   for (let i = 0; i < text.length; i++) {

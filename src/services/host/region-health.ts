@@ -26,6 +26,7 @@ export function regionHealth(
     const body = {
       status: ready ? "ready" : "starting",
       version,
+      machines: hosts[0]?.acceleration.kind === "fake" ? "fake" : "qemu",
       acceleration: hosts[0]?.acceleration.kind,
       accelerationReason: hosts[0]?.acceleration.reason,
       zones: hosts[0]?.zones ?? [],

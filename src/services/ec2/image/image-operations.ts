@@ -3,13 +3,15 @@ import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { imageNotFound } from "../errors.ts";
+import { imageNamed } from "./image-alias.ts";
 import { describeImage, imageFilters, imageOwner, type ImageRecord } from "./image.ts";
 
 export const imageOperations = {
   DescribeImages: {
     resolve(input, context) {
       const asked = ownedByAmazon(input.Owners) && forEveryone(input.ExecutableUsers);
-      return describe(asked ? context.records.all("image") : [], input, {
+      const images = [...context.records.all("image"), ...standIns(input.ImageIds, context)];
+      return describe(asked ? images : [], input, {
         ids: asked ? input.ImageIds : undefined,
         parameter: "imageIds",
         missing: imageNotFound,
@@ -23,6 +25,13 @@ export const imageOperations = {
     }),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+/** For ids that the region has no image of: what their aliases put in their place, under the name they were asked by. */
+const standIns = (ids: readonly string[] | undefined, context: Ec2Context) =>
+  (ids ?? []).flatMap((id): ImageRecord[] => {
+    const image = imageNamed(id, context);
+    return image && image.id !== id ? [{ ...image, id: id as ImageRecord["id"] }] : [];
+  });
 
 /** All images are Amazon's, and public. */
 const ownedByAmazon = (owners: readonly string[] | undefined) =>

@@ -18,12 +18,13 @@ export async function machineSpec(
   records: Ec2Records,
   { disks, networks, imageKernel }: MachineParts,
 ): Promise<MachineSpec> {
-  const image = records.get("image", instance.imageId);
-  const kernel = image && imageKernel(image.cacheEntry);
   const rootFirst = (device: string | undefined) => (device === instance.rootDevice ? "" : (device ?? ""));
   const volumes = records
     .volumesOf(instance.id)
     .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
+  // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
+  const image = volumes[0]?.image && records.get("image", volumes[0].image.imageId);
+  const kernel = image && imageKernel(image.cacheEntry);
   const interfaces = records
     .interfacesOf(instance.id)
     .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
