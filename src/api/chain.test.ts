@@ -4,7 +4,7 @@ import type { SignedIn } from "#auth/verify-signature.ts";
 import { startFeed, type Feed } from "#store/feed.ts";
 import type { Store } from "#store/store.ts";
 import { FakeClock } from "#testing/fake-clock.ts";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { loadWireService } from "#wire/wire-service.ts";
 import { apiChain, served } from "./chain.ts";
 import { ApiError } from "./error.ts";

@@ -4,7 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { startFeed } from "#store/feed.ts";
 import type { Store } from "#store/store.ts";
 import { FakeClock } from "#testing/fake-clock.ts";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { type ReconcileFailure, runReconcilers } from "./loop.ts";
 import { moved, type Outcome, type Reconciler, settled, wait } from "./outcome.ts";
 

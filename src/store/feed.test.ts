@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
 import { startFeed } from "./feed.ts";
 import { randomTransaction } from "./model-store.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { moved, type Reconciler, settled, wait } from "#reconcile/outcome.ts";
 import type { Feed } from "#store/feed.ts";
 import { type CrashScene, crashEverywhere } from "./crash-everywhere.ts";
-import { openMemoryStore } from "./memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 
 class Disks {
   readonly present: string[] = [];

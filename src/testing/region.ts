@@ -23,7 +23,7 @@ import type { HostRecord } from "#services/host/host.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
 import { loadWireService } from "#wire/wire-service.ts";
-import { openMemoryStore } from "./memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 
 const scope = { accountId: "111122223333", region: "eu-central-1" };
 const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "secret" };

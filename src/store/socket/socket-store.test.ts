@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
 import { testStore } from "../conformance.ts";
 import { startFeed } from "../feed.ts";

@@ -1,6 +1,6 @@
 import type { Database } from "./database.ts";
 
-/** The database as the store sees it: in a thread (`store-thread.ts`), or right here in tests (`#testing/memory-store.ts`). */
+/** The database as the store sees it: in a thread (`store-thread.ts`), or right here (`memory-store.ts`). */
 export type Backend = {
   [Verb in BackendVerb]: (...args: Parameters<Database[Verb]>) => Promise<ReturnType<Database[Verb]>>;
 } & {

@@ -9,7 +9,7 @@ import { moved, settled, wait, type Reconciler } from "#reconcile/outcome.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import type { Feed } from "#store/feed.ts";
 import { type CrashScene, crashEverywhere, type SceneEnd } from "#testing/crash-everywhere.ts";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { testHost, testImage } from "#testing/region.ts";
 import { newId, random } from "../chance.ts";
 import type { Ec2Context } from "../context.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startFeed } from "#store/feed.ts";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { testRegion } from "#testing/region.ts";
 import { newId, random } from "../chance.ts";
 import { Ec2Records, ec2Indexes } from "../records.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { NetworkElement, TrafficRule } from "#drivers/network/network-driver.ts";
 import { startFeed } from "#store/feed.ts";
-import { openMemoryStore } from "#testing/memory-store.ts";
+import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import type {
   InterfaceAttachment,
   NetworkInterfaceRecord,

@@ -1,6 +1,6 @@
-import type { Store } from "#store/store.ts";
-import { openDatabase } from "#store/sqlite/database.ts";
-import { storeOver, type StoreOptions } from "#store/sqlite/store-over.ts";
+import type { Store } from "../store.ts";
+import { openDatabase } from "./database.ts";
+import { storeOver, type StoreOptions } from "./store-over.ts";
 
 /** Croft's own store without the disk and the thread: fast, and true to the last detail. */
 export function openMemoryStore(options: StoreOptions & { readonly remember?: number } = {}): Store {

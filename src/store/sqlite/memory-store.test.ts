@@ -1,4 +1,4 @@
-import { testStore } from "#store/conformance.ts";
+import { testStore } from "../conformance.ts";
 import { openMemoryStore } from "./memory-store.ts";
 
 testStore("the store in memory", async (t, options) => {
