@@ -14,7 +14,8 @@ import { workClock } from "./reconcile/work-clock.ts";
 import { hostReconcilers } from "./services/ec2/host-reconcilers.ts";
 import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
-import { Ec2Records, ec2Indexes } from "./services/ec2/records.ts";
+import { recordKey } from "./services/ec2/records.ts";
+import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { hostRecord, promisableMiB, reportImage } from "./services/host/host-reports.ts";
 import { ownHostId } from "./services/host/host-id.ts";
@@ -61,24 +62,24 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
   const store = connectStore(paths.storeSocket);
   const feed = await startFeed(store, signal);
-  const records = new Ec2Records(feed, scope, ec2Indexes(feed));
+  const regions = regionalRecords(feed);
   for (const image of images.values()) await reportImage(image, scope, store);
 
   const report = reporter(() => {
-    const value = hostRecord(hostId, scope, acceleration, queue.launches);
-    return store.commit({ put: [{ key: records.key("host", hostId), value }] });
+    const value = hostRecord(hostId, acceleration, queue.launches);
+    return store.commit({ put: [{ key: recordKey("host", scope, hostId), value }] });
   }, log);
   const queue: LaunchQueue = new LaunchQueue(
     acceleration.kind === "tcg" ? cpus().length : 2 * cpus().length,
     () => {
       report();
-      for (const id of queue.launches.waiting.slice(0, 1)) loop.nudge(records.key("instance", id));
+      for (const id of queue.launches.waiting.slice(0, 1)) lookAt("instance", id);
     },
   );
   const loop = runReconcilers(
     store,
     feed,
-    hostReconcilers(records, scope, {
+    hostReconcilers(regions, {
       hostId,
       bootId: bootId(),
       memoryMiB: promisableMiB(),
@@ -88,19 +89,19 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       guests,
       queue,
       imageFile: (entry) => imageOf(entry).disk,
-      machineSpec: (instance) =>
+      machineSpec: (instance, records) =>
         machineSpec(instance, records, { disks, networks, imageKernel: (entry) => imageOf(entry).kernel }),
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),
     { clock: systemClock, signal, log: ({ key, message }) => log(`${key}: ${message}`) },
   );
-  const printed = consoleReports(machines, records, store, systemClock, log);
+  const printed = consoleReports(machines, regions, store, systemClock, log);
   machines.onChange((id) => {
-    loop.nudge(records.key("instance", id));
+    lookAt("instance", id);
     printed(id);
   });
-  networks.onForeignChange((id) => loop.nudge(records.key("vpc", id)));
+  networks.onForeignChange((id) => lookAt("vpc", id));
 
   await clearStrays();
   report();
@@ -111,10 +112,15 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   await networks.close();
   await store.close();
 
+  function lookAt(kind: "instance" | "vpc", id: string): void {
+    const found = regions.find(kind, id);
+    if (found) loop.nudge(found.key);
+  }
+
   /** What the store knows nothing of, e.g. after a restored backup. Disks are never taken for strays. */
   async function clearStrays(): Promise<void> {
-    for (const id of await machines.list()) if (!records.get("instance", id)) await machines.remove(id);
+    for (const id of await machines.list()) if (!regions.find("instance", id)) await machines.remove(id);
     for (const id of (await networks.observe()).keys())
-      if (!records.get("vpc", id)) await networks.apply(id, new Map());
+      if (!regions.find("vpc", id)) await networks.apply(id, new Map());
   }
 }

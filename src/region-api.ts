@@ -5,10 +5,11 @@ import { verifySignature } from "./auth/verify-signature.ts";
 import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
 import { newId, random } from "./services/ec2/chance.ts";
-import type { Ec2Context } from "./services/ec2/context.ts";
 import { ec2Operations } from "./services/ec2/operations.ts";
-import { Ec2Records, ec2Indexes } from "./services/ec2/records.ts";
-import { defaultVpc } from "./services/ec2/vpc/default-vpc.ts";
+import type { Ec2Records } from "./services/ec2/records.ts";
+import { regionContexts } from "./services/ec2/region/region-contexts.ts";
+import { isRegion } from "./services/ec2/region/region.ts";
+import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { stsOperations } from "./services/sts/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
@@ -34,12 +35,17 @@ export interface RegionApiOptions {
 
 export interface RegionApi {
   readonly feed: Feed;
+  readonly regions: RegionalRecords;
+  /** Of the region that the settings name. */
   readonly records: Ec2Records;
   readonly answer: (request: ChainRequest) => Promise<WireAnswer>;
   readonly health: () => WireAnswer;
 }
 
-/** The API of one region over its store. What every account has from its start is there when this resolves. */
+/**
+ * The API over one store: in the region of the settings, and in every other of AWS's from its first call on. What an account has
+ * from its start is there when this resolves.
+ */
 export async function openRegionApi({
   parts: { wires, version },
   store,
@@ -49,27 +55,19 @@ export async function openRegionApi({
   log,
 }: RegionApiOptions): Promise<RegionApi> {
   const feed = await startFeed(store, signal);
-  const records = new Ec2Records(feed, { accountId, region }, ec2Indexes(feed));
-  const context: Ec2Context = {
-    accountId,
-    region,
-    publicPool,
-    imageAliases,
-    records,
-    newId,
-    random,
-    now: () => new Date(),
-  };
-  const made = defaultVpc(context);
-  if (made) await feed.reached((await store.commit(made)).revision);
+  const home = { accountId, region };
+  const regions = regionalRecords(feed);
+  const shared = { publicPool, imageAliases, newId, random, homeRegion: region, now: () => new Date() };
+  const contextIn = regionContexts({ home, store, feed, regions, shared });
+  await contextIn(region);
 
   const answer = apiChain({
     services: new Map([
-      served(wires.ec2, ec2Operations, context),
-      served(wires.sts, stsOperations, { accountId }),
+      served(wires.ec2, ec2Operations, contextIn),
+      served(wires.sts, stsOperations, () => ({ accountId })),
     ]),
     fallback: wires.ec2,
-    region,
+    isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) =>
       verifySignature(
         request,
@@ -82,5 +80,11 @@ export async function openRegionApi({
     clock: systemClock,
     log,
   });
-  return { feed, records, answer, health: regionHealth(version, records, feed, systemClock) };
+  return {
+    feed,
+    regions,
+    records: regions.in(home),
+    answer,
+    health: regionHealth(version, home, regions, feed, systemClock),
+  };
 }

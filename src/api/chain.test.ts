@@ -139,12 +139,12 @@ const refused: readonly [
     /'s3'/,
   ],
   [
-    "another region",
+    "a region that AWS does not have",
     "Action=DescribeVpcs",
-    { region: "us-east-1" },
+    { region: "us-nowhere-1" },
     401,
     "AuthFailure",
-    /eu-central-1, not us-east-1/,
+    /not 'us-nowhere-1'/,
   ],
   [
     "a session token, since none was given out",
@@ -203,9 +203,9 @@ async function withOperation(
   const feed = await startFeed(store, ending.signal);
   const log: string[] = [];
   const handle = apiChain({
-    services: new Map([served(wire, { DescribeVpcs: operation }, { store, feed })]),
+    services: new Map([served(wire, { DescribeVpcs: operation }, () => ({ store, feed }))]),
     fallback: wire,
-    region: "eu-central-1",
+    isRegion: (name) => name === "eu-central-1",
     signIn: () =>
       typeof signedIn === "function"
         ? signedIn()

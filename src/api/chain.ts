@@ -6,11 +6,11 @@ import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
 import { ApiError } from "./error.ts";
 import type { Operation } from "./operation.ts";
 
-/** One AWS service: its wire, its operations by name, and what they are given beside their input. */
+/** One AWS service: its wire, its operations by name, and what they are given in a region beside their input. */
 export interface ServedService {
   readonly wire: WireService;
   readonly operations: Readonly<Record<string, AnyOperation>>;
-  readonly context: object;
+  readonly contextIn: (region: string) => object | Promise<object>;
 }
 
 /** One entry of `services`: the types of its table were checked where it was written, and fit its context. */
@@ -18,10 +18,10 @@ export function served<Context extends object>(
   wire: WireService,
   // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
   operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
-  context: Context,
+  contextIn: (region: string) => Context | Promise<Context>,
 ): [signingName: string, ServedService] {
   // The wire checks every input against AWS's schema before an operation sees it.
-  return [wire.signingName, { wire, operations: operations as ServedService["operations"], context }];
+  return [wire.signingName, { wire, operations: operations as ServedService["operations"], contextIn }];
 }
 
 export interface ChainOptions {
@@ -29,7 +29,8 @@ export interface ChainOptions {
   readonly services: ReadonlyMap<string, ServedService>;
   /** Answers requests that name no service we know, in its error form. */
   readonly fallback: WireService;
-  readonly region: string;
+  /** Whether requests may be signed for it. */
+  readonly isRegion: (name: string) => boolean;
   /** Throws `ApiError` when the request is not signed by a key of the account. */
   readonly signIn: (request: WireRequest, nowMs: number) => SignedIn;
   readonly store: Store;
@@ -52,7 +53,8 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
       const service = serviceOf(signedIn, options);
       wire = service.wire;
       const { operation, input } = wire.parse(request);
-      const output = await perform(operationOf(service, operation), input, service.context, options);
+      const called = operationOf(service, operation);
+      const output = await perform(called, input, await service.contextIn(signedIn.region), options);
       return wire.answer(operation, output, request.requestId);
     } catch (error) {
       return wire.error(toldToCaller(error, request, options), request.requestId);
@@ -65,16 +67,19 @@ function serviceOf({ service: name, region, sessionToken }: SignedIn, options: C
     throw new ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", {
       status: 403,
     });
-  if (region !== options.region)
-    throw new ApiError(
-      "AuthFailure",
-      `Credential should be scoped to a valid region: this is ${options.region}, not ${region}.`,
-      { status: 401 },
-    );
+  if (!options.isRegion(region)) throw invalidRegion(name, region);
   const service = options.services.get(name);
   if (!service)
     throw new ApiError("UnsupportedOperation", `Croft does not serve the AWS service '${name}' yet.`);
   return service;
+}
+
+/** EC2 has a code of its own for it, as for every credential it does not accept. */
+function invalidRegion(service: string, region: string): ApiError {
+  const message = `Credential should be scoped to a valid region, not '${region}'.`;
+  return service === "ec2"
+    ? new ApiError("AuthFailure", message, { status: 401 })
+    : new ApiError("SignatureDoesNotMatch", message, { status: 403 });
 }
 
 function operationOf({ operations, wire }: ServedService, name: string): AnyOperation {

@@ -11,14 +11,14 @@ import { listen } from "#http/http-server.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import { newId, random } from "#services/ec2/chance.ts";
-import type { Ec2Context } from "#services/ec2/context.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { ec2Operations } from "#services/ec2/operations.ts";
-import { Ec2Records, ec2Indexes } from "#services/ec2/records.ts";
-import { defaultVpc } from "#services/ec2/vpc/default-vpc.ts";
+import { regionContexts } from "#services/ec2/region/region-contexts.ts";
+import { isRegion } from "#services/ec2/region/region.ts";
+import { regionalRecords } from "#services/ec2/regional-records.ts";
 import type { HostRecord } from "#services/host/host.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
@@ -43,7 +43,7 @@ export const testImage: ImageRecord = {
 
 export const testHost: HostRecord = {
   id: "host-1",
-  zones: ["a", "b", "c"].map((zone) => scope.region + zone),
+  zones: ["a", "b", "c"],
   cpus: 2,
   memoryMiB: 65_536,
   architecture: "x86_64",
@@ -57,6 +57,7 @@ export interface TestRegionOptions extends FakeOptions {
   /** What the one host has for instances. */
   readonly memoryMiB?: number;
   readonly launchSlots?: number;
+  readonly publicPool?: string;
 }
 
 /** A whole region in this process, with fake drivers: the real chain, store, wire and reconcilers, called by the SDK. */
@@ -64,16 +65,17 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const ending = new AbortController();
   const store = openMemoryStore();
   const feed = await startFeed(store, ending.signal);
-  const records = new Ec2Records(feed, scope, ec2Indexes(feed));
-  const context: Ec2Context = {
-    ...scope,
-    records,
-    publicPool: "198.18.0.0/16",
+  const regions = regionalRecords(feed);
+  const records = regions.in(scope);
+  const shared = {
+    homeRegion: scope.region,
+    publicPool: options.publicPool ?? "198.18.0.0/16",
     newId,
     random,
     now: () => systemClock.now(),
   };
-  await store.commit(defaultVpc(context) ?? {});
+  const contextIn = regionContexts({ home: scope, store, feed, regions, shared });
+  await contextIn(scope.region);
   const host: HostRecord = { ...testHost, memoryMiB: options.memoryMiB ?? testHost.memoryMiB };
   const { revision } = await store.commit({
     put: [
@@ -87,13 +89,13 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const [disks, networks] = [createFakeDisks(), createFakeNetworks()];
   const guests = new Map<string, GuestNetwork>();
   const queue: LaunchQueue = new LaunchQueue(options.launchSlots ?? 4, () => {
-    for (const id of queue.launches.waiting.slice(0, 1)) loop.nudge(records.key("instance", id));
+    for (const id of queue.launches.waiting.slice(0, 1)) lookAt(id);
   });
   const errors: string[] = [];
   const loop = runReconcilers(
     store,
     feed,
-    hostReconcilers(records, scope, {
+    hostReconcilers(regions, {
       hostId: host.id,
       bootId: "boot-1",
       memoryMiB: host.memoryMiB,
@@ -103,7 +105,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       queue,
       guests: { set: (it) => void guests.set(it.id, it), remove: (id) => void guests.delete(id) },
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
-      machineSpec: (it) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
+      machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),
@@ -113,16 +115,17 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       log: ({ key, message }) => void errors.push(`${key}: ${message}`),
     },
   );
-  machines.onChange((id) => loop.nudge(records.key("instance", id)));
+  const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
+  machines.onChange(lookAt);
 
   const [ec2, sts] = [loadWireService("ec2"), loadWireService("sts")];
   const api = await listen({
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: new Map([served(ec2, ec2Operations, context), served(sts, stsOperations, scope)]),
+      services: new Map([served(ec2, ec2Operations, contextIn), served(sts, stsOperations, () => scope)]),
       fallback: ec2,
-      region: scope.region,
+      isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) =>
         verifySignature(
           request,
@@ -157,6 +160,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     store,
     feed,
     records,
+    regions,
     machines,
     disks,
     networks,

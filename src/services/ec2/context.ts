@@ -9,6 +9,8 @@ export interface Ec2Context extends Scope {
   readonly newId: <P extends string>(prefix: P) => `${P}-${string}`;
   /** A whole number from 0 up to, not including, `below`. */
   readonly random: (below: number) => number;
+  /** The region of the settings, which may be none of AWS's. */
+  readonly homeRegion: string;
   /** CIDR that instances' public addresses come from. */
   readonly publicPool: string;
   /** What stands in for images that the region does not have. */

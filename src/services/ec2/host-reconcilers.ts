@@ -1,44 +1,54 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
 import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
-import { parseKey, type Ec2Records, type Scope } from "./records.ts";
+import { parseKey } from "./records.ts";
+import type { RegionalRecords } from "./regional-records.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 
-/** The reconcilers of one host's EC2 records, and which of them to look at again when another record changes. */
+/** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
 export function hostReconcilers(
-  records: Ec2Records,
-  scope: Scope,
+  regions: RegionalRecords,
   host: InstanceHost & VolumeHost & VpcHost,
 ): Reconciler[] {
-  const vpc = (id: string | undefined) => (id === undefined ? [] : [records.key("vpc", id)]);
-  const instance = (id: string | undefined) => (id === undefined ? [] : [records.key("instance", id)]);
+  const at = (key: string) => {
+    const { kind, scope, id } = parseKey(key);
+    return { kind, scope, id, records: regions.in(scope) };
+  };
   return [
     {
       kind: "volume",
-      step: (key) => reconcileVolume(parseKey(key).id, records, host),
+      step(key) {
+        const { id, records } = at(key);
+        return reconcileVolume(id, records, host);
+      },
       affected(key) {
-        const { kind, id } = parseKey(key);
+        const { kind, id, records } = at(key);
         return kind === "instance" ? records.volumesOf(id).map((it) => records.key("volume", it.id)) : [];
       },
     },
     {
       kind: "vpc",
-      step: (key) => reconcileVpc(parseKey(key).id, scope, records, host),
+      step(key) {
+        const { id, scope, records } = at(key);
+        return reconcileVpc(id, scope, records, host);
+      },
       affected(key, now, before) {
-        const { kind, id } = parseKey(key);
+        const { kind, id, records } = at(key);
         switch (kind) {
           case "network-interface":
           case "security-group":
           case "subnet":
-            return vpc(((now ?? before) as { vpcId: string }).vpcId);
+            return [records.key("vpc", ((now ?? before) as { vpcId: string }).vpcId)];
           case "public-address": {
             const { interfaceId } = (now ?? before) as PublicAddressRecord;
-            return vpc(records.get("network-interface", interfaceId)?.vpcId);
+            const nic = regions.find("network-interface", interfaceId)?.records;
+            const vpcId = nic?.get("network-interface", interfaceId)?.vpcId;
+            return nic && vpcId !== undefined ? [nic.key("vpc", vpcId)] : [];
           }
           case "instance":
-            return records.interfacesOf(id).flatMap(({ vpcId }) => vpc(vpcId));
+            return records.interfacesOf(id).map(({ vpcId }) => records.key("vpc", vpcId));
           default:
             return [];
         }
@@ -46,12 +56,15 @@ export function hostReconcilers(
     },
     {
       kind: "instance",
-      step: (key) => reconcileInstance(parseKey(key).id, records, host),
+      step(key) {
+        const { id, records } = at(key);
+        return reconcileInstance(id, records, host);
+      },
       affected(key, now, before) {
-        const { kind } = parseKey(key);
+        const { kind, records } = at(key);
         if (kind !== "volume" && kind !== "network-interface") return [];
         const { attachment } = (now ?? before) as VolumeRecord | NetworkInterfaceRecord;
-        return instance(attachment?.instanceId);
+        return attachment ? [records.key("instance", attachment.instanceId)] : [];
       },
     },
   ];

@@ -17,7 +17,7 @@ export interface ResourceRecord {
   readonly createdAt: string; // ISO 8601, UTC
 }
 
-/** The kinds of record that EC2 keeps, each under `kind/account/region/id`. */
+/** The kinds of record that EC2 keeps, each under `kind/account/region/id`; those shared by all without account and region. */
 export interface Kinds {
   readonly host: HostRecord;
   readonly image: ImageRecord;
@@ -39,8 +39,14 @@ export interface Scope {
   readonly region: string;
 }
 
-export const recordKey = (kind: Kind | "claim" | "member", { accountId, region }: Scope, id: string) =>
-  `${kind}/${accountId}/${region}/${id}`;
+/** One machine serves every region, and an address it routes is in use in one of them only. */
+const everywhere: Scope = { accountId: "*", region: "*" };
+const sharedKinds: ReadonlySet<string> = new Set(["host", "public-address"] satisfies Kind[]);
+
+export function recordKey(kind: Kind | "claim" | "member", scope: Scope, id: string): string {
+  const { accountId, region } = sharedKinds.has(kind) ? everywhere : scope;
+  return `${kind}/${accountId}/${region}/${id}`;
+}
 
 /** `kind/account/region/id`, where the id may hold further slashes. */
 export function parseKey(key: string): { kind: string; scope: Scope; id: string } {
@@ -48,7 +54,7 @@ export function parseKey(key: string): { kind: string; scope: Scope; id: string 
   return { kind, scope: { accountId, region }, id: id.join("/") };
 }
 
-/** Typed reads of one account and region from the feed. */
+/** Typed reads of one account and region from the feed, and of what all of them share. */
 export class Ec2Records {
   readonly #feed: Feed;
   readonly #scope: Scope;
@@ -86,6 +92,8 @@ export class Ec2Records {
     return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
   }
 
+  /** Of every account and region. */
+  instancesOn = (hostId: string) => values(this.#indexes.instancesOfHost(hostId));
   interfacesOf = (instanceId: string) => values(this.#indexes.interfacesOfInstance(instanceId));
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
@@ -100,6 +108,7 @@ const values = <Value>(entries: readonly Entry<Value>[]) => entries.map(({ value
 
 /** Declared once per feed. Ids are unique in a region store, so the indexes are shared by its accounts. */
 export const ec2Indexes = (feed: Feed) => ({
+  instancesOfHost: feed.index<InstanceRecord>("instance", (it) => [it.hostId]),
   interfacesOfInstance: feed.index<NetworkInterfaceRecord>("network-interface", (it) =>
     it.attachment ? [it.attachment.instanceId] : [],
   ),

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { cpus, totalmem } from "node:os";
 import type { BakedImage } from "#images/bake.ts";
 import type { Store } from "#store/store.ts";
-import { zonesOf } from "../ec2/availability-zone/availability-zone.ts";
+import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
 import type { ImageRecord } from "../ec2/image/image.ts";
+import { providedImageIds } from "../ec2/image/provided-image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
 import type { HostRecord } from "./host.ts";
 
@@ -12,13 +12,12 @@ export const promisableMiB = () => Math.floor(totalmem() / 2 ** 20) - 2048;
 
 export function hostRecord(
   id: string,
-  scope: Scope,
   acceleration: HostRecord["acceleration"],
   launches: HostRecord["launches"],
 ): HostRecord {
   return {
     id,
-    zones: zonesOf(scope.region).map(({ name }) => name),
+    zones: zoneLetters,
     cpus: cpus().length,
     memoryMiB: promisableMiB(),
     architecture: process.arch === "arm64" ? "arm64" : "x86_64",
@@ -29,13 +28,10 @@ export function hostRecord(
   };
 }
 
-/** Makes a baked image known to the region, once; its ids follow from the region and the recipe, so they never change. */
+/** Makes a baked image known to the region, once. */
 export async function reportImage(image: BakedImage, scope: Scope, store: Store): Promise<void> {
-  const digits = (what: string) =>
-    createHash("sha256").update(`${what} ${scope.region} ${image.recipe.hash}`).digest("hex").slice(0, 16);
   const record: ImageRecord = {
-    id: `ami-0${digits("image")}`,
-    snapshotId: `snap-0${digits("snapshot")}`,
+    ...providedImageIds(scope.region, image.recipe.hash),
     name: image.name,
     description: `Debian 12 baked by Croft; log in as ${image.loginUser}`,
     architecture: image.architecture,

@@ -3,6 +3,7 @@ import type { ResourceRecord } from "../ec2/records.ts";
 
 /** One machine that runs instances, as its `croft-host` reports it. */
 export interface HostRecord extends ResourceRecord {
+  /** The letters of the zones it serves, in every region: "a". */
   readonly zones: readonly string[];
   readonly cpus: number;
   /** What instances may be promised together: real memory less what the host keeps for itself. */

@@ -1,20 +1,23 @@
 import type { Clock } from "#clock.ts";
-import { instanceState } from "../ec2/instance/instance.ts";
-import type { Ec2Records } from "../ec2/records.ts";
+import { instanceState, type InstanceRecord } from "../ec2/instance/instance.ts";
+import type { Scope } from "../ec2/records.ts";
+import type { RegionalRecords } from "../ec2/regional-records.ts";
 import { hostLease } from "./host.ts";
 import type { Feed } from "#store/feed.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 
 /**
  * `GET /_croft/health`: 200 and "ready" once a host is there to launch on, before that 503 and "starting". Images are
- * listed oldest first.
+ * those of the region at `home`, oldest first; instances are counted in all.
  */
 export function regionHealth(
   version: string,
-  records: Ec2Records,
+  home: Scope,
+  regions: RegionalRecords,
   feed: Feed,
   clock: Clock,
 ): () => WireAnswer {
+  const records = regions.in(home);
   return () => {
     const hosts = records.all("host").filter(({ id }) => hostLease.isHeld(feed, id, clock.now()));
     const images = records
@@ -22,14 +25,15 @@ export function regionHealth(
       .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
       .map(({ id, name }) => ({ id, name }));
     const ready = hosts.length > 0 && images.length > 0;
-    const states = Map.groupBy(records.all("instance"), instanceState);
+    const instances = feed.list<InstanceRecord>("instance/").map(({ value }) => value);
+    const states = Map.groupBy(instances, instanceState);
     const body = {
       status: ready ? "ready" : "starting",
       version,
       machines: hosts[0]?.acceleration.kind === "fake" ? "fake" : "qemu",
       acceleration: hosts[0]?.acceleration.kind,
       accelerationReason: hosts[0]?.acceleration.reason,
-      zones: hosts[0]?.zones ?? [],
+      zones: (hosts[0]?.zones ?? []).map((letter) => home.region + letter),
       images,
       instances: Object.fromEntries([...states].map(([state, of]) => [state, of.length])),
       starting: hosts.flatMap(({ launches }) => launches.starting),

@@ -3,6 +3,7 @@ import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { regionNotFound, zoneNotFound } from "../errors.ts";
 import { filtered } from "../filters.ts";
+import { isRegion, regionsWith, type Region } from "../region/region.ts";
 import { zonesOf } from "./availability-zone.ts";
 
 export const availabilityZoneOperations = {
@@ -35,23 +36,24 @@ export const availabilityZoneOperations = {
   },
 
   DescribeRegions: {
-    resolve(input, { region }) {
-      for (const name of input.RegionNames ?? []) if (name !== region) throw regionNotFound(name);
-      const regions = [{ name: region, endpoint: `ec2.${region}.amazonaws.com` }];
+    resolve(input, { homeRegion }) {
+      const all = regionsWith(homeRegion);
+      for (const name of input.RegionNames ?? []) if (!isRegion(name, homeRegion)) throw regionNotFound(name);
+      const named = all.filter(({ name }) => !input.RegionNames?.length || input.RegionNames.includes(name));
       return {
         touches: [],
-        regions: filtered(regions, input.Filters, {
+        regions: filtered(named, input.Filters, {
           "region-name": (it) => it.name,
           endpoint: (it) => it.endpoint,
-          "opt-in-status": () => "opt-in-not-required",
+          "opt-in-status": (it) => it.optInStatus,
         }),
       };
     },
-    answer: ({ regions }: { regions: { name: string; endpoint: string }[] }) => ({
-      Regions: regions.map(({ name, endpoint }) => ({
+    answer: ({ regions }: { regions: readonly Region[] }) => ({
+      Regions: regions.map(({ name, endpoint, optInStatus }) => ({
         RegionName: name,
         Endpoint: endpoint,
-        OptInStatus: "opt-in-not-required",
+        OptInStatus: optInStatus,
       })),
     }),
   },

@@ -50,17 +50,3 @@ test("zones are described by name, id and filter", limit, async (t) => {
     message: "Invalid availability zone: [us-east-1a]",
   });
 });
-
-test("a region knows itself and no other", limit, async (t) => {
-  const { client } = await testRegion(t);
-  assert.deepEqual((await client.describeRegions({ AllRegions: true })).Regions, [
-    {
-      RegionName: "eu-central-1",
-      Endpoint: "ec2.eu-central-1.amazonaws.com",
-      OptInStatus: "opt-in-not-required",
-    },
-  ]);
-  await assert.rejects(client.describeRegions({ RegionNames: ["us-east-1"] }), {
-    name: "InvalidParameterValue",
-  });
-});

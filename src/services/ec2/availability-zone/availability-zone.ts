@@ -1,6 +1,8 @@
 /** The zones of a region: three, each with its id (`use1-az1`). One host serves them all. */
 export const zonesOf = (region: string) =>
-  ["a", "b", "c"].map((letter, n) => ({ name: `${region}${letter}`, id: `${shortName(region)}-az${n + 1}` }));
+  zoneLetters.map((letter, n) => ({ name: `${region}${letter}`, id: `${shortName(region)}-az${n + 1}` }));
+
+export const zoneLetters = ["a", "b", "c"] as const;
 
 export const zoneId = (region: string, name: string) =>
   zonesOf(region).find((zone) => zone.name === name)?.id;

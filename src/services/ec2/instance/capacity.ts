@@ -11,27 +11,22 @@ export function placeInstances(
   architecture: string,
   zone: string,
   count: number,
-  { records }: Ec2Context,
+  { records, region }: Ec2Context,
 ): string {
-  const promised = promisedMiB(records);
   const rooms = records.all("host").map((host) => ({
     hostId: host.id,
-    zones: host.zones,
+    zones: host.zones.map((letter) => region + letter),
     architecture: host.architecture,
-    freeMiB: host.memoryMiB - (promised.get(host.id) ?? 0),
+    freeMiB: host.memoryMiB - promisedMiB(records.instancesOn(host.id)),
   }));
   const found = place(rooms, { zone, architecture, memoryMiB: type.memoryMiB * count });
   if ("why" in found) throw insufficientCapacity(type.id, zone, found.why);
   return found.hostId;
 }
 
-/** Memory promised on each host: to every instance but those stopped or terminated. */
-function promisedMiB(records: Ec2Records): Map<string, number> {
-  const promised = new Map<string, number>();
-  for (const { hostId, memoryMiB } of records.all("instance").filter(holdsMemory))
-    promised.set(hostId, (promised.get(hostId) ?? 0) + memoryMiB);
-  return promised;
-}
+/** Memory promised to these: to all but those stopped or terminated. */
+const promisedMiB = (instances: readonly InstanceRecord[]) =>
+  instances.filter(holdsMemory).reduce((sum, it) => sum + it.memoryMiB, 0);
 
 /**
  * Whether an instance about to start still fits its host. Launches that raced for the last room were all accepted; those that
@@ -39,10 +34,8 @@ function promisedMiB(records: Ec2Records): Map<string, number> {
  */
 export function fitsHost(instance: InstanceRecord, hostMiB: number, records: Ec2Records): boolean {
   const order = ({ launchedAt, id }: InstanceRecord) => `${launchedAt} ${id}`;
-  const earlier = records
-    .all("instance")
-    .filter((it) => it.hostId === instance.hostId && holdsMemory(it) && order(it) < order(instance));
-  return earlier.reduce((sum, it) => sum + it.memoryMiB, instance.memoryMiB) <= hostMiB;
+  const earlier = records.instancesOn(instance.hostId).filter((it) => order(it) < order(instance));
+  return promisedMiB(earlier) + instance.memoryMiB <= hostMiB;
 }
 
 const holdsMemory = (instance: InstanceRecord) =>

@@ -14,7 +14,8 @@ import { testHost, testImage } from "#testing/region.ts";
 import { newId, random } from "../chance.ts";
 import type { Ec2Context } from "../context.ts";
 import { hostReconcilers } from "../host-reconcilers.ts";
-import { Ec2Records, ec2Indexes, recordKey } from "../records.ts";
+import { type Ec2Records, recordKey } from "../records.ts";
+import { type RegionalRecords, regionalRecords } from "../regional-records.ts";
 import { defaultVpc } from "../vpc/default-vpc.ts";
 import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
@@ -120,9 +121,9 @@ const scene =
       drivers,
       reconcilers({ feed, drivers: hands, clock }) {
         if (boots++ > 0 && losesPower) void endEveryMachine(drivers);
-        const records = new Ec2Records(feed, scope, ec2Indexes(feed));
+        const regions = regionalRecords(feed);
         const bootId = `boot-${losesPower ? boots : 1}`;
-        return [user(feed, records, clock, last), ...hostOf(records, hands, clock, bootId)];
+        return [user(feed, regions.in(scope), clock, last), ...hostOf(regions, hands, clock, bootId)];
       },
     };
   };
@@ -131,16 +132,16 @@ async function endEveryMachine({ machines }: Drivers): Promise<void> {
   for (const id of await machines.list()) await machines.stop(id);
 }
 
-function hostOf(records: Ec2Records, drivers: Drivers, clock: Clock, bootId: string): Reconciler[] {
+function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId: string): Reconciler[] {
   const { disks, networks } = drivers;
-  return hostReconcilers(records, scope, {
+  return hostReconcilers(regions, {
     ...drivers,
     bootId,
     hostId: testHost.id,
     memoryMiB: testHost.memoryMiB,
     queue: new LaunchQueue(1, () => {}),
     imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
-    machineSpec: (it) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
+    machineSpec: (it, records) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
     worked: workClock(clock),
     now: () => clock.now(),
   });
@@ -155,6 +156,7 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, last: Wish): Reconc
     random,
     now: () => clock.now(),
     publicPool: "198.18.0.0/16",
+    homeRegion: scope.region,
   };
   return {
     kind: "user",
@@ -198,7 +200,7 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
   }
 }
 
-const recordsOf = ({ feed }: SceneEnd<Drivers>) => new Ec2Records(feed, scope, ec2Indexes(feed));
+const recordsOf = ({ feed }: SceneEnd<Drivers>) => regionalRecords(feed).in(scope);
 const statesAtEnd = (end: SceneEnd<Drivers>) => recordsOf(end).all("instance").map(instanceState);
 
 /** What the API would say is there is there, and nothing else. */

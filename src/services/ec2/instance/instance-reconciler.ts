@@ -15,7 +15,7 @@ export interface InstanceHost {
   readonly memoryMiB: number;
   readonly machines: MachineDriver;
   /** The machine of an instance whose volumes and interfaces are ready. */
-  readonly machineSpec: (instance: InstanceRecord) => Promise<MachineSpec>;
+  readonly machineSpec: (instance: InstanceRecord, records: Ec2Records) => Promise<MachineSpec>;
   readonly queue: LaunchQueue;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
   readonly worked: { since(what: string): number; forget(what: string): void };
@@ -82,7 +82,7 @@ const launch: Step = async (entry, records, host) => {
     return wait(1_000);
   }
   try {
-    await host.machines.ensure(await host.machineSpec(entry.value));
+    await host.machines.ensure(await host.machineSpec(entry.value, records));
   } catch (error) {
     if (!overdue(host, clock, deadlines.launch / 4)) throw error;
     return fail(
@@ -165,13 +165,13 @@ const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, r
   });
 };
 
-const keepRunning: Step = async (entry, _records, host) => {
+const keepRunning: Step = async (entry, records, host) => {
   const { id, wanted, so } = entry.value;
   const machine = await host.machines.observe(id);
-  if (so.reboots < wanted.reboots) return reboot(entry, machine, host);
+  if (so.reboots < wanted.reboots) return reboot(entry, machine, records, host);
   if (machine.state === "running") return so.booted ? settled : awaitBoot(entry, machine.booted, host);
   host.queue.leave(id);
-  if (so.bootId !== host.bootId) return relaunch(entry, host);
+  if (so.bootId !== host.bootId) return relaunch(entry, records, host);
   if (machine.how === "powered-off") {
     const state = entry.value.shutdownBehavior === "terminate" ? "shutting-down" : "stopping";
     return reached(entry, host, { state, reason: reasons.guestStopped });
@@ -196,6 +196,7 @@ function awaitBoot(
 async function reboot(
   entry: Entry<InstanceRecord>,
   machine: MachineState,
+  records: Ec2Records,
   host: InstanceHost,
 ): Promise<Outcome> {
   const { id, wanted } = entry.value;
@@ -205,15 +206,19 @@ async function reboot(
     return wait(500);
   }
   if (machine.state === "running") await host.machines.reset(id);
-  else await host.machines.ensure(await host.machineSpec(entry.value));
+  else await host.machines.ensure(await host.machineSpec(entry.value, records));
   host.worked.forget(clock);
   return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 }
 
 /** The host was booted under it: the same machine once more, when it is its turn. */
-async function relaunch(entry: Entry<InstanceRecord>, host: InstanceHost): Promise<Outcome> {
+async function relaunch(
+  entry: Entry<InstanceRecord>,
+  records: Ec2Records,
+  host: InstanceHost,
+): Promise<Outcome> {
   if (!host.queue.enter(entry.value.id)) return wait(1_000);
-  await host.machines.ensure(await host.machineSpec(entry.value));
+  await host.machines.ensure(await host.machineSpec(entry.value, records));
   return reached(entry, host, { state: "running", bootId: host.bootId });
 }
 

@@ -56,7 +56,15 @@ test("it is made once: not by two starts at once, nor again at the next", limit,
   const feed = await startFeed(store, ending.signal);
   const scope = { accountId: "111122223333", region: "eu-central-1" };
   const records = new Ec2Records(feed, scope, ec2Indexes(feed));
-  const context = { ...scope, records, newId, random, publicPool: "", now: () => new Date() };
+  const context = {
+    ...scope,
+    records,
+    newId,
+    random,
+    publicPool: "",
+    homeRegion: scope.region,
+    now: () => new Date(),
+  };
   const starts = [defaultVpc(context) ?? {}, defaultVpc(context) ?? {}];
   const ends = await Promise.allSettled(starts.map((start) => store.commit(start)));
   assert.deepEqual(

@@ -1,0 +1,92 @@
+import type { Feed } from "#store/feed.ts";
+import { ExpectationFailed, type Store, type Transaction } from "#store/store.ts";
+import type { Ec2Context } from "../context.ts";
+import type { ImageRecord } from "../image/image.ts";
+import { imageInRegion } from "../image/provided-image.ts";
+import { recordKey, type Scope } from "../records.ts";
+import type { RegionalRecords } from "../regional-records.ts";
+import { defaultVpc } from "../vpc/default-vpc.ts";
+
+export interface RegionContextsOptions {
+  /** The account, and the region that hosts report their images to. */
+  readonly home: Scope;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly regions: RegionalRecords;
+  /** What operations have in every region alike. */
+  readonly shared: Omit<Ec2Context, keyof Scope | "records">;
+}
+
+/**
+ * What operations are given in each region, by its name. A region's first call writes what it has from its start: the default
+ * VPC, and the provided images under ids of their own; images that hosts report later follow at the next call.
+ */
+export function regionContexts(
+  options: RegionContextsOptions,
+): (region: string) => Ec2Context | Promise<Ec2Context> {
+  const { home, store, feed, regions, shared } = options;
+  const contexts = new Map<string, Ec2Context>();
+  const complete = new Set<string>();
+  const homeImages = recordKey("image", home, "");
+  feed.onChange((key) => {
+    if (key.startsWith(homeImages)) complete.clear();
+  });
+
+  return (region) => {
+    const known = contexts.get(region);
+    if (known && complete.has(region)) return known;
+    const scope = { accountId: home.accountId, region };
+    const context = known ?? { ...shared, ...scope, records: regions.in(scope) };
+    contexts.set(region, context);
+    return completed(context);
+  };
+
+  async function completed(context: Ec2Context): Promise<Ec2Context> {
+    for (;;) {
+      const lacking = lackingIn(context);
+      if (!lacking) break;
+      await commitUnlessBeaten(lacking);
+    }
+    complete.add(context.region);
+    return context;
+  }
+
+  function lackingIn(context: Ec2Context): Transaction | undefined {
+    const provided = context.region === home.region ? [] : regions.in(home).all("image");
+    return regionStart(context, provided);
+  }
+
+  /** Another of the region's first calls may have written it already. */
+  async function commitUnlessBeaten(transaction: Transaction): Promise<void> {
+    try {
+      await feed.reached((await store.commit(transaction)).revision);
+    } catch (error) {
+      if (!(error instanceof ExpectationFailed)) throw error;
+      await feed.reached(error.revision);
+    }
+  }
+}
+
+/** What the region lacks of its start; a default VPC that was deleted since does not come back. */
+function regionStart(context: Ec2Context, provided: readonly ImageRecord[]): Transaction | undefined {
+  const { records, region } = context;
+  const isNew = records.claimed("region") === undefined;
+  const images = provided
+    .map((image) => imageInRegion(image, region))
+    .filter(({ id }) => !records.get("image", id));
+  if (!isNew && images.length === 0) return undefined;
+  const vpc = isNew ? defaultVpc(context) : undefined;
+  const opened = records.key("claim", "region");
+  return {
+    expect: [
+      ...(isNew ? [{ absent: opened }] : []),
+      ...(vpc?.expect ?? []),
+      ...images.map(({ id }) => ({ absent: records.key("image", id) })),
+    ],
+    put: [
+      ...(isNew ? [{ key: opened, value: region }] : []),
+      ...(vpc?.put ?? []),
+      ...images.map((image) => ({ key: records.key("image", image.id), value: image })),
+    ],
+  };
+}

@@ -1,0 +1,37 @@
+import type { Feed } from "#store/feed.ts";
+import { ec2Indexes, Ec2Records, parseKey, type Kinds, type Scope } from "./records.ts";
+
+/** The records of every account and region in one store. */
+export interface RegionalRecords {
+  in(scope: Scope): Ec2Records;
+  /** A record of which the id alone is known, as drivers know it: its key, and the records beside it. */
+  find(kind: SearchedKind, id: string): { readonly key: string; readonly records: Ec2Records } | undefined;
+}
+
+type SearchedKind = "instance" | "network-interface" | "vpc";
+
+/** Made once per feed. */
+export function regionalRecords(feed: Feed): RegionalRecords {
+  const indexes = ec2Indexes(feed);
+  const byId = (kind: SearchedKind) => feed.index<Kinds[SearchedKind]>(kind, ({ id }) => [id]);
+  const searched: Record<SearchedKind, ReturnType<typeof byId>> = {
+    instance: byId("instance"),
+    "network-interface": byId("network-interface"),
+    vpc: byId("vpc"),
+  };
+  const opened = new Map<string, Ec2Records>();
+
+  function recordsIn(scope: Scope): Ec2Records {
+    const name = `${scope.accountId}/${scope.region}`;
+    const records = opened.get(name) ?? new Ec2Records(feed, scope, indexes);
+    opened.set(name, records);
+    return records;
+  }
+  return {
+    in: recordsIn,
+    find(kind, id) {
+      const key = searched[kind](id)[0]?.key;
+      return key === undefined ? undefined : { key, records: recordsIn(parseKey(key).scope) };
+    },
+  };
+}
