@@ -1,4 +1,5 @@
 import { ApiError } from "#api/error.ts";
+import type { RuleDraft } from "./security-group/security-group-rule.ts";
 
 /** EC2's own codes and sentences: SDK retry rules and people's scripts match on them. */
 const error = (code: string, message: string, status?: number) =>
@@ -32,6 +33,8 @@ export const keyPairNotFound = (name: string) =>
 export const keyPairIdNotFound = (id: string) =>
   error("InvalidKeyPair.NotFound", `The key pair with ID '${id}' does not exist`);
 export const resourceNotFound = (id: string) => error("InvalidID", `The ID '${id}' is not valid`);
+export const tooManyTags = () =>
+  error("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.");
 export const instanceTypesNotFound = (types: readonly string[]) =>
   error("InvalidInstanceType", `The following supplied instance types do not exist: [${ids(types)}]`);
 export const zoneNotFound = (zone: string) =>
@@ -43,6 +46,9 @@ export const invalidParameter = (message: string) => error("InvalidParameterValu
 export const tooManyFilterValues = (most: number) =>
   error("FilterLimitExceeded", `The maximum number of filter values specified on a single call is ${most}`);
 export const invalidCombination = (message: string) => error("InvalidParameterCombination", message);
+export const exclusiveParameters = (one: string, other: string) =>
+  invalidCombination(`The parameter '${one}' may not be used in combination with '${other}'.`);
+export const malformedCidr = (text: string) => invalidParameter(`CIDR block ${text} is malformed`);
 export const missingParameter = (name: string) =>
   error("MissingParameter", `The request must contain the parameter ${name}`);
 export const unsupported = (message: string) => error("UnsupportedOperation", message);
@@ -53,12 +59,15 @@ export const dependencyViolation = (message: string) => error("DependencyViolati
 export const duplicateKeyPair = () => error("InvalidKeyPair.Duplicate", "The keypair already exists");
 export const duplicateGroup = (name: string, vpcId: string) =>
   error("InvalidGroup.Duplicate", `The security group '${name}' already exists for VPC '${vpcId}'`);
-export const duplicateRule = (peer: string, from: number, to: number, protocol: string) =>
-  error(
+export const duplicateRule = ({ peer, protocol, fromPort, toPort }: RuleDraft) => {
+  const [source] = Object.values(peer);
+  const traffic =
+    protocol === "-1" ? "ALL, " : `${protocol.toUpperCase()}, from port: ${fromPort}, to port: ${toPort}, `;
+  return error(
     "InvalidPermission.Duplicate",
-    `the specified rule "peer: ${peer}, ${protocol === "-1" ? "ALL" : protocol.toUpperCase()}, ` +
-      `${protocol === "-1" ? "" : `from port: ${from}, to port: ${to}, `}ALLOW" already exists`,
+    `the specified rule "peer: ${source}, ${traffic}ALLOW" already exists`,
   );
+};
 export const repeatedRule = () => invalidParameter("The same permission must not appear multiple times");
 export const ruleNotFound = () =>
   error("InvalidPermission.NotFound", "The specified rule does not exist in this security group.");
@@ -68,6 +77,11 @@ export const tooManyRules = () =>
   error(
     "RulesPerSecurityGroupLimitExceeded",
     "The maximum number of rules per security group has been reached.",
+  );
+export const tooManySecurityGroups = (vpcId: string) =>
+  error(
+    "SecurityGroupLimitExceeded",
+    `The maximum number of security groups for VPC '${vpcId}' has been reached.`,
   );
 export const cannotDeleteDefaultGroup = (id: string) =>
   error("CannotDelete", `the specified group: "${id}" name: "default" cannot be deleted by a user`);

@@ -8,6 +8,7 @@ import { instanceOperations } from "./instance/instance-operations.ts";
 import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
+import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
@@ -22,6 +23,7 @@ export const ec2Operations = {
   ...keyPairOperations,
   ...networkInterfaceOperations,
   ...securityGroupOperations,
+  ...securityGroupRuleOperations,
   ...subnetOperations,
   ...tagOperations,
   ...volumeOperations,

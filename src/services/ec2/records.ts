@@ -98,6 +98,8 @@ export class Ec2Records {
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
+  /** A rule lives in its group's record. */
+  groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];
   groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
   publicAddressOf = (interfaceId: string) => this.#indexes.publicAddressesOf(interfaceId)[0]?.value;
   instancesOfReservation = (reservationId: string) =>
@@ -118,6 +120,7 @@ export const ec2Indexes = (feed: Feed) => ({
   ),
   subnetsOfVpc: feed.index<SubnetRecord>("subnet", (it) => [it.vpcId]),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
+  groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),
   publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) => [it.interfaceId]),
   instancesOfReservation: feed.index<InstanceRecord>("instance", (it) => [it.reservationId]),
 });

@@ -3,6 +3,7 @@ import type { Ec2Context } from "../context.ts";
 import {
   invalidCombination,
   invalidParameter,
+  malformedCidr,
   missingParameter,
   securityGroupNameNotFound,
   securityGroupNotFound,
@@ -10,7 +11,8 @@ import {
 } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
-import { groupNameClaim, hasPorts, type GroupRule, type SecurityGroupRecord } from "./security-group.ts";
+import { hasPorts, type RuleDraft } from "./security-group-rule.ts";
+import { groupNameClaim, type SecurityGroupRecord } from "./security-group.ts";
 
 /** Rules as a request writes them: a list of permissions, or one permission spread over the request's own members. */
 export interface PermissionsInput {
@@ -21,8 +23,6 @@ export interface PermissionsInput {
   CidrIp?: string | undefined;
   SourceSecurityGroupName?: string | undefined;
 }
-
-export type RuleDraft = Omit<GroupRule, "id">;
 
 /** One draft for each permission and peer, checked and in canonical form. */
 export function ruleDrafts(
@@ -39,16 +39,6 @@ export function ruleDrafts(
     throw missingParameter("ipPermissions: each permission names at least one CIDR or security group");
   return drafts;
 }
-
-export const sameRule = (a: RuleDraft, b: RuleDraft) =>
-  a.egress === b.egress &&
-  a.protocol === b.protocol &&
-  a.fromPort === b.fromPort &&
-  a.toPort === b.toPort &&
-  peerText(a) === peerText(b);
-
-export const peerText = ({ peer }: RuleDraft) =>
-  "cidr" in peer ? peer.cidr : "cidrIpv6" in peer ? peer.cidrIpv6 : peer.groupId;
 
 function permissionsOf(input: PermissionsInput): IpPermission[] {
   const { IpPermissions, IpProtocol, FromPort, ToPort, CidrIp, SourceSecurityGroupName: source } = input;
@@ -81,7 +71,11 @@ const everything: readonly IpPermission[] = [
 const excludes = (one: string, other: string) =>
   invalidCombination(`The parameter ${one} cannot be used with the parameter ${other}`);
 
-function trafficOf({ IpProtocol, FromPort, ToPort }: IpPermission) {
+export function trafficOf({
+  IpProtocol,
+  FromPort,
+  ToPort,
+}: Pick<IpPermission, "IpProtocol" | "FromPort" | "ToPort">) {
   if (IpProtocol === undefined) throw missingParameter("ipProtocol");
   const protocol = protocolOf(IpProtocol);
   if (!hasPorts(protocol)) return { protocol, fromPort: -1, toPort: -1 };
@@ -125,12 +119,12 @@ function peersOf(
   return [
     ...(permission.IpRanges ?? []).map(({ CidrIp = "", Description }) => {
       const cidr = canonicalCidr(CidrIp);
-      if (cidr === undefined) throw invalidParameter(`CIDR block ${CidrIp} is malformed`);
+      if (cidr === undefined) throw malformedCidr(CidrIp);
       return { peer: { cidr }, ...described(Description) };
     }),
     ...(permission.Ipv6Ranges ?? []).map(({ CidrIpv6 = "", Description }) => {
       const cidrIpv6 = canonicalIpv6Cidr(CidrIpv6);
-      if (cidrIpv6 === undefined) throw invalidParameter(`CIDR block ${CidrIpv6} is malformed`);
+      if (cidrIpv6 === undefined) throw malformedCidr(CidrIpv6);
       return { peer: { cidrIpv6 }, ...described(Description) };
     }),
     ...(permission.UserIdGroupPairs ?? []).map(({ GroupId, GroupName, Description }) => ({
@@ -140,7 +134,7 @@ function peersOf(
   ];
 }
 
-function referencedGroup(
+export function referencedGroup(
   id: string | undefined,
   name: string | undefined,
   group: SecurityGroupRecord,
@@ -154,7 +148,7 @@ function referencedGroup(
   return found.id;
 }
 
-const described = (description: string | undefined) => {
+export const described = (description: string | undefined) => {
   if (description !== undefined && !/^[a-zA-Z0-9. _\-:/()#,@[\]+=&;{}!$*]{0,255}$/.test(description))
     throw invalidParameter(
       "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*",

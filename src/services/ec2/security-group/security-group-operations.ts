@@ -1,50 +1,27 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { TagSpecification } from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
-import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
   cannotDeleteDefaultGroup,
-  defaultGroupNameNotFound,
   dependencyViolation,
   duplicateGroup,
-  duplicateRule,
   invalidParameter,
-  missingParameter,
-  repeatedRule,
-  ruleNotFound,
   securityGroupNotFound,
-  securityGroupRuleIdNotFound,
-  tooManyRules,
-  unsupportedParameter,
+  tooManySecurityGroups,
   vpcNotFound,
 } from "../errors.ts";
+import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
-import { peerText, ruleDrafts, sameRule, type PermissionsInput, type RuleDraft } from "./permissions.ts";
+import { groupOf, referencesOf, revisionOf } from "./rule-changes.ts";
 import {
-  describePermissions,
-  describeRule,
   describeSecurityGroup,
   groupNameClaim,
   newSecurityGroup,
   securityGroupArn,
   securityGroupFilters,
-  type GroupRule,
   type SecurityGroupRecord,
 } from "./security-group.ts";
-
-/** Default quota: rules of one group in each direction, for IPv4 and for IPv6; a group as peer counts for both. */
-const rulesPerGroup = 60;
-
-interface RulesPlan {
-  readonly touches: readonly { arn: string }[];
-  readonly transaction?: Transaction;
-  readonly group: SecurityGroupRecord;
-  readonly rules: readonly GroupRule[];
-  /** Rules to revoke that were not there. */
-  readonly unknown?: readonly RuleDraft[];
-}
 
 export const securityGroupOperations = {
   CreateSecurityGroup: {
@@ -57,6 +34,8 @@ export const securityGroupOperations = {
       checkText("GroupDescription", input.Description);
       onlyTags(["security-group"], input.TagSpecifications);
       if (records.claimed(groupNameClaim(vpc.id, name)) !== undefined) throw duplicateGroup(name, vpc.id);
+      if (records.all("security-group").length >= quotas.securityGroupsPerRegion.value)
+        throw tooManySecurityGroups(vpc.id);
       const { record, expect, put } = newSecurityGroup(
         {
           name,
@@ -124,30 +103,15 @@ export const securityGroupOperations = {
     }),
   },
 
-  AuthorizeSecurityGroupIngress: {
-    resolve: (input, context) => authorize(input, false, context),
-    answer: answerAuthorized,
-  },
-  AuthorizeSecurityGroupEgress: {
-    resolve: (input, context) => authorize(input, true, context),
-    answer: answerAuthorized,
-  },
-  RevokeSecurityGroupIngress: {
-    resolve: (input, context) => revoke(input, false, context),
-    answer: answerRevoked,
-  },
-  RevokeSecurityGroupEgress: {
-    resolve: (input, context) => revoke(input, true, context),
-    answer: answerRevoked,
+  /** Groups in other VPCs that name these through a peering: there are no peerings yet. */
+  DescribeSecurityGroupReferences: {
+    resolve(input, context) {
+      const groups = input.GroupId.map((GroupId) => groupOf({ GroupId }, context));
+      return { touches: groups.map(({ id, tags }) => ({ arn: securityGroupArn(id, context), tags })) };
+    },
+    answer: () => ({ SecurityGroupReferenceSet: [] }),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
-
-interface GroupInput extends PermissionsInput {
-  GroupId?: string | undefined;
-  GroupName?: string | undefined;
-  SecurityGroupRuleIds?: string[] | undefined;
-  TagSpecifications?: TagSpecification[] | undefined;
-}
 
 /** Names end without spaces, as AWS trims them. */
 function checkedName(name: string): string {
@@ -172,112 +136,3 @@ function checkText(parameter: string, text: string): void {
 
 const invalidText = (parameter: string, text: string, why: string) =>
   invalidParameter(`Value (${text}) for parameter ${parameter} is invalid. ${why}`);
-
-function authorize(input: GroupInput, egress: boolean, context: Ec2Context): RulesPlan {
-  if (input.TagSpecifications?.length) throw unsupportedParameter("TagSpecifications");
-  const group = groupOf(input, context);
-  const added: GroupRule[] = [];
-  for (const draft of ruleDrafts(input, group, egress, context)) {
-    if (added.some((rule) => sameRule(rule, draft))) throw repeatedRule();
-    if (group.rules.some((rule) => sameRule(rule, draft)))
-      throw duplicateRule(peerText(draft), draft.fromPort, draft.toPort, draft.protocol);
-    added.push({ id: context.newId("sgr"), ...draft });
-  }
-  const rules = [...group.rules, ...added];
-  for (const otherVersion of ["cidr", "cidrIpv6"])
-    if (rules.filter((rule) => rule.egress === egress && !(otherVersion in rule.peer)).length > rulesPerGroup)
-      throw tooManyRules();
-  return changeRules(group, rules, added, context);
-}
-
-function revoke(input: GroupInput, egress: boolean, context: Ec2Context): RulesPlan {
-  const group = groupOf(input, context);
-  const without = (removed: readonly GroupRule[]) => {
-    const kept = group.rules.filter((rule) => !removed.includes(rule));
-    return changeRules(group, kept, [...new Set(removed)], context);
-  };
-  if (input.SecurityGroupRuleIds?.length)
-    return without(
-      input.SecurityGroupRuleIds.map((id) => {
-        const rule = group.rules.find((it) => it.id === id && it.egress === egress);
-        if (!rule) throw securityGroupRuleIdNotFound(id);
-        return rule;
-      }),
-    );
-  const drafts = ruleDrafts(input, group, egress, context);
-  const found = group.rules.filter((rule) => drafts.some((draft) => sameRule(rule, draft)));
-  const unknown = drafts.filter((draft) => !group.rules.some((rule) => sameRule(rule, draft)));
-  if (unknown.length > 0 && !context.records.get("vpc", group.vpcId)?.isDefault) throw ruleNotFound();
-  return { ...without(found), unknown };
-}
-
-/** Writes the group's new rules, and beside them which other groups they name, so that those cannot be deleted. */
-function changeRules(
-  group: SecurityGroupRecord,
-  rules: readonly GroupRule[],
-  changed: readonly GroupRule[],
-  context: Ec2Context,
-): RulesPlan {
-  const { records } = context;
-  const touches = [{ arn: securityGroupArn(group.id, context) }];
-  if (changed.length === 0) return { touches, group, rules: changed };
-  const key = records.key("security-group", group.id);
-  const before = referencesOf(group.rules, group.id);
-  const after = referencesOf(rules, group.id);
-  const added = after.filter((id) => !before.includes(id));
-  const reference = (id: string) => records.key("member", `${id}/${group.id}`);
-  return {
-    touches,
-    transaction: {
-      expect: [
-        { at: [key, revisionOf(group, context)] },
-        ...added.map((id) => ({ exists: records.key("security-group", id) })),
-      ],
-      put: [{ key, value: { ...group, rules } }, ...added.map((id) => ({ key: reference(id), value: null }))],
-      delete: before.filter((id) => !after.includes(id)).map(reference),
-    },
-    group,
-    rules: changed,
-  };
-}
-
-const revisionOf = ({ id }: SecurityGroupRecord, { records }: Ec2Context) =>
-  records.entry("security-group", id)?.revision ?? 0;
-
-const referencesOf = (rules: readonly GroupRule[], own: string): string[] => [
-  ...new Set(rules.flatMap(({ peer }) => ("groupId" in peer && peer.groupId !== own ? [peer.groupId] : []))),
-];
-
-function answerAuthorized({ group, rules }: RulesPlan, context: Ec2Context) {
-  return { Return: true, SecurityGroupRules: rules.map((rule) => describeRule(rule, group, context)) };
-}
-
-function answerRevoked({ group, rules, unknown = [] }: RulesPlan, context: Ec2Context) {
-  return {
-    Return: true,
-    UnknownIpPermissions: describePermissions(unknown, context),
-    RevokedSecurityGroupRules: rules.map((rule) => ({
-      SecurityGroupRuleId: rule.id,
-      GroupId: group.id,
-      IsEgress: rule.egress,
-      IpProtocol: rule.protocol,
-      FromPort: rule.fromPort,
-      ToPort: rule.toPort,
-      CidrIpv4: "cidr" in rule.peer ? rule.peer.cidr : undefined,
-      CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
-      ReferencedGroupId: "groupId" in rule.peer ? rule.peer.groupId : undefined,
-      Description: rule.description,
-    })),
-  };
-}
-
-/** By id, or by name in the default VPC. */
-function groupOf({ GroupId: id, GroupName: name }: GroupInput, { records }: Ec2Context): SecurityGroupRecord {
-  if (id === undefined && name === undefined) throw missingParameter("GroupName or GroupId");
-  const vpcId = records.claimed("default-vpc") ?? "";
-  const named = id ?? records.claimed(groupNameClaim(vpcId, name ?? ""));
-  if (named === undefined) throw defaultGroupNameNotFound(name ?? "", vpcId);
-  const group = records.get("security-group", named);
-  if (!group) throw securityGroupNotFound([named]);
-  return group;
-}

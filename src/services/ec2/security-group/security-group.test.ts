@@ -497,18 +497,6 @@ test("a group by name is looked for in the default VPC", limit, async (t) => {
   await assert.rejects(client.deleteSecurityGroup({}), { name: "MissingParameter" });
 });
 
-test("tags on rules are refused rather than lost", limit, async (t) => {
-  const { client, id } = await withGroup(t);
-  await assert.rejects(
-    client.authorizeSecurityGroupIngress({
-      GroupId: id,
-      IpPermissions: [ssh],
-      TagSpecifications: [{ ResourceType: "security-group-rule", Tags: [{ Key: "a", Value: "b" }] }],
-    }),
-    { name: "UnsupportedOperation" },
-  );
-});
-
 async function withGroup(t: TestContext) {
   const region = await testRegion(t);
   const { GroupId: id = "" } = await region.client.createSecurityGroup({

@@ -1,9 +1,10 @@
-import type { IpPermission, SecurityGroup, SecurityGroupRule } from "@aws-sdk/client-ec2";
+import type { IpPermission, SecurityGroup } from "@aws-sdk/client-ec2";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import type { FilterTable } from "../filters.ts";
 import type { ResourceRecord, Scope } from "../records.ts";
 import { describeTags, type Tags } from "../tag/tag.ts";
+import { hasPorts, type GroupRule, type RuleDraft } from "./security-group-rule.ts";
 
 export interface SecurityGroupRecord extends ResourceRecord {
   readonly id: `sg-${string}`;
@@ -11,19 +12,6 @@ export interface SecurityGroupRecord extends ResourceRecord {
   readonly description: string;
   readonly vpcId: `vpc-${string}`;
   readonly rules: readonly GroupRule[];
-}
-
-/** One rule, one peer: what AWS calls a security group rule. */
-export interface GroupRule {
-  readonly id: `sgr-${string}`;
-  readonly egress: boolean;
-  /** tcp, udp, icmp, icmpv6, another IANA number, or -1 for all. */
-  readonly protocol: string;
-  /** Ports, or ICMP type and code; -1 is any. */
-  readonly fromPort: number;
-  readonly toPort: number;
-  readonly peer: { readonly cidr: string } | { readonly cidrIpv6: string } | { readonly groupId: string };
-  readonly description?: string;
 }
 
 export const securityGroupArn = (id: string, { region, accountId }: Scope) =>
@@ -77,10 +65,7 @@ export const describeSecurityGroup = (group: SecurityGroupRecord, scope: Scope):
 });
 
 /** Rules with the same protocol and ports are one permission with several peers. */
-export function describePermissions(
-  rules: readonly Omit<GroupRule, "id">[],
-  { accountId }: Scope,
-): IpPermission[] {
+export function describePermissions(rules: readonly RuleDraft[], { accountId }: Scope): IpPermission[] {
   const alike = Map.groupBy(rules, ({ protocol, fromPort, toPort }) => `${protocol} ${fromPort} ${toPort}`);
   return [...alike.values()].map((same) => {
     const [first] = same;
@@ -100,31 +85,6 @@ export function describePermissions(
     };
   });
 }
-
-export const hasPorts = (protocol: string) => ["tcp", "udp", "icmp", "icmpv6"].includes(protocol);
-
-export const describeRule = (
-  rule: GroupRule,
-  group: SecurityGroupRecord,
-  { region, accountId }: Scope,
-): SecurityGroupRule => ({
-  SecurityGroupRuleId: rule.id,
-  SecurityGroupRuleArn: `arn:aws:ec2:${region}:${accountId}:security-group-rule/${rule.id}`,
-  GroupId: group.id,
-  GroupOwnerId: accountId,
-  IsEgress: rule.egress,
-  IpProtocol: rule.protocol,
-  FromPort: rule.fromPort,
-  ToPort: rule.toPort,
-  CidrIpv4: "cidr" in rule.peer ? rule.peer.cidr : undefined,
-  CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
-  ReferencedGroupInfo:
-    "groupId" in rule.peer
-      ? { GroupId: rule.peer.groupId, UserId: accountId, VpcId: group.vpcId }
-      : undefined,
-  Description: rule.description,
-  Tags: [],
-});
 
 export const securityGroupFilters = (context: SecurityGroupScope): FilterTable<SecurityGroupRecord> => ({
   description: (it) => it.description,

@@ -1,25 +1,14 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { ResourceType } from "@aws-sdk/client-ec2";
-import type { OperationsOf } from "#api/operation.ts";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import { transactionLimits } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { invalidParameter, missingParameter, resourceNotFound } from "../errors.ts";
+import { invalidParameter, missingParameter } from "../errors.ts";
 import { filtered } from "../filters.ts";
 import { page } from "../pagination.ts";
-import type { Kind } from "../records.ts";
-import { withTags, type Tags } from "./tag.ts";
-
-/** Which kind an id's prefix names, and what AWS calls that kind. */
-const taggable: Readonly<Record<string, { kind: Kind; type: ResourceType }>> = {
-  ami: { kind: "image", type: "image" },
-  eni: { kind: "network-interface", type: "network-interface" },
-  i: { kind: "instance", type: "instance" },
-  key: { kind: "key-pair", type: "key-pair" },
-  sg: { kind: "security-group", type: "security-group" },
-  subnet: { kind: "subnet", type: "subnet" },
-  vol: { kind: "volume", type: "volume" },
-  vpc: { kind: "vpc", type: "vpc" },
-};
+import type { ResourceRecord } from "../records.ts";
+import { refuseReservedKeys, withoutTags, withTags, type Tags } from "./tag.ts";
+import { tagPlace, taggedResources } from "./tagged-resource.ts";
 
 /** How many resources one request may tag: it is one transaction. */
 const mostResources = transactionLimits.entries;
@@ -36,46 +25,32 @@ interface DescribedTag {
 export const tagOperations = {
   CreateTags: {
     resolve({ Resources: ids, Tags: tags }, context) {
-      const { records, region, accountId } = context;
-      if (ids.length === 0) throw missingParameter("ResourceIdSet");
       if (tags.length === 0) throw missingParameter("TagSet");
-      const different = [...new Set(ids)];
-      if (different.length > mostResources)
-        throw invalidParameter(`One request may tag up to ${mostResources} resources here.`);
-      const resources = different.map((id) => {
-        const known = taggable[id.slice(0, id.lastIndexOf("-"))];
-        const entry = known && records.entry(known.kind, id);
-        if (!entry || !("tags" in entry.value)) throw resourceNotFound(id);
-        return { id, type: known.type, entry };
-      });
-      return {
-        touches: resources.map(({ id, type }) => ({
-          arn: `arn:aws:ec2:${region}:${accountId}:${type}/${id}`,
-        })),
-        transaction: {
-          expect: resources.map(({ entry }) => ({ at: [entry.key, entry.revision] as const })),
-          put: resources.map(({ entry: { key, value } }) => ({
-            key,
-            value: { ...value, tags: withTags(value.tags, tags) },
-          })),
-        },
-      };
+      refuseReservedKeys(tags);
+      return changeTags(ids, (before) => withTags(before, tags), context);
+    },
+    answer: () => ({}),
+  },
+
+  /** All tags of the resources, or those named: with any value, or only with the one given. */
+  DeleteTags: {
+    resolve({ Resources: ids, Tags: tags }, context) {
+      refuseReservedKeys(tags);
+      return changeTags(ids, (before) => withoutTags(before, tags), context);
     },
     answer: () => ({}),
   },
 
   DescribeTags: {
     resolve(input, { records }) {
-      const all = Object.values(taggable).flatMap(({ kind, type }) =>
-        records.all(kind).flatMap(({ id, tags }) =>
-          Object.entries(tags).map(([key, value]): DescribedTag => ({
-            id,
-            type,
-            key,
-            value,
-            tags: { [key]: value },
-          })),
-        ),
+      const all = taggedResources(records).flatMap(({ id, type, tags }) =>
+        Object.entries(tags).map(([key, value]): DescribedTag => ({
+          id,
+          type,
+          key,
+          value,
+          tags: { [key]: value },
+        })),
       );
       const matching = filtered(all, input.Filters, {
         key: (it) => it.key,
@@ -98,3 +73,29 @@ export const tagOperations = {
     }),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+/** All resources or none. Several of them may be kept in one record, as a group's rules are. */
+function changeTags(
+  ids: readonly string[],
+  change: (tags: Tags) => Tags,
+  { records, region, accountId }: Ec2Context,
+): OperationPlan {
+  if (ids.length === 0) throw missingParameter("ResourceIdSet");
+  const different = [...new Set(ids)];
+  if (different.length > mostResources)
+    throw invalidParameter(`One request may tag up to ${mostResources} resources here.`);
+  const places = different.map((id) => tagPlace(id, records));
+  const changed = new Map<string, ResourceRecord>();
+  for (const { entry, tags, withTags: put } of places)
+    changed.set(entry.key, put(changed.get(entry.key) ?? entry.value, change(tags)));
+  return {
+    touches: places.map(({ id, type, tags }) => ({
+      arn: `arn:aws:ec2:${region}:${accountId}:${type}/${id}`,
+      tags,
+    })),
+    transaction: {
+      expect: places.map(({ entry }) => ({ at: [entry.key, entry.revision] as const })),
+      put: [...changed].map(([key, value]) => ({ key, value })),
+    },
+  };
+}

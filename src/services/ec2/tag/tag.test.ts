@@ -39,15 +39,81 @@ test("tags asked for another type than the request makes are refused", limit, as
   assert.equal(records.all("security-group").length, 1);
 });
 
-test("one resource that is not there fails them all", limit, async (t) => {
+const missing: readonly [id: string, name: string, message: string][] = [
+  [
+    "sg-00000000000000000",
+    "InvalidGroup.NotFound",
+    "The security group 'sg-00000000000000000' does not exist",
+  ],
+  ["sgr-0123", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID 'sgr-0123' does not exist"],
+  ["i-0123", "InvalidInstanceID.NotFound", "The instance ID 'i-0123' does not exist"],
+  ["vol-0123", "InvalidVolume.NotFound", "The volume 'vol-0123' does not exist."],
+  ["x", "InvalidID", "The ID 'x' is not valid"],
+  ["", "InvalidID", "The ID '' is not valid"],
+  ["constructor-1", "InvalidID", "The ID 'constructor-1' is not valid"],
+];
+test("one resource that is not there fails them all, in the words of its kind", limit, async (t) => {
   const { client, groups } = await withGroups(t, 2);
-  for (const id of ["sg-00000000000000000", "vol-0123", "x", "", "constructor-1"]) {
-    await assert.rejects(tag(client, [...groups, id], { Key: "a", Value: "b" }), {
-      name: "InvalidID",
-      message: `The ID '${id}' is not valid`,
-    });
-  }
+  for (const [id, name, message] of missing)
+    await assert.rejects(tag(client, [...groups, id], { Key: "a", Value: "b" }), { name, message });
   for (const id of groups) assert.deepEqual(await tagsOf(client, id), {});
+});
+
+test("a tag is taken away by its key, or only where it has the value given", limit, async (t) => {
+  const { client, groups } = await withGroups(t, 2);
+  const [first = "", second = ""] = groups;
+  await tag(
+    client,
+    groups,
+    { Key: "team", Value: "a" },
+    { Key: "Name", Value: "" },
+    { Key: "x", Value: "1" },
+  );
+  await tag(client, [second], { Key: "team", Value: "b" });
+  await client.deleteTags({ Resources: groups, Tags: [{ Key: "team", Value: "a" }, { Key: "x" }] });
+  assert.deepEqual(await tagsOf(client, first), { Name: "" });
+  assert.deepEqual(await tagsOf(client, second), { Name: "", team: "b" });
+  await client.deleteTags({ Resources: [first], Tags: [{ Key: "Name", Value: "other" }] });
+  assert.deepEqual(await tagsOf(client, first), { Name: "" });
+  await client.deleteTags({ Resources: [first], Tags: [{ Key: "Name", Value: "" }] });
+  assert.deepEqual(await tagsOf(client, first), {});
+});
+
+test("without naming any, all tags are taken away; what is not there is no error", limit, async (t) => {
+  const { client, groups } = await withGroups(t, 1);
+  await tag(client, groups, { Key: "a", Value: "1" }, { Key: "b", Value: "2" });
+  await client.deleteTags({ Resources: groups });
+  await client.deleteTags({ Resources: groups, Tags: [{ Key: "a" }] });
+  assert.deepEqual(await tagsOf(client, groups[0] ?? ""), {});
+  await assert.rejects(client.deleteTags({ Resources: ["i-0123"] }), { name: "InvalidInstanceID.NotFound" });
+});
+
+test("rules and their group are tagged apart, also by one request", limit, async (t) => {
+  const { client, groups, records } = await withGroups(t, 1);
+  const [group = ""] = groups;
+  const { SecurityGroupRules: [one, other] = [] } = await client.authorizeSecurityGroupIngress({
+    GroupId: group,
+    IpPermissions: [80, 81].map((port) => ({
+      IpProtocol: "tcp",
+      FromPort: port,
+      ToPort: port,
+      IpRanges: [{ CidrIp: "10.0.0.0/8" }],
+    })),
+  });
+  const [a = "", b = ""] = [one?.SecurityGroupRuleId, other?.SecurityGroupRuleId];
+  await tag(client, [group, a, b], { Key: "team", Value: "a" });
+  await client.deleteTags({ Resources: [b] });
+  assert.deepEqual(await tagsOf(client, group), { team: "a" });
+  assert.deepEqual(await tagsOf(client, a), { team: "a" });
+  assert.deepEqual(await tagsOf(client, b), {});
+  const { Tags = [] } = await client.describeTags({
+    Filters: [{ Name: "resource-type", Values: ["security-group-rule"] }],
+  });
+  assert.deepEqual(
+    Tags.map(({ ResourceId }) => ResourceId),
+    [a],
+  );
+  assert.equal(records.get("security-group", group)?.rules.length, 3);
 });
 
 test("every kind of resource that is there can be tagged", limit, async (t) => {
@@ -77,7 +143,10 @@ test("a resource has up to 50 tags", limit, async (t) => {
   const fifty = Array.from({ length: 50 }, (_, n) => ({ Key: `k${n}`, Value: "" }));
   await tag(client, groups, ...fifty);
   await tag(client, groups, { Key: "k0", Value: "again" });
-  await assert.rejects(tag(client, groups, { Key: "k50", Value: "" }), { name: "TagLimitExceeded" });
+  await assert.rejects(tag(client, groups, { Key: "k50", Value: "" }), {
+    name: "TagLimitExceeded",
+    message: "The maximum number of Tags for a resource has been reached.",
+  });
 });
 
 test("keys have 1 to 128 characters and values up to 256, counted as people do", limit, async (t) => {
@@ -100,11 +169,20 @@ test("a tag without a value has the empty one", limit, async (t) => {
 
 test("keys that begin with aws: are AWS's own", limit, async (t) => {
   const { client, groups } = await withGroups(t, 1);
-  for (const Key of ["aws:x", "AWS:x"])
-    await assert.rejects(tag(client, groups, { Key, Value: "" }), {
+  const reserved = "Tag keys starting with 'aws:' are reserved for internal use";
+  for (const Key of ["aws:x", "AWS:x"]) {
+    const refused = {
       name: "InvalidParameterValue",
-      message: "Tag keys starting with 'aws:' are reserved for internal use",
+      message: `Value ( ${Key} ) for parameter key is invalid. ${reserved}`,
+    };
+    await assert.rejects(tag(client, groups, { Key, Value: "" }), refused);
+    await assert.rejects(client.deleteTags({ Resources: groups, Tags: [{ Key }] }), refused);
+    const TagSpecifications = [{ ResourceType: "key-pair" as const, Tags: [{ Key, Value: "" }] }];
+    await assert.rejects(client.createKeyPair({ KeyName: "me", KeyType: "ed25519", TagSpecifications }), {
+      name: "InvalidParameterValue",
+      message: reserved,
     });
+  }
   await tag(client, groups, { Key: "aws", Value: "aws:" });
 });
 

@@ -1,6 +1,5 @@
 import type { ResourceType, Tag, TagSpecification } from "@aws-sdk/client-ec2";
-import { ApiError } from "#api/error.ts";
-import { invalidParameter } from "../errors.ts";
+import { invalidParameter, tooManyTags } from "../errors.ts";
 
 export type Tags = Readonly<Record<string, string>>;
 
@@ -29,25 +28,44 @@ export function onlyTags(
 
 export const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } as const;
 
+/** What AWS itself writes cannot be written or taken away by others. */
+export function refuseReservedKeys(tags: readonly Tag[] | undefined): void {
+  for (const { Key: key } of tags ?? [])
+    if (key !== undefined && isReserved(key))
+      throw invalidParameter(`Value ( ${key} ) for parameter key is invalid. ${reserved}`);
+}
+
+const isReserved = (key: string) => key.toLowerCase().startsWith("aws:");
+const reserved = "Tag keys starting with 'aws:' are reserved for internal use";
+
+/** `tags` without `less`: a tag without a value names its key alone; no `less` at all is every tag that is not AWS's own. */
+export function withoutTags(tags: Tags, less: readonly Tag[] | undefined): Tags {
+  const goes = ([key, value]: [string, string]) =>
+    less?.length
+      ? less.some(({ Key, Value }) => Key === key && (Value === undefined || Value === value))
+      : !isReserved(key);
+  return Object.fromEntries(Object.entries(tags).filter((tag) => !goes(tag)));
+}
+
 /** `tags` with `more` written over them. */
 export function withTags(tags: Tags, more: readonly Tag[] | undefined): Tags {
   const result = new Map(Object.entries(tags));
   const seen = new Set<string>();
   for (const { Key: key, Value: value = "" } of more ?? []) {
-    if (!key || characters(key) > tagLimits.keyLength)
+    if (!key)
       throw invalidParameter(
-        `Tag key exceeds the maximum length of ${tagLimits.keyLength} characters, or is empty`,
+        "Value ( '' ) for parameter Tag key is invalid. Tag key cannot be null or empty.",
       );
+    if (characters(key) > tagLimits.keyLength)
+      throw invalidParameter(`Tag key exceeds the maximum length of ${tagLimits.keyLength} characters`);
     if (characters(value) > tagLimits.valueLength)
       throw invalidParameter(`Tag value exceeds the maximum length of ${tagLimits.valueLength} characters`);
-    if (key.toLowerCase().startsWith("aws:"))
-      throw invalidParameter("Tag keys starting with 'aws:' are reserved for internal use");
+    if (isReserved(key)) throw invalidParameter(reserved);
     if (seen.has(key)) throw invalidParameter(`Duplicate tag key '${key}' specified.`);
     seen.add(key);
     result.set(key, value);
   }
-  if (result.size > tagLimits.perResource)
-    throw new ApiError("TagLimitExceeded", "You have reached the maximum number of tags for a resource.");
+  if (result.size > tagLimits.perResource) throw tooManyTags();
   return Object.fromEntries(result);
 }
 

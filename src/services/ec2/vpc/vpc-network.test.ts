@@ -9,7 +9,8 @@ import type {
   PublicAddressRecord,
 } from "../network-interface/network-interface.ts";
 import { Ec2Records, ec2Indexes, type Kind, type Kinds } from "../records.ts";
-import type { GroupRule, SecurityGroupRecord } from "../security-group/security-group.ts";
+import type { GroupRule } from "../security-group/security-group-rule.ts";
+import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 import { vpcNetwork } from "./vpc-network.ts";
 
 const common = { tags: {}, createdAt: "2026-01-01T00:00:00.000Z" };

@@ -6,7 +6,8 @@ import type {
 } from "#drivers/network/network-driver.ts";
 import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { Ec2Records } from "../records.ts";
-import type { GroupRule, SecurityGroupRecord } from "../security-group/security-group.ts";
+import type { GroupRule } from "../security-group/security-group-rule.ts";
+import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 
 /**
  * What a host's kernel should hold of a VPC: its ranges and subnets, the interfaces carried here, every group with its rules,

@@ -1,0 +1,25 @@
+/**
+ * What an account may have, by default, with the codes Service Quotas knows it by; whoever enforces a number reads it here.
+ * Follows "Amazon VPC quotas" and "Amazon EC2 endpoints and quotas".
+ */
+export const quotas = {
+  elasticAddressesPerRegion: quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5),
+  networkInterfacesPerRegion: quota("vpc", "L-DF5E4CA3", "Network interfaces per Region", 5000),
+  /** In each direction, for IPv4 and for IPv6; a group as peer counts for both. */
+  rulesPerSecurityGroup: quota("vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60),
+  securityGroupsPerInterface: quota("vpc", "L-2AFB9258", "Security groups per network interface", 5),
+  securityGroupsPerRegion: quota("vpc", "L-E79EC296", "VPC security groups per Region", 2500),
+  subnetsPerVpc: quota("vpc", "L-407747CB", "Subnets per VPC", 200),
+  vpcsPerRegion: quota("vpc", "L-F678F1CE", "VPCs per Region", 5),
+} as const;
+
+export interface Quota {
+  readonly service: "ec2" | "vpc";
+  readonly code: `L-${string}`;
+  readonly name: string;
+  readonly value: number;
+}
+
+function quota(service: Quota["service"], code: Quota["code"], name: string, value: number): Quota {
+  return { service, code, name, value };
+}
