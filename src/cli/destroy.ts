@@ -38,9 +38,9 @@ ${cacheDirUsage}`,
   async run(args) {
     const { values } = readOptions(args, options);
     const dataDir = readDataDir(values["data-dir"]);
-    requireRoot("to remove machines and networks");
     // Also what keeps a mistyped path from being removed.
-    const { region, publicPool } = requireSettings(dataDir);
+    const { region, publicPool, machines } = requireSettings(dataDir);
+    if (machines === "qemu") requireRoot("to remove machines and networks");
     if (!values.yes) {
       throw new Refusal(
         `this would remove the region ${region} at ${dataDir} with all instances and disks: add --yes to do so`,
@@ -49,11 +49,13 @@ ${cacheDirUsage}`,
     const cacheDir = readCacheDir(values["cache-dir"] ?? readRunning(dataDir)?.cacheDir);
     const { prefix } = hostNames(dataDir);
     await takeDown(dataDir);
-    await destroyMachines({ directory: layout(dataDir).machinesDir, cgroup: prefix });
-    await destroyNetworks(prefix);
-    releasePool(publicPool);
+    if (machines === "qemu") {
+      await destroyMachines({ directory: layout(dataDir).machinesDir, cgroup: prefix });
+      await destroyNetworks(prefix);
+      releasePool(publicPool);
+    }
     rmSync(dataDir, { recursive: true, force: true });
-    leaveCache(cacheDir, dataDir, { keepImages: values["keep-images"] ?? false });
+    if (machines === "qemu") leaveCache(cacheDir, dataDir, { keepImages: values["keep-images"] ?? false });
     say(`the region at ${dataDir} is gone`);
     return 0;
   },

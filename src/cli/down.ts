@@ -19,8 +19,7 @@ ${dataDirUsage}`,
   async run(args) {
     const { values } = readOptions(args, { ...dataDirOption, "stop-instances": { type: "boolean" } });
     const dataDir = readDataDir(values["data-dir"]);
-    requireRoot("to end the region's programs");
-    requireSettings(dataDir);
+    if (requireSettings(dataDir).machines === "qemu") requireRoot("to end the region's programs");
     if (values["stop-instances"]) {
       if (!isUp(dataDir))
         throw new Refusal(

@@ -3,6 +3,7 @@ import { ignoresEndpointVariable } from "./aws-version.ts";
 import { readOptions } from "./command.ts";
 import type { Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { exportLines } from "./export-lines.ts";
 import { regionEnvironment } from "./region-environment.ts";
 import { say } from "./terminal.ts";
 
@@ -15,14 +16,6 @@ export const command: Command = {
     return 0;
   },
 };
-
-/** For any POSIX shell. */
-export const exportLines = (variables: Readonly<Record<string, string>>): string =>
-  Object.entries(variables)
-    .map(([name, value]) => `export ${name}=${quoted(value)}\n`)
-    .join("");
-
-const quoted = (value: string) => (/^[\w.:/-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`);
 
 const warn = (): void => {
   const { stdout } = spawnSync("aws", ["--version"], { encoding: "utf8", timeout: 10_000 });

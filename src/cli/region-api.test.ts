@@ -33,6 +33,8 @@ const scene = async (t: TestContext, status: number, xml: string) => {
     accountId: "000000000000",
     region: "eu-west-1",
     port,
+    machines: "qemu",
+    imageAliases: [],
     publicPool: "198.18.0.0/16",
   });
   makeCredentials(dataDir);

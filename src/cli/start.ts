@@ -1,39 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
-import { createServer } from "node:net";
-import { defaults, hostNames, layout } from "#config.ts";
-import { makeCredentials } from "#setup/credentials.ts";
-import { debianPackages } from "#setup/debian-packages.ts";
-import { setUpDefaultImage } from "#setup/default-image.ts";
-import { joinCache, openCache } from "#setup/image-cache.ts";
-import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
-import { readChoices, readSettings, settle, writeSettings } from "#setup/region-settings.ts";
-import type { RegionChoices } from "#setup/region-settings.ts";
-import type { RegionSettings } from "#config.ts";
-import { setUpPackages } from "#setup/set-up-packages.ts";
-import { Refusal, readOptions, requireRoot } from "./command.ts";
+import { defaults } from "#config.ts";
 import type { Command } from "./command.ts";
-import {
-  cacheDirOption,
-  cacheDirUsage,
-  dataDirOption,
-  dataDirUsage,
-  readCacheDir,
-  readDataDir,
-} from "./data-dir.ts";
-import { takeLock } from "./supervise/lock.ts";
-import { pidFile } from "./supervise/programs-file.ts";
-import { becomeSupervisor, supervise } from "./supervise/supervise.ts";
-import { welcome } from "./welcome.ts";
-
-const options = {
-  ...dataDirOption,
-  ...cacheDirOption,
-  yes: { type: "boolean" },
-  port: { type: "string" },
-  "account-id": { type: "string" },
-  region: { type: "string" },
-  "public-pool": { type: "string" },
-} as const;
+import { cacheDirUsage, dataDirUsage } from "./data-dir.ts";
+import { readStartOptions } from "./start-options.ts";
 
 export const command: Command = {
   usage: `start [options]
@@ -43,84 +11,27 @@ Instances run on when it stops, and are taken up again by the next start.
 
   --yes              install missing Debian packages without asking
   --port PORT        the API's port on 127.0.0.1 (${defaults.port})
+  --image-alias IDS=IMAGE
+                     let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
 ${dataDirUsage}
 ${cacheDirUsage}
 for a new region:
   --account-id ID    twelve digits (${defaults.accountId})
   --region NAME      (${defaults.region})
-  --public-pool NET  public addresses, routed on this host only (${defaults.publicPools[0]}, or the next that is free)`,
+  --public-pool NET  public addresses, routed on this host only (${defaults.publicPools[0]}, or the next that is free)
+for tests of what calls EC2, on any system and as any user:
+  --machines fake    instances go through all their states, but nothing runs; by default kept in ~/.croft-fake
+  --ephemeral        keep nothing; POST /_croft/reset then gives a fresh region, and --port 0 any free port
+  --access-key ID:SECRET
+                     the account's access key, such as test:test`,
 
   async run(args) {
-    const { values } = readOptions(args, options);
-    const choices = readChoices(values);
-    const dataDir = readDataDir(values["data-dir"]);
-    const cacheDir = readCacheDir(values["cache-dir"]);
-    requireRoot("to make machines and networks");
+    const values = readStartOptions(args);
     const ending = new AbortController();
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => ending.abort());
-
-    using region = openRegion(dataDir);
-    // A start that would be refused later is refused before it changes anything.
-    if (region.kept) settle(region.kept, choices, neverChosen);
-    await becomeSupervisor({ dataDir, cacheDir });
-    openCache(cacheDir);
-    await setUpPackages(debianPackages, { yes: values.yes ?? false });
-    const image = await setUpDefaultImage(cacheDir, ending.signal);
-    if (!image) return 0;
-
-    const settings = settleSettings(dataDir, region.kept, choices);
-    await requireFreePort(settings.port);
-    makeCredentials(dataDir);
-    joinCache(cacheDir, dataDir);
-    await supervise(
-      { dataDir, cacheDir, port: settings.port },
-      (health) => process.stdout.write(welcome({ dataDir, settings, health, image: image.name })),
-      ending.signal,
-    );
+    // Each loads what it needs only: fakes run where the machines' libraries do not load.
+    if (values.machines === "fake") await (await import("./start-fake.ts")).startFake(values, ending.signal);
+    else await (await import("./start-machines.ts")).startMachines(values, ending.signal);
     return 0;
   },
 };
-
-/** Makes the directory, holds its lock until disposed of, and answers the settings it was made with, if it was. */
-const openRegion = (dataDir: string): Disposable & { readonly kept: RegionSettings | undefined } => {
-  const { dir, runDir, settings } = layout(dataDir);
-  const holdsOther =
-    existsSync(dir) && !existsSync(settings) && readdirSync(dir).some((name) => name !== "run");
-  if (holdsOther) throw new Refusal(`${dir} holds other things: --data-dir is a directory of its own`);
-  for (const made of [dir, runDir]) {
-    mkdirSync(made, { recursive: true });
-    // The programs' own users pass through to what is theirs, and see no names on the way.
-    chmodSync(made, 0o711);
-  }
-  const lock = takeLock(pidFile(dataDir));
-  if ("heldBy" in lock)
-    throw new Refusal(`the region at ${dir} is already running (process ${lock.heldBy})`, 1);
-  return { ...lock, kept: readSettings(dataDir) };
-};
-
-const settleSettings = (
-  dataDir: string,
-  kept: RegionSettings | undefined,
-  choices: RegionChoices,
-): RegionSettings => {
-  if (kept) requireOwnPool(kept.publicPool, hostNames(dataDir).prefix);
-  const settings = settle(kept, choices, claimPool);
-  if (JSON.stringify(settings) !== JSON.stringify(kept)) writeSettings(dataDir, settings);
-  return settings;
-};
-
-const neverChosen = (): never => {
-  throw new Error("a kept region has its pool");
-};
-
-/** Otherwise another program's answers could pass for the region's. */
-const requireFreePort = (port: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on("error", (error) =>
-      reject(
-        new Refusal(`port ${port} of 127.0.0.1 cannot be used (${error.message}): choose another --port`, 1),
-      ),
-    );
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
-  });

@@ -31,13 +31,15 @@ export interface RegionStatus {
 }
 
 const regionStatus = async (dataDir: string): Promise<RegionStatus> => {
-  const { port } = requireSettings(dataDir);
+  const { port, machines } = requireSettings(dataDir);
   const running = readRunning(dataDir);
   const pidOf = (name: string): number | null => {
     const ref = running?.programs[name];
     return ref && isAlive(ref) ? ref.pid : null;
   };
-  const programs = Object.fromEntries(programNames.map((name) => [name, pidOf(name)]));
+  const programs = Object.fromEntries(
+    (machines === "fake" ? ["croft"] : programNames).map((name) => [name, pidOf(name)]),
+  );
   // With no program of ours up, whatever answers at the port is another's.
   return {
     api: `http://127.0.0.1:${port}`,

@@ -1,7 +1,10 @@
 import { relative } from "node:path";
+import type { Credentials } from "#auth/sign-request.ts";
 import { defaults } from "#config.ts";
 import type { RegionSettings } from "#config.ts";
 import { croftCommand } from "./checkout.ts";
+import { exportLines } from "./export-lines.ts";
+import { clientVariables } from "./region-environment.ts";
 import type { Health } from "./supervise/health.ts";
 import { croftVersion } from "./version.ts";
 
@@ -33,6 +36,36 @@ export const welcome = ({ dataDir, settings, health, image }: Welcome): string =
     "",
     `  eval "$(${croft} env${at})"`,
     `  ${croft} aws${at} ec2 describe-images`,
+    "",
+    `croft: ready ${api}`,
+    "",
+  ].join("\n");
+};
+
+/** What `croft start --machines fake` prints. `dataDir` undefined: nothing is kept. */
+export const fakeWelcome = ({
+  dataDir,
+  settings,
+  credentials,
+  image,
+}: {
+  readonly dataDir: string | undefined;
+  readonly settings: RegionSettings;
+  readonly credentials: Credentials;
+  readonly image: { readonly id: string; readonly name: string };
+}): string => {
+  const api = `http://127.0.0.1:${settings.port}`;
+  return [
+    `Croft ${croftVersion()}, FAKE MACHINES: instances go through all their states, but nothing runs`,
+    "",
+    `  API      ${api}`,
+    `  Region   ${settings.region}, account ${settings.accountId}`,
+    `  Image    ${image.id} ${image.name}`,
+    `  Kept in  ${dataDir ?? `memory only; curl -X POST ${api}/_croft/reset gives a fresh region`}`,
+    "",
+    "In another terminal:",
+    "",
+    exportLines(clientVariables(settings, credentials)).replaceAll(/^/gm, "  ").trimEnd(),
     "",
     `croft: ready ${api}`,
     "",

@@ -11,6 +11,11 @@ export function isForeign({ host, origin }: Pick<IncomingHttpHeaders, "host" | "
   return origin !== undefined && !isLocalhost(nameOf(origin) ?? "");
 }
 
+/** Whether it calls this machine by a name that only this machine has, and no web page whatever is behind it. */
+export function isLocal({ host, origin }: Pick<IncomingHttpHeaders, "host" | "origin">): boolean {
+  return origin === undefined && isLocalhost(nameOf(`http://${host}`) ?? "");
+}
+
 function isLocalhost(name: string): boolean {
   return (
     name === "localhost" ||

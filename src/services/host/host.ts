@@ -9,7 +9,7 @@ export interface HostRecord extends ResourceRecord {
   /** What instances may be promised together: real memory less what the host keeps for itself. */
   readonly memoryMiB: number;
   readonly architecture: "x86_64" | "arm64";
-  readonly acceleration: { readonly kind: "kvm" | "tcg"; readonly reason: string };
+  readonly acceleration: { readonly kind: "kvm" | "tcg" | "fake"; readonly reason: string };
   /** Instance ids whose guests are starting now, and those waiting for their turn. */
   readonly launches: { readonly starting: readonly string[]; readonly waiting: readonly string[] };
 }

@@ -17,9 +17,15 @@ export interface FakeOptions {
   readonly boots?: boolean;
   /** A guest powers off soon after its power button was pressed. Default true. */
   readonly listens?: boolean;
+  /** What a guest prints before its login prompt. Default nothing. */
+  readonly says?: string;
 }
 
-export const createFakeMachines = ({ boots = true, listens = true }: FakeOptions = {}): FakeMachines => {
+export const createFakeMachines = ({
+  boots = true,
+  listens = true,
+  says = "",
+}: FakeOptions = {}): FakeMachines => {
   const machines = new Map<string, FakeMachine>();
   const listeners: ((id: string) => void)[] = [];
   const changed = (id: string) => {
@@ -45,7 +51,7 @@ export const createFakeMachines = ({ boots = true, listens = true }: FakeOptions
   };
   const boot = (id: string) => {
     const life = running(id);
-    if (boots) setImmediate(() => print(id, life, "fake login: "));
+    if (boots) setImmediate(() => print(id, life, `${says}fake login: `));
   };
 
   return {

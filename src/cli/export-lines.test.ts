@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { exportLines } from "./env.ts";
+import { exportLines } from "./export-lines.ts";
 
 test("each variable is one export line", () => {
   assert.equal(

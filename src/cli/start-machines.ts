@@ -1,0 +1,96 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { hostNames, layout } from "#config.ts";
+import { makeCredentials } from "#setup/credentials.ts";
+import { debianPackages } from "#setup/debian-packages.ts";
+import { setUpDefaultImage } from "#setup/default-image.ts";
+import { joinCache, openCache } from "#setup/image-cache.ts";
+import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
+import { readChoices, readSettings, settle, writeSettings } from "#setup/region-settings.ts";
+import type { RegionChoices } from "#setup/region-settings.ts";
+import type { RegionSettings } from "#config.ts";
+import { setUpPackages } from "#setup/set-up-packages.ts";
+import { Refusal, requireRoot } from "./command.ts";
+import { readCacheDir, readDataDir } from "./data-dir.ts";
+import type { StartValues } from "./start-options.ts";
+import { takeLock } from "./supervise/lock.ts";
+import { pidFile } from "./supervise/programs-file.ts";
+import { becomeSupervisor, supervise } from "./supervise/supervise.ts";
+import { welcome } from "./welcome.ts";
+
+/** Sets up what is missing and supervises the three programs until `signal` aborts. */
+export async function startMachines(values: StartValues, signal: AbortSignal): Promise<void> {
+  if (process.platform !== "linux")
+    throw new Refusal(
+      `machines need Linux, and this is ${process.platform}: start it in a Debian machine, or with --machines fake`,
+    );
+  for (const option of ["ephemeral", "access-key"] as const)
+    if (values[option] !== undefined) throw new Refusal(`--${option} is for --machines fake`);
+  const choices: RegionChoices = { ...readChoices(values), machines: "qemu" };
+  const dataDir = readDataDir(values["data-dir"]);
+  const cacheDir = readCacheDir(values["cache-dir"]);
+  requireRoot("to make machines and networks");
+
+  using region = openRegion(dataDir);
+  // A start that would be refused later is refused before it changes anything.
+  if (region.kept) settle(region.kept, choices, neverChosen);
+  await becomeSupervisor({ dataDir, cacheDir });
+  openCache(cacheDir);
+  await setUpPackages(debianPackages, { yes: values.yes ?? false });
+  const image = await setUpDefaultImage(cacheDir, signal);
+  if (!image) return;
+
+  const settings = settleSettings(dataDir, region.kept, choices);
+  await requireFreePort(settings.port);
+  makeCredentials(dataDir);
+  joinCache(cacheDir, dataDir);
+  await supervise(
+    { dataDir, cacheDir, port: settings.port },
+    (health) => process.stdout.write(welcome({ dataDir, settings, health, image: image.name })),
+    signal,
+  );
+}
+
+/** Makes the directory, holds its lock until disposed of, and answers the settings it was made with, if it was. */
+const openRegion = (dataDir: string): Disposable & { readonly kept: RegionSettings | undefined } => {
+  const { dir, runDir, settings } = layout(dataDir);
+  const holdsOther =
+    existsSync(dir) && !existsSync(settings) && readdirSync(dir).some((name) => name !== "run");
+  if (holdsOther) throw new Refusal(`${dir} holds other things: --data-dir is a directory of its own`);
+  for (const made of [dir, runDir]) {
+    mkdirSync(made, { recursive: true });
+    // The programs' own users pass through to what is theirs, and see no names on the way.
+    chmodSync(made, 0o711);
+  }
+  const lock = takeLock(pidFile(dataDir));
+  if ("heldBy" in lock)
+    throw new Refusal(`the region at ${dir} is already running (process ${lock.heldBy})`, 1);
+  return { ...lock, kept: readSettings(dataDir) };
+};
+
+const settleSettings = (
+  dataDir: string,
+  kept: RegionSettings | undefined,
+  choices: RegionChoices,
+): RegionSettings => {
+  if (kept) requireOwnPool(kept.publicPool, hostNames(dataDir).prefix);
+  const settings = settle(kept, choices, claimPool);
+  if (JSON.stringify(settings) !== JSON.stringify(kept)) writeSettings(dataDir, settings);
+  return settings;
+};
+
+const neverChosen = (): never => {
+  throw new Error("a kept region has its pool");
+};
+
+/** Otherwise another program's answers could pass for the region's. */
+const requireFreePort = (port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on("error", (error) =>
+      reject(
+        new Refusal(`port ${port} of 127.0.0.1 cannot be used (${error.message}): choose another --port`, 1),
+      ),
+    );
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+  });

@@ -1,0 +1,20 @@
+import { cacheDirOption, dataDirOption } from "./data-dir.ts";
+import { readOptions } from "./command.ts";
+
+/** What `croft start` is told. */
+export const readStartOptions = (args: readonly string[]) => readOptions(args, options).values;
+export type StartValues = ReturnType<typeof readStartOptions>;
+
+const options = {
+  ...dataDirOption,
+  ...cacheDirOption,
+  yes: { type: "boolean" },
+  port: { type: "string" },
+  "image-alias": { type: "string", multiple: true },
+  "account-id": { type: "string" },
+  region: { type: "string" },
+  "public-pool": { type: "string" },
+  machines: { type: "string" },
+  ephemeral: { type: "boolean" },
+  "access-key": { type: "string" },
+} as const;

@@ -1,0 +1,117 @@
+import { randomUUID } from "node:crypto";
+import { type Clock, systemClock } from "#clock.ts";
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
+import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
+import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
+import { runReconcilers } from "#reconcile/loop.ts";
+import { workClock } from "#reconcile/work-clock.ts";
+import { zoneLetters } from "#services/ec2/availability-zone/availability-zone.ts";
+import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
+import type { ImageRecord } from "#services/ec2/image/image.ts";
+import { providedImageIds } from "#services/ec2/image/provided-image.ts";
+import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
+import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
+import { recordKey, type Scope } from "#services/ec2/records.ts";
+import type { RegionalRecords } from "#services/ec2/regional-records.ts";
+import { consoleReports } from "#services/host/console-reports.ts";
+import type { HostRecord } from "#services/host/host.ts";
+import { renewLease } from "#services/host/presence.ts";
+import type { Feed } from "#store/feed.ts";
+import type { Store } from "#store/store.ts";
+
+export interface FakeHostOptions {
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly regions: RegionalRecords;
+  /** The region that the host reports its image to. */
+  readonly home: Scope;
+  readonly signal: AbortSignal;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * A host whose every driver is a fake: reconcilers take records through all their states, and nothing else happens. There is
+ * room for whatever is asked. Resolves when instances can be launched; `stopped` when the signal has ended its work.
+ */
+export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly stopped: Promise<void> }> {
+  const { store, feed, regions, home, signal } = options;
+  const log = (line: string) => void (signal.aborted || options.log(line));
+  const [machines, networks] = [createFakeMachines({ says }), createFakeNetworks()];
+  // Those of an earlier process are still there.
+  const disks: DiskDriver = { ...createFakeDisks(), locate: async (id) => ({ path: `/fake/${id}` }) };
+  const loop = runReconcilers(
+    store,
+    feed,
+    hostReconcilers(regions, {
+      hostId: host.id,
+      // Machines end with this process, as with a host's boot, and are started again.
+      bootId: randomUUID(),
+      memoryMiB: host.memoryMiB,
+      machines,
+      disks,
+      networks,
+      guests: { set() {}, remove() {} },
+      queue: new LaunchQueue(Infinity, () => {}),
+      imageFile: (entry) => `/fake/${entry}`,
+      machineSpec: (instance, records) =>
+        machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),
+      worked: workClock(systemClock),
+      now: () => systemClock.now(),
+    }),
+    { clock: systemClock, signal, log: ({ key, message }) => log(`${key}: ${message}`) },
+  );
+  const printed = consoleReports(machines, regions, store, unhurriedClock, log);
+  machines.onChange((id) => {
+    const found = regions.find("instance", id);
+    if (found) loop.nudge(found.key);
+    printed(id);
+  });
+
+  const image = fakeImage(home.region);
+  const { revision } = await store.commit({
+    put: [
+      { key: recordKey("host", home, host.id), value: host },
+      { key: recordKey("image", home, image.id), value: image },
+    ],
+  });
+  await feed.reached(revision);
+  void renewLease(store, host.id, signal, log);
+  return { stopped: loop.stopped };
+}
+
+const says = "This machine is fake: nothing runs on it (croft start --machines fake).\r\n";
+
+/** The process does not wait for its timers. */
+const unhurriedClock: Clock = {
+  ...systemClock,
+  setTimeout(callback, ms) {
+    const timer = setTimeout(callback, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+const host: HostRecord = {
+  id: "host-fake",
+  zones: zoneLetters,
+  cpus: 1024,
+  memoryMiB: 2 ** 40,
+  architecture: "x86_64",
+  acceleration: { kind: "fake", reason: "--machines fake" },
+  launches: { starting: [], waiting: [] },
+  tags: {},
+  createdAt: "2026-01-01T00:00:00.000Z",
+};
+
+/** Of its own id in each region, always the same. */
+export const fakeImage = (region: string): ImageRecord => ({
+  ...providedImageIds(region, "fake"),
+  name: "debian-12-amd64-fake",
+  description: "Fake: instances of it run no machine",
+  architecture: "x86_64",
+  sizeGiB: 8,
+  rootDevice: "/dev/xvda",
+  cacheEntry: "fake",
+  tags: {},
+  createdAt: host.createdAt,
+});

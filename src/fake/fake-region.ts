@@ -1,0 +1,74 @@
+import { isLocal } from "#http/foreign-caller.ts";
+import { type HttpRequest, type HttpServer, listen } from "#http/http-server.ts";
+import { openRegionApi, type RegionApiOptions } from "#region-api.ts";
+import type { Store } from "#store/store.ts";
+import type { WireAnswer } from "#wire/protocol.ts";
+import { runFakeHost } from "./fake-host.ts";
+
+export interface FakeRegionOptions extends Omit<RegionApiOptions, "store" | "signal"> {
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly openStore: () => Promise<Store>;
+  /** Whether `POST /_croft/reset` puts a fresh region in the place of this one; its store must then be a new one each time. */
+  readonly resettable: boolean;
+}
+
+/** A region of fake machines, whole in this process. */
+export async function serveFakeRegion(options: FakeRegionOptions): Promise<HttpServer> {
+  let region = await openRegion(options);
+  const api = await listen({ host: "127.0.0.1", port: options.port, handle });
+  return {
+    port: api.port,
+    async close() {
+      await api.close();
+      await region.close();
+    },
+  };
+
+  async function handle(request: HttpRequest): Promise<WireAnswer> {
+    if (request.path === "/_croft/health") return region.health();
+    if (request.path === "/_croft/reset") return reset(request);
+    return region.answer(request);
+  }
+
+  async function reset({ method, headers }: HttpRequest): Promise<WireAnswer> {
+    if (!isLocal(headers)) return plain(403, "a reset comes from this machine, and from no web page");
+    if (!options.resettable) return plain(404, "only a region started with --ephemeral can be reset");
+    if (method !== "POST") return plain(405, "POST resets the region");
+    const fresh = await openRegion(options);
+    const before = region;
+    region = fresh;
+    void before.close();
+    return plain(200, "a fresh region");
+  }
+}
+
+async function openRegion({ openStore, ...options }: FakeRegionOptions) {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const store = await openStore();
+  const { feed, regions, answer, health } = await openRegionApi({ ...options, store, signal });
+  const host = await runFakeHost({ store, feed, regions, home: options.settings, signal, log: options.log });
+  const calls = new Set<Promise<WireAnswer>>();
+  return {
+    health,
+    answer(request: HttpRequest): Promise<WireAnswer> {
+      const call = answer(request);
+      calls.add(call);
+      return call.finally(() => calls.delete(call));
+    },
+    /** Once the calls under way are answered. */
+    async close() {
+      await Promise.allSettled(calls);
+      ending.abort();
+      await host.stopped;
+      await store.close();
+    },
+  };
+}
+
+const plain = (status: number, text: string): WireAnswer => ({
+  status,
+  headers: { "content-type": "text/plain; charset=utf-8" },
+  body: `${text}\n`,
+});
