@@ -1,88 +1,103 @@
 /**
  * Writes `src/wire/generated/SERVICE.generated.json` (its form: `src/wire/table.ts`) from the pinned AWS SDK packages, so that
  * a running region need not load them. `--check` writes nothing and exits 1 when a committed file differs.
- * A further service is a further row of `services`.
+ * A further service is a further row of `wire-services.ts`.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { NormalizedSchema } from "@smithy/core/schema";
-import * as ec2 from "@aws-sdk/client-ec2";
-import * as sts from "@aws-sdk/client-sts";
-import type { MemberRow, ScalarRow, ShapeRow, TimestampKind, WireTable } from "#wire/table.ts";
-
-interface Service {
-  readonly signingName: string;
-  readonly package: string;
-  readonly sdk: object;
-  readonly client: { readonly config: { readonly protocol: Protocol; readonly protocolSettings: Settings } };
-  /** Input members that take fractions; the SDK no longer tells them from integers. */
-  readonly floats: readonly string[];
-}
-interface Protocol {
-  getShapeId(): string;
-}
-interface Settings {
-  readonly [name: string]: unknown;
-}
+import type {
+  HttpRow,
+  MemberPlace,
+  MemberRow,
+  OperationRow,
+  ProtocolName,
+  ScalarKind,
+  ShapeRow,
+  TimestampKind,
+  WireTable,
+} from "#wire/table.ts";
+import { wireServices, type WireServiceRow } from "./wire-services.ts";
 
 const anywhere = { region: "us-east-1", credentials: { accessKeyId: "unused", secretAccessKey: "unused" } };
 
-const services: readonly Service[] = [
-  {
-    signingName: "ec2",
-    package: "@aws-sdk/client-ec2",
-    sdk: ec2,
-    client: new ec2.EC2Client(anywhere),
-    floats: [
-      "ClientData.UploadSize",
-      "FleetLaunchTemplateOverridesRequest.Priority",
-      "FleetLaunchTemplateOverridesRequest.WeightedCapacity",
-      "LaunchTemplateOverrides.Priority",
-      "LaunchTemplateOverrides.WeightedCapacity",
-      "PriceScheduleSpecification.Price",
-      "ReservationFleetInstanceSpecification.Weight",
-      "ReservedInstanceLimitPrice.Amount",
-      "SpotFleetLaunchSpecification.WeightedCapacity",
-      "SpotFleetRequestConfigData.FulfilledCapacity",
-      "SpotFleetRequestConfigData.OnDemandFulfilledCapacity",
-      ...["MemoryGiBPerVCpu", "NetworkBandwidthGbps", "TotalLocalStorageGB"].flatMap((range) =>
-        ["", "Request"].flatMap((end) => [`${range}${end}.Min`, `${range}${end}.Max`]),
-      ),
-    ],
-  },
-  {
-    signingName: "sts",
-    package: "@aws-sdk/client-sts",
-    sdk: sts,
-    client: new sts.STSClient(anywhere),
-    floats: [],
-  },
-];
-
-const protocols: Readonly<Record<string, WireTable["protocol"]>> = {
+const protocols: Readonly<Record<string, ProtocolName>> = {
   "aws.protocols#ec2Query": "ec2-query",
   "aws.protocols#awsQuery": "aws-query",
+  "aws.protocols#awsJson1_0": "aws-json-1.0",
+  "aws.protocols#awsJson1_1": "aws-json-1.1",
+  "aws.protocols#restJson1": "rest-json",
+  "aws.protocols#restXml": "rest-xml",
 };
 
-function tableOf(service: Service): WireTable {
-  const { protocol: sdkProtocol, protocolSettings } = service.client.config;
-  const version = asString(protocolSettings["version"]);
-  const xmlNamespace = asString(protocolSettings["xmlNamespace"]);
-  const protocol = protocols[sdkProtocol.getShapeId()];
-  if (!protocol || !version || !xmlNamespace)
-    throw new Error(`${service.package}: ${sdkProtocol.getShapeId()}`);
+async function tableOf(service: WireServiceRow): Promise<WireTable> {
+  const sdk = await service.sdk();
+  const { shapeId, settings } = clientOf(service, sdk);
+  const [version, xmlNamespace, target] = ["version", "xmlNamespace", "serviceTarget"].map((name) =>
+    asString(settings[name]),
+  );
+  const protocol = protocols[shapeId];
+  if (!protocol || !version) throw new Error(`${service.package}: ${shapeId}`);
 
   const shapes: ShapeRow[] = [];
-  const ofInput = shapeAdder(shapes, inputNames(protocol), {
-    enums: enumsOf(service),
-    floats: new Set(service.floats),
-  });
-  const ofOutput = shapeAdder(shapes, outputNames);
-  const operations = Object.values(service.sdk)
+  const facts = { enums: enumsOf(service, sdk), floats: new Set(service.floats) };
+  const ofInput = shapeAdder(shapes, inputNames(protocol), facts);
+  const ofOutput = shapeAdder(shapes, outputNames(protocol));
+  const operations = Object.values(sdk)
     .filter(isOperation)
     .toSorted((a, b) => (a[2] < b[2] ? -1 : 1))
-    .map(([, , name, , input, output]) => [name, [ofInput(input), ofOutput(output)] as const] as const);
-  return { protocol, version, xmlNamespace, operations: Object.fromEntries(operations), shapes };
+    .map(([, , name, traits, input, output]): [string, OperationRow] => {
+      const io = [ofInput(input), ofOutput(output)] as const;
+      const http = httpRow(traits, input, output);
+      return [name, http && protocol.startsWith("rest") ? [...io, http] : io];
+    });
+  const errorCodes = errorCodesOf(sdk);
+  return {
+    protocols: [protocol, ...(service.furtherProtocols ?? [])],
+    version,
+    ...(xmlNamespace && { xmlNamespace }),
+    ...(target && { target }),
+    operations: Object.fromEntries(operations),
+    ...(errorCodes.length > 0 && { errorCodes: Object.fromEntries(errorCodes) }),
+    shapes,
+  };
+}
+
+function clientOf({ client }: WireServiceRow, sdk: object) {
+  const { config } = Object(Reflect.construct(Reflect.get(sdk, client), [anywhere]));
+  return { shapeId: String(config.protocol.getShapeId()), settings: Object(config.protocolSettings) };
+}
+
+/** S3's bucket is a label that its URIs leave to the host name; here it is the first part of the path. */
+function httpRow(traits: unknown, input: SchemaRef, output: SchemaRef): HttpRow | undefined {
+  const http: unknown = Object(traits).http;
+  if (!Array.isArray(http)) return undefined;
+  const [method, uri, status]: readonly unknown[] = http;
+  const labels = membersOf(input).filter(([, member]) => member.getMemberTraits().httpLabel);
+  const lacking = labels.filter(([name]) => !new RegExp(`\\{${name}\\+?\\}`).test(String(uri)));
+  const start = lacking.map(([name]) => `/{${name}}`).join("");
+  const path = start + String(uri).replace(start ? /^\/(?=\?|$)/ : "", "");
+  const schema = NormalizedSchema.of(output);
+  const row = [String(method), path, Number(status)] as const;
+  return schema.isUnitSchema() ? row : [...row, elementName(schema)];
+}
+
+/** What XML calls a structure that is not a member. */
+const elementName = (schema: NormalizedSchema) =>
+  xmlName(schema) ?? String(schema.getName()).replace(/^.*#/, "");
+
+function membersOf(ref: SchemaRef): [string, NormalizedSchema][] {
+  const schema = NormalizedSchema.of(ref);
+  return schema.isStructSchema() ? [...schema.structIterator()] : [];
+}
+
+/** The codes that the query protocol has for errors whose names are others. */
+function errorCodesOf(sdk: object): [name: string, code: string][] {
+  return Object.values(sdk)
+    .filter((exported) => Array.isArray(exported) && exported[0] === -3)
+    .map((schema): [string, string] => [schema[2], Object(schema[3]).awsQueryError?.[0] ?? schema[2]])
+    .filter(([name, code]) => name !== code)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** One line for each operation and each shape, so that a newer SDK shows as a readable diff. */
@@ -120,20 +135,35 @@ const xmlName = (schema: NormalizedSchema) => schema.getMergedTraits().xmlName;
 const ec2QueryName = (schema: NormalizedSchema) => asString(schema.getMergedTraits()["ec2QueryName"]);
 const asString = (value: unknown) => (typeof value === "string" ? value : undefined);
 
-function inputNames(protocol: WireTable["protocol"]): WireNames {
+function inputNames(protocol: ProtocolName): WireNames {
   return protocol === "ec2-query"
     ? {
         member: (schema, name) => ec2QueryName(schema) ?? capitalised(xmlName(schema) ?? name),
         // EC2 numbers its lists directly: `InstanceId.1`.
         item: () => "",
       }
-    : outputNames;
+    : outputNames(protocol);
 }
-const outputNames: WireNames = {
-  member: (schema, name) => schema.getMemberTraits().xmlName ?? name,
-  item: (schema) => xmlName(schema) ?? "member",
-};
+const outputNames = (protocol: ProtocolName): WireNames =>
+  protocol === "rest-json"
+    ? { member: (schema, name) => schema.getMemberTraits().jsonName ?? name, item: () => "member" }
+    : {
+        member: (schema, name) => schema.getMemberTraits().xmlName ?? name,
+        item: (schema) => xmlName(schema) ?? "member",
+      };
 const capitalised = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
+
+/** Where HTTP carries a member, and by what name. */
+function placeOf(schema: NormalizedSchema): [wireName: string | undefined, MemberPlace] | undefined {
+  const { httpHeader, httpPrefixHeaders, httpQuery, httpLabel, httpPayload, xmlAttribute } =
+    schema.getMemberTraits();
+  if (httpHeader !== undefined) return [httpHeader.toLowerCase(), "header"];
+  if (httpPrefixHeaders !== undefined) return [httpPrefixHeaders, "headers"];
+  if (httpQuery !== undefined) return [httpQuery, "query"];
+  if (httpLabel) return [undefined, "label"];
+  if (httpPayload) return [schema.isStructSchema() ? elementName(schema) : undefined, "payload"];
+  return xmlAttribute ? [schema.getMemberTraits().xmlName, "attribute"] : undefined;
+}
 
 /** What input needs to know of a member (`Struct.Member`) beyond its schema. Output has no use for it. */
 interface InputFacts {
@@ -150,7 +180,8 @@ function shapeAdder(shapes: ShapeRow[], names: WireNames, facts?: InputFacts) {
   };
 
   function indexOf(schema: NormalizedSchema, owner: string): number {
-    if (schema.isStructSchema()) return indexes.get(schema.getSchema()) ?? addStruct(schema);
+    if (schema.isStructSchema() && !schema.getMergedTraits().streaming)
+      return indexes.get(schema.getSchema()) ?? addStruct(schema);
     const row = rowOf(schema, owner);
     const key = JSON.stringify(row);
     const index = indexes.get(key) ?? shapes.push(row) - 1;
@@ -163,22 +194,35 @@ function shapeAdder(shapes: ShapeRow[], names: WireNames, facts?: InputFacts) {
     const index = shapes.push(["string"]) - 1;
     const raw = schema.getSchema();
     indexes.set(raw, index);
-    const members = [...schema.structIterator()].map(([name, member]): MemberRow => {
-      const wireName = names.member(member, name);
+    const members = membersOf(schema).map(([name, member]): MemberRow => {
+      const [placeName, place] = placeOf(member) ?? [];
+      const wireName = place ? placeName : names.member(member, name);
       const shape = indexOf(member, `${schema.getName()}.${name}`);
-      return wireName === name ? [name, shape] : [name, shape, wireName];
+      if (place) return [name, shape, wireName === name ? null : (wireName ?? null), place];
+      return wireName === name || wireName === undefined ? [name, shape] : [name, shape, wireName];
     });
+    if (Array.isArray(raw) && raw[0] === unionKind) {
+      shapes[index] = ["union", members];
+      return index;
+    }
     const required = facts && Array.isArray(raw) && typeof raw[6] === "number" ? raw[6] : 0;
-    shapes[index] = ["struct", required, members];
+    const namespace: unknown = schema.getMergedTraits().xmlNamespace;
+    const attributes = members.some(([, , , place]) => place === "attribute");
+    shapes[index] =
+      attributes && Array.isArray(namespace)
+        ? ["struct", required, members, [String(namespace[0]), String(namespace[1])]]
+        : ["struct", required, members];
     return index;
   }
 
   function rowOf(schema: NormalizedSchema, owner: string): ShapeRow {
-    if (schema.getMergedTraits().xmlFlattened) throw new Error(`${owner} is flattened: not done yet`);
+    const flat = schema.getMergedTraits().xmlFlattened;
     if (schema.isListSchema()) {
       const element = schema.getValueSchema();
-      return ["list", indexOf(element, owner), names.item(element)];
+      const row = ["list", indexOf(element, owner), names.item(element)] as const;
+      return flat ? [...row, "flat"] : row;
     }
+    if (flat) throw new Error(`${owner} is flattened: not done yet`);
     if (schema.isMapSchema()) {
       const [key, value] = [schema.getKeySchema(), schema.getValueSchema()];
       return ["map", indexOf(value, owner), xmlName(key) ?? "key", xmlName(value) ?? "value"];
@@ -189,26 +233,32 @@ function shapeAdder(shapes: ShapeRow[], names: WireNames, facts?: InputFacts) {
   }
 }
 
-function scalarKind(schema: NormalizedSchema, owner: string): ScalarRow[0] {
+function scalarKind(schema: NormalizedSchema, owner: string): ScalarKind {
+  if (schema.isStructSchema()) return "events";
   if (schema.isStringSchema()) return "string";
   if (schema.isBooleanSchema()) return "boolean";
-  if (schema.isBlobSchema()) return "blob";
-  if (schema.isTimestampSchema()) return timestampKinds.get(schema.getSchema()) ?? "iso-time";
+  if (schema.isBlobSchema()) return schema.getMergedTraits().streaming ? "stream" : "blob";
+  if (schema.isTimestampSchema()) return timestampKinds.get(schema.getSchema()) ?? "time";
+  if (schema.isDocumentSchema()) return "document";
   throw new Error(`${owner} is of no kind known here`);
 }
 
-/** The SDK's numbers for formats; without one, the query protocols write ISO 8601. */
+/** What the SDK's schemas call a union. */
+const unionKind = 4;
+
+/** The SDK's numbers for formats; any other is the protocol's default. */
 const timestampKinds = new Map<unknown, TimestampKind>([
+  [5, "iso-time"],
   [6, "http-time"],
   [7, "epoch-time"],
 ]);
 
 /** The schemas no longer say which strings are enums; the type declarations, equally generated, still do. */
-function enumsOf(service: Service): Map<string, readonly string[]> {
+function enumsOf(service: WireServiceRow, sdk: object): Map<string, readonly string[]> {
   const dir = fileURLToPath(
     new URL("dist-types/models/", import.meta.resolve(`${service.package}/package.json`)),
   );
-  const exported = new Map<string, unknown>(Object.entries(service.sdk));
+  const exported = new Map<string, unknown>(Object.entries(sdk));
   const enums = new Map<string, readonly string[]>();
   for (const file of readdirSync(dir).filter((name) => /^models_\d+\.d\.ts$/.test(name))) {
     let struct = "";
@@ -224,10 +274,10 @@ function enumsOf(service: Service): Map<string, readonly string[]> {
 }
 
 const check = process.argv.includes("--check");
-for (const service of services) {
+for (const service of wireServices) {
   const name = `${service.signingName}.generated.json`;
   const path = fileURLToPath(new URL(`../src/wire/generated/${name}`, import.meta.url));
-  const text = print(tableOf(service));
+  const text = print(await tableOf(service));
   if (!check) writeFileSync(path, text);
   else if (readFileSync(path, "utf8") !== text) {
     console.error(`src/wire/generated/${name} is out of date: npm run generate`);

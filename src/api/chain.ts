@@ -47,11 +47,12 @@ export interface ChainRequest extends WireRequest {
 /** Every request's way: sign-in → wire → operation.resolve → dry run → commit → operation.answer → wire. */
 export function apiChain(options: ChainOptions): (request: ChainRequest) => Promise<WireAnswer> {
   return async (request) => {
-    let wire = options.fallback;
+    // Until it is known who asks, errors are told in the form of the service that is asked.
+    let wire = (options.services.get(claimedService(request))?.wire ?? options.fallback).speaking(request);
     try {
       const signedIn = options.signIn(request, options.clock.now().getTime());
       const service = serviceOf(signedIn, options);
-      wire = service.wire;
+      wire = service.wire.speaking(request);
       const { operation, input } = wire.parse(request);
       const called = operationOf(service, operation);
       const output = await perform(called, input, await service.contextIn(signedIn.region), options);
@@ -60,6 +61,13 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
       return wire.error(toldToCaller(error, request, options), request.requestId);
     }
   };
+}
+
+/** The service a request says it is signed for, in its header or its query; not yet believed. */
+function claimedService({ headers, query }: WireRequest): string {
+  const credential = /Credential=[^/,]*\/\d+\/[^/,]*\/([\w-]+)\//;
+  const queried = /X-Amz-Credential=[^&]*?%2F\d+%2F[^&]*?%2F([\w-]+)%2F/i;
+  return (credential.exec(headers["authorization"] ?? "") ?? queried.exec(query))?.[1] ?? "";
 }
 
 function serviceOf({ service: name, region, sessionToken }: SignedIn, options: ChainOptions): ServedService {

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { ApiError } from "#api/error.ts";
 import { ec2Error } from "#wire/ec2-query.ts";
 import type { WireAnswer, WireRequest } from "#wire/protocol.ts";
@@ -57,14 +59,20 @@ export async function listen({
     const answer = await answerTo(request, requestId).catch((error: unknown) => failure(error, requestId));
     // A client that has gone, or a call that outlived the server.
     if (response.destroyed) return;
-    const body = Buffer.from(answer.body);
     const last = !server.listening || !request.complete;
-    response.writeHead(answer.status, {
+    const headers = {
       ...answer.headers,
-      "content-length": body.length,
       "x-amzn-requestid": requestId,
       ...(last ? { connection: "close" } : {}),
-    });
+    };
+    if (answer.body instanceof Readable) {
+      response.writeHead(answer.status, headers);
+      // A stream that breaks off breaks the connection, so that nobody takes half an answer for a whole one.
+      await pipeline(answer.body, response).catch(() => response.destroy());
+      return;
+    }
+    const body = Buffer.from(answer.body);
+    response.writeHead(answer.status, { ...headers, "content-length": body.length });
     response.end(body);
   }
 

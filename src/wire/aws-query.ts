@@ -1,17 +1,16 @@
 import { ApiError } from "#api/error.ts";
-import type { WireAnswer, WireService } from "./protocol.ts";
-import type { QueryDialect } from "./query-input.ts";
-import { queryService } from "./query-service.ts";
+import type { WireAnswer, WireProtocol } from "./protocol.ts";
+import { queryService, type QueryDialect } from "./query-service.ts";
 import type { WireTable } from "./table.ts";
+import { memberPath, notInEnum, notNull } from "./validation-error.ts";
 import { escapeXml } from "./xml-text.ts";
 
 /** The protocol of STS, IAM and others. https://smithy.io/2.0/aws/protocols/aws-query-protocol.html */
-export function awsQuery(signingName: string, table: WireTable): WireService {
-  const { operations, parse, write } = queryService(table, dialectOf(table.version));
+export function awsQuery(table: WireTable): WireProtocol {
+  const { parse, write } = queryService(table, dialectOf(table.version));
   const namespace = `xmlns="${table.xmlNamespace}"`;
+  const codes = new Map(Object.entries(table.errorCodes ?? {}));
   return {
-    signingName,
-    operations,
     parse,
     answer(operation, output, requestId) {
       const members = write(operation, output);
@@ -21,7 +20,7 @@ export function awsQuery(signingName: string, table: WireTable): WireService {
     },
     error({ code, message, status }, requestId) {
       const type = status < 500 ? "Sender" : "Receiver";
-      const said = `<Code>${escapeXml(code)}</Code><Message>${escapeXml(message)}</Message>`;
+      const said = `<Code>${escapeXml(codes.get(code) ?? code)}</Code><Message>${escapeXml(message)}</Message>`;
       return xml(
         status,
         `<ErrorResponse ${namespace}><Error><Type>${type}</Type>${said}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
@@ -40,24 +39,11 @@ const xml = (status: number, body: string): WireAnswer => ({
 const dialectOf = (version: string): QueryDialect => ({
   unknownAction: (action) =>
     new ApiError("InvalidAction", `Could not find operation ${action} for version ${version}`),
-  missing: (path) => validationError(path, "null", "Member must not be null"),
+  missing: (path) => notNull("ValidationError", path),
   invalid: (path, value, wanted) =>
     new ApiError(
       "MalformedInput",
       `Value (${value}) for parameter ${memberPath(path)} is not of type ${wanted}`,
     ),
-  notInEnum: (path, value, values) =>
-    validationError(path, `'${value}'`, `Member must satisfy enum value set: [${values.join(", ")}]`),
+  notInEnum: (path, value, values) => notInEnum("ValidationError", path, value, values),
 });
-
-function validationError(path: string, value: string, constraint: string): ApiError {
-  return new ApiError(
-    "ValidationError",
-    `1 validation error detected: Value ${value} at '${memberPath(path)}' failed to satisfy constraint: ${constraint}`,
-  );
-}
-
-/** AWS speaks of `policyArns.1.member.arn` for what was sent as `PolicyArns.member.1.arn`. */
-function memberPath(path: string): string {
-  return path.replace(/(^|\.)[A-Z]/g, (start) => start.toLowerCase()).replace(/\.\d+/g, "$&.member");
-}

@@ -1,16 +1,13 @@
 import { ApiError } from "#api/error.ts";
-import type { WireAnswer, WireService } from "./protocol.ts";
-import type { QueryDialect } from "./query-input.ts";
-import { queryService } from "./query-service.ts";
+import type { WireAnswer, WireError, WireProtocol } from "./protocol.ts";
+import { queryService, type QueryDialect } from "./query-service.ts";
 import type { WireTable } from "./table.ts";
 import { escapeXml } from "./xml-text.ts";
 
 /** The protocol of EC2 alone. https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html */
-export function ec2Query(signingName: string, table: WireTable): WireService {
-  const { operations, parse, write } = queryService(table, dialect);
+export function ec2Query(table: WireTable): WireProtocol {
+  const { parse, write } = queryService(table, dialect);
   return {
-    signingName,
-    operations,
     parse,
     answer(operation, output, requestId) {
       const members = write(operation, output) ?? "<return>true</return>";
@@ -22,10 +19,7 @@ export function ec2Query(signingName: string, table: WireTable): WireService {
 }
 
 /** Also the form for requests that reach no service. */
-export function ec2Error(
-  error: { code: string; message: string; status: number },
-  requestId: string,
-): WireAnswer {
+export function ec2Error(error: WireError, requestId: string): WireAnswer {
   const said = `<Code>${escapeXml(error.code)}</Code><Message>${escapeXml(error.message)}</Message>`;
   return xml(
     error.status,

@@ -1,25 +1,29 @@
 import { ApiError } from "#api/error.ts";
-import type { WireRequest, WireService } from "./protocol.ts";
-import { inputReaders, type QueryDialect } from "./query-input.ts";
-import { parseParameters } from "./query-parameters.ts";
-import type { WireTable } from "./table.ts";
+import { inputReaders, type Input, type InputDialect, type Reader } from "./input-readers.ts";
+import type { WireProtocol, WireRequest } from "./protocol.ts";
+import { parseParameters, type Parameter } from "./query-parameters.ts";
+import { querySource } from "./query-source.ts";
+import { structRow, type WireTable } from "./table.ts";
 import { outputWriters } from "./xml-output.ts";
 
 interface QueryService {
-  readonly operations: WireService["operations"];
-  readonly parse: WireService["parse"];
+  readonly parse: WireProtocol["parse"];
   /** The output's members as XML; undefined for an operation that has none. */
   readonly write: (operation: string, output: object) => string | undefined;
+}
+
+export interface QueryDialect extends InputDialect {
+  unknownAction(action: string): ApiError;
 }
 
 /** What ec2-query and aws-query share: parameters in, the members of the output as XML out. */
 export function queryService(table: WireTable, dialect: QueryDialect): QueryService {
   const operations = new Map(Object.entries(table.operations));
-  const readerOf = inputReaders(table, dialect);
-  const writerOf = outputWriters(table);
+  const readers = inputReaders(table, dialect, querySource(dialect));
+  const inputs = new Map<string, Reader<Parameter, Input>>();
+  const writers = outputWriters(table);
 
   return {
-    operations: new Set(operations.keys()),
     parse(request) {
       const parameters = parseParameters(formOf(request));
       const operation = parameters.get("Action")?.value;
@@ -27,11 +31,13 @@ export function queryService(table: WireTable, dialect: QueryDialect): QueryServ
       const shapes = operations.get(operation);
       if (!shapes) throw dialect.unknownAction(operation);
       for (const name of parameters.keys()) if (isCommon(name)) parameters.delete(name);
-      return { operation, input: readerOf(shapes[0])({ parts: parameters }, "") };
+      let read = inputs.get(operation);
+      if (!read) inputs.set(operation, (read = readers.struct(structRow(table, shapes[0]))));
+      return { operation, input: read({ parts: parameters }) };
     },
     write(operation, output) {
       const shape = operations.get(operation)?.[1];
-      return shape === null || shape === undefined ? undefined : writerOf(shape)(output);
+      return shape === null || shape === undefined ? undefined : writers.value(shape)(output);
     },
   };
 }

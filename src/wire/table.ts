@@ -4,30 +4,84 @@
  * members, enum values, integers told from other numbers) is not repeated for output.
  */
 export interface WireTable {
-  readonly protocol: "ec2-query" | "aws-query";
+  /** All that the service understands. The first is its own: requests that are in none of them are answered in it. */
+  readonly protocols: readonly [ProtocolName, ...ProtocolName[]];
   /** The API version, a date. */
   readonly version: string;
-  readonly xmlNamespace: string;
-  /** By operation name: the indexes of its input and its output in `shapes`; null for none. */
-  readonly operations: Readonly<Record<string, readonly [input: number | null, output: number | null]>>;
+  readonly xmlNamespace?: string;
+  /** What `x-amz-target` and the paths of rpc-cbor call the service. */
+  readonly target?: string;
+  readonly operations: Readonly<Record<string, OperationRow>>;
+  /** The query protocol's code of each error whose name is another. */
+  readonly errorCodes?: Readonly<Record<string, string>>;
   readonly shapes: readonly ShapeRow[];
 }
 
-export type ShapeRow = ScalarRow | EnumRow | ListRow | MapRow | StructRow;
+export type ProtocolName =
+  | "ec2-query"
+  | "aws-query"
+  | "aws-json-1.0"
+  | "aws-json-1.1"
+  | "rpc-cbor"
+  | "rest-json"
+  | "rest-xml";
 
-export type ScalarRow = readonly [kind: "string" | "boolean" | "integer" | "float" | "blob" | TimestampKind];
-export type TimestampKind = "iso-time" | "http-time" | "epoch-time";
+/** Indexes of input and output in `shapes`; null for none. The REST protocols alone have `http`. */
+export type OperationRow = readonly [input: number | null, output: number | null, http?: HttpRow];
+
+/** `uri` is Smithy's: `/{Bucket}/{Key+}?uploads`. `root` is the XML element around an output without payload. */
+export type HttpRow = readonly [method: string, uri: string, status: number, root?: string];
+
+export type ShapeRow = ScalarRow | EnumRow | ListRow | MapRow | StructRow | UnionRow;
+
+export type ScalarKind =
+  | "string"
+  | "boolean"
+  | "integer"
+  | "float"
+  | "blob"
+  | "document"
+  /** Bytes that may be too many to hold at once. */
+  | "stream"
+  /** A stream of events, which Croft does not speak. */
+  | "events"
+  | TimestampKind;
+/** "time" is written as the protocol writes times by default. */
+export type TimestampKind = "time" | "iso-time" | "http-time" | "epoch-time";
+
+export type ScalarRow = readonly [kind: ScalarKind];
 export type EnumRow = readonly [kind: "enum", values: readonly string[]];
-/** `item` is the wire name of one element: an XML tag, or the word before the number in aws-query. */
-export type ListRow = readonly [kind: "list", element: number, item: string];
+/**
+ * `item` is the wire name of one element: an XML tag, or the word before the number in aws-query. A flat list has no element
+ * around it: the member's own tag is repeated.
+ */
+export type ListRow = readonly [kind: "list", element: number, item: string, flat?: "flat"];
 export type MapRow = readonly [kind: "map", value: number, keyName: string, valueName: string];
-/** The first `required` members must be present. */
-export type StructRow = readonly [kind: "struct", required: number, members: readonly MemberRow[]];
+/** The first `required` members must be present. `namespace` is of the XML attributes among the members. */
+export type StructRow = readonly [
+  kind: "struct",
+  required: number,
+  members: readonly MemberRow[],
+  namespace?: readonly [prefix: string, uri: string],
+];
+/** A structure of which exactly one member is present. */
+export type UnionRow = readonly [kind: "union", members: readonly MemberRow[]];
 /** The wire name is left out when it is the member's own. */
-export type MemberRow = readonly [name: string, shape: number, wireName?: string];
+export type MemberRow = readonly [name: string, shape: number, wireName?: string | null, place?: MemberPlace];
+/** Where a member stands that is not in the body; "headers" are all with the wire name as prefix. */
+export type MemberPlace = "header" | "headers" | "query" | "label" | "payload" | "attribute";
 
 export function shapeRow(table: WireTable, shape: number): ShapeRow {
   const row = table.shapes[shape];
   if (!row) throw new Error(`the table has no shape ${shape}`);
   return row;
 }
+
+/** An operation's input or output: a structure, empty when the table has none. */
+export function structRow(table: WireTable, shape: number | null | undefined): StructRow {
+  const row: ShapeRow = typeof shape === "number" ? shapeRow(table, shape) : ["struct", 0, []];
+  if (row[0] !== "struct") throw new Error(`shape ${shape} is no structure`);
+  return row;
+}
+
+export const wireNameOf = ([name, , wireName]: MemberRow): string => wireName ?? name;

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError } from "#api/error.ts";
-import { awsQuery } from "./aws-query.ts";
 import type { WireService } from "./protocol.ts";
 import type { WireTable } from "./table.ts";
-import { loadWireService } from "./wire-service.ts";
+import { loadWireService, wireService } from "./wire-service.ts";
 
 const ec2 = loadWireService("ec2");
 const sts = loadWireService("sts");
@@ -160,7 +159,11 @@ test("text that is no query, and more or deeper parameters than anyone needs, ar
 
 test("EC2 answers in its own form", () => {
   assert.deepEqual(
-    ec2.answer("DescribeRegions", { Regions: [{ RegionName: "us-east-1" }], NextToken: undefined }, "r-1"),
+    wireOf(ec2).answer(
+      "DescribeRegions",
+      { Regions: [{ RegionName: "us-east-1" }], NextToken: undefined },
+      "r-1",
+    ),
     {
       status: 200,
       headers: { "content-type": "text/xml;charset=UTF-8" },
@@ -168,20 +171,23 @@ test("EC2 answers in its own form", () => {
     },
   );
   assert.match(
-    String(ec2.answer("DeleteVpc", {}, "r-1").body),
+    String(wireOf(ec2).answer("DeleteVpc", {}, "r-1").body),
     /<\/requestId><return>true<\/return><\/DeleteVpcResponse>$/,
   );
-  assert.deepEqual(ec2.error({ code: "InvalidVpcID.NotFound", message: "no <vpc>", status: 400 }, "r-1"), {
-    status: 400,
-    headers: { "content-type": "text/xml;charset=UTF-8" },
-    body: '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no &lt;vpc&gt;</Message></Error></Errors><RequestID>r-1</RequestID></Response>',
-  });
+  assert.deepEqual(
+    wireOf(ec2).error({ code: "InvalidVpcID.NotFound", message: "no <vpc>", status: 400 }, "r-1"),
+    {
+      status: 400,
+      headers: { "content-type": "text/xml;charset=UTF-8" },
+      body: '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no &lt;vpc&gt;</Message></Error></Errors><RequestID>r-1</RequestID></Response>',
+    },
+  );
 });
 
 test("the other services wrap the result, and say whose fault an error is", () => {
   const open = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"';
   assert.equal(
-    sts.answer("GetCallerIdentity", { Account: "1", Arn: "a&b", UserId: "u" }, "r-1").body,
+    wireOf(sts).answer("GetCallerIdentity", { Account: "1", Arn: "a&b", UserId: "u" }, "r-1").body,
     `<GetCallerIdentityResponse ${open}><GetCallerIdentityResult><UserId>u</UserId><Account>1</Account><Arn>a&amp;b</Arn></GetCallerIdentityResult><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
   );
   for (const [status, type] of [
@@ -189,13 +195,13 @@ test("the other services wrap the result, and say whose fault an error is", () =
     [500, "Receiver"],
   ] as const)
     assert.equal(
-      sts.error({ code: "C", message: "m", status }, "r-1").body,
+      wireOf(sts).error({ code: "C", message: "m", status }, "r-1").body,
       `<ErrorResponse ${open}><Error><Type>${type}</Type><Code>C</Code><Message>m</Message></Error><RequestId>r-1</RequestId></ErrorResponse>`,
     );
 });
 
 test("what XML cannot say does not break the answer", () => {
-  const { body } = ec2.answer(
+  const { body } = wireOf(ec2).answer(
     "DescribeRegions",
     { NextToken: "", Regions: [{ RegionName: "a\u0000\u001b\r\n\uFFFF" }] },
     "r",
@@ -204,12 +210,15 @@ test("what XML cannot say does not break the answer", () => {
 });
 
 test("an answer of the wrong type is a fault of ours, not XML that looks right", () => {
-  assert.throws(() => ec2.answer("DescribeRegions", { Regions: "us-east-1" }, "r"), TypeError);
-  assert.throws(() => ec2.answer("DescribeVolumes", { Volumes: [{ CreateTime: "today" }] }, "r"), TypeError);
+  assert.throws(() => wireOf(ec2).answer("DescribeRegions", { Regions: "us-east-1" }, "r"), TypeError);
+  assert.throws(
+    () => wireOf(ec2).answer("DescribeVolumes", { Volumes: [{ CreateTime: "today" }] }, "r"),
+    TypeError,
+  );
 });
 
 test("maps, and times in other formats, pass both ways", () => {
-  const service = awsQuery("small", smallTable);
+  const service = wireService("small", smallTable);
   const { input } = parse(
     service,
     "Action=Do&Map.entry.1.key=__proto__&Map.entry.1.value=1&Map.entry.2.key=b&Map.entry.2.value=2&At=1770091506",
@@ -223,14 +232,16 @@ test("maps, and times in other formats, pass both ways", () => {
   });
   const at = new Date(1_770_091_506_500);
   assert.match(
-    String(service.answer("Do", { Map: { "a&": 1, gone: undefined }, Http: at, Epoch: at }, "r").body),
+    String(
+      wireOf(service).answer("Do", { Map: { "a&": 1, gone: undefined }, Http: at, Epoch: at }, "r").body,
+    ),
     /<DoResult><Map><entry><key>a&amp;<\/key><value>1<\/value><\/entry><\/Map><Http>Tue, 03 Feb 2026 04:05:06 GMT<\/Http><Epoch>1770091506.5<\/Epoch><\/DoResult>/,
   );
   refused(service, "Action=Do&Map.entry.1.value=1", "ValidationError", /'map\.1\.member\.key'/);
 });
 
 const smallTable: WireTable = {
-  protocol: "aws-query",
+  protocols: ["aws-query"],
   version: "2026-01-01",
   xmlNamespace: "urn:small",
   operations: { Do: [0, 0] },
@@ -252,8 +263,11 @@ const smallTable: WireTable = {
   ],
 };
 
+const wireOf = (service: WireService) =>
+  service.speaking({ method: "POST", path: "/", query: "", headers: {}, body: Buffer.alloc(0) });
+
 function parse(service: WireService, query: string, body = "") {
-  return service.parse({
+  return wireOf(service).parse({
     method: body ? "POST" : "GET",
     path: "/",
     query,

@@ -1,10 +1,19 @@
-import { shapeRow, type EnumRow, type MemberRow, type ScalarRow, type WireTable } from "./table.ts";
+import { fieldsOf, itemsOf, scalarText } from "./output-value.ts";
+import {
+  shapeRow,
+  wireNameOf,
+  type ListRow,
+  type MapRow,
+  type MemberRow,
+  type StructRow,
+  type WireTable,
+} from "./table.ts";
 import { escapeXml } from "./xml-text.ts";
 
-/** Gives the writer of an operation's output: the elements of its members, without one around them. */
+/** Gives the writers of outputs as XML: the elements of its members, without one around them. */
 export function outputWriters(table: WireTable) {
   const writers: Writer[] = [];
-  return writerOf;
+  return { struct: ([, , members]: StructRow) => structWriter(members), value: writerOf, element };
 
   function writerOf(shape: number): Writer {
     return (writers[shape] ??= compile(shape));
@@ -12,9 +21,12 @@ export function outputWriters(table: WireTable) {
 
   function compile(shape: number): Writer {
     const row = shapeRow(table, shape);
-    if (row[0] === "struct") return structWriter(row[2]);
-    if (row[0] === "list") return listWriter(row[1], row[2]);
-    return row[0] === "map" ? mapWriter(row[1], row[2], row[3]) : scalars[row[0]];
+    if (row[0] === "struct") return structWriter(row[2].filter(([, , , place]) => place !== "attribute"));
+    if (row[0] === "union") return structWriter(row[1]);
+    if (row[0] === "list") return listWriter(row);
+    if (row[0] === "map") return mapWriter(row);
+    const kind = row[0] === "enum" ? "string" : row[0];
+    return (value) => escapeXml(scalarText(value, kind));
   }
 
   function structWriter(members: readonly MemberRow[]): Writer {
@@ -24,21 +36,43 @@ export function outputWriters(table: WireTable) {
       const fields = fieldsOf(value);
       let xml = "";
       for (let i = 0; i < members.length; i++) {
-        const [name, shape, wireName = name] = members[i]!;
-        const field = fields[name];
-        if (field !== undefined && field !== null) xml += (elements[i] ??= element(wireName, shape))(field);
+        const member = members[i]!;
+        const field = fields[member[0]];
+        if (field !== undefined && field !== null)
+          xml += (elements[i] ??= element(wireNameOf(member), member[1]))(field);
       }
       return xml;
     };
   }
 
-  function element(tag: string, shape: number): Writer {
-    const [open, write, close] = [`<${tag}>`, writerOf(shape), `</${tag}>`];
-    return (value) => open + write(value) + close;
+  /** With its tags around it; a flat list is each of its items in them. `attributes` stand in the first. */
+  function element(tag: string, shape: number, attributes = ""): Writer {
+    const row = shapeRow(table, shape);
+    if (row[0] === "list" && row[3]) return listWriter(row, tag);
+    const write = writerOf(shape);
+    const own = row[0] === "struct" && row[3] ? attributeWriter(row, row[3]) : undefined;
+    const [open, close] = [`<${tag}${attributes}`, `</${tag}>`];
+    return own
+      ? (value) => `${open}${own(value)}>${write(value)}${close}`
+      : (value) => `${open}>${write(value)}${close}`;
   }
 
-  function listWriter(shape: number, item: string): Writer {
-    const write = lazy(() => element(item, shape));
+  function attributeWriter([, , members]: StructRow, [prefix, uri]: readonly [string, string]): Writer {
+    const attributes = members.filter(([, , , place]) => place === "attribute");
+    return (value) => {
+      const fields = fieldsOf(value);
+      let text = ` xmlns:${prefix}="${uri}"`;
+      for (const member of attributes) {
+        const field = fields[member[0]];
+        if (field !== undefined && field !== null)
+          text += ` ${wireNameOf(member)}="${writerOf(member[1])(field)}"`;
+      }
+      return text;
+    };
+  }
+
+  function listWriter([, shape, item]: ListRow, tag = item): Writer {
+    const write = lazy(() => element(tag, shape));
     return (value) => {
       let xml = "";
       for (const each of itemsOf(value)) if (each !== undefined && each !== null) xml += write(each);
@@ -46,7 +80,7 @@ export function outputWriters(table: WireTable) {
     };
   }
 
-  function mapWriter(shape: number, keyName: string, valueName: string): Writer {
+  function mapWriter([, shape, keyName, valueName]: MapRow): Writer {
     const write = lazy(() => element(valueName, shape));
     return (value) => {
       let xml = "";
@@ -59,39 +93,6 @@ export function outputWriters(table: WireTable) {
 }
 
 type Writer = (value: unknown) => string;
-
-const scalars: Readonly<Record<ScalarRow[0] | EnumRow[0], Writer>> = {
-  string: (value) => escapeXml(String(value)),
-  enum: (value) => escapeXml(String(value)),
-  boolean: String,
-  integer: String,
-  float: String,
-  blob: (value) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString("base64") : wrong("bytes", value),
-  "iso-time": (value) => dateOf(value).toISOString(),
-  "http-time": (value) => dateOf(value).toUTCString(),
-  "epoch-time": (value) => String(dateOf(value).getTime() / 1000),
-};
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return isObject(value) ? value : wrong("an object", value);
-}
-
-function itemsOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : wrong("a list", value);
-}
-
-function dateOf(value: unknown): Date {
-  return value instanceof Date ? value : wrong("a Date", value);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object";
-}
-
-function wrong(wanted: string, value: unknown): never {
-  throw new TypeError(`an answer holds ${typeof value} where AWS has ${wanted}`);
-}
 
 function lazy(make: () => Writer): Writer {
   let made: Writer | undefined;

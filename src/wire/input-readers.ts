@@ -1,0 +1,125 @@
+import type { ApiError } from "#api/error.ts";
+import {
+  shapeRow,
+  wireNameOf,
+  type ListRow,
+  type MapRow,
+  type MemberRow,
+  type ScalarKind,
+  type StructRow,
+  type WireTable,
+} from "./table.ts";
+
+/** What a protocol says of input that is wrong. `path` names the place: "Filter.1.Name". */
+export interface InputDialect {
+  /** Absent: members that are not known are ignored. */
+  unknown?(name: string): ApiError;
+  missing(path: string): ApiError;
+  invalid(path: string, value: string, wanted: string): ApiError;
+  notInEnum(path: string, value: string, values: readonly string[]): ApiError;
+}
+
+/** How values of one notation (parameters, JSON, XML …) are taken apart. Throws errors of the dialect it was made with. */
+export interface InputSource<Node> {
+  members(node: Node, path: string): Iterable<readonly [wireName: string, member: Node]>;
+  items(node: Node, path: string, row: ListRow): Iterable<readonly [item: Node, path: string]>;
+  entries(node: Node, path: string, row: MapRow): Iterable<readonly [key: string, value: Node, path: string]>;
+  /** Undefined for what is not there. */
+  scalar(node: Node, path: string, kind: ScalarKind): unknown;
+}
+
+export type Input = Record<string, unknown>;
+export type Reader<Node, Value = unknown> = (node: Node, path?: string, depth?: number) => Value;
+
+export interface InputReaders<Node> {
+  struct(row: StructRow): Reader<Node, Input>;
+  value(shape: number): Reader<Node>;
+}
+
+/** No input of AWS goes deeper but by schemas that contain themselves. */
+const depthLimit = 64;
+
+/** The one way from any notation to an operation's input: typed, with what is required, and enums checked. */
+export function inputReaders<Node>(
+  table: WireTable,
+  dialect: InputDialect,
+  source: InputSource<Node>,
+): InputReaders<Node> {
+  const readers: Reader<Node>[] = [];
+  return { struct: ([, required, members]) => structReader(required, members), value: readerOf };
+
+  function readerOf(shape: number): Reader<Node> {
+    return (readers[shape] ??= compile(shape));
+  }
+
+  function compile(shape: number): Reader<Node> {
+    const row = shapeRow(table, shape);
+    if (row[0] === "struct") return structReader(row[1], row[2]);
+    if (row[0] === "union") return unionReader(row[1]);
+    if (row[0] === "list") return listReader(row);
+    if (row[0] === "map") return mapReader(row);
+    if (row[0] === "enum") return enumReader(row[1]);
+    const [kind] = row;
+    return (node, path = "") => source.scalar(node, path, kind);
+  }
+
+  function structReader(required: number, members: readonly MemberRow[]): Reader<Node, Input> {
+    const byWireName = new Map(members.map((member) => [wireNameOf(member), member]));
+    const needed = members.slice(0, required);
+    return (node, path = "", depth = 0) => {
+      const input: Input = {};
+      const prefix = path && `${path}.`;
+      for (const [key, part] of source.members(node, path)) {
+        const member = byWireName.get(key);
+        if (member) input[member[0]] = readerOf(member[1])(part, prefix + key, deeper(path, depth));
+        else if (dialect.unknown) throw dialect.unknown(key);
+      }
+      for (const member of needed)
+        if (input[member[0]] === undefined) throw dialect.missing(prefix + wireNameOf(member));
+      return input;
+    };
+  }
+
+  function unionReader(members: readonly MemberRow[]): Reader<Node, Input> {
+    const read = structReader(0, members);
+    return (node, path = "", depth = 0) => {
+      const input = read(node, path, depth);
+      const present = Object.keys(input).length;
+      if (present !== 1) throw dialect.invalid(path, `${present} members`, "union of exactly one member");
+      return input;
+    };
+  }
+
+  function listReader(row: ListRow): Reader<Node> {
+    return (node, path = "", depth = 0) => {
+      const items: unknown[] = [];
+      for (const [item, at] of source.items(node, path, row))
+        items.push(readerOf(row[1])(item, at, deeper(at, depth)));
+      return items;
+    };
+  }
+
+  function mapReader(row: MapRow): Reader<Node> {
+    return (node, path = "", depth = 0) => {
+      const entries: [string, unknown][] = [];
+      for (const [key, value, at] of source.entries(node, path, row))
+        entries.push([key, readerOf(row[1])(value, at, deeper(at, depth))]);
+      // Unlike assignment, this makes a member even of "__proto__".
+      return Object.fromEntries(entries);
+    };
+  }
+
+  function enumReader(values: readonly string[]): Reader<Node> {
+    const known = new Set<unknown>(values);
+    return (node, path = "") => {
+      const value = source.scalar(node, path, "string");
+      if (value !== undefined && !known.has(value)) throw dialect.notInEnum(path, String(value), values);
+      return value;
+    };
+  }
+
+  function deeper(path: string, depth: number): number {
+    if (depth < depthLimit) return depth + 1;
+    throw dialect.invalid(path.slice(0, 64), "…", `structure at most ${depthLimit} deep`);
+  }
+}
