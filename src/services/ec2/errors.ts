@@ -123,3 +123,56 @@ export const noFreeAddresses = (subnetId: string) =>
   );
 export const noFreePublicAddresses = () =>
   error("InsufficientAddressCapacity", "There is no free address left in the pool of public addresses.");
+
+export const incorrectState = (id: string, state: string) =>
+  error("IncorrectInstanceState", `The instance '${id}' is not in the '${state}' state.`);
+export const invalidInstanceAttribute = (message: string) => error("InvalidInstanceAttributeValue", message);
+export const manyInterfaces = (id: string) =>
+  error(
+    "InvalidInstanceID",
+    `There are multiple interfaces attached to instance '${id}'. Please specify an interface ID for the operation instead.`,
+  );
+export const creditsNotSupported = ([id = ""]: readonly string[]) =>
+  error("InstanceCreditSpecification.NotSupported", creditsNotSupportedMessage(id));
+export const creditsNotSupportedMessage = (id: string) =>
+  `The instance '${id}' is not a burstable performance instance and has no credit specification.`;
+
+export const launchTemplateIdNotFound = ([id]: readonly string[]) =>
+  error(
+    "InvalidLaunchTemplateId.NotFound",
+    `The specified launch template, with template ID ${id}, does not exist.`,
+  );
+export const launchTemplateNameNotFound = (name: string) =>
+  error(
+    "InvalidLaunchTemplateName.NotFoundException",
+    `The specified launch template, with template name ${name}, does not exist.`,
+  );
+export const launchTemplateVersionNotFound = (id: string, version: string) =>
+  error(
+    "InvalidLaunchTemplateId.VersionNotFound",
+    `Could not find the specified version ${version} for the launch template with ID ${id}.`,
+  );
+export const invalidLaunchTemplateName = () =>
+  error(
+    "InvalidLaunchTemplateName.MalformedException",
+    "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: - ( ) . / _.",
+  );
+export const duplicateLaunchTemplate = () =>
+  error("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.");
+
+export const placementGroupNotFound = (name: string) =>
+  error("InvalidPlacementGroup.Unknown", `The Placement Group '${name}' is unknown.`);
+export const duplicatePlacementGroup = (name: string) =>
+  error("InvalidPlacementGroup.Duplicate", `The Placement Group '${name}' already exists.`);
+export const placementGroupInUse = (name: string) =>
+  error("InvalidPlacementGroup.InUse", `The placement group '${name}' is in use and may not be deleted.`);
+export const placementGroupInOtherZone = (name: string, zone: string) =>
+  error(
+    "InvalidPlacementGroup.InUse",
+    `The placement group '${name}' is in use in another availability zone: ${zone}`,
+  );
+export const placementGroupFull = (name: string, zone: string, most: number) =>
+  error(
+    "InstanceLimitExceeded",
+    `The spread placement group '${name}' may have up to ${most} running instances in the Availability Zone ${zone}.`,
+  );

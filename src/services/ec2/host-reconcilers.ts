@@ -1,5 +1,6 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
+import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
 import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
@@ -65,6 +66,18 @@ export function hostReconcilers(
         if (kind !== "volume" && kind !== "network-interface") return [];
         const { attachment } = (now ?? before) as VolumeRecord | NetworkInterfaceRecord;
         return attachment ? [records.key("instance", attachment.instanceId)] : [];
+      },
+    },
+    {
+      kind: "launch-template-version",
+      async step(key) {
+        const { id, records } = at(key);
+        return reconcileLaunchTemplateVersion(id, records);
+      },
+      affected(key, now) {
+        const { kind, id, records } = at(key);
+        if (kind !== "launch-template" || now !== undefined) return [];
+        return records.versionsOf(id).map((it) => records.key("launch-template-version", it.id));
       },
     },
   ];

@@ -4,9 +4,14 @@ import { availabilityZoneOperations } from "./availability-zone/availability-zon
 import type { Ec2Context } from "./context.ts";
 import { imageOperations } from "./image/image-operations.ts";
 import { instanceTypeOperations } from "./instance-type/instance-type-operations.ts";
+import { instanceAttributeOperations } from "./instance/instance-attribute-operations.ts";
 import { instanceOperations } from "./instance/instance-operations.ts";
+import { instanceOptionOperations } from "./instance/instance-option-operations.ts";
 import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
+import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
+import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
+import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
 import { subnetOperations } from "./subnet/subnet-operations.ts";
@@ -18,10 +23,15 @@ import { vpcOperations } from "./vpc/vpc-operations.ts";
 export const ec2Operations = {
   ...availabilityZoneOperations,
   ...imageOperations,
+  ...instanceAttributeOperations,
   ...instanceOperations,
+  ...instanceOptionOperations,
   ...instanceTypeOperations,
   ...keyPairOperations,
+  ...launchTemplateOperations,
+  ...launchTemplateVersionOperations,
   ...networkInterfaceOperations,
+  ...placementGroupOperations,
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
   ...subnetOperations,

@@ -4,7 +4,9 @@ import type { HostRecord } from "../host/host.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ConsoleRecord, InstanceRecord } from "./instance/instance.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
+import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
 import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
+import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
@@ -24,7 +26,10 @@ export interface Kinds {
   readonly instance: InstanceRecord;
   readonly console: ConsoleRecord;
   readonly "key-pair": KeyPairRecord;
+  readonly "launch-template": LaunchTemplateRecord;
+  readonly "launch-template-version": LaunchTemplateVersionRecord;
   readonly "network-interface": NetworkInterfaceRecord;
+  readonly "placement-group": PlacementGroupRecord;
   readonly "public-address": PublicAddressRecord;
   readonly "security-group": SecurityGroupRecord;
   readonly subnet: SubnetRecord;
@@ -90,6 +95,14 @@ export class Ec2Records {
   dependentsOfGroup(groupId: string): string[] {
     const prefix = this.key("member", `${groupId}/`);
     return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
+  }
+
+  /** Oldest first. */
+  versionsOf(templateId: string): LaunchTemplateVersionRecord[] {
+    const prefix = this.key("launch-template-version", `${templateId}/`);
+    return values(this.#feed.list<LaunchTemplateVersionRecord>(prefix)).toSorted(
+      (a, b) => a.number - b.number,
+    );
   }
 
   /** Of every account and region. */

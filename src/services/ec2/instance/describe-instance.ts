@@ -18,6 +18,7 @@ import type { Ec2Records, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 import { attachmentState } from "../volume/volume.ts";
 import {
+  defaultMaintenance,
   describeState,
   instanceState,
   reasons,
@@ -65,7 +66,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     Placement: {
       AvailabilityZone: instance.zone,
       AvailabilityZoneId: zoneId(scope.region, instance.zone),
-      GroupName: "",
+      ...describePlacement(instance, records),
       Tenancy: "default",
     },
     Monitoring: describeMonitoring(instance),
@@ -84,7 +85,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     CapacityReservationSpecification: { CapacityReservationPreference: "open" },
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
-    MaintenanceOptions: { AutoRecovery: "default", RebootMigration: "default" },
+    MaintenanceOptions: describeMaintenance(instance),
     PrivateDnsNameOptions: {
       HostnameType: "ip-name",
       EnableResourceNameDnsARecord: false,
@@ -109,7 +110,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
   };
 }
 
-const describeMetadataOptions = (options: MetadataOptions) => ({
+export const describeMetadataOptions = (options: MetadataOptions) => ({
   State: "applied" as const,
   HttpTokens: options.tokens,
   HttpPutResponseHopLimit: options.hopLimit,
@@ -118,7 +119,10 @@ const describeMetadataOptions = (options: MetadataOptions) => ({
   InstanceMetadataTags: options.tags ? ("enabled" as const) : ("disabled" as const),
 });
 
-const describeBlockDevices = (instance: InstanceRecord, records: Ec2Records): InstanceBlockDeviceMapping[] =>
+export const describeBlockDevices = (
+  instance: InstanceRecord,
+  records: Ec2Records,
+): InstanceBlockDeviceMapping[] =>
   records
     .volumesOf(instance.id)
     .flatMap((volume) =>
@@ -137,6 +141,17 @@ const describeBlockDevices = (instance: InstanceRecord, records: Ec2Records): In
         : [],
     )
     .toSorted((a, b) => (a.DeviceName < b.DeviceName ? -1 : 1));
+
+function describePlacement({ placementGroup: place }: InstanceRecord, records: Ec2Records) {
+  const group = place && records.get("placement-group", place.id);
+  return group
+    ? { GroupName: group.name, GroupId: group.id, PartitionNumber: place.partition }
+    : { GroupName: "" };
+}
+
+export function describeMaintenance({ maintenance = defaultMaintenance }: InstanceRecord) {
+  return { AutoRecovery: maintenance.autoRecovery, RebootMigration: maintenance.rebootMigration };
+}
 
 /** Why it is, or is becoming, what it is. */
 const shownReason = ({ wanted, so }: InstanceRecord): TransitionReason | undefined =>

@@ -8,7 +8,7 @@ import {
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import { attachmentState } from "../volume/volume.ts";
-import { instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
+import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
 import { instanceCheck, reachability, systemCheck } from "./status-checks.ts";
 
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
@@ -58,7 +58,7 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "key-name": (it) => it.keyName,
     "launch-index": (it) => String(it.launchIndex),
     "launch-time": (it) => it.launchedAt,
-    "maintenance-options.auto-recovery": () => "default",
+    "maintenance-options.auto-recovery": (it) => (it.maintenance ?? defaultMaintenance).autoRecovery,
     "metadata-options.http-endpoint": (it) => (it.metadataOptions.enabled ? "enabled" : "disabled"),
     "metadata-options.http-protocol-ipv4": () => "enabled",
     "metadata-options.http-protocol-ipv6": () => "disabled",
@@ -70,8 +70,10 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "operator.principal": () => undefined,
     "outpost-arn": () => undefined,
     "owner-id": () => scope.accountId,
-    "placement-group-name": () => undefined,
-    "placement-partition-number": () => undefined,
+    "placement-group-name": ({ placementGroup: group }) =>
+      group && records.get("placement-group", group.id)?.name,
+    "placement-partition-number": ({ placementGroup: group }) =>
+      group?.partition === undefined ? undefined : String(group.partition),
     platform: () => undefined,
     "platform-details": () => "Linux/UNIX",
     "private-dns-name": (it) => interfaces(it).map(({ address }) => privateDnsName(address, scope.region)),

@@ -1,12 +1,12 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { InstanceStateName } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
   incorrectInstanceState,
   instanceNotFound,
-  missingParameter,
   noFreePublicAddresses,
   stopProtected,
   terminationProtected,
@@ -14,6 +14,7 @@ import {
 } from "../errors.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { PublicAddressRecord } from "../network-interface/network-interface.ts";
+import { returnToGroups } from "../placement-group/group-placement.ts";
 import { placeInstances } from "./capacity.ts";
 import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
 import { describeCheck, instanceCheck, systemCheck } from "./status-checks.ts";
@@ -26,6 +27,7 @@ import {
   reasons,
   type InstanceRecord,
 } from "./instance.ts";
+import { instancesOf } from "./instance-change.ts";
 import { freeAddress } from "./launch-network.ts";
 import { runInstances } from "./run-instances.ts";
 
@@ -86,7 +88,8 @@ export const instanceOperations = {
   StartInstances: {
     resolve(input, context) {
       const addresses = new Set(context.records.all("public-address").map(({ id }) => id));
-      return change("start", input.InstanceIds, context, (it) => {
+      const stopped = instancesOf(input.InstanceIds, context).filter((it) => instanceState(it) === "stopped");
+      const plan = change("start", input.InstanceIds, context, (it) => {
         placeInstances({ id: it.type, memoryMiB: it.memoryMiB }, it.architecture, it.zone, 1, context);
         const { reason: _, ...wanted } = it.wanted;
         return [
@@ -98,6 +101,7 @@ export const instanceOperations = {
           ...newPublicAddresses(it, addresses, context),
         ];
       });
+      return { ...plan, ...joined(plan.transaction, returnToGroups(stopped, context)) };
     },
     answer: (plan: ChangePlan, context) => ({ StartingInstances: stateChanges(plan, context) }),
   },
@@ -207,15 +211,17 @@ function change(
   };
 }
 
-const pastTense = { start: "started", stop: "stopped", reboot: "rebooted", terminate: "terminated" } as const;
+/** Nothing is written beside nothing. */
+const joined = (one: Transaction | undefined, other: Required<Pick<Transaction, "expect" | "put">>) =>
+  one && {
+    transaction: {
+      ...one,
+      expect: [...(one.expect ?? []), ...other.expect],
+      put: [...(one.put ?? []), ...other.put],
+    },
+  };
 
-function instancesOf(ids: readonly string[], { records }: Ec2Context): InstanceRecord[] {
-  if (ids.length === 0) throw missingParameter("InstanceId");
-  const found = [...new Set(ids)].map((id) => ({ id, instance: records.get("instance", id) }));
-  const missing = found.filter(({ instance }) => !instance).map(({ id }) => id);
-  if (missing.length > 0) throw instanceNotFound(missing);
-  return found.flatMap(({ instance }) => instance ?? []);
-}
+const pastTense = { start: "started", stop: "stopped", reboot: "rebooted", terminate: "terminated" } as const;
 
 /** A stopped instance gave its address back; starting it takes a new one. */
 function newPublicAddresses(

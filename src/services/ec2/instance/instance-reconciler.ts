@@ -1,9 +1,9 @@
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry } from "#store/store.ts";
+import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { fitsHost } from "./capacity.ts";
-import { runTokenClaim } from "./client-token.ts";
 import { reasons, type InstanceRecord, type InstanceSo, type TransitionReason } from "./instance.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
 
@@ -160,7 +160,7 @@ const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, r
     delete: [
       key,
       records.key("console", id),
-      ...(clientToken === "" ? [] : [records.key("claim", runTokenClaim(clientToken))]),
+      ...(clientToken === "" ? [] : [records.key("claim", clientTokenClaim("RunInstances", clientToken))]),
     ],
   });
 };

@@ -1,6 +1,8 @@
 import type {
   _InstanceType,
   ArchitectureValues,
+  InstanceAutoRecoveryState,
+  InstanceRebootMigrationState,
   InstanceStateName,
   ShutdownBehavior,
 } from "@aws-sdk/client-ec2";
@@ -35,6 +37,10 @@ export interface InstanceRecord extends ResourceRecord {
   readonly terminationProtection: boolean;
   readonly stopProtection: boolean;
   readonly metadataOptions: MetadataOptions;
+  /** Absent: its type's own, if it has any. */
+  readonly cpuCredits?: CpuCredits;
+  readonly maintenance?: MaintenanceOptions;
+  readonly placementGroup?: { readonly id: string; readonly partition?: number };
   readonly launchedAt: string;
   readonly wanted: {
     readonly state: "running" | "stopped" | "terminated";
@@ -75,6 +81,14 @@ export interface MetadataOptions {
   readonly hopLimit: number;
   readonly tags: boolean;
 }
+
+export type CpuCredits = "standard" | "unlimited";
+
+export interface MaintenanceOptions {
+  readonly autoRecovery: InstanceAutoRecoveryState;
+  readonly rebootMigration: InstanceRebootMigrationState;
+}
+export const defaultMaintenance: MaintenanceOptions = { autoRecovery: "default", rebootMigration: "default" };
 
 /** The last bytes of the serial console, as the host last reported them. The id is the instance's. */
 export interface ConsoleRecord extends ResourceRecord {

@@ -92,10 +92,11 @@ function subnetOf(
   return subnet;
 }
 
-function groupsOf(
+/** The groups an interface in this VPC is to be in; the VPC's default group when none is named. */
+export function groupsOf(
   ids: readonly string[] | undefined,
   names: readonly string[] | undefined,
-  { vpcId }: SubnetRecord,
+  { vpcId }: Pick<SubnetRecord, "vpcId">,
   { records }: Ec2Context,
 ): string[] {
   const named = (names ?? []).map((name) => {

@@ -1,12 +1,19 @@
-import type { RunInstancesRequest } from "@aws-sdk/client-ec2";
+import type {
+  CpuOptionsRequest,
+  InstanceMetadataOptionsRequest,
+  Placement,
+  RunInstancesRequest,
+} from "@aws-sdk/client-ec2";
 import type { ApiError } from "#api/error.ts";
-import { invalidParameter, unsupportedParameter } from "../errors.ts";
+import { invalidCombination, invalidParameter, unsupportedParameter } from "../errors.ts";
+import type { InstanceType } from "../instance-type/instance-type.ts";
 import type { MetadataOptions } from "./instance.ts";
 
 /** Parameters of RunInstances that Croft gives their meaning; any other is refused, never ignored. */
 const served: ReadonlySet<string> = new Set<keyof RunInstancesRequest>([
   "BlockDeviceMappings",
   "ClientToken",
+  "CpuOptions",
   "CreditSpecification",
   "DisableApiStop",
   "DisableApiTermination",
@@ -16,6 +23,7 @@ const served: ReadonlySet<string> = new Set<keyof RunInstancesRequest>([
   "InstanceInitiatedShutdownBehavior",
   "InstanceType",
   "KeyName",
+  "MaintenanceOptions",
   "MaxCount",
   "MetadataOptions",
   "MinCount",
@@ -40,7 +48,21 @@ const servedInterface: ReadonlySet<string> = new Set([
   "PrivateIpAddress",
   "SubnetId",
 ]);
-const servedPlacement: ReadonlySet<string> = new Set(["AvailabilityZone", "AvailabilityZoneId", "Tenancy"]);
+const servedPlacement: ReadonlySet<string> = new Set<keyof Placement>([
+  "AvailabilityZone",
+  "AvailabilityZoneId",
+  "GroupId",
+  "GroupName",
+  "PartitionNumber",
+  "Tenancy",
+]);
+
+/** Settings that ask for what every instance here is anyway. */
+const alreadySo: Readonly<Record<string, readonly unknown[]>> = {
+  "CapacityReservationSpecification.CapacityReservationPreference": ["open", "none"],
+  "PrivateDnsNameOptions.HostnameType": ["ip-name"],
+  "MetadataOptions.HttpProtocolIpv6": ["disabled"],
+};
 
 export function refuseUnserved(input: RunInstancesRequest): void {
   onlyServed(input, served, "");
@@ -51,11 +73,17 @@ export function refuseUnserved(input: RunInstancesRequest): void {
 
 function onlyServed(given: object, names: ReadonlySet<string>, prefix: string): void {
   for (const [name, value] of Object.entries(given))
-    if (value !== undefined && !names.has(name) && !isEmpty(value)) throw unsupportedParameter(prefix + name);
+    if (!names.has(name) && !isEmpty(value, prefix + name)) throw unsupportedParameter(prefix + name);
 }
 
-/** An empty list, or a switch that is off, asks for nothing. */
-const isEmpty = (value: unknown) => value === false || (Array.isArray(value) && value.length === 0);
+/** Nothing is asked for by an empty list or text, zero of something, a switch that is off, or a structure of only those. */
+function isEmpty(value: unknown, name: string): boolean {
+  if (value === undefined || value === false || value === 0 || value === "") return true;
+  if (Array.isArray(value)) return value.length === 0;
+  if (typeof value === "object" && value !== null && !(value instanceof Date))
+    return Object.entries(value).every(([member, of]) => isEmpty(of, `${name}.${member}`));
+  return alreadySo[name]?.includes(value) ?? false;
+}
 
 /** EC2's limit is 16 KiB before base64. */
 const userDataBytes = 16 * 1024;
@@ -69,18 +97,41 @@ export function checkedUserData(text: string | undefined): string | undefined {
   return bytes.toString("base64");
 }
 
-export function metadataOptions(input: RunInstancesRequest["MetadataOptions"]): MetadataOptions {
-  const hopLimit = input?.HttpPutResponseHopLimit ?? 1;
+/** What a request says of the options, over what they were. */
+export function metadataOptions(
+  given: InstanceMetadataOptionsRequest = {},
+  before: MetadataOptions = { tokens: "optional", enabled: true, hopLimit: 1, tags: false },
+): MetadataOptions {
+  if (given.HttpProtocolIpv6 === "enabled") throw unsupportedParameter("HttpProtocolIpv6=enabled");
+  const hopLimit = given.HttpPutResponseHopLimit ?? before.hopLimit;
   if (hopLimit < 1 || hopLimit > 64)
     throw invalidParameter(`Value (${hopLimit}) for parameter HttpPutResponseHopLimit is invalid.`);
+  const { HttpTokens, HttpEndpoint, InstanceMetadataTags } = given;
   return {
-    tokens: oneOf(["optional", "required"], input?.HttpTokens ?? "optional", "HttpTokens"),
-    enabled: oneOf(["enabled", "disabled"], input?.HttpEndpoint ?? "enabled", "HttpEndpoint") === "enabled",
+    tokens:
+      HttpTokens === undefined ? before.tokens : oneOf(["optional", "required"], HttpTokens, "HttpTokens"),
+    enabled: isEnabled(HttpEndpoint, "HttpEndpoint") ?? before.enabled,
     hopLimit,
-    tags:
-      oneOf(["enabled", "disabled"], input?.InstanceMetadataTags ?? "disabled", "InstanceMetadataTags") ===
-      "enabled",
+    tags: isEnabled(InstanceMetadataTags, "InstanceMetadataTags") ?? before.tags,
   };
+}
+
+const isEnabled = (value: string | undefined, parameter: string) =>
+  value === undefined ? undefined : oneOf(["enabled", "disabled"], value, parameter) === "enabled";
+
+/** How many processors: those of the type, or as many cores of one thread as asked for. */
+export function chosenCpus(options: CpuOptionsRequest | undefined, type: InstanceType): number {
+  const { CoreCount: cores, ThreadsPerCore: threads, ...others } = options ?? {};
+  if (!isEmpty(others, "CpuOptions")) throw unsupportedParameter(`CpuOptions.${Object.keys(others).join()}`);
+  if (cores === undefined && threads === undefined) return type.vcpus;
+  if (cores === undefined || threads === undefined)
+    throw invalidCombination("CpuOptions needs both CoreCount and ThreadsPerCore.");
+  if (threads !== 1) throw unsupportedParameter(`CpuOptions.ThreadsPerCore=${threads}`);
+  if (!Number.isInteger(cores) || cores < 1 || cores > type.cores)
+    throw invalidParameter(
+      `Value (${cores}) for parameter CoreCount is invalid. The instance type '${type.id}' has ${type.cores} cores.`,
+    );
+  return cores;
 }
 
 export function oneOf<T extends string>(values: readonly T[], value: string, parameter: string): T {

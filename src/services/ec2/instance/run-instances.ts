@@ -1,31 +1,24 @@
 import type { RunInstancesCommandInput, RunInstancesCommandOutput } from "@aws-sdk/client-ec2";
-import type { Operation, OperationPlan } from "#api/operation.ts";
+import type { Operation } from "#api/operation.ts";
 import { transactionLimits, type Expectation } from "#store/store.ts";
+import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
-import {
-  imageNotFound,
-  instanceLimitExceeded,
-  instanceTypesNotFound,
-  invalidParameter,
-  keyPairNotFound,
-  unsupported,
-} from "../errors.ts";
-import { instanceTypes, type InstanceType } from "../instance-type/instance-type.ts";
+import { imageNotFound, instanceLimitExceeded, invalidParameter, keyPairNotFound } from "../errors.ts";
+import { imageNamed } from "../image/image-alias.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
+import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import type { PublicAddressRecord } from "../network-interface/network-interface.ts";
+import { placeInGroup, type GroupPlacement } from "../placement-group/group-placement.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
 import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
-import { instanceArn, type InstanceRecord } from "./instance.ts";
-import { launchedWith, withClientToken } from "./client-token.ts";
-import { checkedUserData, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
+import { chosenCredits } from "./cpu-credits.ts";
+import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
+import { checkedUserData, chosenCpus, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
+import { launchableType } from "./launchable-type.ts";
 import { chooseNetwork, newAddresses, newInterface } from "./launch-network.ts";
-
-interface RunPlan extends OperationPlan {
-  readonly reservationId: string;
-}
 
 /**
  * Launches instances: all their records in one transaction, so that a launch is whole or not at all. The host's reconcilers
@@ -35,15 +28,12 @@ export const runInstances: Operation<
   RunInstancesCommandInput & { MinCount: number; MaxCount: number },
   Omit<RunInstancesCommandOutput, "$metadata">,
   Ec2Context,
-  RunPlan
+  MakingPlan
 > = {
   resolve(input, context) {
-    refuseUnserved(input);
-    const earlier = input.ClientToken ? launchedWith(input.ClientToken, input, context) : undefined;
-    if (earlier !== undefined) return { touches: [], reservationId: earlier };
-    return newReservation(input, context);
+    return once("RunInstances", input, context, () => newReservation(input, context));
   },
-  answer({ reservationId }, context) {
+  answer({ made: reservationId }, context) {
     const launched = context.records.instancesOfReservation(reservationId);
     const [reservation] = describeReservations(launched, context.records, context);
     return (
@@ -52,17 +42,20 @@ export const runInstances: Operation<
   },
 };
 
-function newReservation(input: RunInstancesCommandInput, context: Ec2Context): RunPlan {
+function newReservation(request: RunInstancesCommandInput, context: Ec2Context): MakingPlan {
+  const { input, tags: templateTags } = launchFromTemplate(request, context);
+  refuseUnserved(input);
   const { records, newId } = context;
   const count = wantedCount(input);
   const image = imageOf(input, context);
-  const type = typeOf(input, image);
+  const type = launchableType(input.InstanceType ?? "m1.small", image.architecture);
   if (input.KeyName !== undefined && records.claimed(keyNameClaim(input.KeyName)) === undefined)
     throw keyPairNotFound(input.KeyName);
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
   const network = chooseNetwork(input, context);
   const devices = blockDevices(input, image);
   const hostId = placeInstances(type, image.architecture, network.subnet.zone, count, context);
+  const group = placeInGroup(input.Placement, type, network.subnet.zone, count, context);
   const addresses = newAddresses(network, count, context);
 
   const reservationId = newId("r");
@@ -73,10 +66,10 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
       hostId,
       reservationId,
       launchIndex,
-      imageId: image.id,
+      imageId: input.ImageId ?? image.id,
       type: type.id,
       architecture: image.architecture,
-      cpus: type.vcpus,
+      cpus: chosenCpus(input.CpuOptions, type),
       memoryMiB: type.memoryMiB,
       ...(input.KeyName !== undefined && { keyName: input.KeyName }),
       ...userDataOf(input),
@@ -95,7 +88,10 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
       terminationProtection: input.DisableApiTermination ?? false,
       stopProtection: input.DisableApiStop ?? false,
       metadataOptions: metadataOptions(input.MetadataOptions),
-      tags: tagsFor("instance", input.TagSpecifications),
+      ...chosenCredits(input.CreditSpecification, type.id),
+      ...maintenanceOf(input),
+      ...placeOf(group, launchIndex),
+      tags: { ...tagsFor("instance", input.TagSpecifications), ...templateTags },
       createdAt: now,
       launchedAt: now,
       wanted: { state: "running", generation: 1, reboots: 0, force: false },
@@ -111,7 +107,7 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
     return { instance, nic, volumes, publicAddress };
   });
 
-  const put = launches.flatMap(({ instance, nic, volumes, publicAddress }) => [
+  const written = launches.flatMap(({ instance, nic, volumes, publicAddress }) => [
     { key: records.key("instance", instance.id), value: instance },
     { key: records.key("network-interface", nic.id), value: nic },
     { key: records.key("claim", `subnet-address/${nic.subnetId}/${nic.address}`), value: nic.id },
@@ -121,7 +117,9 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
       ? [{ key: records.key("public-address", publicAddress.id), value: publicAddress }]
       : []),
   ]);
+  const put = [...written, ...group.put];
   const expect: Expectation[] = [
+    ...group.expect,
     { exists: records.key("subnet", network.subnet.id) },
     ...network.groupIds.map((id) => ({ exists: records.key("security-group", id) })),
     ...launches.flatMap(({ nic, publicAddress }) => [
@@ -129,8 +127,7 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
       ...(publicAddress ? [{ absent: records.key("public-address", publicAddress.id) }] : []),
     ]),
   ];
-  const transaction = withClientToken({ expect, put }, input, reservationId, context);
-  const entries = Math.max(transaction.put?.length ?? 0, transaction.expect?.length ?? 0);
+  const entries = Math.max(put.length, expect.length) + (input.ClientToken ? 1 : 0);
   if (entries > transactionLimits.entries)
     throw instanceLimitExceeded(count, Math.floor((transactionLimits.entries / entries) * count));
   return {
@@ -138,8 +135,8 @@ function newReservation(input: RunInstancesCommandInput, context: Ec2Context): R
       arn: instanceArn(instance.id, context),
       tags: instance.tags,
     })),
-    transaction,
-    reservationId,
+    transaction: { expect, put },
+    made: reservationId,
   };
 }
 
@@ -156,29 +153,24 @@ function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput)
   return max;
 }
 
-function imageOf({ ImageId: id }: RunInstancesCommandInput, { records }: Ec2Context): ImageRecord {
+function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context): ImageRecord {
   if (id === undefined) throw invalidParameter("The request must contain the parameter ImageId");
-  const image = records.get("image", id);
+  const image = imageNamed(id, context);
   if (!image) throw imageNotFound([id]);
   return image;
-}
-
-function typeOf(
-  { InstanceType: id = "m1.small" }: RunInstancesCommandInput,
-  image: ImageRecord,
-): InstanceType {
-  const type = instanceTypes.get(id);
-  if (!type) throw instanceTypesNotFound([id]);
-  if (type.bareMetal) throw unsupported(`Croft does not run bare metal instance types such as '${id}'.`);
-  if (!type.architectures.some((it) => it === image.architecture))
-    throw invalidParameter(
-      `The architecture '${type.architectures.join(",")}' of the specified instance type does not match the architecture ` +
-        `'${image.architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.`,
-    );
-  return type;
 }
 
 function userDataOf({ UserData }: RunInstancesCommandInput) {
   const userData = checkedUserData(UserData);
   return userData === undefined ? {} : { userData };
+}
+
+function maintenanceOf({ MaintenanceOptions: given }: RunInstancesCommandInput) {
+  const autoRecovery = given?.AutoRecovery;
+  return autoRecovery === undefined ? {} : { maintenance: { ...defaultMaintenance, autoRecovery } };
+}
+
+function placeOf({ places }: GroupPlacement, launchIndex: number) {
+  const placementGroup = places[launchIndex];
+  return placementGroup ? { placementGroup } : {};
 }

@@ -1,0 +1,67 @@
+import type { ResponseLaunchTemplateData } from "@aws-sdk/client-ec2";
+import { instanceTypes } from "../instance-type/instance-type.ts";
+import { describeMetadataOptions } from "../instance/describe-instance.ts";
+import { cpuCredits } from "../instance/cpu-credits.ts";
+import type { InstanceRecord } from "../instance/instance.ts";
+import type { Ec2Records } from "../records.ts";
+import { describeTags } from "../tag/tag.ts";
+
+/**
+ * What would launch another instance like this one. Its own addresses are left out: they are taken. Tags that AWS sets are,
+ * too.
+ */
+export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): ResponseLaunchTemplateData {
+  const group = instance.placementGroup && records.get("placement-group", instance.placementGroup.id);
+  const credits = cpuCredits(instance);
+  const { State: _, ...metadata } = describeMetadataOptions(instance.metadataOptions);
+  const tags = describeTags(instance.tags).filter(({ Key }) => !Key?.startsWith("aws:"));
+  return {
+    ImageId: instance.imageId,
+    InstanceType: instance.type,
+    KeyName: instance.keyName,
+    UserData: instance.userData,
+    EbsOptimized: instance.ebsOptimized,
+    Monitoring: { Enabled: instance.monitoring },
+    DisableApiTermination: instance.terminationProtection,
+    DisableApiStop: instance.stopProtection,
+    InstanceInitiatedShutdownBehavior: instance.shutdownBehavior,
+    Placement: {
+      AvailabilityZone: instance.zone,
+      Tenancy: "default",
+      GroupName: group?.name ?? "",
+      PartitionNumber: instance.placementGroup?.partition,
+    },
+    ...(credits && { CreditSpecification: { CpuCredits: credits } }),
+    ...(instance.cpus !== instanceTypes.get(instance.type)?.vcpus && {
+      CpuOptions: { CoreCount: instance.cpus, ThreadsPerCore: 1 },
+    }),
+    MetadataOptions: metadata,
+    MaintenanceOptions: { AutoRecovery: instance.maintenance?.autoRecovery ?? "default" },
+    HibernationOptions: { Configured: false },
+    EnclaveOptions: { Enabled: false },
+    CapacityReservationSpecification: { CapacityReservationPreference: "open" },
+    BlockDeviceMappings: records.volumesOf(instance.id).map((volume) => ({
+      DeviceName: volume.attachment?.device,
+      Ebs: {
+        DeleteOnTermination: volume.attachment?.deleteOnTermination,
+        Encrypted: false,
+        SnapshotId: volume.image?.snapshotId,
+        VolumeSize: volume.sizeGiB,
+        VolumeType: volume.type,
+        Iops: volume.iops,
+        Throughput: volume.throughputMiBps,
+      },
+    })),
+    NetworkInterfaces: records.interfacesOf(instance.id).map((nic) => ({
+      DeviceIndex: nic.attachment?.deviceIndex,
+      NetworkCardIndex: 0,
+      Description: nic.description,
+      SubnetId: nic.subnetId,
+      Groups: [...nic.groupIds],
+      AssociatePublicIpAddress: nic.publicAddressOnStart,
+      DeleteOnTermination: nic.attachment?.deleteOnTermination,
+      InterfaceType: "interface",
+    })),
+    ...(tags.length > 0 && { TagSpecifications: [{ ResourceType: "instance", Tags: tags }] }),
+  };
+}
