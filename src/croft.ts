@@ -1,4 +1,6 @@
 import { chownSync, mkdirSync } from "node:fs";
+import { auditPipe, auditTrail } from "./api/audit.ts";
+import { systemClock } from "./clock.ts";
 import { hostNames, layout } from "./config.ts";
 import { listen } from "./http/http-server.ts";
 import type { ProgramOptions } from "./main.ts";
@@ -11,7 +13,7 @@ import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import { startStoreThread } from "./store/sqlite/store-thread.ts";
 
 /** The API and the store. It reads what root may read, becomes its own user, and only then listens. */
-export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<void> {
+export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): Promise<void> {
   const { storeDir, storeSocket } = layout(dataDir);
   const { uids } = hostNames(dataDir);
   const settings = requireSettings(dataDir);
@@ -23,7 +25,16 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
   dropPrivileges(uids.croft);
 
   const store = await openSqliteStore(storeDir, { thread });
-  const { answer, health } = await openRegionApi({ parts, store, settings, credentials, signal, log });
+  const audit = auditFd === undefined ? undefined : auditPipe(auditFd);
+  const { answer, health } = await openRegionApi({
+    parts,
+    store,
+    settings,
+    credentials,
+    signal,
+    ...(audit && { answered: auditTrail({ ...settings, now: systemClock.now }, audit.sink) }),
+    log,
+  });
   const storeServer = await serveStore(store, storeSocket);
   const api = await listen({
     host: "127.0.0.1",
@@ -33,6 +44,7 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
   log(`answering on 127.0.0.1:${settings.port}`);
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
   await api.close();
+  await audit?.close();
   await storeServer.close();
   await store.close();
 }

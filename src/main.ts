@@ -2,7 +2,7 @@ import { enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-/** Which of the three programs to be: `main.ts croft|croft-host|croft-guest --data-dir DIR --cache-dir DIR`. */
+/** Which of the three programs to be: `main.ts croft|croft-host|croft-guest --data-dir DIR --cache-dir DIR [--audit-fd FD]`. */
 const programs = {
   croft: async () => (await import("./croft.ts")).croft,
   "croft-host": async () => (await import("./croft-host.ts")).croftHost,
@@ -12,6 +12,8 @@ const programs = {
 export interface ProgramOptions {
   readonly dataDir: string;
   readonly cacheDir: string;
+  /** Where `croft` writes the audit, which it may not change afterwards. */
+  readonly auditFd?: number;
   /** Aborts when the program is to end. */
   readonly signal: AbortSignal;
   /** One line to the program's diary, which its supervisor keeps. */
@@ -20,10 +22,14 @@ export interface ProgramOptions {
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { "data-dir": { type: "string" }, "cache-dir": { type: "string" } },
+  options: {
+    "data-dir": { type: "string" },
+    "cache-dir": { type: "string" },
+    "audit-fd": { type: "string" },
+  },
 });
 const [name = ""] = positionals;
-const { "data-dir": dataDir, "cache-dir": cacheDir } = values;
+const { "data-dir": dataDir, "cache-dir": cacheDir, "audit-fd": auditFd } = values;
 if (!(name in programs) || dataDir === undefined || cacheDir === undefined)
   throw new Error(`main.ts ${Object.keys(programs).join("|")} --data-dir DIR --cache-dir DIR`);
 
@@ -39,6 +45,7 @@ flushCompileCache();
 await program({
   dataDir,
   cacheDir,
+  ...(auditFd !== undefined && { auditFd: Number(auditFd) }),
   signal: ending.signal,
   log: (line) => process.stdout.write(`${line}\n`),
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { AnsweredCall } from "./api/answered-call.ts";
 import { type ChainRequest, apiChain, served } from "./api/chain.ts";
 import type { Credentials } from "./auth/sign-request.ts";
 import { verifySignature } from "./auth/verify-signature.ts";
@@ -29,6 +30,8 @@ export interface RegionApiOptions {
   readonly settings: Omit<RegionSettings, "port">;
   readonly credentials: Credentials;
   readonly signal: AbortSignal;
+  /** Told of every call once its answer is there. */
+  readonly answered?: (call: AnsweredCall) => void;
   /** For the operator. */
   readonly log: (line: string) => void;
 }
@@ -52,6 +55,7 @@ export async function openRegionApi({
   settings: { accountId, region, publicPool, imageAliases },
   credentials: { accessKeyId, secretAccessKey },
   signal,
+  answered,
   log,
 }: RegionApiOptions): Promise<RegionApi> {
   const feed = await startFeed(store, signal);
@@ -78,6 +82,7 @@ export async function openRegionApi({
     store,
     feed,
     clock: systemClock,
+    ...(answered && { answered }),
     log,
   });
   return {

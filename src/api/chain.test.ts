@@ -6,6 +6,7 @@ import type { Store } from "#store/store.ts";
 import { FakeClock } from "#testing/fake-clock.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { loadWireService } from "#wire/wire-service.ts";
+import type { AnsweredCall } from "./answered-call.ts";
 import { apiChain, served } from "./chain.ts";
 import { ApiError } from "./error.ts";
 import type { Operation } from "./operation.ts";
@@ -91,6 +92,27 @@ test(
     assert.match(chain.log.join(), /request req-1: Error: disk on fire/);
   },
 );
+
+test("every call is told of once it is answered, with what came of it", limit, async (t) => {
+  const chain = await withOperation(t, {
+    resolve: () => ({ touches: [] }),
+    answer: () => ({ Vpcs: [{ VpcId: "vpc-1" }] }),
+  });
+  await chain.call("Action=DescribeVpcs&MaxResults=5");
+  await chain.call("Action=DescribeVpcs&Colour=red");
+  await chain.call("Action=CreateVpc&CidrBlock=10.0.0.0%2F16");
+  assert.deepEqual(
+    chain.answered.map(({ operation, input, output, error }) => [operation, input, output, error?.code]),
+    [
+      ["DescribeVpcs", { MaxResults: 5 }, { Vpcs: [{ VpcId: "vpc-1" }] }, undefined],
+      [undefined, undefined, undefined, "UnknownParameter"],
+      ["CreateVpc", undefined, undefined, "UnsupportedOperation"],
+    ],
+  );
+  assert.ok(
+    chain.answered.every((it) => it.signedIn?.accessKeyId === "AKIATEST" && it.requestId === "req-1"),
+  );
+});
 
 test("errors of the caller are not the operator's", limit, async (t) => {
   const chain = await withOperation(t, { resolve: () => ({ touches: [] }), answer: () => ({}) });
@@ -202,6 +224,7 @@ async function withOperation(
   t.after(() => ending.abort());
   const feed = await startFeed(store, ending.signal);
   const log: string[] = [];
+  const answered: AnsweredCall[] = [];
   const handle = apiChain({
     services: new Map([served(wire, { DescribeVpcs: operation }, () => ({ store, feed }))]),
     fallback: wire,
@@ -219,11 +242,13 @@ async function withOperation(
     store,
     feed,
     clock: new FakeClock(),
+    answered: (call) => void answered.push(call),
     log: (line) => void log.push(line),
   });
   return {
     store,
     log,
+    answered,
     async call(parameters: string) {
       const body = Buffer.from(`${parameters}&Version=2016-11-15`);
       const headers = { "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
@@ -234,6 +259,7 @@ async function withOperation(
         headers,
         body,
         requestId: "req-1",
+        remoteAddress: "127.0.0.1",
       });
       return { status: answer.status, body: answer.body.toString().replaceAll("&apos;", "'") };
     },

@@ -3,6 +3,7 @@ import type { SignedIn } from "#auth/verify-signature.ts";
 import type { Feed } from "#store/feed.ts";
 import { ExpectationFailed, type Store } from "#store/store.ts";
 import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
+import type { AnsweredCall } from "./answered-call.ts";
 import { ApiError } from "./error.ts";
 import type { Operation } from "./operation.ts";
 
@@ -36,29 +37,42 @@ export interface ChainOptions {
   readonly store: Store;
   readonly feed: Feed;
   readonly clock: Clock;
+  /** Told of every call once its answer is there; it neither waits nor throws. */
+  readonly answered?: (call: AnsweredCall) => void;
   /** For the operator: what a caller only learns as InternalError. */
   readonly log: (line: string) => void;
 }
 
 export interface ChainRequest extends WireRequest {
   readonly requestId: string;
+  /** The caller's IP address. */
+  readonly remoteAddress: string;
 }
 
-/** Every request's way: sign-in → wire → operation.resolve → dry run → commit → operation.answer → wire. */
+/** Every request's way: sign-in → wire → operation.resolve → dry run → commit → operation.answer → wire → audit. */
 export function apiChain(options: ChainOptions): (request: ChainRequest) => Promise<WireAnswer> {
   return async (request) => {
+    const call: CallUnderWay = {};
+    const ended = begin(request, call, options);
     // Until it is known who asks, errors are told in the form of the service that is asked.
     let wire = (options.services.get(claimedService(request))?.wire ?? options.fallback).speaking(request);
     try {
       const signedIn = options.signIn(request, options.clock.now().getTime());
+      call.signedIn = signedIn;
       const service = serviceOf(signedIn, options);
       wire = service.wire.speaking(request);
       const { operation, input } = wire.parse(request);
+      call.operation = operation;
       const called = operationOf(service, operation);
+      call.input = input;
       const output = await perform(called, input, await service.contextIn(signedIn.region), options);
+      call.output = output;
       return wire.answer(operation, output, request.requestId);
     } catch (error) {
-      return wire.error(toldToCaller(error, request, options), request.requestId);
+      call.error = toldToCaller(error, request, options);
+      return wire.error(call.error, request.requestId);
+    } finally {
+      ended();
     }
   };
 }
@@ -68,6 +82,21 @@ function claimedService({ headers, query }: WireRequest): string {
   const credential = /Credential=[^/,]*\/\d+\/[^/,]*\/([\w-]+)\//;
   const queried = /X-Amz-Credential=[^&]*?%2F\d+%2F[^&]*?%2F([\w-]+)%2F/i;
   return (credential.exec(headers["authorization"] ?? "") ?? queried.exec(query))?.[1] ?? "";
+}
+
+/** What becomes known of a call on its way. */
+type CallUnderWay = {
+  -readonly [K in "signedIn" | "operation" | "input" | "output" | "error"]?: NonNullable<AnsweredCall[K]>;
+};
+
+/** What is to be done when the call has its answer. */
+function begin(
+  { requestId, remoteAddress: source }: ChainRequest,
+  call: CallUnderWay,
+  { clock, answered }: ChainOptions,
+): () => void {
+  const [at, begunMs] = [clock.now(), clock.monotonicMs()];
+  return () => answered?.({ requestId, source, at, latencyMs: clock.monotonicMs() - begunMs, ...call });
 }
 
 function serviceOf({ service: name, region, sessionToken }: SignedIn, options: ChainOptions): ServedService {

@@ -84,3 +84,28 @@ test("its stdin stays open as long as its supervisor lives", async (t) => {
   ending.abort();
   await running;
 });
+
+test("only a program that is audited has a descriptor for it, and its lines arrive whole", async (t) => {
+  const lines: string[] = [];
+  const ending = new AbortController();
+  t.after(() => ending.abort());
+  const heard: string[] = [];
+  await new Promise<void>((resolve) => {
+    void keepRunning(
+      {
+        name: "audited",
+        command: ["sh", "-c", "echo '{}' >&3; echo up; sleep 60"],
+        heard: (line) => void heard.push(line),
+        audited: (line) => {
+          lines.push(line);
+          resolve();
+        },
+        started: nobody,
+        ended: nobody,
+      },
+      ending.signal,
+    );
+  });
+  assert.deepEqual(lines, ["{}"]);
+  assert.ok(!heard.includes("{}"));
+});

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Program {
@@ -9,6 +9,8 @@ export interface Program {
   readonly command: readonly [string, ...string[]];
   /** A line of the program's stdout, or of its stderr. */
   readonly heard: (line: string, from: "stdout" | "stderr") => void;
+  /** A line of its descriptor 3, which it then has. */
+  readonly audited?: ((line: string) => void) | undefined;
   readonly started: (pid: number) => void;
   /** It ended by itself, and is started again in `againInMs`. */
   readonly ended: (how: string, againInMs: number) => void;
@@ -34,11 +36,18 @@ export const keepRunning = async (program: Program, signal: AbortSignal): Promis
 };
 
 /** Resolves to how it ended, when it has ended and all it said was heard. */
-const once = ({ command: [file, ...args], heard, started }: Program, signal: AbortSignal): Promise<string> =>
+const once = (
+  { command: [file, ...args], heard, audited, started }: Program,
+  signal: AbortSignal,
+): Promise<string> =>
   new Promise((resolve) => {
     // A session of its own, so that the terminal's ^C reaches the supervisor only. Its stdin is a pipe that nothing is
     // written to: at its end the program knows that the supervisor is gone.
-    const child = spawn(file, args, { detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(file, args, {
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe", audited ? "pipe" : "ignore"],
+    });
+    const [, stdout, stderr, audit] = child.stdio;
     let kill: NodeJS.Timeout | undefined;
     const end = () => {
       child.kill("SIGTERM");
@@ -50,17 +59,16 @@ const once = ({ command: [file, ...args], heard, started }: Program, signal: Abo
       clearTimeout(kill);
       resolve(how);
     };
-    eachLine(child.stdout, (line) => heard(line, "stdout"));
-    eachLine(child.stderr, (line) => heard(line, "stderr"));
+    eachLine(stdout, (line) => heard(line, "stdout"));
+    eachLine(stderr, (line) => heard(line, "stderr"));
+    if (audited) eachLine(audit, audited);
     if (child.pid !== undefined) started(child.pid);
     child.on("error", (error) => done(error.message));
     // A process the program left behind may hold its output open: what is heard shortly after its end is enough.
-    child.on("exit", () =>
-      setTimeout(() => [child.stdout, child.stderr].map((stream) => stream.destroy()), 200),
-    );
+    child.on("exit", () => setTimeout(() => [stdout, stderr, audit].map((stream) => stream?.destroy()), 200));
     child.on("close", (code, by) => done(by ?? `exit ${code}`));
   });
 
-const eachLine = (stream: Readable, heard: (line: string) => void): void => {
-  createInterface({ input: stream, crlfDelay: Infinity }).on("line", heard);
+const eachLine = (stream: unknown, heard: (line: string) => void): void => {
+  if (stream instanceof Readable) createInterface({ input: stream, crlfDelay: Infinity }).on("line", heard);
 };

@@ -1,16 +1,27 @@
 import { appendFileSync, existsSync, renameSync, statSync, chmodSync } from "node:fs";
 
-/**
- * Appends lines, each with the time. When the file is full it becomes `FILE.1`, that one `FILE.2`, and so on; `kept` files
- * stay in all. Writes at once: what a dying program said last is what matters.
- */
+interface Bounds {
+  readonly maxBytes?: number;
+  /** Files in all. */
+  readonly kept?: number;
+}
+
+/** Appends lines, each with the time. Writes at once: what a dying program said last is what matters. */
 export const logFile = (
   file: string,
-  { maxBytes = 10 * 1024 * 1024, kept = 3, now = () => new Date() } = {},
+  { now = () => new Date(), ...bounds }: Bounds & { now?: () => Date } = {},
 ) => {
+  const append = boundedFile(file, bounds);
+  return (line: string): void => append(`${now().toISOString()} ${line}\n`);
+};
+
+/**
+ * Appends text as it is. When the file is full it becomes `FILE.1`, that one `FILE.2`, and so on; `kept` files stay in all, each
+ * of at most `maxBytes` or one text.
+ */
+export const boundedFile = (file: string, { maxBytes = 10 * 1024 * 1024, kept = 3 }: Bounds = {}) => {
   let size = existsSync(file) ? statSync(file).size : 0;
-  return (line: string): void => {
-    const text = `${now().toISOString()} ${line}\n`;
+  return (text: string): void => {
     if (size > 0 && size + Buffer.byteLength(text) > maxBytes) {
       rotate(file, kept);
       size = 0;

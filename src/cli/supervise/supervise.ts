@@ -8,7 +8,7 @@ import { untilReady } from "./health.ts";
 import type { Health } from "./health.ts";
 import { keepRunning } from "./keep-running.ts";
 import type { Program } from "./keep-running.ts";
-import { logFile } from "./log-file.ts";
+import { boundedFile, logFile } from "./log-file.ts";
 import { endProcesses } from "./end-processes.ts";
 import { programNames, readRunning, writeRunning } from "./programs-file.ts";
 
@@ -58,6 +58,7 @@ const program = (
   note: (name: string, pid: number) => void,
 ): Program => {
   const log = logFile(join(logDir, `${name}.log`));
+  const audited = name === "croft" ? auditFile(join(logDir, "audit.log")) : undefined;
   return {
     name,
     command: [
@@ -68,12 +69,14 @@ const program = (
       dataDir,
       "--cache-dir",
       cacheDir,
+      ...(audited ? ["--audit-fd", "3"] : []),
     ],
     heard(line, from) {
       log(line);
       // A program's stdout is its diary; what it says on stderr is for the operator too.
       if (from === "stderr") process.stderr.write(`${name}: ${line}\n`);
     },
+    audited,
     started: (pid) => note(name, pid),
     ended(how, againInMs) {
       log(`ended: ${how}`);
@@ -81,6 +84,23 @@ const program = (
         `${name} ended (${how}); starting it again in ${againInMs} ms; its log is ${join(logDir, `${name}.log`)}`,
       );
     },
+  };
+};
+
+/** The calls of the API, one JSON object a line. `croft` itself can neither read nor change what it has written. */
+const auditFile = (file: string) => {
+  const append = boundedFile(file, { kept: 5 });
+  let trouble = "";
+  return (line: string): void => {
+    try {
+      append(`${line}\n`);
+      trouble = "";
+    } catch (error) {
+      // A full disk, say: the region goes on, and the operator is told once.
+      const said = `the audit ${file} cannot be written: ${String(error)}`;
+      if (said !== trouble) say(said);
+      trouble = said;
+    }
   };
 };
 

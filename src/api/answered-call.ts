@@ -1,0 +1,20 @@
+import type { SignedIn } from "#auth/verify-signature.ts";
+import type { ApiError } from "./error.ts";
+
+/** One call and what came of it: what the audit and the metrics are made from. */
+export interface AnsweredCall {
+  readonly requestId: string;
+  /** The caller's IP address. */
+  readonly source: string;
+  readonly at: Date;
+  readonly latencyMs: number;
+  /** Absent when the signature did not hold. */
+  readonly signedIn?: SignedIn;
+  /** Absent when the call was not understood. */
+  readonly operation?: string;
+  /** Of an operation that Croft serves: of others it is not known which parameters are secret. */
+  readonly input?: Readonly<Record<string, unknown>>;
+  readonly output?: object;
+  /** Absent when it succeeded. */
+  readonly error?: ApiError;
+}
