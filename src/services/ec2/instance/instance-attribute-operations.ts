@@ -5,9 +5,10 @@ import type { Ec2Context } from "../context.ts";
 import { invalidParameter } from "../errors.ts";
 import { describeGroups } from "../network-interface/network-interface.ts";
 import { describeBlockDevices } from "./describe-instance.ts";
-import { attributeChange, sourceDestCheckChange } from "./instance-attribute-change.ts";
+import { attributeChange } from "./instance-attribute-change.ts";
 import { changeableInstance, instancesOf, onlyWhileStopped } from "./instance-change.ts";
 import { instanceArn, type InstanceRecord } from "./instance.ts";
+import { sourceDestCheckChange } from "./interface-change.ts";
 
 export const instanceAttributeOperations = {
   DescribeInstanceAttribute: {

@@ -61,7 +61,6 @@ const servedPlacement: ReadonlySet<string> = new Set<keyof Placement>([
 const alreadySo: Readonly<Record<string, readonly unknown[]>> = {
   "CapacityReservationSpecification.CapacityReservationPreference": ["open", "none"],
   "PrivateDnsNameOptions.HostnameType": ["ip-name"],
-  "MetadataOptions.HttpProtocolIpv6": ["disabled"],
 };
 
 export function refuseUnserved(input: RunInstancesRequest): void {

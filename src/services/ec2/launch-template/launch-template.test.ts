@@ -71,6 +71,15 @@ test(
   },
 );
 
+test("a client token is free again once what it made is gone", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const input = { ...web(), ClientToken: "token-1" };
+  const { LaunchTemplate: first } = await client.createLaunchTemplate(input);
+  await client.deleteLaunchTemplate({ LaunchTemplateName: "web" });
+  const { LaunchTemplate: second } = await client.createLaunchTemplate(input);
+  assert.notEqual(second?.LaunchTemplateId, first?.LaunchTemplateId);
+});
+
 test("what is no template is refused", limit, async (t) => {
   const { client, records } = await testRegion(t);
   for (const [input, name] of [

@@ -98,7 +98,7 @@ export const launchTemplateVersionFilters = (
   template: (id: string) => LaunchTemplateRecord | undefined,
 ): FilterTable<LaunchTemplateVersionRecord> => ({
   "create-time": (it) => it.createdAt,
-  "ebs-optimized": ({ data }) => (data.EbsOptimized !== undefined && String(data.EbsOptimized)) || undefined,
+  "ebs-optimized": ({ data }) => (data.EbsOptimized === undefined ? undefined : String(data.EbsOptimized)),
   "http-endpoint": ({ data }) => data.MetadataOptions?.HttpEndpoint,
   "http-protocol-ipv4": ({ data }) => data.MetadataOptions?.HttpEndpoint,
   "http-tokens": ({ data }) => data.MetadataOptions?.HttpTokens,
