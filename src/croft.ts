@@ -26,7 +26,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
 
   const store = await openSqliteStore(storeDir, { thread });
   const audit = auditFd === undefined ? undefined : auditPipe(auditFd);
-  const { answer, health } = await openRegionApi({
+  const { answer, health, metrics } = await openRegionApi({
     parts,
     store,
     settings,
@@ -39,7 +39,11 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
   const api = await listen({
     host: "127.0.0.1",
     port: settings.port,
-    handle: async (request) => (request.path === "/_croft/health" ? health() : answer(request)),
+    async handle(request) {
+      if (request.path === "/_croft/health") return health();
+      if (request.path === "/_croft/metrics") return metrics(request);
+      return answer(request);
+    },
   });
   log(`answering on 127.0.0.1:${settings.port}`);
   await new Promise((resolve) => signal.addEventListener("abort", resolve));

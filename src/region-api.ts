@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { AnsweredCall } from "./api/answered-call.ts";
 import { type ChainRequest, apiChain, served } from "./api/chain.ts";
+import { callMetrics } from "./api/call-metrics.ts";
+import { metricsAnswer } from "./api/metrics-answer.ts";
+import { processMetrics } from "./api/process-metrics.ts";
 import type { Credentials } from "./auth/sign-request.ts";
 import { verifySignature } from "./auth/verify-signature.ts";
 import { systemClock } from "./clock.ts";
@@ -12,6 +15,7 @@ import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
 import { regionHealth } from "./services/host/region-health.ts";
+import { regionMetrics } from "./services/host/region-metrics.ts";
 import { stsOperations } from "./services/sts/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
 import type { Store } from "./store/store.ts";
@@ -43,6 +47,8 @@ export interface RegionApi {
   readonly records: Ec2Records;
   readonly answer: (request: ChainRequest) => Promise<WireAnswer>;
   readonly health: () => WireAnswer;
+  /** `GET /_croft/metrics`, for callers on this machine. */
+  readonly metrics: (request: { readonly remoteAddress: string }) => WireAnswer;
 }
 
 /**
@@ -65,6 +71,7 @@ export async function openRegionApi({
   const contextIn = regionContexts({ home, store, feed, regions, shared });
   await contextIn(region);
 
+  const calls = callMetrics();
   const answer = apiChain({
     services: new Map([
       served(wires.ec2, ec2Operations, contextIn),
@@ -82,7 +89,10 @@ export async function openRegionApi({
     store,
     feed,
     clock: systemClock,
-    ...(answered && { answered }),
+    answered(call) {
+      calls.count(call);
+      answered?.(call);
+    },
     log,
   });
   return {
@@ -91,5 +101,10 @@ export async function openRegionApi({
     records: regions.in(home),
     answer,
     health: regionHealth(version, home, regions, feed, systemClock),
+    metrics: metricsAnswer(() => [
+      ...calls.metrics(),
+      ...regionMetrics(version, feed, systemClock),
+      ...processMetrics(),
+    ]),
   };
 }

@@ -27,6 +27,7 @@ export async function serveFakeRegion(options: FakeRegionOptions): Promise<HttpS
 
   async function handle(request: HttpRequest): Promise<WireAnswer> {
     if (request.path === "/_croft/health") return region.health();
+    if (request.path === "/_croft/metrics") return region.metrics(request);
     if (request.path === "/_croft/reset") return reset(request);
     return region.answer(request);
   }
@@ -47,11 +48,12 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const ending = new AbortController();
   const { signal } = ending;
   const store = await openStore();
-  const { feed, regions, answer, health } = await openRegionApi({ ...options, store, signal });
+  const { feed, regions, answer, health, metrics } = await openRegionApi({ ...options, store, signal });
   const host = await runFakeHost({ store, feed, regions, home: options.settings, signal, log: options.log });
   const calls = new Set<Promise<WireAnswer>>();
   return {
     health,
+    metrics,
     answer(request: HttpRequest): Promise<WireAnswer> {
       const call = answer(request);
       calls.add(call);

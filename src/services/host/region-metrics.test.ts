@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { metricsAnswer } from "#api/metrics-answer.ts";
+import { processMetrics } from "#api/process-metrics.ts";
+import { systemClock } from "#clock.ts";
+import { testImage, testRegion } from "#testing/region.ts";
+import { regionMetrics } from "./region-metrics.ts";
+
+const limit = { timeout: 20_000 };
+
+test(
+  "instances are counted by region and state, launches while they last, commits for good",
+  limit,
+  async (t) => {
+    const { client, feed, records, store, until } = await testRegion(t);
+    await store.acquire("host/host-1", "host-1", 60_000);
+    const before = feed.revision;
+    await client.runInstances({ ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 2, MaxCount: 2 });
+    await until(() => records.all("instance").every(({ so }) => so.state === "running"));
+    const body = String(
+      metricsAnswer(() => regionMetrics("1.2.3", feed, systemClock))({ remoteAddress: "127.0.0.1" }).body,
+    );
+    const lines = body.split("\n");
+    for (const line of [
+      'croft_info{version="1.2.3"} 1',
+      "croft_hosts 1",
+      'croft_instances{region="eu-central-1",state="running"} 2',
+      'croft_instances{region="eu-central-1",state="stopped"} 0',
+      'croft_launches{stage="waiting"} 0',
+      `croft_store_commits_total ${feed.revision}`,
+    ])
+      assert.ok(lines.includes(line), `${line}\n${body}`);
+    assert.ok(feed.revision > before);
+  },
+);
+
+test("metrics are answered to callers on this machine alone", () => {
+  const answer = metricsAnswer(processMetrics);
+  for (const remoteAddress of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+    const { status, body } = answer({ remoteAddress });
+    assert.equal(status, 200);
+    assert.match(body, /^process_resident_memory_bytes [1-9]\d{6,}$/m);
+  }
+  for (const remoteAddress of ["10.0.0.1", "::ffff:192.0.2.1", "2001:db8::1", ""]) {
+    const { status, body } = answer({ remoteAddress });
+    assert.equal(status, 403);
+    assert.doesNotMatch(body, /process_/);
+  }
+});

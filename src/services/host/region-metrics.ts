@@ -1,0 +1,55 @@
+import type { Metric } from "#api/exposition.ts";
+import type { Clock } from "#clock.ts";
+import type { Feed } from "#store/feed.ts";
+import { instanceState, stateCodes, type InstanceRecord } from "../ec2/instance/instance.ts";
+import { parseKey } from "../ec2/records.ts";
+import { hostLease, type HostRecord } from "./host.ts";
+
+/** What is there and what is being worked on, in all regions, as the feed has it now. */
+export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric[] {
+  const hosts = feed
+    .list<HostRecord>("host/")
+    .map(({ value }) => value)
+    .filter(({ id }) => hostLease.isHeld(feed, id, clock.now()));
+  return [
+    gauge("croft_info", "The version that runs.", [{ labels: { version }, value: 1 }]),
+    {
+      name: "croft_store_commits_total",
+      type: "counter",
+      help: "Transactions committed since the store was made.",
+      samples: [{ value: feed.revision }],
+    },
+    gauge("croft_hosts", "Hosts that are there.", [{ value: hosts.length }]),
+    gauge("croft_instances", "Instances by region and state.", instanceCounts(feed)),
+    gauge(
+      "croft_launches",
+      "Instances whose guests are starting, and those that wait for their turn.",
+      (["starting", "waiting"] as const).map((stage) => ({
+        labels: { stage },
+        value: hosts.reduce((sum, { launches }) => sum + launches[stage].length, 0),
+      })),
+    ),
+  ];
+}
+
+const gauge = (name: string, help: string, samples: Metric["samples"]): Metric => ({
+  name,
+  type: "gauge",
+  help,
+  samples,
+});
+
+/** Every state of each region with instances, so that a series falls to 0 rather than end. */
+function instanceCounts(feed: Feed): Metric["samples"] {
+  const byRegion = Map.groupBy(
+    feed.list<InstanceRecord>("instance/"),
+    ({ key }) => parseKey(key).scope.region,
+  );
+  return [...byRegion].flatMap(([region, entries]) => {
+    const byState = Map.groupBy(entries, ({ value }) => instanceState(value));
+    return Object.keys(stateCodes).map((state) => ({
+      labels: { region, state },
+      value: byState.get(state as keyof typeof stateCodes)?.length ?? 0,
+    }));
+  });
+}
