@@ -7,7 +7,6 @@ import {
   keyPairIdNotFound,
   keyPairNotFound,
   missingParameter,
-  unsupportedParameter,
 } from "../errors.ts";
 import { filtered } from "../filters.ts";
 import { onlyTags, tagsFor, type Tags } from "../tag/tag.ts";
@@ -24,11 +23,13 @@ export const keyPairOperations = {
   CreateKeyPair: {
     async resolve(input, context) {
       const type = input.KeyType ?? "rsa";
-      if (input.KeyFormat !== undefined && input.KeyFormat !== "pem")
-        throw unsupportedParameter("KeyFormat=ppk");
       onlyTags(["key-pair"], input.TagSpecifications);
       checkName(input.KeyName, context);
-      const { material, publicKey, fingerprint } = await newKey(type, input.KeyName);
+      const { material, publicKey, fingerprint } = await newKey(
+        type,
+        input.KeyFormat ?? "pem",
+        input.KeyName,
+      );
       const key = { name: input.KeyName, type, publicKey, fingerprint };
       return { ...addKey(key, tagsFor("key-pair", input.TagSpecifications), context), material };
     },

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { KeyType } from "@aws-sdk/client-ec2";
+import ssh2 from "ssh2";
 import { testRegion } from "#testing/region.ts";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
 
@@ -181,11 +183,42 @@ test("the private half is kept nowhere", limit, async (t) => {
   assert.doesNotMatch(kept, /PRIVATE/);
 });
 
-test("keys in PuTTY's form are refused rather than made in another", limit, async (t) => {
+test("an RSA key in PuTTY's form holds the private half of the public one", limit, async (t) => {
   const { client } = await testRegion(t);
-  await assert.rejects(client.createKeyPair({ KeyName: "me", KeyFormat: "ppk" }), {
-    name: "UnsupportedOperation",
+  const { KeyMaterial = "" } = await client.createKeyPair({ KeyName: "my key", KeyFormat: "ppk" });
+  assert.match(KeyMaterial, /^PuTTY-User-Key-File-2: ssh-rsa\r\nEncryption: none\r\nComment: my key\r\n/);
+  const { KeyPairs: [key] = [] } = await client.describeKeyPairs({ IncludePublicKey: true });
+  // ssh2 checks the file's MAC.
+  const parsed = ssh2.utils.parseKey(KeyMaterial);
+  assert.ok(!(parsed instanceof Error) && !Array.isArray(parsed));
+  assert.ok(parsed.isPrivateKey());
+  assert.equal(key?.PublicKey, `ssh-rsa ${parsed.getPublicSSH().toString("base64")} my key`);
+  const signed = parsed.sign("data");
+  const other = ssh2.utils.parseKey(key.PublicKey);
+  assert.ok(!(other instanceof Error) && !Array.isArray(other) && !(signed instanceof Error));
+  assert.equal(other.verify("data", signed), true);
+});
+
+test("an ED25519 key in PuTTY's form holds the seed of the public half", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const { KeyMaterial = "" } = await client.createKeyPair({
+    KeyName: "me",
+    KeyType: "ed25519",
+    KeyFormat: "ppk",
   });
+  const [, publicBlob = "", privateBlob = ""] =
+    /Public-Lines: 2\r\n([^:]*)\r\nPrivate-Lines: 1\r\n(.*)\r\nPrivate-MAC: [0-9a-f]{40}\r\n$/.exec(
+      KeyMaterial,
+    ) ?? [];
+  const { KeyPairs: [key] = [] } = await client.describeKeyPairs({ IncludePublicKey: true });
+  assert.equal(key?.PublicKey, `ssh-ed25519 ${publicBlob.replaceAll("\r\n", "")} me`);
+  const seed = Buffer.from(privateBlob, "base64").subarray(4);
+  // RFC 8410's frame around an ED25519 seed.
+  const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
+  const { x } = createPublicKey(createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" })).export({
+    format: "jwk",
+  });
+  assert.deepEqual(Buffer.from(publicBlob, "base64").subarray(-32), Buffer.from(x ?? "", "base64url"));
 });
 
 async function privateFile(t: TestContext, material = ""): Promise<string> {

@@ -1,11 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
-import type { KeyPairInfo, KeyType } from "@aws-sdk/client-ec2";
+import type { KeyFormat, KeyPairInfo, KeyType } from "@aws-sdk/client-ec2";
 import ssh2 from "ssh2";
 import { ApiError } from "#api/error.ts";
 import type { FilterTable } from "../filters.ts";
 import type { ResourceRecord } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
+import { puttyKey } from "./putty-key.ts";
 
 export interface KeyPairRecord extends ResourceRecord {
   readonly id: `key-${string}`;
@@ -18,29 +19,29 @@ export interface KeyPairRecord extends ResourceRecord {
 
 export const keyNameClaim = (name: string) => `key-name/${name}`;
 
-/** A new pair; the private half is for the caller alone and is kept nowhere. */
-export async function newKey(type: KeyType, name: string) {
-  const { material, key } = type === "ed25519" ? newEd25519() : await newRsa();
-  const parsed = ssh2.utils.parseKey(material);
+/**
+ * A new pair; the private half is for the caller alone and is kept nowhere. As `pem` it is PKCS #1 for RSA and OpenSSH's own
+ * for ED25519, as AWS gives them; as `ppk` it is PuTTY's.
+ */
+export async function newKey(type: KeyType, format: KeyFormat, name: string) {
+  const pem = type === "ed25519" ? ssh2.utils.generateKeyPairSync("ed25519").private : await newRsa();
+  const parsed = ssh2.utils.parseKey(pem);
   if (parsed instanceof Error || Array.isArray(parsed)) throw new Error("a new key does not parse");
+  const blob = parsed.getPublicSSH();
+  const key = createPrivateKey(parsed.getPrivatePEM());
   return {
-    material,
-    publicKey: `${parsed.type} ${parsed.getPublicSSH().toString("base64")} ${name}`,
+    material: format === "ppk" ? puttyKey(parsed.type, blob, key, name) : pem,
+    publicKey: `${parsed.type} ${blob.toString("base64")} ${name}`,
     fingerprint:
-      key === undefined
-        ? sha256Fingerprint(parsed.getPublicSSH())
+      type === "ed25519"
+        ? sha256Fingerprint(blob)
         : colons("sha1", key.export({ type: "pkcs8", format: "der" })),
   };
 }
 
-async function newRsa(): Promise<{ material: string; key: KeyObject }> {
+async function newRsa(): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
-  const material = privateKey.export({ type: "pkcs1", format: "pem" });
-  return { material, key: createPrivateKey(material) };
-}
-
-function newEd25519(): { material: string; key: undefined } {
-  return { material: ssh2.utils.generateKeyPairSync("ed25519").private, key: undefined };
+  return privateKey.export({ type: "pkcs1", format: "pem" });
 }
 
 /** What ImportKeyPair accepts: an OpenSSH or RFC 4716 public key, RSA of 1,024, 2,048 or 4,096 bits, or ED25519. */
