@@ -1,5 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
+import { accountOperations } from "./account/account-operations.ts";
 import { availabilityZoneOperations } from "./availability-zone/availability-zone-operations.ts";
 import type { Ec2Context } from "./context.ts";
 import { imageOperations } from "./image/image-operations.ts";
@@ -21,6 +22,7 @@ import { vpcOperations } from "./vpc/vpc-operations.ts";
 
 /** Every EC2 operation that Croft serves. */
 export const ec2Operations = {
+  ...accountOperations,
   ...availabilityZoneOperations,
   ...imageOperations,
   ...instanceAttributeOperations,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DescribeInstanceTypesCommandInput } from "@aws-sdk/client-ec2";
 import { testRegion } from "#testing/region.ts";
-import { instanceTypeFilters, instanceTypes } from "./instance-type.ts";
+import { instanceTypeFilters } from "./instance-type-filters.ts";
+import { instanceTypes } from "./instance-type.ts";
 
 const limit = { timeout: 30_000 };
 
@@ -43,6 +44,9 @@ test("no number of the table is missing, and every word is one the schema knows"
         assert.ok((known as readonly string[]).includes(word), `${it.id}: ${word}`);
     assert.ok([undefined, "nitro", "xen"].includes(it.hypervisor), it.id);
     assert.ok(["default", "supported", "unsupported"].includes(it.ebsOptimized), it.id);
+    for (const { count, sizeGB } of it.disks) assert.ok(count > 0 && sizeGB > 0, it.id);
+    for (const { count, kind, name, manufacturer } of it.accelerators)
+      assert.ok(count >= 0 && kind && name && manufacturer, it.id);
   }
 });
 
@@ -71,12 +75,52 @@ test("types are found by what they have", limit, async (t) => {
   );
 });
 
-test("every filter finds some type", () => {
-  for (const [name, values] of Object.entries(instanceTypeFilters))
-    assert.ok(
-      [...instanceTypes.values()].some((it) => [values(it)].flat().some((value) => value !== undefined)),
-      name,
-    );
+test("a filter finds some type, unless the table does not say what it asks", () => {
+  const empty = Object.entries(instanceTypeFilters)
+    .filter(([, values]) => ![...instanceTypes.values()].flatMap(values).some((it) => it !== undefined))
+    .map(([name]) => name);
+  assert.deepEqual(empty, [
+    "ebs-info.attachment-limit-type",
+    "network-info.bandwidth-weightings",
+    "network-info.efa-info.maximum-efa-interfaces",
+    "network-info.encryption-in-transit-supported",
+    "network-info.flexible-ena-queues-support",
+    "nitro-tpm-info.supported-versions",
+    "nitro-tpm-support",
+    "processor-info.supported-features",
+    "reboot-migration-support",
+    "vcpu-info.valid-cores",
+    "vcpu-info.valid-threads-per-core",
+  ]);
+});
+
+test("disks, accelerators and bandwidth are told of the types that have them", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const { InstanceTypes = [] } = await client.describeInstanceTypes({
+    Filters: [{ Name: "instance-type", Values: ["p4d.24xlarge", "m5.large"] }],
+  });
+  const [m5, p4d] = InstanceTypes;
+  assert.deepEqual(p4d?.InstanceStorageInfo, {
+    TotalSizeInGB: 8000,
+    Disks: [{ SizeInGB: 1000, Count: 8, Type: "ssd" }],
+    NvmeSupport: "required",
+    EncryptionSupport: "required",
+  });
+  assert.deepEqual(p4d?.GpuInfo, {
+    Gpus: [{ Name: "A100", Manufacturer: "NVIDIA", Count: 8, MemoryInfo: { SizeInMiB: 40_960 } }],
+    TotalGpuMemoryInMiB: 327_680,
+  });
+  assert.equal(p4d?.NetworkInfo?.EfaSupported, true);
+  assert.equal(m5?.GpuInfo, undefined);
+  assert.equal(m5?.InstanceStorageSupported, false);
+  assert.deepEqual(m5?.EbsInfo?.EbsOptimizedInfo, {
+    BaselineBandwidthInMbps: 650,
+    BaselineThroughputInMBps: 81.25,
+    BaselineIops: 3600,
+    MaximumBandwidthInMbps: 4750,
+    MaximumThroughputInMBps: 593.75,
+    MaximumIops: 18_750,
+  });
 });
 
 test("a type that does not exist is named in the error", limit, async (t) => {

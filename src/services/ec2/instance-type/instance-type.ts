@@ -2,16 +2,15 @@ import { readFileSync } from "node:fs";
 import type {
   ArchitectureType,
   BootModeType,
-  InstanceTypeInfo,
+  DiskType,
   _InstanceType,
   PlacementGroupStrategy,
   RootDeviceType,
   UsageClassType,
   VirtualizationType,
 } from "@aws-sdk/client-ec2";
-import type { FilterTable } from "../filters.ts";
 
-/** What AWS publishes of one instance type, as far as Croft uses it: a row of instance-types.tsv. */
+/** What AWS publishes of one instance type: a row of instance-types.tsv. */
 export interface InstanceType {
   readonly id: _InstanceType;
   readonly currentGeneration: boolean;
@@ -29,20 +28,55 @@ export interface InstanceType {
   readonly dedicatedHosts: boolean;
   readonly hibernation: boolean;
   readonly autoRecovery: boolean;
+  readonly enclaves: "supported" | "unsupported";
   readonly bootModes: readonly BootModeType[];
   readonly rootDevices: readonly RootDeviceType[];
   readonly virtualization: readonly VirtualizationType[];
   readonly usageClasses: readonly UsageClassType[];
   readonly placementStrategies: readonly PlacementGroupStrategy[];
   readonly networkPerformance: string;
+  /** Of each network card. */
+  readonly baselineGbps: number | undefined;
+  readonly peakGbps: number | undefined;
   readonly networkCards: number;
   readonly maxInterfaces: number;
   readonly addressesPerInterface: number;
+  readonly ipv6PerInterface: number;
   readonly ena: "required" | "supported" | "unsupported";
+  readonly efa: boolean;
   readonly ebsOptimized: "default" | "supported" | "unsupported";
+  /** Absent where EBS has no bandwidth of its own. */
+  readonly ebsPerformance: EbsPerformance | undefined;
   readonly ebsAttachments: number;
   readonly nvme: "required" | "supported" | "unsupported";
-  readonly instanceStore: boolean;
+  /** Instance store volumes; empty for most. */
+  readonly disks: readonly InstanceDisk[];
+  readonly accelerators: readonly Accelerator[];
+}
+
+export interface EbsPerformance {
+  readonly baselineMbps: number;
+  readonly baselineIops: number;
+  readonly maximumMbps: number;
+  readonly maximumIops: number;
+}
+
+export interface InstanceDisk {
+  readonly count: number;
+  readonly sizeGB: number;
+  readonly type: DiskType;
+  readonly nvme: boolean;
+}
+
+export interface Accelerator {
+  /** `neuron` repeats AWS's own inference accelerators and adds those for training. */
+  readonly kind: "gpu" | "fpga" | "inferenceaccelerator" | "mediaaccelerator" | "neuron";
+  /** 0: a part of one. */
+  readonly count: number;
+  readonly manufacturer: string;
+  readonly name: string;
+  /** Of each. */
+  readonly memoryMiB: number | undefined;
 }
 
 /** Every instance type, by name; read once, when the program starts. */
@@ -52,11 +86,11 @@ export const instanceTypes: ReadonlyMap<string, InstanceType> = parse(
 
 function parse(table: string): ReadonlyMap<string, InstanceType> {
   const [header = "", ...lines] = table.trimEnd().split("\n");
-  const columns = header.split("\t");
+  const columns = new Map(header.split("\t").map((column, n) => [column, n]));
   return new Map(
     lines.map((line) => {
       const cells = line.split("\t");
-      const type = instanceType((column) => cells[columns.indexOf(column)] ?? "");
+      const type = instanceType((column) => cells[columns.get(column) ?? -1] ?? "");
       return [type.id, type];
     }),
   );
@@ -65,6 +99,7 @@ function parse(table: string): ReadonlyMap<string, InstanceType> {
 function instanceType(cell: (column: string) => string): InstanceType {
   const list = <T extends string>(column: string) => cell(column).split(",").filter(Boolean) as T[];
   const yes = (column: string) => cell(column) === "1";
+  const number = (column: string) => (cell(column) === "" ? undefined : Number(cell(column)));
   const support = (column: string) =>
     cell(column) === "required" || cell(column) === "supported"
       ? (cell(column) as "required")
@@ -76,7 +111,7 @@ function instanceType(cell: (column: string) => string): InstanceType {
     hypervisor: cell("hypervisor") === "" ? undefined : (cell("hypervisor") as "nitro"),
     architectures: list("architectures"),
     manufacturer: cell("manufacturer"),
-    clockGHz: cell("clock_ghz") === "" ? undefined : Number(cell("clock_ghz")),
+    clockGHz: number("clock_ghz"),
     vcpus: Number(cell("vcpus")),
     cores: Number(cell("cores")),
     threadsPerCore: Number(cell("threads_per_core")),
@@ -86,91 +121,57 @@ function instanceType(cell: (column: string) => string): InstanceType {
     dedicatedHosts: yes("dedicated_hosts"),
     hibernation: yes("hibernation"),
     autoRecovery: yes("auto_recovery"),
+    enclaves: cell("enclaves") === "supported" ? "supported" : "unsupported",
     bootModes: list("boot_modes"),
     rootDevices: list("root_devices"),
     virtualization: list("virtualization"),
     usageClasses: list("usage_classes"),
     placementStrategies: list("placement_strategies"),
     networkPerformance: cell("network_performance"),
+    baselineGbps: number("baseline_gbps"),
+    peakGbps: number("peak_gbps"),
     networkCards: Number(cell("network_cards")),
     maxInterfaces: Number(cell("max_enis")),
     addressesPerInterface: Number(cell("ipv4_per_eni")),
+    ipv6PerInterface: Number(cell("ipv6_per_eni")),
     ena: support("ena"),
+    efa: yes("efa"),
     ebsOptimized: cell("ebs_optimized") as InstanceType["ebsOptimized"],
+    ebsPerformance: ebsPerformance(number),
     ebsAttachments: Number(cell("ebs_attachments")),
     nvme: support("ebs_nvme"),
-    instanceStore: cell("instance_store") !== "",
+    disks: cell("instance_store").split(";").filter(Boolean).map(disk),
+    accelerators: cell("accelerators").split(";").filter(Boolean).map(accelerator),
   };
 }
 
-export const describeInstanceType = (type: InstanceType): InstanceTypeInfo => ({
-  InstanceType: type.id,
-  CurrentGeneration: type.currentGeneration,
-  FreeTierEligible: type.freeTier,
-  SupportedUsageClasses: [...type.usageClasses],
-  SupportedRootDeviceTypes: [...type.rootDevices],
-  SupportedVirtualizationTypes: [...type.virtualization],
-  BareMetal: type.bareMetal,
-  Hypervisor: type.hypervisor,
-  ProcessorInfo: {
-    SupportedArchitectures: [...type.architectures],
-    SustainedClockSpeedInGhz: type.clockGHz,
-    Manufacturer: type.manufacturer,
-  },
-  VCpuInfo: {
-    DefaultVCpus: type.vcpus,
-    DefaultCores: type.cores,
-    DefaultThreadsPerCore: type.threadsPerCore,
-  },
-  MemoryInfo: { SizeInMiB: type.memoryMiB },
-  InstanceStorageSupported: type.instanceStore,
-  EbsInfo: {
-    EbsOptimizedSupport: type.ebsOptimized,
-    EncryptionSupport: "supported",
-    NvmeSupport: type.nvme,
-    MaximumEbsAttachments: type.ebsAttachments,
-  },
-  NetworkInfo: {
-    NetworkPerformance: type.networkPerformance,
-    MaximumNetworkInterfaces: type.maxInterfaces,
-    MaximumNetworkCards: type.networkCards,
-    DefaultNetworkCardIndex: 0,
-    Ipv4AddressesPerInterface: type.addressesPerInterface,
-    EnaSupport: type.ena,
-  },
-  PlacementGroupInfo: { SupportedStrategies: [...type.placementStrategies] },
-  HibernationSupported: type.hibernation,
-  BurstablePerformanceSupported: type.burstable,
-  DedicatedHostsSupported: type.dedicatedHosts,
-  AutoRecoverySupported: type.autoRecovery,
-  SupportedBootModes: [...type.bootModes],
-});
+function ebsPerformance(number: (column: string) => number | undefined): EbsPerformance | undefined {
+  const baselineMbps = number("ebs_baseline_mbps");
+  return baselineMbps === undefined
+    ? undefined
+    : {
+        baselineMbps,
+        baselineIops: number("ebs_baseline_iops") ?? 0,
+        maximumMbps: number("ebs_max_mbps") ?? baselineMbps,
+        maximumIops: number("ebs_max_iops") ?? 0,
+      };
+}
 
-export const instanceTypeFilters: FilterTable<InstanceType> = {
-  "auto-recovery-supported": (it) => String(it.autoRecovery),
-  "bare-metal": (it) => String(it.bareMetal),
-  "burstable-performance-supported": (it) => String(it.burstable),
-  "current-generation": (it) => String(it.currentGeneration),
-  "dedicated-hosts-supported": (it) => String(it.dedicatedHosts),
-  "ebs-info.ebs-optimized-support": (it) => it.ebsOptimized,
-  "ebs-info.nvme-support": (it) => it.nvme,
-  "free-tier-eligible": (it) => String(it.freeTier),
-  "hibernation-supported": (it) => String(it.hibernation),
-  hypervisor: (it) => it.hypervisor,
-  "instance-storage-supported": (it) => String(it.instanceStore),
-  "instance-type": (it) => it.id,
-  "memory-info.size-in-mib": (it) => String(it.memoryMiB),
-  "network-info.ena-support": (it) => it.ena,
-  "network-info.maximum-network-interfaces": (it) => String(it.maxInterfaces),
-  "network-info.network-performance": (it) => it.networkPerformance,
-  "processor-info.supported-architecture": (it) => it.architectures,
-  "processor-info.sustained-clock-speed-in-ghz": (it) =>
-    it.clockGHz === undefined ? undefined : String(it.clockGHz),
-  "supported-boot-mode": (it) => it.bootModes,
-  "supported-root-device-type": (it) => it.rootDevices,
-  "supported-usage-class": (it) => it.usageClasses,
-  "supported-virtualization-type": (it) => it.virtualization,
-  "vcpu-info.default-cores": (it) => String(it.cores),
-  "vcpu-info.default-threads-per-core": (it) => String(it.threadsPerCore),
-  "vcpu-info.default-vcpus": (it) => String(it.vcpus),
-};
+/** `2x1900GB-ssd:nvme` */
+function disk(text: string): InstanceDisk {
+  const [, count, sizeGB, type, nvme] = /^(\d+)x(\d+)GB-(hdd|ssd)(:nvme)?$/.exec(text) ?? [];
+  return { count: Number(count), sizeGB: Number(sizeGB), type: type as DiskType, nvme: nvme !== undefined };
+}
+
+/** `gpu:8xNVIDIA-A100-40960MiB` */
+function accelerator(text: string): Accelerator {
+  const [, kind, count, manufacturer = "", name = "", memory] =
+    /^(\w+):(\d+)x([^-]+)-(.*?)(?:-(\d+)MiB)?$/.exec(text) ?? [];
+  return {
+    kind: kind as Accelerator["kind"],
+    count: Number(count),
+    manufacturer,
+    name,
+    memoryMiB: memory === undefined ? undefined : Number(memory),
+  };
+}

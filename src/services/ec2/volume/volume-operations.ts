@@ -20,4 +20,9 @@ export const volumeOperations = {
       NextToken: nextToken,
     }),
   },
+
+  GetEbsEncryptionByDefault: {
+    resolve: () => ({ touches: [] }),
+    answer: () => ({ EbsEncryptionByDefault: false, SseType: "none" }),
+  },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;

@@ -1,5 +1,5 @@
 import type { Vpc } from "@aws-sdk/client-ec2";
-import type { ResourceRecord } from "../records.ts";
+import type { ResourceRecord, Scope } from "../records.ts";
 import type { FilterTable } from "../filters.ts";
 import { describeTags } from "../tag/tag.ts";
 
@@ -10,6 +10,9 @@ export interface VpcRecord extends ResourceRecord {
   readonly dhcpOptionsId: string;
   readonly isDefault: boolean;
 }
+
+export const vpcArn = (id: string, { region, accountId }: Scope) =>
+  `arn:aws:ec2:${region}:${accountId}:vpc/${id}`;
 
 export const describeVpc = (vpc: VpcRecord, ownerId: string): Vpc => ({
   VpcId: vpc.id,
