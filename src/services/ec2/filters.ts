@@ -21,6 +21,10 @@ export function filtered<Item extends object>(
   return items.filter((item) => tests.every((test) => test(item)));
 }
 
+/** Filters that AWS documents, of what nothing here ever has: they are known, and nothing matches them. */
+export const matchingNothing = (...names: readonly string[]): FilterTable<unknown> =>
+  Object.fromEntries(names.map((name) => [name, () => undefined]));
+
 /** Of all filters of a request together. */
 const mostValues = 200;
 

@@ -1,5 +1,5 @@
 import type { ArchitectureValues, Image } from "@aws-sdk/client-ec2";
-import type { FilterTable } from "../filters.ts";
+import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { ResourceRecord } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 
@@ -95,4 +95,21 @@ export const imageFilters: FilterTable<ImageRecord> = {
   "state-reason-message": () => undefined,
   "sriov-net-support": () => "simple",
   "virtualization-type": () => "hvm",
+  ...matchingNothing(
+    "image-watermark.source-image-creation-time",
+    "image-watermark.source-image-id",
+    "image-watermark.source-image-region",
+    "image-watermark.watermark-creation-time",
+    "image-watermark.watermark-key",
+    "instance-type-specification.supported-instance-type",
+    "instance-type-specification.unsupported-instance-type",
+    "public-ssm-parameter-name",
+    "scan-result.critical-fix-available-since",
+    "scan-result.finding-scan-date",
+    "scan-result.high-fix-available-since",
+    "scan-result.highest-finding-severity-label",
+    "scan-result.informational-fix-available-since",
+    "scan-result.low-fix-available-since",
+    "scan-result.medium-fix-available-since",
+  ),
 };

@@ -1,4 +1,4 @@
-import type { FilterTable } from "../filters.ts";
+import { matchingNothing, type FilterTable } from "../filters.ts";
 import { instanceStorage } from "./describe-instance-type.ts";
 import type { InstanceType } from "./instance-type.ts";
 
@@ -50,7 +50,8 @@ export const instanceTypeFilters: FilterTable<InstanceType> = {
   "vcpu-info.default-cores": (it) => text(it.cores),
   "vcpu-info.default-threads-per-core": (it) => text(it.threadsPerCore),
   "vcpu-info.default-vcpus": (it) => text(it.vcpus),
-  ...notInTable(
+  // What the table does not say.
+  ...matchingNothing(
     "ebs-info.attachment-limit-type",
     "network-info.bandwidth-weightings",
     "network-info.efa-info.maximum-efa-interfaces",
@@ -64,11 +65,6 @@ export const instanceTypeFilters: FilterTable<InstanceType> = {
     "vcpu-info.valid-threads-per-core",
   ),
 };
-
-/** Names that AWS documents, of what the table does not say: nothing matches them. */
-function notInTable(...names: string[]): FilterTable<InstanceType> {
-  return Object.fromEntries(names.map((name) => [name, () => undefined]));
-}
 
 function text(value: number | boolean | undefined): string | undefined {
   return value === undefined ? undefined : String(value);

@@ -1,5 +1,5 @@
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import type { FilterTable } from "../filters.ts";
+import { matchingNothing, type FilterTable } from "../filters.ts";
 import {
   networkInterfaceFilters,
   privateDnsName,
@@ -65,6 +65,7 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "metadata-options.http-put-response-hop-limit": (it) => String(it.metadataOptions.hopLimit),
     "metadata-options.http-tokens": (it) => it.metadataOptions.tokens,
     "metadata-options.instance-metadata-tags": (it) => (it.metadataOptions.tags ? "enabled" : "disabled"),
+    "metadata-options.state": () => "applied",
     "monitoring-state": (it) => (it.monitoring ? "enabled" : "disabled"),
     "operator.managed": () => "false",
     "operator.principal": () => undefined,
@@ -101,17 +102,47 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "virtualization-type": () => "hvm",
     "vpc-id": (it) => it.vpcId,
     ...interfaceFilters(interfaces, records, scope),
+    ...matchingNothing(
+      "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
+      "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn",
+      "network-interface.addresses.association.carrier-ip",
+      "network-interface.addresses.association.customer-owned-ip",
+      "network-interface.association.carrier-ip",
+      "network-interface.association.customer-owned-ip",
+      "network-interface.ipv4-prefixes.ipv4-prefix",
+      "network-interface.ipv6-address",
+      "network-interface.ipv6-addresses.is-primary-ipv6",
+      "network-interface.ipv6-prefixes.ipv6-prefix",
+      "network-interface.outpost-arn",
+      "network-performance-options.bandwidth-weighting",
+    ),
   };
 }
 
-/** `network-interface.…`: what the interfaces' own Describe knows, of any interface of the instance. */
+/** `network-interface.…`: what the interfaces' own Describe knows and a little more, of any interface of the instance. */
 function interfaceFilters(
   interfaces: (it: InstanceRecord) => readonly NetworkInterfaceRecord[],
   records: Ec2Records,
   scope: Scope,
 ): FilterTable<InstanceRecord> {
+  const known = networkInterfaceFilters(records, scope);
+  const none = () => undefined;
+  const table: FilterTable<NetworkInterfaceRecord> = {
+    ...known,
+    "addresses.association.allocation-id": known["association.allocation-id"] ?? none,
+    "addresses.association.association-id": known["association.association-id"] ?? none,
+    "addresses.association.ip-owner-id": known["association.ip-owner-id"] ?? none,
+    "addresses.association.public-dns-name": known["association.public-dns-name"] ?? none,
+    "addresses.private-dns-name": known["private-dns-name"] ?? none,
+    "attachment.network-card-index": () => "0",
+    "deny-all-igw-traffic": () => "false",
+    "ipv6-native": () => "false",
+    "public-dns-name": known["association.public-dns-name"] ?? none,
+    "tag-key": ({ tags }) => Object.keys(tags),
+    "tag-value": ({ tags }) => Object.values(tags),
+  };
   return Object.fromEntries(
-    Object.entries(networkInterfaceFilters(records, scope)).map(([name, values]) => [
+    Object.entries(table).map(([name, values]) => [
       `network-interface.${name}`,
       (it: InstanceRecord) => interfaces(it).flatMap((nic) => values(nic)),
     ]),
@@ -119,6 +150,7 @@ function interfaceFilters(
 }
 
 export const instanceStatusFilters = (scope: Scope): FilterTable<InstanceRecord> => ({
+  ...matchingNothing("application-status.status"),
   "attached-ebs-status.status": systemCheck,
   "availability-zone": (it) => it.zone,
   "availability-zone-id": (it) => zoneId(scope.region, it.zone),

@@ -101,6 +101,7 @@ export const launchTemplateVersionFilters = (
   "ebs-optimized": ({ data }) => (data.EbsOptimized === undefined ? undefined : String(data.EbsOptimized)),
   "http-endpoint": ({ data }) => data.MetadataOptions?.HttpEndpoint,
   "http-protocol-ipv4": ({ data }) => data.MetadataOptions?.HttpEndpoint,
+  "host-resource-group-arn": ({ data }) => data.Placement?.HostResourceGroupArn,
   "http-tokens": ({ data }) => data.MetadataOptions?.HttpTokens,
   "iam-instance-profile": ({ data }) => data.IamInstanceProfile?.Arn ?? data.IamInstanceProfile?.Name,
   "image-id": ({ data }) => data.ImageId,
