@@ -14,6 +14,8 @@ export interface RegionSettings {
   readonly machines: "qemu" | "fake";
   /** The first whose pattern fits an image id that the region does not have stands for it. */
   readonly imageAliases: readonly ImageAlias[];
+  /** Absolute path of the key that secrets are sealed with, when it is not kept in the data directory. */
+  readonly masterKeyFile?: string;
 }
 
 /** What stands in for image ids that people's templates hold. */
@@ -42,8 +44,10 @@ export const layout = (dataDir: string) => {
   return {
     dir,
     settings: join(dir, "region.json"),
-    /** 0600: the account's access key, as `croft env` prints it. */
+    /** 0600: the account's access key, its secret sealed with the master key; `croft env` opens it. */
     credentials: join(dir, "credentials.json"),
+    /** 0600: 64 hex digits, unless `masterKeyFile` of the settings names another file. */
+    masterKey: join(dir, "master.key"),
     storeDir: join(dir, "store"),
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),

@@ -14,6 +14,7 @@ const options = {
   "account-id": { type: "string" },
   region: { type: "string" },
   "public-pool": { type: "string" },
+  "master-key-file": { type: "string" },
   machines: { type: "string" },
   ephemeral: { type: "boolean" },
   "access-key": { type: "string" },

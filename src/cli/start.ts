@@ -13,6 +13,8 @@ Instances run on when it stops, and are taken up again by the next start.
   --port PORT        the API's port on 127.0.0.1 (${defaults.port})
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
+  --master-key-file FILE
+                     seal secrets with this key (64 hex digits), not with one made in the data directory
 ${dataDirUsage}
 ${cacheDirUsage}
 for a new region:

@@ -1,28 +1,52 @@
 import { randomInt } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Credentials } from "#auth/sign-request.ts";
 import { Refusal } from "#cli/command.ts";
 import { layout } from "#config.ts";
+import { hasCode } from "./error-code.ts";
+import { formerMasterKey, makeMasterKey, readMasterKey, removeFormerMasterKey } from "./master-key.ts";
+import { seal, unseal } from "./sealed.ts";
 
-/** Makes the access key of the region's account when there is none; readable by root only. */
+/** What the file holds. Files of Croft's first days hold the secret itself. */
+interface SealedCredentials {
+  readonly accessKeyId: string;
+  readonly sealedSecret: string;
+}
+
+/** Makes the access key of the region's account when there is none; seals one that is not, or was with a former key. */
 export const makeCredentials = (dataDir: string): void => {
-  try {
-    // `wx`: the first one made is the one that stays.
-    writeCredentials(dataDir, newCredentials(), "wx");
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
-  }
+  if (!existsSync(layout(dataDir).credentials)) return writeCredentials(dataDir, newCredentials());
+  if ("secretAccessKey" in readFile(dataDir) || formerMasterKey(dataDir))
+    writeCredentials(dataDir, readCredentials(dataDir));
+  removeFormerMasterKey(dataDir);
 };
 
-/** Readable by whoever runs the region only. */
-export const writeCredentials = (dataDir: string, credentials: Credentials, flag = "w"): void =>
-  writeFileSync(layout(dataDir).credentials, `${JSON.stringify(credentials, null, 2)}\n`, {
-    mode: 0o600,
-    flag,
-    flush: true,
-  });
+/** Readable by whoever runs the region only, and by nobody without the master key. */
+export const writeCredentials = (dataDir: string, { accessKeyId, secretAccessKey }: Credentials): void => {
+  const file = layout(dataDir).credentials;
+  makeMasterKey(dataDir);
+  const kept: SealedCredentials = {
+    accessKeyId,
+    sealedSecret: seal(secretAccessKey, readMasterKey(dataDir), purpose(accessKeyId)),
+  };
+  writeFileSync(`${file}.new`, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+};
 
 export const readCredentials = (dataDir: string): Credentials => {
+  const kept = readFile(dataDir);
+  if ("secretAccessKey" in kept) return kept;
+  const { accessKeyId, sealedSecret } = kept;
+  const open = (key: Buffer | undefined) => key && unseal(sealedSecret, key, purpose(accessKeyId));
+  const secretAccessKey = open(readMasterKey(dataDir)) ?? open(formerMasterKey(dataDir));
+  if (secretAccessKey === undefined)
+    throw new Refusal(
+      `${layout(dataDir).credentials} was sealed with another master key, or changed since: put back the one it was sealed with`,
+    );
+  return { accessKeyId, secretAccessKey };
+};
+
+const readFile = (dataDir: string): SealedCredentials | Credentials => {
   const file = layout(dataDir).credentials;
   try {
     return JSON.parse(readFileSync(file, "utf8"));
@@ -34,6 +58,8 @@ export const readCredentials = (dataDir: string): Credentials => {
   }
 };
 
+const purpose = (accessKeyId: string) => `secret access key of ${accessKeyId}`;
+
 /** "AKIA" and 16 capitals and digits; 40 letters and digits. */
 export const newCredentials = (random: (below: number) => number = randomInt): Credentials => ({
   accessKeyId: `AKIA${letters(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", random)}`,
@@ -42,6 +68,3 @@ export const newCredentials = (random: (below: number) => number = randomInt): C
 
 const letters = (count: number, alphabet: string, random: (below: number) => number): string =>
   Array.from({ length: count }, () => alphabet.charAt(random(alphabet.length))).join("");
-
-const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && "code" in error && error.code === code;

@@ -74,6 +74,7 @@ test("options are read as they are written on the command line", () => {
     publicPool: undefined,
     machines: undefined,
     imageAliases: undefined,
+    masterKeyFile: undefined,
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync, renameSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import { Refusal } from "#cli/command.ts";
 import { defaults, layout } from "#config.ts";
 import type { ImageAlias, RegionSettings } from "#config.ts";
@@ -15,6 +16,7 @@ export const readChoices = (options: {
   "public-pool"?: string | undefined;
   machines?: string | undefined;
   "image-alias"?: readonly string[] | undefined;
+  "master-key-file"?: string | undefined;
 }): RegionChoices => ({
   accountId: checked("--account-id", options["account-id"], (text) => /^\d{12}$/.test(text), "twelve digits"),
   region: checked("--region", options.region, isRegionName, "a name such as eu-central-1"),
@@ -27,11 +29,13 @@ export const readChoices = (options: {
   ),
   machines: machinesOf(options.machines),
   imageAliases: options["image-alias"]?.map(imageAlias),
+  masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
 });
 
 /**
  * The settings of a region that was made with `kept`, or is new. Account, region and pool are in the names and addresses of
- * everything the region holds, so they stay, and fake machines never become real; port and aliases may change.
+ * everything the region holds, so they stay, and fake machines never become real; port and aliases may change,
+ * and where the master key is kept.
  */
 export const settle = (
   kept: RegionSettings | undefined,
@@ -46,6 +50,7 @@ export const settle = (
       publicPool: choosePool(choices.publicPool),
       machines: choices.machines ?? "qemu",
       imageAliases: choices.imageAliases ?? [],
+      ...(choices.masterKeyFile !== undefined && { masterKeyFile: choices.masterKeyFile }),
     };
   }
   for (const fixed of ["accountId", "region", "publicPool", "machines"] as const) {
@@ -61,6 +66,7 @@ export const settle = (
     ...kept,
     port: choices.port ?? kept.port,
     imageAliases: choices.imageAliases ?? kept.imageAliases,
+    ...(choices.masterKeyFile !== undefined && { masterKeyFile: choices.masterKeyFile }),
   };
 };
 

@@ -17,9 +17,8 @@ test(
     const before = feed.revision;
     await client.runInstances({ ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 2, MaxCount: 2 });
     await until(() => records.all("instance").every(({ so }) => so.state === "running"));
-    const body = String(
-      metricsAnswer(() => regionMetrics("1.2.3", feed, systemClock))({ remoteAddress: "127.0.0.1" }).body,
-    );
+    const answer = metricsAnswer(() => regionMetrics("1.2.3", feed, systemClock));
+    const { body } = answer({ remoteAddress: "127.0.0.1" });
     const lines = body.split("\n");
     for (const line of [
       'croft_info{version="1.2.3"} 1',
