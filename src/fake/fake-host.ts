@@ -19,6 +19,7 @@ import type { HostRecord } from "#services/host/host.ts";
 import { renewLease } from "#services/host/presence.ts";
 import type { Feed } from "#store/feed.ts";
 import type { Store } from "#store/store.ts";
+import { fakeInterfaces } from "./fake-interfaces.ts";
 
 export interface FakeHostOptions {
   readonly store: Store;
@@ -40,26 +41,28 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
   const [machines, networks] = [createFakeMachines({ says }), createFakeNetworks()];
   // Those of an earlier process are still there.
   const disks: DiskDriver = { ...createFakeDisks(), locate: async (id) => ({ path: `/fake/${id}` }) };
+  const real = hostReconcilers(regions, {
+    hostId: host.id,
+    // Machines end with this process, as with a host's boot, and are started again.
+    bootId: randomUUID(),
+    memoryMiB: host.memoryMiB,
+    machines,
+    disks,
+    networks,
+    guests: { set() {}, remove() {} },
+    queue: new LaunchQueue(Infinity, () => {}),
+    imageFile: (entry) => `/fake/${entry}`,
+    machineSpec: (instance, records) =>
+      machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),
+    worked: workClock(systemClock),
+    now: () => systemClock.now(),
+  });
   const loop = runReconcilers(
     store,
     feed,
-    hostReconcilers(regions, {
-      hostId: host.id,
-      // Machines end with this process, as with a host's boot, and are started again.
-      bootId: randomUUID(),
-      memoryMiB: host.memoryMiB,
-      machines,
-      disks,
-      networks,
-      guests: { set() {}, remove() {} },
-      queue: new LaunchQueue(Infinity, () => {}),
-      imageFile: (entry) => `/fake/${entry}`,
-      machineSpec: (instance, records) =>
-        machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),
-      worked: workClock(systemClock),
-      now: () => systemClock.now(),
-    }),
-    { clock: systemClock, signal, log: ({ key, message }) => log(`${key}: ${message}`) },
+    [...real.filter(({ kind }) => kind !== "vpc"), fakeInterfaces(regions)],
+    // Few at once: a call that someone waits for comes first.
+    { clock: systemClock, signal, concurrency: 4, log: ({ key, message }) => log(`${key}: ${message}`) },
   );
   const printed = consoleReports(machines, regions, store, unhurriedClock, log);
   machines.onChange((id) => {

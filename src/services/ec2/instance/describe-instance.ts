@@ -40,8 +40,35 @@ export function describeReservations(
     Groups: [],
     Instances: members
       .toSorted((a, b) => a.launchIndex - b.launchIndex)
-      .map((it) => describeInstance(it, records, scope)),
+      .map((it) => describeOnce(it, records, scope)),
   }));
+}
+
+interface Described {
+  readonly from: readonly unknown[];
+  readonly as: Instance;
+}
+const described = new WeakMap<InstanceRecord, Described>();
+
+/** Most instances are asked for far more often than they change. Frozen: whoever writes it out may keep what it wrote, too. */
+function describeOnce(instance: InstanceRecord, records: Ec2Records, scope: Scope): Instance {
+  const from = madeFrom(instance, records);
+  const before = described.get(instance);
+  if (before?.from.length === from.length && from.every((it, n) => it === before.from[n])) return before.as;
+  const as = Object.freeze(describeInstance(instance, records, scope));
+  described.set(instance, { from, as });
+  return as;
+}
+
+/** The records beside its own that its description tells of; a record stays the same object while it is unchanged. */
+function madeFrom({ id, placementGroup }: InstanceRecord, records: Ec2Records): unknown[] {
+  const from: unknown[] = records.volumesOf(id);
+  for (const it of records.interfacesOf(id)) {
+    from.push(it, records.publicAddressOf(it.id));
+    for (const group of it.groupIds) from.push(records.get("security-group", group));
+  }
+  if (placementGroup) from.push(records.get("placement-group", placementGroup.id));
+  return from;
 }
 
 function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: Scope): Instance {

@@ -28,7 +28,7 @@ import {
   type InstanceRecord,
 } from "./instance.ts";
 import { instancesOf } from "./instance-change.ts";
-import { freeAddress } from "./launch-network.ts";
+import { freeAddress, publicAddressInUse } from "./launch-network.ts";
 import { runInstances } from "./run-instances.ts";
 
 interface ChangePlan extends OperationPlan {
@@ -87,7 +87,7 @@ export const instanceOperations = {
 
   StartInstances: {
     resolve(input, context) {
-      const addresses = new Set(context.records.all("public-address").map(({ id }) => id));
+      const addresses = new Set<string>();
       const stopped = instancesOf(input.InstanceIds, context).filter((it) => instanceState(it) === "stopped");
       const plan = change("start", input.InstanceIds, context, (it) => {
         placeInstances({ id: it.type, memoryMiB: it.memoryMiB }, it.architecture, it.zone, 1, context);
@@ -234,7 +234,7 @@ function newPublicAddresses(
     .interfacesOf(instance.id)
     .filter((it) => it.publicAddressOnStart && !records.publicAddressOf(it.id))
     .map((it) => {
-      const id = freeAddress(publicPool, used, context);
+      const id = freeAddress(publicPool, used, publicAddressInUse(records), context);
       if (id === undefined) throw noFreePublicAddresses();
       return { id, interfaceId: it.id, tags: {}, createdAt: now().toISOString() };
     });

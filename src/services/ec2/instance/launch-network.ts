@@ -12,6 +12,7 @@ import {
   subnetNotFound,
   unsupportedParameter,
 } from "../errors.ts";
+import type { Ec2Records } from "../records.ts";
 import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
@@ -139,36 +140,43 @@ interface LaunchAddress {
 export function newAddresses(network: LaunchNetwork, count: number, context: Ec2Context): LaunchAddress[] {
   const { records, publicPool } = context;
   const { subnet } = network;
-  const used = reserved(subnet);
-  for (const it of records.interfacesIn(subnet.vpcId)) used.add(it.address);
-  if (network.address !== undefined && used.has(network.address)) throw addressInUse(network.address);
-  const usedPublic = new Set(records.all("public-address").map(({ id }) => id));
+  const claimed = (address: string) =>
+    records.claimed(`subnet-address/${subnet.id}/${address}`) !== undefined;
+  if (network.address !== undefined && claimed(network.address)) throw addressInUse(network.address);
+  const [used, usedPublic] = [reserved(subnet), new Set<string>()];
   return Array.from({ length: count }, () => {
-    const address = network.address ?? freeAddress(subnet.cidr, used, context);
+    const address = network.address ?? freeAddress(subnet.cidr, used, claimed, context);
     if (address === undefined) throw noFreeAddresses(subnet.id);
     if (!network.publicAddress) return { address };
-    const publicAddress = freeAddress(publicPool, usedPublic, context);
+    const publicAddress = freeAddress(publicPool, usedPublic, publicAddressInUse(records), context);
     if (publicAddress === undefined) throw noFreePublicAddresses();
     return { address, publicAddress };
   });
 }
 
-/** An address that is not in `used`, which then holds it. Looks from a random one on, past the range's own first and last. */
+/**
+ * An address that is neither in `used`, which then holds it, nor taken. Looks from a random one on, past the range's own first
+ * and last.
+ */
 export function freeAddress(
   cidr: string,
   used: Set<string>,
+  taken: (address: string) => boolean,
   { random }: Pick<Ec2Context, "random">,
 ): string | undefined {
   const [first, size] = [base(cidr) + 1, addressCount(cidr) - 2];
   const start = random(size);
   for (let n = 0; n < size; n++) {
     const address = toAddress(first + ((start + n) % size));
-    if (used.has(address)) continue;
+    if (used.has(address) || taken(address)) continue;
     used.add(address);
     return address;
   }
   return undefined;
 }
+
+export const publicAddressInUse = (records: Ec2Records) => (address: string) =>
+  records.get("public-address", address) !== undefined;
 
 function reserved({ cidr }: SubnetRecord): Set<string> {
   const first = Array.from({ length: reservedAddresses.first }, (_, n) => toAddress(base(cidr) + n));

@@ -50,7 +50,7 @@ export async function reconcileVpc(
 }
 
 /** Everything that an interface's record brought with it. */
-function interfaceKeys(it: NetworkInterfaceRecord, records: Ec2Records): string[] {
+export function interfaceKeys(it: NetworkInterfaceRecord, records: Ec2Records): string[] {
   const publicAddress = records.publicAddressOf(it.id);
   return [
     records.key("network-interface", it.id),
