@@ -14,6 +14,8 @@ export interface RegionSettings {
   readonly machines: "qemu" | "fake";
   /** The first whose pattern fits an image id that the region does not have stands for it. */
   readonly imageAliases: readonly ImageAlias[];
+  /** Calls are limited as on AWS, to try how a program takes it. */
+  readonly throttled: boolean;
   /** Absolute path of the key that secrets are sealed with, when it is not kept in the data directory. */
   readonly masterKeyFile?: string;
 }

@@ -4,10 +4,12 @@ import { type ChainRequest, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
 import { metricsAnswer } from "./api/metrics-answer.ts";
 import { processMetrics } from "./api/process-metrics.ts";
+import { tokenBuckets } from "./api/throttle.ts";
 import type { Credentials } from "./auth/sign-request.ts";
 import { verifySignature } from "./auth/verify-signature.ts";
 import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
+import { ec2CallRate } from "./services/ec2/call-rate.ts";
 import { newId, random } from "./services/ec2/chance.ts";
 import { ec2Operations } from "./services/ec2/operations.ts";
 import type { Ec2Records } from "./services/ec2/records.ts";
@@ -58,7 +60,7 @@ export interface RegionApi {
 export async function openRegionApi({
   parts: { wires, version },
   store,
-  settings: { accountId, region, publicPool, imageAliases },
+  settings: { accountId, region, publicPool, imageAliases, throttled },
   credentials: { accessKeyId, secretAccessKey },
   signal,
   answered,
@@ -74,7 +76,7 @@ export async function openRegionApi({
   const calls = callMetrics();
   const answer = apiChain({
     services: new Map([
-      served(wires.ec2, ec2Operations, contextIn),
+      served(wires.ec2, ec2Operations, contextIn, ec2CallRate),
       served(wires.sts, stsOperations, () => ({ accountId })),
     ]),
     fallback: wires.ec2,
@@ -89,6 +91,7 @@ export async function openRegionApi({
     store,
     feed,
     clock: systemClock,
+    throttle: throttled ? tokenBuckets(systemClock) : undefined,
     answered(call) {
       calls.count(call);
       answered?.(call);

@@ -6,13 +6,17 @@ import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
 import type { AnsweredCall } from "./answered-call.ts";
 import { ApiError } from "./error.ts";
 import type { Operation } from "./operation.ts";
+import type { CallRate, Throttle } from "./throttle.ts";
 
 /** One AWS service: its wire, its operations by name, and what they are given in a region beside their input. */
 export interface ServedService {
   readonly wire: WireService;
   readonly operations: Readonly<Record<string, AnyOperation>>;
   readonly contextIn: (region: string) => object | Promise<object>;
+  /** Absent: its operations are not throttled. */
+  readonly callRate?: CallRateOf | undefined;
 }
+export type CallRateOf = (operation: string, input: object) => { bucket: string; rate: CallRate };
 
 /** One entry of `services`: the types of its table were checked where it was written, and fit its context. */
 export function served<Context extends object>(
@@ -20,9 +24,13 @@ export function served<Context extends object>(
   // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
   operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
   contextIn: (region: string) => Context | Promise<Context>,
+  callRate?: CallRateOf,
 ): [signingName: string, ServedService] {
   // The wire checks every input against AWS's schema before an operation sees it.
-  return [wire.signingName, { wire, operations: operations as ServedService["operations"], contextIn }];
+  return [
+    wire.signingName,
+    { wire, operations: operations as ServedService["operations"], contextIn, callRate },
+  ];
 }
 
 export interface ChainOptions {
@@ -37,6 +45,8 @@ export interface ChainOptions {
   readonly store: Store;
   readonly feed: Feed;
   readonly clock: Clock;
+  /** Absent: nobody is throttled. */
+  readonly throttle?: Throttle | undefined;
   /** Told of every call once its answer is there; it neither waits nor throws. */
   readonly answered?: (call: AnsweredCall) => void;
   /** For the operator: what a caller only learns as InternalError. */
@@ -49,7 +59,7 @@ export interface ChainRequest extends WireRequest {
   readonly remoteAddress: string;
 }
 
-/** Every request's way: sign-in → wire → operation.resolve → dry run → commit → operation.answer → wire → audit. */
+/** Every request's way: sign-in → wire → throttle → operation.resolve → dry run → commit → operation.answer → wire → audit. */
 export function apiChain(options: ChainOptions): (request: ChainRequest) => Promise<WireAnswer> {
   return async (request) => {
     const call: CallUnderWay = {};
@@ -65,6 +75,7 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
       call.operation = operation;
       const called = operationOf(service, operation);
       call.input = input;
+      throttleCall(service, signedIn.region, operation, input, options);
       const output = await perform(called, input, await service.contextIn(signedIn.region), options);
       call.output = output;
       return wire.answer(operation, output, request.requestId);
@@ -126,6 +137,17 @@ function operationOf({ operations, wire }: ServedService, name: string): AnyOper
   return operation;
 }
 type AnyOperation = Operation<object, object, object>;
+
+function throttleCall(
+  { wire, callRate }: ServedService,
+  region: string,
+  operation: string,
+  input: object,
+  { throttle }: ChainOptions,
+): void {
+  const counted = throttle && callRate?.(operation, input);
+  if (counted) throttle(`${wire.signingName} ${region} ${counted.bucket}`, counted.rate);
+}
 
 /** A commit that loses a race is resolved anew, against what the winner wrote: a hundred at once all get their turn. */
 const attempts = 100;

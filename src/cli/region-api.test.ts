@@ -35,6 +35,7 @@ const scene = async (t: TestContext, status: number, xml: string) => {
     port,
     machines: "qemu",
     imageAliases: [],
+    throttled: false,
     publicPool: "198.18.0.0/16",
   });
   makeCredentials(dataDir);

@@ -11,6 +11,7 @@ const options = {
   yes: { type: "boolean" },
   port: { type: "string" },
   "image-alias": { type: "string", multiple: true },
+  throttle: { type: "string" },
   "account-id": { type: "string" },
   region: { type: "string" },
   "public-pool": { type: "string" },

@@ -13,6 +13,7 @@ const kept: RegionSettings = {
   publicPool: "198.18.0.0/16",
   machines: "qemu",
   imageAliases: [],
+  throttled: false,
 };
 const noPool = (): never => assert.fail("a region that has its pool is not given another");
 
@@ -26,6 +27,7 @@ test("a new region takes what was chosen and the defaults for the rest", () => {
       publicPool: "198.19.0.0/16",
       machines: "qemu",
       imageAliases: [],
+      throttled: false,
     },
   );
 });
@@ -51,6 +53,14 @@ test("an image alias names ids and an image", () => {
     assert.throws(() => readChoices({ "image-alias": [text] }), /--image-alias is IDS=IMAGE/, text);
 });
 
+test("throttling is turned on, and off again at a later start", () => {
+  const on = settle(kept, readChoices({ throttle: "on" }), noPool);
+  assert.deepEqual(on, { ...kept, throttled: true });
+  assert.equal(settle(on, readChoices({}), noPool).throttled, true);
+  assert.equal(settle(on, readChoices({ throttle: "off" }), noPool).throttled, false);
+  assert.throws(() => readChoices({ throttle: "yes" }), /--throttle is on or off/);
+});
+
 test("fake machines never become real ones, nor real ones fake", () => {
   assert.throws(() => settle(kept, { machines: "fake" }, noPool), /the machines qemu, not fake/);
   assert.throws(() => settle({ ...kept, machines: "fake" }, { machines: "qemu" }, noPool), /fake, not qemu/);
@@ -74,6 +84,7 @@ test("options are read as they are written on the command line", () => {
     publicPool: undefined,
     machines: undefined,
     imageAliases: undefined,
+    throttled: undefined,
     masterKeyFile: undefined,
   });
 });

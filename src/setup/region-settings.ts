@@ -16,6 +16,7 @@ export const readChoices = (options: {
   "public-pool"?: string | undefined;
   machines?: string | undefined;
   "image-alias"?: readonly string[] | undefined;
+  throttle?: string | undefined;
   "master-key-file"?: string | undefined;
 }): RegionChoices => ({
   accountId: checked("--account-id", options["account-id"], (text) => /^\d{12}$/.test(text), "twelve digits"),
@@ -29,6 +30,7 @@ export const readChoices = (options: {
   ),
   machines: machinesOf(options.machines),
   imageAliases: options["image-alias"]?.map(imageAlias),
+  throttled: onOrOff("--throttle", options.throttle),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
 });
 
@@ -50,6 +52,7 @@ export const settle = (
       publicPool: choosePool(choices.publicPool),
       machines: choices.machines ?? "qemu",
       imageAliases: choices.imageAliases ?? [],
+      throttled: choices.throttled ?? false,
       ...(choices.masterKeyFile !== undefined && { masterKeyFile: choices.masterKeyFile }),
     };
   }
@@ -66,6 +69,7 @@ export const settle = (
     ...kept,
     port: choices.port ?? kept.port,
     imageAliases: choices.imageAliases ?? kept.imageAliases,
+    throttled: choices.throttled ?? kept.throttled,
     ...(choices.masterKeyFile !== undefined && { masterKeyFile: choices.masterKeyFile }),
   };
 };
@@ -83,6 +87,7 @@ export const readSettings = (dataDir: string): RegionSettings | undefined => {
     return {
       machines: "qemu",
       imageAliases: [],
+      throttled: false,
       ...JSON.parse(readFileSync(layout(dataDir).settings, "utf8")),
     };
   } catch (error) {
@@ -121,6 +126,11 @@ const machinesOf = (text: string | undefined): RegionSettings["machines"] | unde
   if (text !== undefined && text !== "qemu" && text !== "fake")
     throw new Refusal(`--machines is qemu or fake, not "${text}"`);
   return text;
+};
+
+const onOrOff = (option: string, text: string | undefined): boolean | undefined => {
+  const chosen = checked(option, text, (it) => it === "on" || it === "off", "on or off");
+  return chosen === undefined ? undefined : chosen === "on";
 };
 
 const imageAlias = (text: string): ImageAlias => {

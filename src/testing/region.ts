@@ -1,8 +1,9 @@
 import type { TestContext } from "node:test";
 import { EC2, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import { apiChain, served } from "#api/chain.ts";
+import { tokenBuckets } from "#api/throttle.ts";
 import { verifySignature } from "#auth/verify-signature.ts";
-import { systemClock } from "#clock.ts";
+import { systemClock, type Clock } from "#clock.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
 import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
@@ -10,6 +11,7 @@ import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { listen } from "#http/http-server.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
+import { ec2CallRate } from "#services/ec2/call-rate.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
@@ -58,6 +60,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly memoryMiB?: number;
   readonly launchSlots?: number;
   readonly publicPool?: string;
+  /** Whose time fills the buckets of calls; absent: calls are not throttled. */
+  readonly throttledBy?: Clock;
 }
 
 /** A whole region in this process, with fake drivers: the real chain, store, wire and reconcilers, called by the SDK. */
@@ -123,7 +127,10 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: new Map([served(ec2, ec2Operations, contextIn), served(sts, stsOperations, () => scope)]),
+      services: new Map([
+        served(ec2, ec2Operations, contextIn, ec2CallRate),
+        served(sts, stsOperations, () => scope),
+      ]),
       fallback: ec2,
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) =>
@@ -136,6 +143,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       store,
       feed,
       clock: systemClock,
+      throttle: options.throttledBy && tokenBuckets(options.throttledBy),
       log: (line) => void errors.push(line),
     }),
   });

@@ -101,7 +101,7 @@ export const stopProtected = (id: string) =>
 export const idempotentMismatch = () =>
   error(
     "IdempotentParameterMismatch",
-    "The client token you have provided is associated with a resource with different parameters.",
+    "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
   );
 export const insufficientCapacity = (type: string, zone: string, why: string) =>
   error(
@@ -119,7 +119,7 @@ export const addressInUse = (address: string) =>
 export const noFreeAddresses = (subnetId: string) =>
   error(
     "InsufficientFreeAddressesInSubnet",
-    `The specified subnet '${subnetId}' does not have enough free addresses to satisfy the request.`,
+    `There are not enough free addresses in subnet '${subnetId}' to satisfy the requested number of instances.`,
   );
 export const noFreePublicAddresses = () =>
   error("InsufficientAddressCapacity", "There is no free address left in the pool of public addresses.");

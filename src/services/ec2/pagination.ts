@@ -40,6 +40,6 @@ export function refuseIdsWithPages(
 const encode = (id: string) => Buffer.from(`croft:${id}`).toString("base64url");
 function decode(token: string): string {
   const text = Buffer.from(token, "base64url").toString();
-  if (!text.startsWith("croft:")) throw new ApiError("InvalidNextToken", "The token is not valid.");
+  if (!text.startsWith("croft:")) throw new ApiError("InvalidNextToken", `The token '${token}' is invalid`);
   return text.slice("croft:".length);
 }
