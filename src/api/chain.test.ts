@@ -261,7 +261,8 @@ async function withOperation(
         requestId: "req-1",
         remoteAddress: "127.0.0.1",
       });
-      return { status: answer.status, body: answer.body.toString().replaceAll("&apos;", "'") };
+      assert(typeof answer.body === "string");
+      return { status: answer.status, body: answer.body.replaceAll("&apos;", "'") };
     },
   };
 }

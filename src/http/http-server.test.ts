@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { request as send, Agent } from "node:http";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as passed } from "node:timers/promises";
 import { listen, type HttpRequest, type ListenOptions } from "./http-server.ts";
@@ -39,6 +40,52 @@ test("a body over the limit is refused, announced or not, and one at the limit i
   }
   assert.equal((await call(server.port, { body: "still here" })).status, 200);
 });
+
+test("a longer body is a stream where streams are taken, and an answer may be one", async () => {
+  const sizes: number[] = [];
+  await using server = await serve(
+    ({ stream, body }) => {
+      sizes.push(body.length);
+      return { status: 200, headers: {}, body: stream ?? body };
+    },
+    1000,
+    ({ path }) => path === "/object",
+  );
+  const long = "0123456789".repeat(50_000);
+  for (const headers of [{}, { "transfer-encoding": "chunked" }])
+    assert.equal((await call(server.port, { path: "/object", body: long, headers })).body, long);
+  assert.equal((await call(server.port, { path: "/object", body: "short" })).body, "short");
+  assert.deepEqual(sizes, [0, 0, 5]);
+  assert.equal((await call(server.port, { path: "/other", body: long })).status, 413);
+});
+
+test("a stream that nobody reads, or that breaks off, harms only its own call", async () => {
+  await using server = await serve(
+    async ({ stream, query }) => {
+      if (query === "leave") return { status: 400, headers: {}, body: "no" };
+      if (query === "broken") return { status: 200, headers: {}, body: Readable.from(brokenOff()) };
+      for await (const _ of stream ?? []) break;
+      return { status: 400, headers: {}, body: "enough" };
+    },
+    1000,
+    () => true,
+  );
+  const body = "x".repeat(50_000);
+  assert.equal((await call(server.port, { path: "/?leave", body })).body, "no");
+  assert.equal((await call(server.port, { path: "/", body })).body, "enough");
+  await assert.rejects(call(server.port, { path: "/?broken" }));
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(`POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n${body}`);
+  await passed(20);
+  socket.destroy();
+  assert.equal((await call(server.port, { path: "/?leave" })).status, 400);
+});
+
+async function* brokenOff(): AsyncGenerator<Buffer> {
+  yield Buffer.from("half");
+  await passed(10);
+  throw new Error("the disk is gone");
+}
 
 test("names that clients use are served; other names and other sites' pages are not", async () => {
   await using server = await serve(() => ({ status: 200, headers: {}, body: "" }));
@@ -120,9 +167,14 @@ test("an address that is taken is an error", async () => {
   );
 });
 
-async function serve(handle: ListenOptions["handle"], bodyLimitBytes?: number) {
+async function serve(
+  handle: ListenOptions["handle"],
+  bodyLimitBytes?: number,
+  mayStream?: ListenOptions["mayStream"],
+) {
   const limit = bodyLimitBytes === undefined ? {} : { bodyLimitBytes };
-  const server = await listen({ host: "127.0.0.1", port: 0, handle, ...limit });
+  const streams = mayStream ? { mayStream } : {};
+  const server = await listen({ host: "127.0.0.1", port: 0, handle, ...limit, ...streams });
   return { ...server, [Symbol.asyncDispose]: () => server.close() };
 }
 
@@ -145,13 +197,16 @@ function call(port: number, { path = "/", headers = {}, body = "", agent }: Call
         ...(agent ? { agent } : {}),
       });
       request.on("error", reject);
-      request.on("response", async (response) => {
-        const chunks = await response.toArray();
-        resolve({
-          status: response.statusCode,
-          headers: response.headers,
-          body: Buffer.concat(chunks).toString(),
-        });
+      request.on("response", (response) => {
+        response.toArray().then(
+          (chunks) =>
+            resolve({
+              status: response.statusCode,
+              headers: response.headers,
+              body: Buffer.concat(chunks).toString(),
+            }),
+          reject,
+        );
       });
       request.end(body);
     },

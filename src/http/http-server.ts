@@ -23,6 +23,8 @@ export interface ListenOptions {
   readonly handle: (request: HttpRequest) => WireAnswer | Promise<WireAnswer>;
   /** By default EC2's, 1 MiB. */
   readonly bodyLimitBytes?: number;
+  /** Which requests' longer bodies are handed on as streams; by default none. */
+  readonly mayStream?: (request: Omit<WireRequest, "body" | "stream">) => boolean;
 }
 
 export interface HttpServer {
@@ -37,6 +39,7 @@ export async function listen({
   port,
   handle,
   bodyLimitBytes = 1024 * 1024,
+  mayStream = () => false,
 }: ListenOptions): Promise<HttpServer> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 });
   server.on("request", (request, response) => void serve(request, response));
@@ -83,15 +86,18 @@ export async function listen({
         "Web pages of other sites may not call this API, nor may calls name another host",
         { status: 403 },
       );
-    const body = await readBody(request, bodyLimitBytes);
-    const { method = "", url = "", headers, socket } = request;
+    const { method = "", url = "", socket } = request;
     const question = url.indexOf("?");
-    return handle({
+    const asked = {
       method,
       path: question < 0 ? url : url.slice(0, question),
       query: question < 0 ? "" : url.slice(question + 1),
-      headers: singleValued(headers),
-      body,
+      headers: singleValued(request.headers),
+    };
+    const body = await readBody(request, { limitBytes: bodyLimitBytes, mayStream: mayStream(asked) });
+    return handle({
+      ...asked,
+      ...body,
       requestId,
       remoteAddress: socket.remoteAddress ?? "",
     });

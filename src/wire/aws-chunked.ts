@@ -54,9 +54,9 @@ function chunkDecoder() {
   }
 
   function lineOf(bytes: Buffer): string | undefined {
-    const end = bytes.indexOf("\r\n");
-    if (end > lineLimit || (end < 0 && bytes.length > lineLimit)) throw incomplete();
-    return end < 0 ? undefined : bytes.toString("latin1", 0, end);
+    const length = bytes.indexOf("\r\n");
+    if (length > lineLimit || (length < 0 && bytes.length > lineLimit)) throw incomplete();
+    return length < 0 ? undefined : bytes.toString("latin1", 0, length);
   }
 
   function startChunk(line: string): void {

@@ -16,7 +16,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
     if (major === 1) return -1 - argument(minor);
     if (major === 2) return new Uint8Array(string(major, minor));
     if (major === 3) return text(string(major, minor));
-    if (major === 4) return [...array(minor, depth)];
+    if (major === 4) return array(minor, depth);
     if (major === 5) return Object.fromEntries(entries(minor, depth));
     return major === 6 ? tagged(argument(minor), depth) : simple(minor);
   }
@@ -55,18 +55,28 @@ export function decodeCbor(bytes: Uint8Array): unknown {
     return Buffer.concat(parts);
   }
 
-  function* array(minor: number, depth: number): Generator<unknown> {
-    const count = minor === indefinite ? Infinity : argument(minor);
-    for (let i = 0; i < count && !(count === Infinity && atBreak()); i++) yield item(depth + 1);
+  function array(minor: number, depth: number): unknown[] {
+    const items: unknown[] = [];
+    for (let left = count(minor); more(left); left--) items.push(item(depth + 1));
+    return items;
   }
 
-  function* entries(minor: number, depth: number): Generator<[string, unknown]> {
-    const count = minor === indefinite ? Infinity : argument(minor);
-    for (let i = 0; i < count && !(count === Infinity && atBreak()); i++) {
+  function entries(minor: number, depth: number): [string, unknown][] {
+    const members: [string, unknown][] = [];
+    for (let left = count(minor); more(left); left--) {
       const key = item(depth + 1);
       if (typeof key !== "string") throw malformed("a CBOR map has a key that is no text");
-      yield [key, item(depth + 1)];
+      members.push([key, item(depth + 1)]);
     }
+    return members;
+  }
+
+  function count(minor: number): number {
+    return minor === indefinite ? Infinity : argument(minor);
+  }
+
+  function more(left: number): boolean {
+    return left === Infinity ? !atBreak() : left > 0;
   }
 
   function atBreak(): boolean {
@@ -100,17 +110,17 @@ export function encodeCbor(document: unknown): Buffer {
   function write(value: unknown): void {
     if (typeof value === "string") {
       const utf8 = Buffer.from(value);
-      parts.push(head(3, utf8.length), utf8);
+      parts.push(initial(3, utf8.length), utf8);
     } else if (typeof value === "number") parts.push(number(value));
     else if (typeof value === "boolean") parts.push(Uint8Array.of(value ? 0xf5 : 0xf4));
-    else if (value instanceof Uint8Array) parts.push(head(2, value.length), value);
+    else if (value instanceof Uint8Array) parts.push(initial(2, value.length), value);
     else if (value instanceof Date) parts.push(Uint8Array.of(0xc1), number(value.getTime() / 1000));
     else if (Array.isArray(value)) {
-      parts.push(head(4, value.length));
+      parts.push(initial(4, value.length));
       for (const item of value) write(item);
     } else if (typeof value === "object" && value !== null) {
       const members = Object.entries(value).filter(([, member]) => member !== undefined);
-      parts.push(head(5, members.length));
+      parts.push(initial(5, members.length));
       for (const member of members) member.forEach(write);
     } else parts.push(Uint8Array.of(0xf6));
   }
@@ -138,13 +148,13 @@ function float16(bits: number): number {
 
 function number(value: number): Uint8Array {
   if (Number.isSafeInteger(value) && !Object.is(value, -0))
-    return value < 0 ? head(1, -1 - value) : head(0, value);
+    return value < 0 ? initial(1, -1 - value) : initial(0, value);
   const bytes = Buffer.alloc(9, 0xfb);
   bytes.writeDoubleBE(value, 1);
   return bytes;
 }
 
-function head(major: number, argument: number): Uint8Array {
+function initial(major: number, argument: number): Uint8Array {
   const first = major << 5;
   if (argument < 24) return Uint8Array.of(first | argument);
   if (argument < 0x100) return Uint8Array.of(first | 24, argument);

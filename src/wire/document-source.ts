@@ -10,7 +10,7 @@ export interface DocumentScalars {
 }
 
 /** The notation of JSON and CBOR, decoded: objects, arrays, and scalars that are of a type already. Null is nothing. */
-export function documentSource(dialect: InputDialect, { blob, time }: DocumentScalars): InputSource<unknown> {
+export function documentSource(dialect: InputDialect, scalars: DocumentScalars): InputSource<unknown> {
   return {
     members: (node, path) => present(node, path, "structure"),
     items(node, path) {
@@ -41,8 +41,8 @@ export function documentSource(dialect: InputDialect, { blob, time }: DocumentSc
     if (kind === "integer") return Number.isSafeInteger(node) ? node : undefined;
     if (kind === "float") return floatOf(node);
     if (kind === "document") return node;
-    if (timeKinds.has(kind)) return time(node);
-    return blob(node);
+    if (timeKinds.has(kind)) return scalars.time(node);
+    return scalars.blob(node);
   }
 
   function invalid(node: unknown, path: string, wanted: string) {

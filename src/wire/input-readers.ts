@@ -110,10 +110,10 @@ export function inputReaders<Node>(
   }
 
   function enumReader(values: readonly string[]): Reader<Node> {
-    const known = new Set<unknown>(values);
+    const known = new Set(values);
     return (node, path = "") => {
       const value = source.scalar(node, path, "string");
-      if (value !== undefined && !known.has(value)) throw dialect.notInEnum(path, String(value), values);
+      if (typeof value === "string" && !known.has(value)) throw dialect.notInEnum(path, value, values);
       return value;
     };
   }

@@ -13,7 +13,7 @@ export function restJson(table: WireTable): WireProtocol {
   const writers = documentWriters(table, jsonForm);
   const named = errorNames(table);
   const contentType = "application/json";
-  const { parse, answer } = restService<unknown>(table, {
+  const service = restService<unknown>(table, {
     dialect: documentDialect,
     readers: inputReaders(table, documentDialect, documentSource(documentDialect, jsonScalars)),
     parse: (body) => (body.length === 0 ? undefined : parseJson(body)),
@@ -22,8 +22,7 @@ export function restJson(table: WireTable): WireProtocol {
     unknownOperation: () => unknownOperation(404),
   });
   return {
-    parse,
-    answer,
+    ...service,
     error(error) {
       const { name, headers } = named(error);
       return {

@@ -13,7 +13,7 @@ import { escapeXml } from "./xml-text.ts";
 export function restXml(table: WireTable): WireProtocol {
   const writers = outputWriters(table);
   const namespace = table.xmlNamespace ? ` xmlns="${table.xmlNamespace}"` : "";
-  const { parse, answer } = restService<XmlNode>(table, {
+  const service = restService<XmlNode>(table, {
     dialect: argumentDialect,
     readers: inputReaders(table, bodyDialect, xmlSource(bodyDialect)),
     parse: (body) => (body.length === 0 ? undefined : [parseXml(body.toString())]),
@@ -26,8 +26,8 @@ export function restXml(table: WireTable): WireProtocol {
       }),
   });
   return {
-    parse: (request) => parse(isChunked(request) ? unchunked(request) : request),
-    answer,
+    ...service,
+    parse: (request) => service.parse(isChunked(request) ? unchunked(request) : request),
     error({ code, message, status }, requestId) {
       const said = `<Code>${escapeXml(code)}</Code><Message>${escapeXml(message)}</Message>`;
       return {

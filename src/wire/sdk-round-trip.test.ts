@@ -96,7 +96,7 @@ async function plain(members: object): Promise<object> {
   );
 }
 
-function queryOf({ query = {} }: HttpRequest): string {
+function queryOf({ query }: HttpRequest): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     [value].flat().map((each): [string, string] => [name, each ?? ""]),
   );
