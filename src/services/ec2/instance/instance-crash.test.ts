@@ -214,6 +214,7 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
       running.some((it) => it.id === id),
     );
   }
+  for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
   assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
   assert.deepEqual(ids(nics), new Set([...(await drivers.networks.observe()).values()].flat()));
   assert.deepEqual(
