@@ -67,7 +67,7 @@ export async function croft({ dataDir, signal, log }: ProgramOptions): Promise<v
     clock: systemClock,
     log,
   });
-  const health = regionHealth(version, records, feed, systemClock);
+  const health = regionHealth(version, records, systemClock);
   const storeServer = await serveStore(store, storeSocket);
   const api = await listen({
     host: "127.0.0.1",

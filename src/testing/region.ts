@@ -19,7 +19,7 @@ import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { ec2Operations } from "#services/ec2/operations.ts";
 import { Ec2Records, ec2Indexes } from "#services/ec2/records.ts";
 import { defaultVpc } from "#services/ec2/vpc/default-vpc.ts";
-import type { HostRecord } from "#services/host/host.ts";
+import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
 import { loadWireService } from "#wire/wire-service.ts";
@@ -78,6 +78,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const { revision } = await store.commit({
     put: [
       { key: records.key("host", host.id), value: host },
+      { key: `lease/${hostLease.name(host.id)}`, value: { until: "9999-01-01T00:00:00Z" } },
       { key: records.key("image", testImage.id), value: testImage },
     ],
   });

@@ -152,7 +152,7 @@ async function patiently<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      const unheard = error instanceof Error && (!("$metadata" in error) || error.name === "InternalError");
+      const unheard = error instanceof Error && (!("$fault" in error) || error.name === "InternalError");
       if (!unheard || performance.now() > end) throw error;
     }
   }

@@ -72,6 +72,6 @@ async function health(t: TestContext, put: readonly { key: string; value: unknow
   if (put.length > 0) await store.commit({ put });
   const feed = await startFeed(store, ending.signal);
   const records = new Ec2Records(feed, scope, ec2Indexes(feed));
-  const { status, body } = regionHealth("1.2.3", records, feed, new FakeClock())();
+  const { status, body } = regionHealth("1.2.3", records, new FakeClock())();
   return { status, body: JSON.parse(body.toString()) };
 }

@@ -1,22 +1,15 @@
 import type { Clock } from "#clock.ts";
 import { instanceState } from "../ec2/instance/instance.ts";
 import type { Ec2Records } from "../ec2/records.ts";
-import { hostLease } from "./host.ts";
-import type { Feed } from "#store/feed.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 
 /**
  * `GET /_croft/health`: 200 and "ready" once a host is there to launch on, before that 503 and "starting". Images are
  * listed oldest first.
  */
-export function regionHealth(
-  version: string,
-  records: Ec2Records,
-  feed: Feed,
-  clock: Clock,
-): () => WireAnswer {
+export function regionHealth(version: string, records: Ec2Records, clock: Clock): () => WireAnswer {
   return () => {
-    const hosts = records.all("host").filter(({ id }) => hostLease.isHeld(feed, id, clock.now()));
+    const hosts = records.hosts(clock.now());
     const images = records
       .all("image")
       .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1))

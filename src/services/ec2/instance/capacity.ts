@@ -11,10 +11,10 @@ export function placeInstances(
   architecture: string,
   zone: string,
   count: number,
-  { records }: Ec2Context,
+  { records, now }: Ec2Context,
 ): string {
   const promised = promisedMiB(records);
-  const rooms = records.all("host").map((host) => ({
+  const rooms = records.hosts(now()).map((host) => ({
     hostId: host.id,
     zones: host.zones,
     architecture: host.architecture,
