@@ -117,12 +117,12 @@ async function agrees(region: RealRegion, instances: readonly Instance[]): Promi
     machineProcesses(instances)
       .map(([id]) => id)
       .toSorted(),
-    running.map(({ InstanceId }) => InstanceId).toSorted(),
+    running.map(({ InstanceId = "" }) => InstanceId).toSorted(),
     "each running instance has a process, and no other has",
   );
   assert.deepEqual(
     traced("disk"),
-    Volumes.map(({ VolumeId }) => VolumeId).toSorted(),
+    Volumes.map(({ VolumeId = "" }) => VolumeId).toSorted(),
     "each volume has its disk",
   );
   const links = traces.flatMap((line) => / link (eni\S+)$/.exec(line)?.[1] ?? []).toSorted();
