@@ -35,21 +35,11 @@ export interface RealRegion {
   readonly traces: () => Promise<string[]>;
 }
 
-/** A region for all tests of the calling file. When one fails, what the region's programs said is shown. */
-export const realRegion = async (): Promise<RealRegion> => {
-  const region = await startRegion();
-  after(() => region[Symbol.asyncDispose]());
-  afterEach((context) => {
-    if ("passed" in context && !context.passed) process.stderr.write(logs(region.dataDir));
-  });
-  return region;
-};
-
 /**
- * Starts a region in a directory of its own and on a free port; baked images are shared. Disposed of, it is destroyed, and must
- * leave nothing.
+ * Starts a region for all tests of the calling file, in a directory of its own and on a free port; baked images are shared.
+ * After the file's tests it is destroyed, and must leave nothing. When a test fails, what the region's programs said is shown.
  */
-export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
+export const realRegion = async (): Promise<RealRegion> => {
   const dataDir = mkdtempSync(join(tmpdir(), "croft-test-"));
   const cacheDir = process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir;
   const places = ["--data-dir", dataDir, "--cache-dir", cacheDir];
@@ -57,13 +47,10 @@ export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
   let supervisor: ChildProcess | undefined;
 
   const start = () => {
-    supervisor = spawn(
-      process.execPath,
-      [croftCommand, "start", "--yes", "--port", String(port), ...places],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+    const options = ["--yes", "--port", String(port), ...places];
+    supervisor = spawn(process.execPath, [croftCommand, "start", ...options], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return untilReady(supervisor);
   };
   const stop = async () => {
@@ -75,15 +62,6 @@ export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
     return { code: code ?? null, tookMs: performance.now() - since };
   };
   const traces = () => hostTraces(dataDir, cacheDir);
-  const destroy = async () => {
-    await run(process.execPath, [croftCommand, "destroy", "--yes", "--keep-images", ...places], {
-      timeoutMs: 60_000,
-    });
-    assert.deepEqual(await traces(), [], "a destroyed region leaves nothing");
-  };
-  // Whoever ends the tests early must not be left with a region either.
-  process.once("SIGTERM", () => destroy().finally(() => process.exit(143)));
-
   const croft = (word: string, ...args: string[]) =>
     run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 120_000 });
   const status = async (): Promise<RegionStatus> => {
@@ -92,32 +70,32 @@ export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
     return JSON.parse(stdout.toString());
   };
 
-  try {
-    await start();
-    const environment = exported(await croft("env"));
-    const client = clientOf(environment);
-    const imageId = await newestImage(client);
-    return {
-      dataDir,
-      endpoint: `http://127.0.0.1:${port}`,
-      environment,
-      imageId,
-      client,
-      croft,
-      status,
-      start,
-      stop,
-      traces,
-      [Symbol.asyncDispose]: async () => {
-        client.destroy();
-        await destroy();
-      },
-    };
-  } catch (error) {
-    process.stderr.write(logs(dataDir));
-    await destroy();
-    throw error;
+  const destroying = [croftCommand, "destroy", "--yes", "--keep-images", ...places];
+  await using ending = new AsyncDisposableStack();
+  ending.defer(async () => {
+    await run(process.execPath, destroying, { timeoutMs: 60_000 });
+    assert.deepEqual(await traces(), [], "a destroyed region leaves nothing");
+  });
+  // Whoever ends the tests early must not be left with a region either.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      spawnSync(process.execPath, destroying);
+      process.exit(1);
+    });
   }
+
+  await start();
+  const environment = exported(await croft("env"));
+  const client = clientOf(environment);
+  ending.defer(async () => client.destroy());
+  const imageId = await newestImage(client);
+  const ends = ending.move();
+  after(() => ends.disposeAsync());
+  afterEach((context) => {
+    if ("passed" in context && !context.passed) process.stderr.write(logs(dataDir));
+  });
+  const endpoint = `http://127.0.0.1:${port}`;
+  return { dataDir, endpoint, environment, imageId, client, croft, status, start, stop, traces };
 };
 
 const clientOf = (environment: Readonly<Record<string, string>>): EC2Client => {
@@ -151,7 +129,9 @@ const untilReady = (supervisor: ChildProcess): Promise<string> =>
     });
     supervisor.stderr?.setEncoding("utf8").on("data", (text: string) => (complained += text));
     supervisor.on("error", reject);
-    supervisor.on("exit", (code) => reject(new Error(`croft start ended with ${code}:\n${complained}`)));
+    supervisor.on("exit", (code) =>
+      reject(new Error(`croft start ended with ${code}:\n${said}${complained}`)),
+    );
   });
 
 /** Of lines such as `export NAME=value`, as they need no quotes here. */
