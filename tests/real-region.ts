@@ -35,11 +35,21 @@ export interface RealRegion {
   readonly traces: () => Promise<string[]>;
 }
 
-/**
- * Starts a region for all tests of the calling file, in a directory of its own and on a free port; baked images are shared.
- * After the file's tests it is destroyed, and must leave nothing. When a test fails, what the region's programs said is shown.
- */
+/** A region for all tests of the calling file. When one fails, what the region's programs said is shown. */
 export const realRegion = async (): Promise<RealRegion> => {
+  const region = await startRegion();
+  after(() => region[Symbol.asyncDispose]());
+  afterEach((context) => {
+    if ("passed" in context && !context.passed) process.stderr.write(logs(region.dataDir));
+  });
+  return region;
+};
+
+/**
+ * Starts a region in a directory of its own and on a free port; baked images are shared. Disposed of, it is destroyed, and must
+ * leave nothing.
+ */
+export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
   const dataDir = mkdtempSync(join(tmpdir(), "croft-test-"));
   const cacheDir = process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir;
   const places = ["--data-dir", dataDir, "--cache-dir", cacheDir];
@@ -90,12 +100,19 @@ export const realRegion = async (): Promise<RealRegion> => {
   ending.defer(async () => client.destroy());
   const imageId = await newestImage(client);
   const ends = ending.move();
-  after(() => ends.disposeAsync());
-  afterEach((context) => {
-    if ("passed" in context && !context.passed) process.stderr.write(logs(dataDir));
-  });
-  const endpoint = `http://127.0.0.1:${port}`;
-  return { dataDir, endpoint, environment, imageId, client, croft, status, start, stop, traces };
+  return {
+    dataDir,
+    endpoint: `http://127.0.0.1:${port}`,
+    environment,
+    imageId,
+    client,
+    croft,
+    status,
+    start,
+    stop,
+    traces,
+    [Symbol.asyncDispose]: () => ends.disposeAsync(),
+  };
 };
 
 const clientOf = (environment: Readonly<Record<string, string>>): EC2Client => {
