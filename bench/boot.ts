@@ -10,7 +10,7 @@ import {
   TerminateInstancesCommand,
   waitUntilInstanceTerminated,
 } from "@aws-sdk/client-ec2";
-import { defaults } from "#config.ts";
+import { defaultRecipe, defaults } from "#config.ts";
 import { findBaked } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
 import { startRegion } from "../tests/real-region.ts";
@@ -25,7 +25,7 @@ import { patientSsh } from "./patient-ssh.ts";
 const { values } = parseArgs({ options: { pairs: { type: "string", default: "9" } } });
 await using region = await startRegion();
 const { client: ec2, imageId } = region;
-const image = findBaked(defaults.cacheDir, readRecipe(join(import.meta.dirname, "../images/debian-12")));
+const image = findBaked(defaults.cacheDir, readRecipe(defaultRecipe));
 if (!image) throw new Error("no baked image: start a region first");
 const dir = await mkdtemp(join(tmpdir(), "croft-bench-boot-"));
 try {

@@ -12,6 +12,9 @@ export interface RegionSettings {
   readonly publicPool: string;
 }
 
+/** The recipe of the image that every region offers. */
+export const defaultRecipe = join(import.meta.dirname, "..", "images", "debian-12");
+
 export const defaults = {
   dataDir: "/var/lib/croft",
   /** Baked images, shared by the regions of this machine. */
