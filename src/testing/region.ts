@@ -53,6 +53,12 @@ export const testHost: HostRecord = {
   createdAt: testImage.createdAt,
 };
 
+/** The host is there, and stays. */
+export const testLease = {
+  key: `lease/${hostLease.name(testHost.id)}`,
+  value: { until: "9999-01-01T00:00:00Z" },
+};
+
 export interface TestRegionOptions extends FakeOptions {
   /** What the one host has for instances. */
   readonly memoryMiB?: number;
@@ -78,7 +84,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const { revision } = await store.commit({
     put: [
       { key: records.key("host", host.id), value: host },
-      { key: `lease/${hostLease.name(host.id)}`, value: { until: "9999-01-01T00:00:00Z" } },
+      testLease,
       { key: records.key("image", testImage.id), value: testImage },
     ],
   });

@@ -10,7 +10,7 @@ import { workClock } from "#reconcile/work-clock.ts";
 import type { Feed } from "#store/feed.ts";
 import { type CrashScene, crashEverywhere, type SceneEnd } from "#testing/crash-everywhere.ts";
 import { openMemoryStore } from "#testing/memory-store.ts";
-import { testHost, testImage } from "#testing/region.ts";
+import { testHost, testImage, testLease } from "#testing/region.ts";
 import { newId, random } from "../chance.ts";
 import type { Ec2Context } from "../context.ts";
 import { hostReconcilers } from "../host-reconcilers.ts";
@@ -111,6 +111,7 @@ const scene =
     await store.commit({
       put: [
         { key: recordKey("host", scope, testHost.id), value: testHost },
+        testLease,
         { key: recordKey("image", scope, testImage.id), value: testImage },
         { key: "user/1", value: 0 },
       ],

@@ -27,7 +27,7 @@ export function onlyTags(
       throw invalidParameter(`'${type ?? "null"}' is not a valid taggable resource type for this operation.`);
 }
 
-export const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } as const;
+const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } as const;
 
 /** `tags` with `more` written over them. */
 export function withTags(tags: Tags, more: readonly Tag[] | undefined): Tags {
