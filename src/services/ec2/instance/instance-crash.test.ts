@@ -49,7 +49,10 @@ test(
   async () => {
     await crashEverywhere(scene({ last: "terminate" }), async ({ store, drivers }) => {
       const kinds = new Set((await store.list("")).entries.map(({ key }) => key.split("/")[0]));
-      assert.deepEqual(kinds, new Set(["claim", "host", "image", "security-group", "subnet", "user", "vpc"]));
+      assert.deepEqual(
+        kinds,
+        new Set(["claim", "host", "image", "lease", "security-group", "subnet", "user", "vpc"]),
+      );
       const claims = (await store.list("claim/")).entries.map(({ key }) => key.split("/")[3]);
       assert.deepEqual(claims, ["default-vpc", "security-group-name"]);
       assert.deepEqual(await drivers.machines.list(), []);
