@@ -28,6 +28,9 @@ export interface ImageAlias {
   readonly image: string;
 }
 
+/** The recipe of the image that every region offers. */
+export const defaultRecipe = join(import.meta.dirname, "..", "images", "debian-12");
+
 export const defaults = {
   dataDir: "/var/lib/croft",
   /** Baked images, shared by the regions of this machine. */

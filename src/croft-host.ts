@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
-import { hostNames, layout } from "./config.ts";
+import { defaultRecipe, hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
 import { bootId } from "./drivers/linux/host-process.ts";
@@ -8,6 +8,7 @@ import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
 import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
 import { bakedImages } from "./images/bake.ts";
+import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
 import { runReconcilers } from "./reconcile/loop.ts";
 import { workClock } from "./reconcile/work-clock.ts";
@@ -63,7 +64,9 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const store = connectStore(paths.storeSocket);
   const feed = await startFeed(store, signal);
   const regions = regionalRecords(feed);
-  for (const image of images.values()) await reportImage(image, scope, store);
+  // Images of earlier recipes serve the volumes that were made from them, and regions that knew them already.
+  const offered = images.get(readRecipe(defaultRecipe).hash);
+  if (offered) await reportImage(offered, scope, store);
 
   const report = reporter(() => {
     const value = hostRecord(hostId, acceleration, queue.launches);

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import type { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { run } from "#drivers/linux/commands.ts";
+import { until } from "./until.ts";
 
 /** A login on an instance by OpenSSH's client, as `admin`. */
 export interface GuestShell {
@@ -18,23 +18,26 @@ export interface GuestShell {
 
 /** Resolves when the instance lets one in. It is given 3 min, as the machine is emulated and the host may be busy. */
 export const guestShell = async (address: string, keyFile: string): Promise<GuestShell> => {
-  const login = ["-i", keyFile, ...options, `admin@${address}`];
+  const as = ["-i", keyFile, ...options, `admin@${address}`];
   const shell: GuestShell = {
     address,
-    run: (script) => run("ssh", [...login, "sh -s"], { input: script, timeoutMs: 120_000 }),
-    open: (script) => spawn("ssh", [...login, script], { stdio: ["ignore", "pipe", "pipe"] }),
+    run: (script) => run("ssh", [...as, "sh -s"], { input: script, timeoutMs: 120_000 }),
+    open: (script) => spawn("ssh", [...as, script], { stdio: ["ignore", "pipe", "pipe"] }),
   };
-  const deadline = performance.now() + 180_000;
-  for (;;) {
-    try {
-      await shell.run("true");
-      return shell;
-    } catch (error) {
-      if (performance.now() > deadline) throw new Error(`nobody can log in at ${address}`, { cause: error });
-      // A guest that starts refuses for a moment, between its network and its sshd.
-      await delay(1_000);
-    }
-  }
+  // A guest that starts refuses for a moment, between its network and its sshd; one that is off says nothing.
+  const patienceMs = 180_000;
+  const dialed = await until(
+    () => dial(address, 22, 2_000),
+    (outcome) => outcome === "connected",
+    patienceMs,
+  );
+  const login = await until(
+    () => shell.run("true").catch(String),
+    (outcome) => outcome === "",
+    patienceMs,
+  );
+  if (login !== "") throw new Error(`nobody can log in at ${address}: ${dialed}, ${login}`);
+  return shell;
 };
 
 const options = [
@@ -48,7 +51,8 @@ const options = [
   "UserKnownHostsFile=/dev/null",
 ].flatMap((option) => ["-o", option]);
 
-export const saveKey = (file: string, material: string): void => writeFileSync(file, material, { mode: 0o600 });
+export const saveKey = (file: string, material: string): void =>
+  writeFileSync(file, material, { mode: 0o600 });
 
 export type DialOutcome = "connected" | "timeout" | `failed: ${string}`;
 

@@ -11,25 +11,35 @@ import { run } from "#drivers/linux/commands.ts";
 export const hostTraces = async (dataDir: string, cacheDir: string): Promise<string[]> => {
   const { prefix, tag } = hostNames(dataDir);
   const namespaces = readdirSync("/run/netns").filter((name) => name.startsWith(prefix));
-  const found = await Promise.all([
-    ...namespaces.map(namespaceTraces),
-    labelled("this host's link", linksOf(await run("ip", ["-json", "link"])).filter((name) => name.startsWith(prefix))),
-    labelled(
-      "this host's route",
-      lines(await run("ip", ["route", "show", "table", "all"])).filter((route) => route.includes(prefix)),
-    ),
-    labelled("process", processes(dataDir)),
-    labelled("control group", controlGroups(prefix)),
-    labelled("region", existsSync(layout(dataDir).settings) ? [dataDir] : []),
-    labelled("machine", entries(layout(dataDir).machinesDir)),
-    labelled("disk", entries(layout(dataDir).disksDir)),
-    labelled("user of the cache", entries(join(cacheDir, "regions")).filter((name) => name === tag)),
+  const [networks, links, routes] = await Promise.all([
+    Promise.all(namespaces.map(namespaceTraces)),
+    run("ip", ["-json", "link"]),
+    run("ip", ["route", "show", "table", "all"]),
   ]);
-  return found.flat().toSorted();
+  const has = (name: string) => name.includes(prefix);
+  return [
+    ...networks.flat(),
+    ...labelled("this host's link", linksOf(links).filter(has)),
+    ...labelled("this host's route", lines(routes).filter(has)),
+    ...labelled("process", processes(dataDir)),
+    ...labelled("control group", controlGroups(prefix)),
+    ...labelled("region", existsSync(layout(dataDir).settings) ? [dataDir] : []),
+    ...labelled("machine", entries(layout(dataDir).machinesDir)),
+    ...labelled("disk", entries(layout(dataDir).disksDir)),
+    ...labelled(
+      "user of the cache",
+      entries(join(cacheDir, "regions")).filter((name) => name === tag),
+    ),
+  ].toSorted();
 };
 
-const labelled = (label: string, names: readonly string[]): string[] => names.map((name) => `${label} ${name}`);
-const lines = (text: string): string[] => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+const labelled = (label: string, names: readonly string[]): string[] =>
+  names.map((name) => `${label} ${name}`);
+const lines = (text: string): string[] =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
 const entries = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []);
 
 const linksOf = (json: string): string[] => {
@@ -78,4 +88,9 @@ const controlGroups = (prefix: string): string[] =>
   ["", "memory", "pids"]
     .map((controller) => join("/sys/fs/cgroup", controller, prefix))
     .filter(existsSync)
-    .flatMap((group) => [group, ...readdirSync(group, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(group, entry.name)] : []))]);
+    .flatMap((group) => [
+      group,
+      ...readdirSync(group, { withFileTypes: true }).flatMap((entry) =>
+        entry.isDirectory() ? [join(group, entry.name)] : [],
+      ),
+    ]);

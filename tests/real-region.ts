@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
-import { EC2Client } from "@aws-sdk/client-ec2";
+import { DescribeImagesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { croftCommand } from "#cli/checkout.ts";
 import type { RegionStatus } from "#cli/status.ts";
 import { defaults } from "#config.ts";
@@ -25,85 +25,114 @@ export interface RealRegion {
   readonly imageId: string;
   readonly client: EC2Client;
   /** `croft WORD --data-dir …`: what it printed. */
-  croft(word: string, ...args: string[]): Promise<string>;
-  status(): Promise<RegionStatus>;
+  readonly croft: (word: string, ...args: string[]) => Promise<string>;
+  readonly status: () => Promise<RegionStatus>;
   /** Runs `croft start` and resolves to what it printed once the region is ready; for a region that was stopped. */
-  start(): Promise<string>;
+  readonly start: () => Promise<string>;
   /** Ends the supervisor by SIGTERM, as ^C or a service manager would: its exit code, and how long it took. */
-  stop(): Promise<{ readonly code: number | null; readonly tookMs: number }>;
+  readonly stop: () => Promise<{ readonly code: number | null; readonly tookMs: number }>;
   /** What the region has on this host beside its records. */
-  traces(): Promise<string[]>;
+  readonly traces: () => Promise<string[]>;
 }
 
-/**
- * Starts a region for all tests of the calling file, in a directory of its own and on a free port; baked images are shared.
- * After the file's tests it is destroyed, and must leave nothing. When a test fails, what the region's programs said is shown.
- */
+/** A region for all tests of the calling file. When one fails, what the region's programs said is shown. */
 export const realRegion = async (): Promise<RealRegion> => {
+  const region = await startRegion();
+  after(() => region[Symbol.asyncDispose]());
+  afterEach((context) => {
+    if ("passed" in context && !context.passed) process.stderr.write(logs(region.dataDir));
+  });
+  return region;
+};
+
+/**
+ * Starts a region in a directory of its own and on a free port; baked images are shared. Disposed of, it is destroyed, and must
+ * leave nothing.
+ */
+export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
   const dataDir = mkdtempSync(join(tmpdir(), "croft-test-"));
   const cacheDir = process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir;
-  const destroy = [croftCommand, "destroy", "--yes", "--keep-images", "--data-dir", dataDir, "--cache-dir", cacheDir];
-  // Whoever ends the tests early must not be left with a region.
-  process.once("SIGTERM", () => {
-    spawnSync(process.execPath, destroy);
-    process.exit(143);
-  });
-  after(async () => {
-    supervisor?.kill("SIGKILL");
-    client?.destroy();
-    await run(process.execPath, destroy, { timeoutMs: 60_000 });
-    assert.deepEqual(await hostTraces(dataDir, cacheDir), [], "a destroyed region leaves nothing");
-  });
-  afterEach((context) => {
-    if ("passed" in context && !context.passed) process.stderr.write(logs(dataDir));
-  });
-
+  const places = ["--data-dir", dataDir, "--cache-dir", cacheDir];
   const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
   let supervisor: ChildProcess | undefined;
-  let client: EC2Client | undefined;
 
-  const croft = (word: string, ...args: string[]) =>
-    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 120_000 });
-
-  const start = async (): Promise<string> => {
-    const options = ["--yes", "--port", String(port), "--data-dir", dataDir, "--cache-dir", cacheDir];
-    const started = spawn(process.execPath, [croftCommand, "start", ...options], {
+  const start = () => {
+    const options = ["--yes", "--port", String(port), ...places];
+    supervisor = spawn(process.execPath, [croftCommand, "start", ...options], {
       stdio: ["ignore", "pipe", "pipe"],
     });
-    supervisor = started;
-    return untilReady(started);
+    return untilReady(supervisor);
   };
-
   const stop = async () => {
-    if (!supervisor) throw new Error("the region is not running");
+    if (!supervisor) throw new Error("the region was not started");
     const ended = once(supervisor, "exit");
     const since = performance.now();
     supervisor.kill("SIGTERM");
     const [code]: (number | null)[] = await ended;
     return { code: code ?? null, tookMs: performance.now() - since };
   };
-
-  await start();
-  const environment = exported(await croft("env"));
-  client = new EC2Client({
-    endpoint,
-    region: environment["AWS_REGION"] ?? "",
-    credentials: {
-      accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
-      secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-    },
-    maxAttempts: 1,
-  });
+  const traces = () => hostTraces(dataDir, cacheDir);
+  const croft = (word: string, ...args: string[]) =>
+    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 120_000 });
   const status = async (): Promise<RegionStatus> => {
     // Its exit code says that a region is not ready; what it prints says why.
     const { stdout } = spawnSync(process.execPath, [croftCommand, "status", "--json", "--data-dir", dataDir]);
     return JSON.parse(stdout.toString());
   };
-  // A cache may hold images of older recipes too; the newest is the last.
-  const imageId = (await status()).health?.images?.at(-1)?.id;
-  if (imageId === undefined) throw new Error("the region has no image");
-  return { dataDir, endpoint, environment, imageId, client, croft, status, start, stop, traces: () => hostTraces(dataDir, cacheDir) };
+
+  const destroying = [croftCommand, "destroy", "--yes", "--keep-images", ...places];
+  await using ending = new AsyncDisposableStack();
+  ending.defer(async () => {
+    await run(process.execPath, destroying, { timeoutMs: 60_000 });
+    assert.deepEqual(await traces(), [], "a destroyed region leaves nothing");
+  });
+  // Whoever ends the tests early must not be left with a region either.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      spawnSync(process.execPath, destroying);
+      process.exit(1);
+    });
+  }
+
+  await start();
+  const environment = exported(await croft("env"));
+  const client = clientOf(environment);
+  ending.defer(async () => client.destroy());
+  const imageId = await newestImage(client);
+  const ends = ending.move();
+  return {
+    dataDir,
+    endpoint: `http://127.0.0.1:${port}`,
+    environment,
+    imageId,
+    client,
+    croft,
+    status,
+    start,
+    stop,
+    traces,
+    [Symbol.asyncDispose]: () => ends.disposeAsync(),
+  };
+};
+
+const clientOf = (environment: Readonly<Record<string, string>>): EC2Client => {
+  const { AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environment;
+  if (!AWS_ENDPOINT_URL || !AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
+    throw new Error(`croft env exports too little: ${Object.keys(environment).join(" ")}`);
+  return new EC2Client({
+    endpoint: AWS_ENDPOINT_URL,
+    region: AWS_REGION,
+    credentials: { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY },
+    maxAttempts: 1,
+  });
+};
+
+/** A shared cache may hold images of older recipes too. */
+const newestImage = async (client: EC2Client): Promise<string> => {
+  const { Images = [] } = await client.send(new DescribeImagesCommand({ Owners: ["amazon"] }));
+  const [newest] = Images.toSorted((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
+  if (newest?.ImageId === undefined) throw new Error("the region has no image");
+  return newest.ImageId;
 };
 
 /** Resolves to what it printed, the line `croft: ready` last. Rejects when it ends first. */
@@ -117,12 +146,16 @@ const untilReady = (supervisor: ChildProcess): Promise<string> =>
     });
     supervisor.stderr?.setEncoding("utf8").on("data", (text: string) => (complained += text));
     supervisor.on("error", reject);
-    supervisor.on("exit", (code) => reject(new Error(`croft start ended with ${code}:\n${complained}`)));
+    supervisor.on("exit", (code) =>
+      reject(new Error(`croft start ended with ${code}:\n${said}${complained}`)),
+    );
   });
 
 /** Of lines such as `export NAME=value`, as they need no quotes here. */
 const exported = (lines: string): Record<string, string> =>
-  Object.fromEntries([...lines.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]));
+  Object.fromEntries(
+    [...lines.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
+  );
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1");
@@ -135,6 +168,7 @@ const freePort = async (): Promise<number> => {
 
 const logs = (dataDir: string): string => {
   const directory = join(dataDir, "log");
+  if (!existsSync(directory)) return "";
   return readdirSync(directory)
     .map((name) => {
       const lines = readFileSync(join(directory, name), "utf8").split("\n").slice(-60);

@@ -3,7 +3,7 @@ import type { NetworkView } from "./network-view.ts";
 
 /** Where a DHCP client listens, whatever port it sent from. */
 export const dhcpClientPort = 68;
-export const leaseSeconds = 3600;
+const leaseSeconds = 3600;
 
 /**
  * The DHCP answer (RFC 2131, 2132) to `request`, and the leased address it goes to: the network's route and permanent neighbour

@@ -86,7 +86,7 @@ export const encodeName = (name: string): Buffer =>
     Buffer.from([0]),
   ]);
 
-export const ttlSeconds = 60;
+const ttlSeconds = 60;
 export const A = 1;
 export const PTR = 12;
 export const ANY = 255;

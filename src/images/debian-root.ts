@@ -1,11 +1,11 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run } from "./command.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
  * Installs the recipe's packages into `root` and runs its `customise`, through this host's own package sources and proxies.
  * `progress` hears how much of it is done, 0 to 1. Its mounts and processes are in namespaces of their own: ended at any
- * moment, it leaves nothing but files below `root`.
+ * moment, it leaves nothing but files below `root` and beside it.
  */
 export const installDebian = async (
   recipe: Recipe,
@@ -33,7 +33,8 @@ export const installDebian = async (
     signal,
     input: sources,
     onLine: count,
-    environment: { LC_ALL: "C" },
+    // What it leaves behind when it is ended goes with the bake's folder.
+    environment: { LC_ALL: "C", TMPDIR: dirname(root) },
   });
 };
 

@@ -11,15 +11,13 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: "qemu-utils", provides: "qemu-img", why: "makes their disks" },
   { name: "iproute2", provides: "ip", why: "builds the networks" },
   { name: "nftables", provides: "nft", why: "loads security groups" },
-  { name: "conntrack", provides: "conntrack", why: "ends connections a security group no longer allows" },
-  { name: "passt", provides: "pasta", why: "the instances' way out" },
   { name: "mmdebstrap", provides: "mmdebstrap", why: "bakes the Debian image" },
   { name: "e2fsprogs", provides: "mke2fs", why: "bakes the image's file system" },
   { name: "fdisk", provides: "sfdisk", why: "bakes the image's partitions" },
   { name: "openssh-client", provides: "ssh", why: "croft ssh" },
 ];
 
-/** What the tests need beside those: AWS's own clients, to call the region with. */
+/** What the tests need beside those: AWS's own clients to call the region with, and what guests would ask its services with. */
 export const testPackages: readonly DebianPackage[] = [
   { name: "awscli", provides: "/usr/bin/aws", why: "calls the region in tests" },
   {
@@ -27,6 +25,13 @@ export const testPackages: readonly DebianPackage[] = [
     provides: "/usr/lib/python3/dist-packages/boto3",
     why: "calls the region in tests",
   },
+  { name: "conntrack", provides: "conntrack", why: "looks at connections in tests" },
+  { name: "curl", provides: "curl", why: "asks for metadata in tests" },
+  { name: "udhcpc", provides: "udhcpc", why: "asks for leases in tests" },
+  { name: "isc-dhcp-client", provides: "dhclient", why: "asks for leases in tests" },
+  { name: "bind9-dnsutils", provides: "dig", why: "asks for names in tests" },
+  { name: "ntpsec-ntpdig", provides: "ntpdig", why: "asks for the time in tests" },
+  { name: "openssl", provides: "openssl", why: "computes fingerprints in tests" },
 ];
 
 export interface DebianPackage {

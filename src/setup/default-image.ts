@@ -1,7 +1,6 @@
-import { join } from "node:path";
-import { checkout } from "#cli/checkout.ts";
 import { Refusal } from "#cli/command.ts";
 import { progress } from "#cli/terminal.ts";
+import { defaultRecipe } from "#config.ts";
 import { bakeImage, findBaked } from "#images/bake.ts";
 import type { BakedImage } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
@@ -14,7 +13,7 @@ export const setUpDefaultImage = async (
   cacheDir: string,
   signal = new AbortController().signal,
 ): Promise<BakedImage | undefined> => {
-  const recipe = readRecipe(join(checkout, "images", "debian-12"));
+  const recipe = readRecipe(defaultRecipe);
   const baked = findBaked(cacheDir, recipe);
   if (baked) return baked;
   const shown = progress(`baking ${recipe.name}, once`);

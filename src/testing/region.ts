@@ -21,7 +21,7 @@ import { ec2Operations } from "#services/ec2/operations.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
-import type { HostRecord } from "#services/host/host.ts";
+import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
 import { loadWireService } from "#wire/wire-service.ts";
@@ -55,6 +55,12 @@ export const testHost: HostRecord = {
   createdAt: testImage.createdAt,
 };
 
+/** The host is there, and stays. */
+export const testLease = {
+  key: `lease/${hostLease.name(testHost.id)}`,
+  value: { until: "9999-01-01T00:00:00Z" },
+};
+
 export interface TestRegionOptions extends FakeOptions {
   /** What the one host has for instances. */
   readonly memoryMiB?: number;
@@ -84,6 +90,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const { revision } = await store.commit({
     put: [
       { key: records.key("host", host.id), value: host },
+      testLease,
       { key: records.key("image", testImage.id), value: testImage },
     ],
   });

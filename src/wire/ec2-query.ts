@@ -43,5 +43,9 @@ const dialect: QueryDialect = {
       "InvalidParameterValue",
       `Value (${value}) for parameter ${path} is invalid. Parameter must be of type ${wanted}`,
     ),
-  notInEnum: (path, value) => new ApiError("InvalidParameterValue", `Invalid value '${value}' for ${path}.`),
+  // AWS has a code of its own for the types that DescribeInstanceTypes is asked for by name.
+  notInEnum: (path, value) =>
+    /^InstanceType\.\d+$/.test(path)
+      ? new ApiError("InvalidInstanceType", `The following supplied instance types do not exist: [${value}]`)
+      : new ApiError("InvalidParameterValue", `Invalid value '${value}' for ${path}.`),
 };

@@ -98,6 +98,12 @@ test("EC2 refuses what is no operation, what it does not know, what is missing a
   );
   refused(
     ec2,
+    "Action=DescribeInstanceTypes&Version=2016-11-15&InstanceType.1=t99.mega",
+    "InvalidInstanceType",
+    "The following supplied instance types do not exist: [t99.mega]",
+  );
+  refused(
+    ec2,
     `${run}&DryRun=maybe`,
     "InvalidParameterValue",
     "Value (maybe) for parameter DryRun is invalid. Parameter must be of type boolean",

@@ -13,7 +13,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { machineConformance } from "#drivers/machine/machine-conformance.ts";
 import type { MachinePort, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { runsGuest } from "#drivers/machine/qemu/acceleration.ts";
-import { isAlive, startedWith } from "#drivers/machine/qemu/host-process.ts";
+import { isAlive, startedWith } from "#drivers/linux/host-process.ts";
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";

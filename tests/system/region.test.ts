@@ -50,14 +50,19 @@ test("a second start is refused while the region runs, and nothing is disturbed"
 });
 
 test("croft env prints export lines and nothing else", async () => {
-  for (const line of (await region.croft("env")).trimEnd().split("\n")) assert.match(line, /^export \w+=\S+$/);
+  for (const line of (await region.croft("env")).trimEnd().split("\n"))
+    assert.match(line, /^export \w+=\S+$/);
 });
 
 test("a region that stops ends within 5 s, and starts again within 5 s", async () => {
   const { code, tookMs } = await region.stop();
   assert.equal(code, 0);
   assert.ok(tookMs < 5_000, `${tookMs} ms`);
-  assert.deepEqual((await region.status()).programs, { croft: null, "croft-host": null, "croft-guest": null });
+  assert.deepEqual((await region.status()).programs, {
+    croft: null,
+    "croft-host": null,
+    "croft-guest": null,
+  });
   const since = performance.now();
   const said = await region.start();
   assert.ok(performance.now() - since < 5_000, `${performance.now() - since} ms`);
@@ -65,7 +70,9 @@ test("a region that stops ends within 5 s, and starts again within 5 s", async (
 });
 
 test("two neighbours are launched", async () => {
-  const { KeyMaterial: key = "" } = await client.send(new CreateKeyPairCommand({ KeyName: "test", KeyType: "ed25519" }));
+  const { KeyMaterial: key = "" } = await client.send(
+    new CreateKeyPairCommand({ KeyName: "test", KeyType: "ed25519" }),
+  );
   saveKey(keyFile, key);
   const launched = [
     await launch(await openGroup("one"), { UserData: Buffer.from("secret of one").toString("base64") }),
@@ -88,7 +95,9 @@ test("a guest's metadata are its own, with a token and without", async () => {
     curl -sS -m 10 -o /dev/null -w '%{http_code}\\n' -H 'x-aws-ec2-metadata-token: forged' ${metadata}/meta-data/mac
     curl -sS -m 10 -o /dev/null -w '%{http_code}\\n' -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' -H 'x-forwarded-for: ${other.address}' ${metadata}/api/token
   `);
-  const [mac, address, publicAddress, group, keys, where, nothing = "", forged, forwarded] = said.trimEnd().split("\n");
+  const [mac, address, publicAddress, group, keys, where, nothing = "", forged, forwarded] = said
+    .trimEnd()
+    .split("\n");
   assert.deepEqual(
     [mac, address, publicAddress, group, keys, where],
     [one.mac, one.address, one.publicAddress, "one", "0=test", "us-east-1"].map((text) => `${text} 200`),
@@ -131,12 +140,23 @@ test("a guest reaches nothing of the host: not its API, not its end of the link,
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const targets = ["169.254.1.1", "172.31.0.1", ...own.filter((it) => it.family === "IPv4" && !it.internal).map((it) => it.address)];
+  const targets = [
+    "169.254.1.1",
+    "172.31.0.1",
+    ...own.filter((it) => it.family === "IPv4" && !it.internal).map((it) => it.address),
+  ];
   const ports = [address.port, Number(new URL(region.endpoint).port)];
   try {
-    const reached = await knock(one.shell, targets.flatMap((target) => ports.map((port) => `${target}/${port}`)));
+    const reached = await knock(
+      one.shell,
+      targets.flatMap((target) => ports.map((port) => `${target}/${port}`)),
+    );
     assert.deepEqual(reached, []);
-    assert.deepEqual(await knock(one.shell, ["169.254.169.254/80"]), ["169.254.169.254/80"], "knocking works");
+    assert.deepEqual(
+      await knock(one.shell, ["169.254.169.254/80"]),
+      ["169.254.169.254/80"],
+      "knocking works",
+    );
   } finally {
     server.close();
   }
@@ -153,23 +173,30 @@ test("a guest cannot send as its neighbour, or as nobody: not to others, and not
   );
   let sources = "";
   heard.stdout.setEncoding("utf8").on("data", (text: string) => (sources += text));
-  await until(async () => sources, (text) => text.includes("listening"));
+  await until(
+    async () => sources,
+    (text) => text.includes("listening"),
+  );
   const asOther = await one.shell.run(`
-    for address in ${other.address} ${nobody}; do sudo ip address add $address/32 dev lo; done
-    sudo ip route add ${other.address}/32 via 172.31.0.1 dev $(ip route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/') src ${one.address}
+    sudo ip address add ${nobody}/32 dev lo
     ${python(`
       import socket
-      def send(source, to):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((source, 0)); s.sendto(b"x", (to, 9999))
-      for source in ["${nobody}", "${one.address}"]: send(source, "${other.publicAddress}")`)}
+      def send(source):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((source, 0)); s.sendto(b"x", ("${other.address}", 9999))
+      send("${nobody}"); send("${one.address}")`)}
+    sudo ip address add ${other.address}/32 dev lo
     curl -s -m 5 --interface ${other.address} ${metadata}/meta-data/instance-id || echo nothing
     curl -s -m 5 --interface ${nobody} ${metadata}/meta-data/instance-id || echo nothing
     for address in ${other.address} ${nobody}; do sudo ip address del $address/32 dev lo; done
   `);
   assert.equal(asOther, "nothing\nnothing\n");
-  await until(async () => sources, (text) => text.split("\n").length > 2, 10_000);
+  await until(
+    async () => sources,
+    (text) => text.split("\n").length > 2,
+    10_000,
+  );
   heard.kill();
-  assert.deepEqual(sources.trim().split("\n"), ["listening", one.publicAddress]);
+  assert.deepEqual(sources.trim().split("\n"), ["listening", one.address]);
 });
 
 test("no packet passes a network whose rules are gone, and within 5 s they are back", async () => {
@@ -192,7 +219,10 @@ test("no packet passes a network whose rules are gone, and within 5 s they are b
 
   async function comesBack(when: string) {
     const since = performance.now();
-    await until(() => dial(one.publicAddress, 22, 500), (outcome) => outcome === "connected");
+    await until(
+      () => dial(one.publicAddress, 22, 500),
+      (outcome) => outcome === "connected",
+    );
     assert.ok(performance.now() - since < 5_000, `${when}: ${performance.now() - since} ms`);
   }
 });
@@ -212,7 +242,7 @@ test("a machine that dies stops its instance, says why, and starts again with it
 });
 
 test("a guest that powers itself off stops its instance", async () => {
-  await other.shell.run("sudo systemd-run --on-active=1 poweroff 2>&1");
+  await other.shell.run("nohup sh -c 'sleep 1; sudo poweroff' > /dev/null 2>&1 &");
   await waitUntilInstanceStopped(patience, { InstanceIds: [other.id] });
   assert.equal((await describe(other.id)).StateReason?.Code, "Client.InstanceInitiatedShutdown");
 });
@@ -220,7 +250,8 @@ test("a guest that powers itself off stops its instance", async () => {
 test("terminated instances leave no process, disk, link or rule of theirs", async () => {
   await client.send(new TerminateInstancesCommand({ InstanceIds: [one.id, other.id] }));
   await waitUntilInstanceTerminated(patience, { InstanceIds: [one.id, other.id] });
-  const theirs = (traces: readonly string[]) => traces.filter((trace) => /\b(machine|disk|i-\w+)\b|\beni[0-9a-f]{12}/.test(trace));
+  const theirs = (traces: readonly string[]) =>
+    traces.filter((trace) => /\b(machine|disk|i-\w+)\b|\beni[0-9a-f]{12}/.test(trace));
   assert.deepEqual(theirs(await until(region.traces, (traces) => theirs(traces).length === 0)), []);
 });
 
@@ -229,7 +260,9 @@ const patience = { client, maxWaitTime: 180, minDelay: 1, maxDelay: 2 };
 
 /** A group that lets everyone in by ssh, and by UDP. */
 async function openGroup(name: string): Promise<string> {
-  const { GroupId: id = "" } = await client.send(new CreateSecurityGroupCommand({ GroupName: name, Description: name }));
+  const { GroupId: id = "" } = await client.send(
+    new CreateSecurityGroupCommand({ GroupName: name, Description: name }),
+  );
   const everyone = [{ CidrIp: "0.0.0.0/0" }];
   await client.send(
     new AuthorizeSecurityGroupIngressCommand({
@@ -259,18 +292,32 @@ async function launch(groupId: string, more: Partial<RunInstancesCommandInput>):
 }
 
 async function describe(id: string): Promise<Instance> {
-  const { Reservations: [reservation] = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+  const { Reservations: [reservation] = [] } = await client.send(
+    new DescribeInstancesCommand({ InstanceIds: [id] }),
+  );
   return reservation?.Instances?.[0] ?? assert.fail(`${id} is not described`);
 }
 
 async function neighbour(id: string): Promise<Neighbour> {
-  const { PrivateIpAddress: address = "", PublicIpAddress: publicAddress = "", NetworkInterfaces: [nic] = [] } = await describe(id);
-  return { id, address, publicAddress, mac: nic?.MacAddress ?? "", shell: await guestShell(publicAddress, keyFile) };
+  const {
+    PrivateIpAddress: address = "",
+    PublicIpAddress: publicAddress = "",
+    NetworkInterfaces: [nic] = [],
+  } = await describe(id);
+  return {
+    id,
+    address,
+    publicAddress,
+    mac: nic?.MacAddress ?? "",
+    shell: await guestShell(publicAddress, keyFile),
+  };
 }
 
 /** Those of `targets`, each "address/port", that take a TCP connection from within the guest. */
 async function knock(shell: GuestShell, targets: readonly string[]): Promise<string[]> {
-  const tries = targets.map((target) => `(timeout 5 bash -c '</dev/tcp/${target}' 2>/dev/null && echo ${target}) &`);
+  const tries = targets.map(
+    (target) => `(timeout 5 bash -c '</dev/tcp/${target}' 2>/dev/null && echo ${target}) &`,
+  );
   return (await shell.run(`${tries.join("\n")}\nwait`)).split("\n").filter((line) => line !== "");
 }
 
@@ -282,7 +329,9 @@ function python(script: string): string {
 
 /** QEMU carries `-name ID`. */
 function machineProcess(id: string): number {
-  const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && commandOf(name).some((word) => word.startsWith(id)));
+  const pid = readdirSync("/proc").find(
+    (name) => /^\d+$/.test(name) && commandOf(name).some((word) => word.startsWith(id)),
+  );
   return Number(pid ?? assert.fail(`${id} has no process`));
 }
 

@@ -11,6 +11,8 @@ export interface Health {
   readonly acceleration?: string;
   readonly zones?: readonly string[];
   readonly images?: readonly { readonly id: string; readonly name: string }[];
+  /** Ids of the instances whose guests are starting now. */
+  readonly starting?: readonly string[];
   /** Launches that wait for their turn. */
   readonly queue?: number;
   readonly [other: string]: unknown;

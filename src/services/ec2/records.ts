@@ -1,6 +1,6 @@
 import type { Feed } from "#store/feed.ts";
 import type { Entry } from "#store/store.ts";
-import type { HostRecord } from "../host/host.ts";
+import { hostLease, type HostRecord } from "../host/host.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ConsoleRecord, InstanceRecord } from "./instance/instance.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
@@ -91,6 +91,10 @@ export class Ec2Records {
     return this.#feed.get<Value>(this.key("claim", name))?.value;
   }
 
+  /** The hosts that are there: something may be placed on them. */
+  hosts(now: Date): HostRecord[] {
+    return this.all("host").filter(({ id }) => hostLease.isHeld(this.#feed, id, now));
+  }
   /** Ids of the interfaces in a security group and of the other groups whose rules name it. */
   dependentsOfGroup(groupId: string): string[] {
     const prefix = this.key("member", `${groupId}/`);

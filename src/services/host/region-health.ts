@@ -2,7 +2,6 @@ import type { Clock } from "#clock.ts";
 import { instanceState, type InstanceRecord } from "../ec2/instance/instance.ts";
 import type { Scope } from "../ec2/records.ts";
 import type { RegionalRecords } from "../ec2/regional-records.ts";
-import { hostLease } from "./host.ts";
 import type { Feed } from "#store/feed.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 
@@ -19,7 +18,7 @@ export function regionHealth(
 ): () => WireAnswer {
   const records = regions.in(home);
   return () => {
-    const hosts = records.all("host").filter(({ id }) => hostLease.isHeld(feed, id, clock.now()));
+    const hosts = records.hosts(clock.now());
     const images = records
       .all("image")
       .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1))

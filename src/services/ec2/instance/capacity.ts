@@ -11,9 +11,9 @@ export function placeInstances(
   architecture: string,
   zone: string,
   count: number,
-  { records, region }: Ec2Context,
+  { records, region, now }: Ec2Context,
 ): string {
-  const rooms = records.all("host").map((host) => ({
+  const rooms = records.hosts(now()).map((host) => ({
     hostId: host.id,
     zones: host.zones.map((letter) => region + letter),
     architecture: host.architecture,

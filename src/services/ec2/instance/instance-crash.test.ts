@@ -10,7 +10,7 @@ import { workClock } from "#reconcile/work-clock.ts";
 import type { Feed } from "#store/feed.ts";
 import { type CrashScene, crashEverywhere, type SceneEnd } from "#testing/crash-everywhere.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
-import { testHost, testImage } from "#testing/region.ts";
+import { testHost, testImage, testLease } from "#testing/region.ts";
 import { newId, random } from "../chance.ts";
 import type { Ec2Context } from "../context.ts";
 import { hostReconcilers } from "../host-reconcilers.ts";
@@ -50,7 +50,10 @@ test(
   async () => {
     await crashEverywhere(scene({ last: "terminate" }), async ({ store, drivers }) => {
       const kinds = new Set((await store.list("")).entries.map(({ key }) => key.split("/")[0]));
-      assert.deepEqual(kinds, new Set(["claim", "host", "image", "security-group", "subnet", "user", "vpc"]));
+      assert.deepEqual(
+        kinds,
+        new Set(["claim", "host", "image", "lease", "security-group", "subnet", "user", "vpc"]),
+      );
       const claims = (await store.list("claim/")).entries.map(({ key }) => key.split("/")[3]);
       assert.deepEqual(claims, ["default-vpc", "security-group-name"]);
       assert.deepEqual(await drivers.machines.list(), []);
@@ -112,6 +115,7 @@ const scene =
     await store.commit({
       put: [
         { key: recordKey("host", scope, testHost.id), value: testHost },
+        testLease,
         { key: recordKey("image", scope, testImage.id), value: testImage },
         { key: "user/1", value: 0 },
       ],
@@ -216,6 +220,7 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
       running.some((it) => it.id === id),
     );
   }
+  for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
   assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
   assert.deepEqual(ids(nics), new Set([...(await drivers.networks.observe()).values()].flat()));
   assert.deepEqual(

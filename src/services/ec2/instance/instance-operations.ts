@@ -53,17 +53,14 @@ export const instanceOperations = {
   },
 
   DescribeInstanceStatus: {
+    /** Of the named or all instances those that run, unless all are asked for. */
     resolve: (input, context) =>
       describe(
-        context.records
-          .all("instance")
-          .filter(
-            (it) =>
-              input.IncludeAllInstances ||
-              instanceState(it) === "running" ||
-              input.InstanceIds?.includes(it.id),
-          ),
-        input,
+        context.records.all("instance"),
+        {
+          ...input,
+          Filters: [...(input.Filters ?? []), ...(input.IncludeAllInstances ? [] : [onlyRunning])],
+        },
         {
           ids: input.InstanceIds,
           parameter: "instancesSet",
@@ -173,6 +170,8 @@ export const instanceOperations = {
     },
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+const onlyRunning = { Name: "instance-state-name", Values: ["running"] };
 
 /**
  * Writes the same wish into every named instance, or into none: one that is not in a state for it fails them all. Those

@@ -23,7 +23,7 @@ export interface InstanceHost {
 }
 
 /** Milliseconds of work after which a state that should pass is ended, and the record says why. */
-export const deadlines = {
+const deadlines = {
   /** Disks and network ready, and its process running; its turn in the queue not counted. */
   launch: 120_000,
   /** A guest that does not heed the power button. */

@@ -12,7 +12,8 @@ import {
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
-import { testImage, testRegion, type TestRegion, type TestRegionOptions } from "#testing/region.ts";
+import { hostLease } from "#services/host/host.ts";
+import { testHost, testImage, testRegion, type TestRegion, type TestRegionOptions } from "#testing/region.ts";
 import { instanceState } from "./instance.ts";
 
 const limit = { timeout: 10_000 };
@@ -172,6 +173,13 @@ test("of two launches that race for the last memory one runs, the other says why
     if (it.status === "rejected") assert.equal(it.reason.name, "InsufficientInstanceCapacity");
   const refusedLater = region.records.all("instance").find(({ so }) => so.state !== "running");
   if (refusedLater) assert.equal(refusedLater.so.reason?.code, "Server.InsufficientInstanceCapacity");
+});
+
+test("nothing is placed on a host that is away", limit, async (t) => {
+  const region = await testRegion(t);
+  const { revision } = await region.store.commit({ delete: [`lease/${hostLease.name(testHost.id)}`] });
+  await region.feed.reached(revision);
+  await refused(region, one, "InsufficientInstanceCapacity");
 });
 
 test("the same client token launches once, and refuses another request", limit, async (t) => {

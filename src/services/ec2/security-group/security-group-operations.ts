@@ -1,5 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
+import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
@@ -64,21 +65,17 @@ export const securityGroupOperations = {
       if (group.name === "default") throw cannotDeleteDefaultGroup(group.id);
       if (records.dependentsOfGroup(group.id).length > 0)
         throw dependencyViolation(`resource ${group.id} has a dependent object`);
-      return {
-        touches: [{ arn: securityGroupArn(group.id, context), tags: group.tags }],
-        transaction: {
-          expect: [
-            { at: [records.key("security-group", group.id), revisionOf(group, context)] },
-            { empty: records.key("member", `${group.id}/`) },
-          ],
-          delete: [
-            records.key("security-group", group.id),
-            records.key("claim", groupNameClaim(group.vpcId, group.name)),
-            ...referencesOf(group.rules, group.id).map((id) => records.key("member", `${id}/${group.id}`)),
-          ],
-        },
-        group,
+      const key = records.key("security-group", group.id);
+      const transaction: Transaction = {
+        expect: [{ at: [key, revisionOf(group, context)] }, { empty: records.key("member", `${group.id}/`) }],
+        delete: [
+          key,
+          records.key("claim", groupNameClaim(group.vpcId, group.name)),
+          ...referencesOf(group.rules, group.id).map((id) => records.key("member", `${id}/${group.id}`)),
+        ],
       };
+      const touches = [{ arn: securityGroupArn(group.id, context), tags: group.tags }];
+      return { touches, transaction, group };
     },
     answer: ({ group }: { group: SecurityGroupRecord }) => ({ Return: true, GroupId: group.id }),
   },

@@ -18,7 +18,7 @@ export interface SubnetRecord extends ResourceRecord {
 /** The first four addresses of a subnet and its last are AWS's own. */
 export const reservedAddresses = { first: 4, last: 1 } as const;
 
-export const subnetArn = (subnet: SubnetRecord, { region, accountId }: Scope) =>
+const subnetArn = (subnet: SubnetRecord, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:subnet/${subnet.id}`;
 
 /** An address that a subnet's interfaces hold is not available to others: `used` counts them. */
@@ -47,7 +47,7 @@ export const describeSubnet = (subnet: SubnetRecord, used: number, scope: Scope)
   Tags: describeTags(subnet.tags),
 });
 
-export const freeAddresses = (subnet: SubnetRecord, used: number) =>
+const freeAddresses = (subnet: SubnetRecord, used: number) =>
   addressCount(subnet.cidr) - reservedAddresses.first - reservedAddresses.last - used;
 
 export const subnetFilters = (

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  DescribeInstancesCommand,
+  DescribeVolumesCommand,
+  type Instance,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
+import { interfaceLink } from "#drivers/network/netns/names.ts";
+import { seededRandom } from "#testing/seeded-random.ts";
+import { realRegion, type RealRegion } from "../real-region.ts";
+import { until } from "../until.ts";
+
+const rounds = Number(process.env["CROFT_SOAK_ROUNDS"] ?? 50);
+const seed = Number(process.env["CROFT_TEST_SEED"] ?? Date.now() % 2 ** 31);
+const mostInstances = 4;
+
+/**
+ * Launches, stops, starts and terminates at random while programs and machines are killed at random. In the end the API, the
+ * processes, the taps and the files must tell the same story, and after the last termination there is nothing to tell.
+ */
+test(`${rounds} rounds of a region's life under kill -9 (CROFT_TEST_SEED=${seed})`, async (t) => {
+  const region = await realRegion();
+  const untouched = await region.traces();
+  const random = seededRandom(seed);
+  for (let round = 1; round <= rounds; round++) {
+    const killed = killSoon(region, random);
+    const did = await act(region, random, `soak-${seed}-${round}`);
+    t.diagnostic(`round ${round}: ${did}; killed ${await killed}`);
+  }
+
+  const instances = await atRest(region);
+  await agrees(region, instances);
+  const left = instances.map(({ InstanceId = "" }) => InstanceId);
+  if (left.length > 0)
+    await patiently(() => region.client.send(new TerminateInstancesCommand({ InstanceIds: left })));
+  await atRest(region);
+  assert.deepEqual(await region.traces(), untouched);
+});
+
+async function act(region: RealRegion, random: (below: number) => number, token: string): Promise<string> {
+  const { client, imageId } = region;
+  const present = await living(region);
+  const chosen = present[random(present.length || 1)];
+  const InstanceIds = [chosen?.InstanceId ?? ""];
+  const choice = present.length < mostInstances ? random(4) : 1 + random(3);
+  try {
+    switch (chosen === undefined ? 0 : choice) {
+      case 0: {
+        const launch = {
+          ImageId: imageId,
+          InstanceType: "t3.nano",
+          MinCount: 1,
+          MaxCount: 1,
+          ClientToken: token,
+        } as const;
+        const { Instances: [it] = [] } = await patiently(() => client.send(new RunInstancesCommand(launch)));
+        return `launched ${it?.InstanceId}`;
+      }
+      case 1:
+        await patiently(() => client.send(new StopInstancesCommand({ InstanceIds, Force: random(2) === 0 })));
+        return `stopped ${InstanceIds[0]}`;
+      case 2:
+        await patiently(() => client.send(new StartInstancesCommand({ InstanceIds })));
+        return `started ${InstanceIds[0]}`;
+      default:
+        await patiently(() => client.send(new TerminateInstancesCommand({ InstanceIds })));
+        return `terminated ${InstanceIds[0]}`;
+    }
+  } catch (error) {
+    // An instance on its way elsewhere is refused; that is an answer too.
+    if (error instanceof Error && error.name === "IncorrectInstanceState") return error.message;
+    throw error;
+  }
+}
+
+/** Within two seconds, one of Croft's programs or one machine. */
+async function killSoon(region: RealRegion, random: (below: number) => number): Promise<string> {
+  await delay(random(2_000));
+  const machines = machineProcesses(await living(region));
+  const { programs } = await region.status();
+  const victims = [...Object.entries(programs), ...machines].filter(([, pid]) => pid !== null);
+  const [name, pid] = victims[random(victims.length || 1)] ?? [];
+  if (name === undefined || pid === undefined || pid === null) return "nothing";
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    return `${name}, which had ended`;
+  }
+  await delay(random(1_500));
+  return name;
+}
+
+/** Everything has arrived where it was going; an emulated guest that is to shut down may take a minute. */
+const atRest = (region: RealRegion) =>
+  until(
+    () => living(region),
+    (seen) => seen.every(({ State }) => State?.Name === "running" || State?.Name === "stopped"),
+    300_000,
+  );
+
+async function agrees(region: RealRegion, instances: readonly Instance[]): Promise<void> {
+  const traces = await region.traces();
+  const traced = (label: string) =>
+    traces
+      .filter((line) => line.startsWith(`${label} `))
+      .map((line) => line.slice(label.length + 1))
+      .toSorted();
+  const running = instances.filter(({ State }) => State?.Name === "running");
+  const { Volumes = [] } = await patiently(() => region.client.send(new DescribeVolumesCommand({})));
+  assert.deepEqual(
+    machineProcesses(instances)
+      .map(([id]) => id)
+      .toSorted(),
+    running.map(({ InstanceId = "" }) => InstanceId).toSorted(),
+    "each running instance has a process, and no other has",
+  );
+  assert.deepEqual(
+    traced("disk"),
+    Volumes.map(({ VolumeId = "" }) => VolumeId).toSorted(),
+    "each volume has its disk",
+  );
+  const links = traces.flatMap((line) => / link (eni\S+)$/.exec(line)?.[1] ?? []).toSorted();
+  const interfaces = instances.flatMap(({ NetworkInterfaces = [] }) => NetworkInterfaces);
+  assert.deepEqual(
+    links,
+    interfaces.map(({ NetworkInterfaceId = "" }) => interfaceLink(NetworkInterfaceId)).toSorted(),
+    "each interface has its tap",
+  );
+  for (const { MacAddress = "", NetworkInterfaceId } of interfaces)
+    assert.ok(
+      traces.some((line) => line.includes(" nft ") && line.includes(MacAddress)),
+      `${NetworkInterfaceId} has its rules`,
+    );
+}
+
+const living = async ({ client }: RealRegion): Promise<Instance[]> => {
+  const { Reservations = [] } = await patiently(() => client.send(new DescribeInstancesCommand({})));
+  return Reservations.flatMap(({ Instances = [] }) => Instances).filter(
+    ({ State }) => State?.Name !== "terminated",
+  );
+};
+
+/** A program that was killed is back within a second or two; what it had answered stays answered. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + 30_000; ; await delay(200)) {
+    try {
+      return await call();
+    } catch (error) {
+      const unheard = error instanceof Error && (!("$fault" in error) || error.name === "InternalError");
+      if (!unheard || performance.now() > end) throw error;
+    }
+  }
+}
+
+const machineProcesses = (instances: readonly Instance[]): [id: string, pid: number][] => {
+  const ids = new Set(instances.map(({ InstanceId }) => InstanceId));
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid): [string, number][] => {
+      const argv = commandOf(pid).split("\0");
+      const name = argv[argv.indexOf("-name") + 1];
+      return argv[0] === "qemu-system-x86_64" && name !== undefined && ids.has(name)
+        ? [[name, Number(pid)]]
+        : [];
+    });
+};
+
+const commandOf = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+};
