@@ -6,8 +6,13 @@ export interface RegionSettings {
   /** Twelve digits. */
   readonly accountId: string;
   readonly region: string;
-  /** Loopback TCP port of the API. */
+  /** TCP port of the API. */
   readonly port: number;
+  /** IP address that the API listens on, by default 127.0.0.1; on any but loopback it speaks TLS. */
+  readonly listen?: string;
+  /** Absolute paths of a certificate chain and its key, in PEM, instead of one by the region's own authority. */
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   /** The addresses `ssh` and `curl` reach instances by, routed from this host only. */
   readonly publicPool: string;
   /** "fake": no machine runs and no packet flows. */
@@ -53,6 +58,15 @@ export const layout = (dataDir: string) => {
     credentials: join(dir, "credentials.json"),
     /** 0600: 64 hex digits, unless `masterKeyFile` of the settings names another file. */
     masterKey: join(dir, "master.key"),
+    /** The region's own authority, which clients trust, and its API's certificate; keys 0600. */
+    tls: {
+      dir: join(dir, "tls"),
+      config: join(dir, "tls", "openssl.cnf"),
+      ca: join(dir, "tls", "ca.pem"),
+      caKey: join(dir, "tls", "ca.key"),
+      cert: join(dir, "tls", "server.pem"),
+      key: join(dir, "tls", "server.key"),
+    },
     storeDir: join(dir, "store"),
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),

@@ -7,6 +7,7 @@ import type { ProgramOptions } from "./main.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { loadApiParts, openRegionApi } from "./region-api.ts";
 import { readCredentials } from "./setup/credentials.ts";
+import { readServerTls } from "./setup/region-tls.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { serveStore } from "./store/socket/serve-store.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
@@ -18,6 +19,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
   const { uids } = hostNames(dataDir);
   const settings = requireSettings(dataDir);
   const credentials = readCredentials(dataDir);
+  const tls = readServerTls(dataDir, settings);
   const parts = loadApiParts();
   const thread = await startStoreThread();
   mkdirSync(storeDir, { recursive: true, mode: 0o700 });
@@ -32,20 +34,21 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
     settings,
     credentials,
     signal,
-    ...(audit && { answered: auditTrail({ ...settings, now: systemClock.now }, audit.sink) }),
+    ...(audit && { answered: auditTrail({ ...settings, now: () => systemClock.now() }, audit.sink) }),
     log,
   });
   const storeServer = await serveStore(store, storeSocket);
   const api = await listen({
-    host: "127.0.0.1",
+    host: settings.listen ?? "127.0.0.1",
     port: settings.port,
+    ...(tls && { tls }),
     async handle(request) {
       if (request.path === "/_croft/health") return health();
       if (request.path === "/_croft/metrics") return metrics(request);
       return answer(request);
     },
   });
-  log(`answering on 127.0.0.1:${settings.port}`);
+  log(`answering on ${settings.listen ?? "127.0.0.1"}, port ${settings.port}${tls ? ", by TLS" : ""}`);
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
   await api.close();
   await audit?.close();

@@ -22,7 +22,7 @@ import { stsOperations } from "./services/sts/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
 import type { Store } from "./store/store.ts";
 import type { WireAnswer } from "./wire/protocol.ts";
-import { loadWireService } from "./wire/wire-service.ts";
+import { loadWireService, unknownService } from "./wire/wire-service.ts";
 
 /** What the API reads from its checkout; a program that drops the right to do so loads it before. */
 export const loadApiParts = () => ({
@@ -79,7 +79,7 @@ export async function openRegionApi({
       served(wires.ec2, ec2Operations, contextIn, ec2CallRate),
       served(wires.sts, stsOperations, () => ({ accountId })),
     ]),
-    fallback: wires.ec2,
+    fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) =>
       verifySignature(

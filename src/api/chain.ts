@@ -90,9 +90,10 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
 
 /** The service a request says it is signed for, in its header or its query; not yet believed. */
 function claimedService({ headers, query }: WireRequest): string {
-  const credential = /Credential=[^/,]*\/\d+\/[^/,]*\/([\w-]+)\//;
-  const queried = /X-Amz-Credential=[^&]*?%2F\d+%2F[^&]*?%2F([\w-]+)%2F/i;
-  return (credential.exec(headers["authorization"] ?? "") ?? queried.exec(query))?.[1] ?? "";
+  const [, inHeader] = /Credential=([^,\s]+)/.exec(headers["authorization"] ?? "") ?? [];
+  const inQuery = query.split("&").find((pair) => pair.startsWith("X-Amz-Credential="));
+  const [, , , service = ""] = (inHeader ?? inQuery ?? "").split(/\/|%2F/i);
+  return service;
 }
 
 /** What becomes known of a call on its way. */

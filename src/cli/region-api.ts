@@ -1,4 +1,10 @@
+import { readFileSync } from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
+import { text as textOf } from "node:stream/consumers";
+import { rootCertificates } from "node:tls";
 import { signRequest } from "#auth/sign-request.ts";
+import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { readCredentials } from "#setup/credentials.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { Refusal } from "./command.ts";
@@ -9,8 +15,9 @@ export const callEc2 = async (
   action: string,
   parameters: Readonly<Record<string, string>>,
 ): Promise<string> => {
-  const { region, port } = requireSettings(dataDir);
-  const host = `127.0.0.1:${port}`;
+  const settings = requireSettings(dataDir);
+  const { url, caFile } = apiEndpoint(dataDir, settings);
+  const { host } = new URL(url);
   const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
   const headers = signRequest(
     {
@@ -19,15 +26,35 @@ export const callEc2 = async (
       headers: { host, "content-type": "application/x-www-form-urlencoded" },
       body,
     },
-    { credentials: readCredentials(dataDir), region, service: "ec2", date: new Date() },
+    { credentials: readCredentials(dataDir), region: settings.region, service: "ec2", date: new Date() },
   );
-  const response = await fetch(`http://${host}/`, { method: "POST", headers, body }).catch(() => undefined);
-  if (!response) throw new Refusal(`the region's API at ${host} does not answer: croft start first`, 1);
-  const xml = await response.text();
-  if (!response.ok)
-    throw new Refusal(`${action}: ${valuesOf("Message", xml)[0] ?? `HTTP ${response.status}`}`, 1);
-  return xml;
+  const answer = await post(url, headers, body, caFile).catch((error: unknown) => {
+    throw new Refusal(`the region's API at ${host} does not answer: croft start first (${String(error)})`, 1);
+  });
+  if (answer.status !== 200)
+    throw new Refusal(`${action}: ${valuesOf("Message", answer.body)[0] ?? `HTTP ${answer.status}`}`, 1);
+  return answer.body;
 };
+
+/** `caFile`: PEM of an authority to trust beside the usual ones. */
+const post = (
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  caFile: string | undefined,
+): Promise<{ status: number; body: string }> =>
+  new Promise((resolve, reject) => {
+    const ca = caFile === undefined ? {} : { ca: [...rootCertificates, readFileSync(caFile, "utf8")] };
+    (url.startsWith("https:") ? https : http)
+      .request(url, { method: "POST", headers, agent: false, ...ca }, (response) => {
+        textOf(response).then(
+          (answer) => resolve({ status: response.statusCode ?? 0, body: answer }),
+          reject,
+        );
+      })
+      .on("error", reject)
+      .end(body);
+  });
 
 /** What stands in the elements of this name that hold plain text, each once. */
 export const valuesOf = (element: string, xml: string): string[] => [

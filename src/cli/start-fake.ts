@@ -20,6 +20,7 @@ import { fakeWelcome } from "./welcome.ts";
 
 /** Runs a region of fake machines in this process until `signal` aborts. */
 export async function startFake(values: StartValues, signal: AbortSignal): Promise<void> {
+  refuseNetwork(values);
   const region = values.ephemeral ? ephemeral(values) : kept(values);
   const api = await serveFakeRegion({
     ...region,
@@ -32,6 +33,12 @@ export async function startFake(values: StartValues, signal: AbortSignal): Promi
   process.stdout.write(fakeWelcome({ ...region, settings, image: fakeImage(settings.region) }));
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
   await api.close();
+}
+
+/** It is for tests on this machine. */
+function refuseNetwork(values: StartValues): void {
+  for (const option of ["listen", "tls-cert", "tls-key"] as const)
+    if (values[option] !== undefined) throw new Refusal(`--${option} is not for --machines fake`);
 }
 
 /** Nothing of it is written anywhere. */

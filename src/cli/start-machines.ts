@@ -6,7 +6,9 @@ import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
-import { readChoices, readSettings, settle, writeSettings } from "#setup/region-settings.ts";
+import { makeRegionTls } from "#setup/region-tls.ts";
+import { apiEndpoint } from "#setup/api-endpoint.ts";
+import { readChoices, readSettings, requireWholeTls, settle, writeSettings } from "#setup/region-settings.ts";
 import type { RegionChoices } from "#setup/region-settings.ts";
 import type { RegionSettings } from "#config.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
@@ -41,11 +43,12 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   if (!image) return;
 
   const settings = settleSettings(dataDir, region.kept, choices);
-  await requireFreePort(settings.port);
+  await requireFreePort(settings);
   makeCredentials(dataDir);
+  makeRegionTls(dataDir, settings);
   joinCache(cacheDir, dataDir);
   await supervise(
-    { dataDir, cacheDir, port: settings.port },
+    { dataDir, cacheDir, api: apiEndpoint(dataDir, settings).localUrl },
     (health) => process.stdout.write(welcome({ dataDir, settings, health, image: image.name })),
     signal,
   );
@@ -75,6 +78,7 @@ const settleSettings = (
 ): RegionSettings => {
   if (kept) requireOwnPool(kept.publicPool, hostNames(dataDir).prefix);
   const settings = settle(kept, choices, claimPool);
+  requireWholeTls(settings);
   if (JSON.stringify(settings) !== JSON.stringify(kept)) writeSettings(dataDir, settings);
   return settings;
 };
@@ -84,13 +88,13 @@ const neverChosen = (): never => {
 };
 
 /** Otherwise another program's answers could pass for the region's. */
-const requireFreePort = (port: number): Promise<void> =>
+const requireFreePort = ({ port, listen = "127.0.0.1" }: RegionSettings): Promise<void> =>
   new Promise((resolve, reject) => {
     const probe = createServer();
     probe.on("error", (error) =>
       reject(
-        new Refusal(`port ${port} of 127.0.0.1 cannot be used (${error.message}): choose another --port`, 1),
+        new Refusal(`port ${port} of ${listen} cannot be used (${error.message}): choose another --port`, 1),
       ),
     );
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+    probe.listen(port, listen, () => probe.close(() => resolve()));
   });

@@ -10,7 +10,10 @@ Sets up what is missing on this machine, then runs the region until it is told t
 Instances run on when it stops, and are taken up again by the next start.
 
   --yes              install missing Debian packages without asking
-  --port PORT        the API's port on 127.0.0.1 (${defaults.port})
+  --port PORT        the API's port (${defaults.port})
+  --listen ADDRESS   the API's address (127.0.0.1); on any but loopback it speaks TLS, with a certificate by the region's
+                     own authority, which croft env makes clients trust, or with this one:
+  --tls-cert FILE --tls-key FILE
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
   --master-key-file FILE

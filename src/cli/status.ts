@@ -1,6 +1,7 @@
 import { readOptions } from "./command.ts";
 import type { Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { health } from "./supervise/health.ts";
 import type { Health } from "./supervise/health.ts";
@@ -31,7 +32,9 @@ export interface RegionStatus {
 }
 
 const regionStatus = async (dataDir: string): Promise<RegionStatus> => {
-  const { port, machines } = requireSettings(dataDir);
+  const settings = requireSettings(dataDir);
+  const { machines } = settings;
+  const { url, localUrl } = apiEndpoint(dataDir, settings);
   const running = readRunning(dataDir);
   const pidOf = (name: string): number | null => {
     const ref = running?.programs[name];
@@ -42,9 +45,9 @@ const regionStatus = async (dataDir: string): Promise<RegionStatus> => {
   );
   // With no program of ours up, whatever answers at the port is another's.
   return {
-    api: `http://127.0.0.1:${port}`,
+    api: url,
     programs,
-    health: programs["croft"] ? ((await health(port)) ?? null) : null,
+    health: programs["croft"] ? ((await health(localUrl)) ?? null) : null,
   };
 };
 

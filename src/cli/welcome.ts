@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { Credentials } from "#auth/sign-request.ts";
 import { defaults } from "#config.ts";
 import type { RegionSettings } from "#config.ts";
+import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { croftCommand } from "./checkout.ts";
 import { exportLines } from "./export-lines.ts";
 import { clientVariables } from "./region-environment.ts";
@@ -18,7 +19,7 @@ export interface Welcome {
 
 /** What `croft start` prints when the region answers. The last line is the one scripts wait for. */
 export const welcome = ({ dataDir, settings, health, image }: Welcome): string => {
-  const api = `http://127.0.0.1:${settings.port}`;
+  const { url: api } = apiEndpoint(dataDir, settings);
   const croft = relative(process.cwd(), croftCommand).startsWith("..")
     ? croftCommand
     : relative(process.cwd(), croftCommand);
@@ -65,7 +66,9 @@ export const fakeWelcome = ({
     "",
     "In another terminal:",
     "",
-    exportLines(clientVariables(settings, credentials)).replaceAll(/^/gm, "  ").trimEnd(),
+    exportLines(clientVariables(settings, credentials, { url: api }))
+      .replaceAll(/^/gm, "  ")
+      .trimEnd(),
     "",
     `croft: ready ${api}`,
     "",

@@ -8,6 +8,11 @@ import type { IncomingHttpHeaders } from "node:http";
 export function isForeign({ host, origin }: Pick<IncomingHttpHeaders, "host" | "origin">): boolean {
   const called = nameOf(`http://${host}`);
   if (!called || !(isIP(called) || isLocalhost(called) || isAws(called))) return true;
+  return hasForeignOrigin({ origin });
+}
+
+/** Whether a page that is not of this machine calls. */
+export function hasForeignOrigin({ origin }: Pick<IncomingHttpHeaders, "origin">): boolean {
   return origin !== undefined && !isLocalhost(nameOf(origin) ?? "");
 }
 

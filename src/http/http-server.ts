@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "#api/error.ts";
 import { ec2Error } from "#wire/ec2-query.ts";
 import type { WireAnswer, WireRequest } from "#wire/protocol.ts";
-import { isForeign } from "./foreign-caller.ts";
+import { hasForeignOrigin, isForeign } from "./foreign-caller.ts";
 import { readBody } from "./request-body.ts";
 
 export interface HttpRequest extends WireRequest {
@@ -25,6 +26,8 @@ export interface ListenOptions {
   readonly bodyLimitBytes?: number;
   /** Which requests' longer bodies are handed on as streams; by default none. */
   readonly mayStream?: (request: Omit<WireRequest, "body" | "stream">) => boolean;
+  /** PEM texts: speak TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export interface HttpServer {
@@ -33,15 +36,18 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves plain HTTP, to clients and never to web pages of others. Rejects when the address is taken. */
+/** Serves HTTP, to clients and never to web pages of others. Rejects when the address is taken. */
 export async function listen({
   host,
   port,
   handle,
   bodyLimitBytes = 1024 * 1024,
   mayStream = () => false,
+  tls,
 }: ListenOptions): Promise<HttpServer> {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 });
+  const server = tls
+    ? createTlsServer({ ...timeouts, ...tls, minVersion: "TLSv1.2" })
+    : createServer(timeouts);
   server.on("request", (request, response) => void serve(request, response));
   server.listen(port, host);
   await once(server, "listening");
@@ -80,7 +86,8 @@ export async function listen({
   }
 
   async function answerTo(request: IncomingMessage, requestId: string): Promise<WireAnswer> {
-    if (isForeign(request.headers))
+    // Of a certificate's names none can be bound to another address than ours.
+    if (tls ? hasForeignOrigin(request.headers) : isForeign(request.headers))
       throw new ApiError(
         "AccessDenied",
         "Web pages of other sites may not call this API, nor may calls name another host",
@@ -103,6 +110,8 @@ export async function listen({
     });
   }
 }
+
+const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 } as const;
 
 /** Of the second that is promised. */
 const closeMs = 900;

@@ -14,6 +14,7 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: "mmdebstrap", provides: "mmdebstrap", why: "bakes the Debian image" },
   { name: "e2fsprogs", provides: "mke2fs", why: "bakes the image's file system" },
   { name: "fdisk", provides: "sfdisk", why: "bakes the image's partitions" },
+  { name: "openssl", provides: "openssl", why: "makes the API's certificate" },
   { name: "openssh-client", provides: "ssh", why: "croft ssh" },
 ];
 

@@ -86,6 +86,9 @@ test("options are read as they are written on the command line", () => {
     imageAliases: undefined,
     throttled: undefined,
     masterKeyFile: undefined,
+    listen: undefined,
+    tlsCert: undefined,
+    tlsKey: undefined,
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync, renameSync } from "node:fs";
+import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import { Refusal } from "#cli/command.ts";
 import { defaults, layout } from "#config.ts";
@@ -18,6 +19,9 @@ export const readChoices = (options: {
   "image-alias"?: readonly string[] | undefined;
   throttle?: string | undefined;
   "master-key-file"?: string | undefined;
+  listen?: string | undefined;
+  "tls-cert"?: string | undefined;
+  "tls-key"?: string | undefined;
 }): RegionChoices => ({
   accountId: checked("--account-id", options["account-id"], (text) => /^\d{12}$/.test(text), "twelve digits"),
   region: checked("--region", options.region, isRegionName, "a name such as eu-central-1"),
@@ -32,12 +36,15 @@ export const readChoices = (options: {
   imageAliases: options["image-alias"]?.map(imageAlias),
   throttled: onOrOff("--throttle", options.throttle),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
+  listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
+  tlsCert: checked("--tls-cert", options["tls-cert"], isAbsolute, "an absolute path"),
+  tlsKey: checked("--tls-key", options["tls-key"], isAbsolute, "an absolute path"),
 });
 
 /**
  * The settings of a region that was made with `kept`, or is new. Account, region and pool are in the names and addresses of
- * everything the region holds, so they stay, and fake machines never become real; port and aliases may change,
- * and where the master key is kept.
+ * everything the region holds, so they stay, and fake machines never become real; where the API is, aliases
+ * and where the master key is kept may change.
  */
 export const settle = (
   kept: RegionSettings | undefined,
@@ -53,7 +60,7 @@ export const settle = (
       machines: choices.machines ?? "qemu",
       imageAliases: choices.imageAliases ?? [],
       throttled: choices.throttled ?? false,
-      ...(choices.masterKeyFile !== undefined && { masterKeyFile: choices.masterKeyFile }),
+      ...optional(choices),
     };
   }
   for (const fixed of ["accountId", "region", "publicPool", "machines"] as const) {
@@ -70,8 +77,22 @@ export const settle = (
     port: choices.port ?? kept.port,
     imageAliases: choices.imageAliases ?? kept.imageAliases,
     throttled: choices.throttled ?? kept.throttled,
-    ...(choices.masterKeyFile !== undefined && { masterKeyFile: choices.masterKeyFile }),
+    ...optional(choices),
   };
+};
+
+/** Those that were chosen of the settings that need not be. */
+const optional = (choices: RegionChoices) =>
+  Object.fromEntries(
+    (["listen", "tlsCert", "tlsKey", "masterKeyFile"] as const).flatMap((name) =>
+      choices[name] === undefined ? [] : [[name, choices[name]]],
+    ),
+  );
+
+/** Throws `Refusal` for a certificate without its key. */
+export const requireWholeTls = ({ tlsCert, tlsKey }: RegionSettings): void => {
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new Refusal("--tls-cert and --tls-key go together");
 };
 
 const words = {

@@ -24,7 +24,7 @@ import { regionalRecords } from "#services/ec2/regional-records.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
-import { loadWireService } from "#wire/wire-service.ts";
+import { loadWireService, unknownService } from "#wire/wire-service.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 
 const scope = { accountId: "111122223333", region: "eu-central-1" };
@@ -138,7 +138,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
         served(ec2, ec2Operations, contextIn, ec2CallRate),
         served(sts, stsOperations, () => scope),
       ]),
-      fallback: ec2,
+      fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) =>
         verifySignature(

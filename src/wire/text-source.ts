@@ -14,10 +14,9 @@ export function textSource(dialect: InputDialect): InputSource<Texts> {
   return {
     members: () => [],
     items: ({ values, inHeader }, path) =>
-      (inHeader ? values.flatMap((text) => text.split(/\s*,\s*/)) : values).map((text, index) => [
-        { values: [text] },
-        `${path}.${index + 1}`,
-      ]),
+      (inHeader ? values.flatMap((text) => text.split(",").map((each) => each.trim())) : values).map(
+        (text, index) => [{ values: [text] }, `${path}.${index + 1}`],
+      ),
     entries: ({ named = new Map<string, string>() }, path) =>
       [...named].map(([key, text]) => [key, { values: [text] }, `${path}.${key}`]),
     scalar({ values: [text = ""] }, path, kind) {

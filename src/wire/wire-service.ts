@@ -18,6 +18,15 @@ export function loadWireService(signingName: string): WireService {
   return wireService(signingName, JSON.parse(readFileSync(path, "utf8")));
 }
 
+/** Answers for services that are not served: it has no operations, and tells errors in the form of any request. */
+export const unknownService = (): WireService =>
+  wireService("unknown", {
+    protocols: ["ec2-query", "aws-json-1.1", "rpc-cbor"],
+    version: "",
+    operations: {},
+    shapes: [],
+  });
+
 export function wireService(signingName: string, table: WireTable): WireService {
   const spoken = table.protocols.map((name) => ({ name, protocol: protocolOf(name, table) }));
   const [own] = spoken;

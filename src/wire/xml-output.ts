@@ -32,8 +32,7 @@ export function outputWriters(table: WireTable) {
   function structWriter(members: readonly MemberRow[]): Writer {
     // Members are compiled at first use: a struct may contain itself, and most members of most structs are never set.
     const elements: Writer[] = [];
-    return (value) => {
-      const fields = fieldsOf(value);
+    return keepingFrozen((fields) => {
       let xml = "";
       for (let i = 0; i < members.length; i++) {
         const member = members[i]!;
@@ -42,7 +41,7 @@ export function outputWriters(table: WireTable) {
           xml += (elements[i] ??= element(wireNameOf(member), member[1]))(field);
       }
       return xml;
-    };
+    });
   }
 
   /** With its tags around it; a flat list is each of its items in them. `attributes` stand in the first. */
@@ -92,6 +91,21 @@ export function outputWriters(table: WireTable) {
   }
 }
 
+/** What is frozen stays as it is, and so does what it looks like: it is written once. */
+function keepingFrozen(write: (fields: Fields) => string): Writer {
+  const kept = new WeakMap<object, string>();
+  return (value) => {
+    const fields = fieldsOf(value);
+    if (!Object.isFrozen(fields)) return write(fields);
+    const before = kept.get(fields);
+    if (before !== undefined) return before;
+    const xml = write(fields);
+    kept.set(fields, xml);
+    return xml;
+  };
+}
+
+type Fields = ReturnType<typeof fieldsOf>;
 type Writer = (value: unknown) => string;
 
 function lazy(make: () => Writer): Writer {

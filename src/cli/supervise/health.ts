@@ -1,4 +1,5 @@
-import { get } from "node:http";
+import * as http from "node:http";
+import * as https from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** What `GET /_croft/health` answers; 200 once `status` is "ready". What a version does not say is absent. */
@@ -18,11 +19,16 @@ export interface Health {
   readonly [other: string]: unknown;
 }
 
-/** Undefined when nothing answers at the port, or not yet with 200. */
-export const health = (port: number): Promise<Health | undefined> =>
+/**
+ * Undefined when nothing answers at the URL, or not yet with 200. The certificate is not looked at: nothing secret is sent, and this
+ * host's own address leads to no other.
+ */
+export const health = (api: string): Promise<Health | undefined> =>
   new Promise((resolve) => {
-    const request = get(
-      { host: "127.0.0.1", port, path: "/_croft/health", timeout: 2000, agent: false },
+    const options = { timeout: 2000, agent: false, rejectUnauthorized: false } as const;
+    const request = (api.startsWith("https:") ? https : http).get(
+      `${api}/_croft/health`,
+      options,
       (response) => {
         let body = "";
         response.setEncoding("utf8");
@@ -36,9 +42,9 @@ export const health = (port: number): Promise<Health | undefined> =>
   });
 
 /** Asks until the region is ready; undefined when `signal` aborts first. */
-export const untilReady = async (port: number, signal: AbortSignal): Promise<Health | undefined> => {
+export const untilReady = async (api: string, signal: AbortSignal): Promise<Health | undefined> => {
   while (!signal.aborted) {
-    const answer = await health(port);
+    const answer = await health(api);
     if (answer?.status === "ready") return answer;
     await delay(25, undefined, { signal }).catch(() => {});
   }

@@ -15,7 +15,8 @@ import { programNames, readRunning, writeRunning } from "./programs-file.ts";
 export interface Supervised {
   readonly dataDir: string;
   readonly cacheDir: string;
-  readonly port: number;
+  /** The API's URL by an address of this host. */
+  readonly api: string;
 }
 
 /**
@@ -41,7 +42,7 @@ export const supervise = async (
   const note = notes(region);
   const programs = programNames.map((name) => keepRunning(program(name, region, logDir, note), signal));
   const patience = setTimeout(() => say(`not ready yet; ${logDir} says what it is doing`), 30_000);
-  const answer = await untilReady(region.port, signal);
+  const answer = await untilReady(region.api, signal);
   clearTimeout(patience);
   if (answer) ready(answer);
   await Promise.all(programs);

@@ -38,3 +38,19 @@ test("a key of nobody, or a wrong secret, is refused", limit, async (t) => {
     await assert.rejects(client.send(new GetCallerIdentityCommand({})), { name });
   }
 });
+
+test("who is refused is told so in the form of the service that was asked", limit, async (t) => {
+  const { clientConfig } = await testRegion(t);
+  const told = async (service: string, headers: Record<string, string> = {}) => {
+    const credential = `AKIANOBODY/20260101/${clientConfig.region}/${service}/aws4_request`;
+    const authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=${"0".repeat(64)}`;
+    const sent = { authorization, "x-amz-date": "20260101T000000Z", ...headers };
+    return (await fetch(clientConfig.endpoint, { method: "POST", headers: sent, body: "{}" })).text();
+  };
+  assert.match(await told("sts"), /^<ErrorResponse xmlns="https:\/\/sts\./);
+  assert.match(await told("ec2"), /<Response><Errors><Error><Code>AuthFailure</);
+  assert.match(
+    await told("dynamodb", { "x-amz-target": "DynamoDB_20120810.ListTables" }),
+    /^\{"__type":"Inv/,
+  );
+});
