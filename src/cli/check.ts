@@ -9,6 +9,7 @@ import { unitTests } from "./test.ts";
 /** What has to hold of every commit, quickest first. A tool's name means the one in node_modules. */
 const checks: readonly (readonly [what: string, command: readonly [string, ...string[]]])[] = [
   ["generated files are current", [process.execPath, "tools/generate-wire.ts", "--check"]],
+  ["operations are listed", [process.execPath, "tools/generate-operations.ts", "--check"]],
   ["format", ["oxfmt", "--check"]],
   ["lint, type-aware", ["oxlint", "--type-aware", "--deny-warnings"]],
   ["types", ["tsc", "-p", "."]],

@@ -32,6 +32,7 @@ export type Input = Record<string, unknown>;
 export type Reader<Node, Value = unknown> = (node: Node, path?: string, depth?: number) => Value;
 
 export interface InputReaders<Node> {
+  /** The same reader for the same row. */
   struct(row: StructRow): Reader<Node, Input>;
   value(shape: number): Reader<Node>;
 }
@@ -46,7 +47,14 @@ export function inputReaders<Node>(
   source: InputSource<Node>,
 ): InputReaders<Node> {
   const readers: Reader<Node>[] = [];
-  return { struct: ([, required, members]) => structReader(required, members), value: readerOf };
+  const structs = new Map<StructRow, Reader<Node, Input>>();
+  return { struct, value: readerOf };
+
+  function struct(row: StructRow): Reader<Node, Input> {
+    const made = structs.get(row) ?? structReader(row[1], row[2]);
+    structs.set(row, made);
+    return made;
+  }
 
   function readerOf(shape: number): Reader<Node> {
     return (readers[shape] ??= compile(shape));

@@ -18,10 +18,10 @@ export function timeOf(value: unknown): Date {
   return value instanceof Date ? value : wrong("a Date", value);
 }
 
-/** As it stands in XML and in headers, not yet escaped. */
-export function scalarText(value: unknown, kind: ScalarKind): string {
-  if (kind === "blob") return Buffer.from(bytesOf(value)).toString("base64");
-  return timeKinds.has(kind) ? formatTime(timeOf(value), kind) : String(value);
+/** Gives the writer of a kind as it stands in XML and in headers, not yet escaped. */
+export function scalarText(kind: ScalarKind): (value: unknown) => string {
+  if (kind === "blob") return (value) => Buffer.from(bytesOf(value)).toString("base64");
+  return timeKinds.has(kind) ? (value) => formatTime(timeOf(value), kind) : String;
 }
 
 export const timeKinds: ReadonlySet<ScalarKind> = new Set([

@@ -221,6 +221,8 @@ test("an object's body is bytes, or a stream that was too long to hold, out of A
     assert(streamed instanceof Readable);
     assert.equal(Buffer.concat(await streamed.toArray()).toString(), "abcde");
   }
+  const tagging = { ...request("PUT", "/b?tagging"), stream: Readable.from([Buffer.from("long")]) };
+  refused(() => parse("s3", tagging), "RequestEntityTooLarge", /./);
   for (const broken of ["", "3\r\nabc", "x\r\n", "3\r\nabcd\r\n0\r\n", "f".repeat(5000)])
     refused(() => parse("s3", { ...asked, body: Buffer.from(broken) }), "IncompleteBody", /./);
 });

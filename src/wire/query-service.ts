@@ -1,7 +1,7 @@
 import { ApiError } from "#api/error.ts";
-import { inputReaders, type Input, type InputDialect, type Reader } from "./input-readers.ts";
+import { inputReaders, type InputDialect } from "./input-readers.ts";
 import type { WireProtocol, WireRequest } from "./protocol.ts";
-import { parseParameters, type Parameter } from "./query-parameters.ts";
+import { parseParameters } from "./query-parameters.ts";
 import { querySource } from "./query-source.ts";
 import { structRow, type WireTable } from "./table.ts";
 import { outputWriters } from "./xml-output.ts";
@@ -20,7 +20,6 @@ export interface QueryDialect extends InputDialect {
 export function queryService(table: WireTable, dialect: QueryDialect): QueryService {
   const operations = new Map(Object.entries(table.operations));
   const readers = inputReaders(table, dialect, querySource(dialect));
-  const inputs = new Map<string, Reader<Parameter, Input>>();
   const writers = outputWriters(table);
 
   return {
@@ -31,8 +30,7 @@ export function queryService(table: WireTable, dialect: QueryDialect): QueryServ
       const shapes = operations.get(operation);
       if (!shapes) throw dialect.unknownAction(operation);
       for (const name of parameters.keys()) if (isCommon(name)) parameters.delete(name);
-      let read = inputs.get(operation);
-      if (!read) inputs.set(operation, (read = readers.struct(structRow(table, shapes[0]))));
+      const read = readers.struct(structRow(table, shapes[0]));
       return { operation, input: read({ parts: parameters }) };
     },
     write(operation, output) {

@@ -29,5 +29,5 @@ function headerText(table: WireTable, shape: number, value: unknown): string {
   if (row[0] === "struct" || row[0] === "union" || row[0] === "map")
     throw new Error("no header holds a structure");
   // HTTP's own form, where the schema says nothing of a time.
-  return scalarText(value, row[0] === "enum" ? "string" : row[0] === "time" ? "http-time" : row[0]);
+  return scalarText(row[0] === "enum" ? "string" : row[0] === "time" ? "http-time" : row[0])(value);
 }

@@ -63,7 +63,9 @@ export function restService<Node>(table: WireTable, body: RestBody<Node>) {
     const inBody = members.filter(([, , , place]) => place === undefined);
     const readBody = inBody.length > 0 ? body.readers.struct(["struct", 0, inBody]) : undefined;
     const readPayload = payload && payloadReader(payload);
+    const streams = payload && shapeRow(table, payload[1])[0] === "stream";
     return (request: WireRequest, query: QueryValues, { labels }: RouteMatch): Input => {
+      if (request.stream && !streams) throw tooLong();
       const node = readBody && body.parse(request.body);
       const input = node === undefined ? {} : readBody!(node);
       for (const member of bound) {
@@ -106,6 +108,9 @@ export function restService<Node>(table: WireTable, body: RestBody<Node>) {
     return { headers, body: written };
   }
 }
+
+const tooLong = () =>
+  new ApiError("RequestEntityTooLarge", "Request body is larger than this operation takes", { status: 413 });
 
 type Stream = Exclude<WireAnswer["body"], string | Buffer>;
 const isStream = (value: unknown): value is Stream =>

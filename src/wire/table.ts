@@ -79,9 +79,11 @@ export function shapeRow(table: WireTable, shape: number): ShapeRow {
 
 /** An operation's input or output: a structure, empty when the table has none. */
 export function structRow(table: WireTable, shape: number | null | undefined): StructRow {
-  const row: ShapeRow = typeof shape === "number" ? shapeRow(table, shape) : ["struct", 0, []];
+  const row = typeof shape === "number" ? shapeRow(table, shape) : noMembers;
   if (row[0] !== "struct") throw new Error(`shape ${shape} is no structure`);
   return row;
 }
+
+const noMembers: StructRow = ["struct", 0, []];
 
 export const wireNameOf = ([name, , wireName]: MemberRow): string => wireName ?? name;

@@ -1,4 +1,4 @@
-import { fieldsOf, itemsOf, scalarText } from "./output-value.ts";
+import { fieldsOf, itemsOf, scalarText, timeKinds } from "./output-value.ts";
 import {
   shapeRow,
   wireNameOf,
@@ -25,8 +25,8 @@ export function outputWriters(table: WireTable) {
     if (row[0] === "union") return structWriter(row[1]);
     if (row[0] === "list") return listWriter(row);
     if (row[0] === "map") return mapWriter(row);
-    const kind = row[0] === "enum" ? "string" : row[0];
-    return (value) => escapeXml(scalarText(value, kind));
+    const text = scalarText(row[0] === "enum" ? "string" : row[0]);
+    return needsNoEscape.has(row[0]) ? text : (value) => escapeXml(text(value));
   }
 
   function structWriter(members: readonly MemberRow[]): Writer {
@@ -107,6 +107,8 @@ function keepingFrozen(write: (fields: Fields) => string): Writer {
 
 type Fields = ReturnType<typeof fieldsOf>;
 type Writer = (value: unknown) => string;
+
+const needsNoEscape: ReadonlySet<string> = new Set(["boolean", "integer", "float", "blob", ...timeKinds]);
 
 function lazy(make: () => Writer): Writer {
   let made: Writer | undefined;

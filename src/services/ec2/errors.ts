@@ -6,24 +6,53 @@ const error = (code: string, message: string, status?: number) =>
   new ApiError(code, message, status === undefined ? {} : { status });
 
 const ids = (list: readonly string[]) => list.join(", ");
-const notFound = (code: string, what: string) => (missing: readonly string[]) =>
-  missing.length === 1
-    ? error(code, `The ${what} ID '${missing[0]}' does not exist`)
-    : error(code, `The ${what} IDs '${ids(missing)}' do not exist`);
+type Missing = (missing: readonly string[]) => ApiError;
+const notFound =
+  (code: string, what: string): Missing =>
+  (missing) =>
+    missing.length === 1
+      ? error(code, `The ${what} ID '${missing[0]}' does not exist`)
+      : error(code, `The ${what} IDs '${ids(missing)}' do not exist`);
 
-export const instanceNotFound = notFound("InvalidInstanceID.NotFound", "instance");
-export const subnetNotFound = notFound("InvalidSubnetID.NotFound", "subnet");
-export const vpcNotFound = notFound("InvalidVpcID.NotFound", "vpc");
-export const networkInterfaceNotFound = notFound("InvalidNetworkInterfaceID.NotFound", "networkInterface");
+/** What cannot be an id is told apart from what is none: a prefix and 8 or 17 hex digits. */
+const unlessMalformed =
+  (prefix: string, code: string, missing: Missing): Missing =>
+  (list) => {
+    const bad = list.find((id) => !new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`).test(id));
+    return bad === undefined ? missing(list) : error(code, `Invalid id: "${bad}"`);
+  };
+
+export const instanceNotFound = unlessMalformed(
+  "i",
+  "InvalidInstanceID.Malformed",
+  notFound("InvalidInstanceID.NotFound", "instance"),
+);
+export const subnetNotFound = unlessMalformed(
+  "subnet",
+  "InvalidSubnetID.Malformed",
+  notFound("InvalidSubnetID.NotFound", "subnet"),
+);
+export const vpcNotFound = unlessMalformed(
+  "vpc",
+  "InvalidVpcID.Malformed",
+  notFound("InvalidVpcID.NotFound", "vpc"),
+);
+export const networkInterfaceNotFound = unlessMalformed(
+  "eni",
+  "InvalidNetworkInterfaceId.Malformed",
+  notFound("InvalidNetworkInterfaceID.NotFound", "networkInterface"),
+);
 
 export const volumeNotFound = ([id]: readonly string[]) =>
   error("InvalidVolume.NotFound", `The volume '${id}' does not exist.`);
-export const imageNotFound = (missing: readonly string[]) =>
+export const imageNotFound = unlessMalformed("ami", "InvalidAMIID.Malformed", (missing) =>
   missing.length === 1
     ? error("InvalidAMIID.NotFound", `The image id '[${missing[0]}]' does not exist`)
-    : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`);
-export const securityGroupNotFound = ([id]: readonly string[]) =>
-  error("InvalidGroup.NotFound", `The security group '${id}' does not exist`);
+    : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`),
+);
+export const securityGroupNotFound = unlessMalformed("sg", "InvalidGroupId.Malformed", ([id]) =>
+  error("InvalidGroup.NotFound", `The security group '${id}' does not exist`),
+);
 export const securityGroupNameNotFound = (name: string, vpcId: string) =>
   error("InvalidGroup.NotFound", `The security group '${name}' does not exist in VPC '${vpcId}'`);
 export const defaultGroupNameNotFound = (name: string, vpcId: string) =>
@@ -71,8 +100,10 @@ export const duplicateRule = ({ peer, protocol, fromPort, toPort }: RuleDraft) =
 export const repeatedRule = () => invalidParameter("The same permission must not appear multiple times");
 export const ruleNotFound = () =>
   error("InvalidPermission.NotFound", "The specified rule does not exist in this security group.");
-export const securityGroupRuleIdNotFound = (id: string) =>
-  error("InvalidSecurityGroupRuleId.NotFound", `The security group rule ID '${id}' does not exist`);
+const ruleIdsNotFound = unlessMalformed("sgr", "InvalidSecurityGroupRuleId.Malformed", ([id]) =>
+  error("InvalidSecurityGroupRuleId.NotFound", `The security group rule ID '${id}' does not exist`),
+);
+export const securityGroupRuleIdNotFound = (id: string) => ruleIdsNotFound([id]);
 export const tooManyRules = () =>
   error(
     "RulesPerSecurityGroupLimitExceeded",

@@ -37,11 +37,11 @@ for (const [how, input, found] of asked)
 
 test("an image that does not exist is named in the error", limit, async (t) => {
   const { client } = await testRegion(t);
-  await assert.rejects(client.describeImages({ ImageIds: ["ami-1"] }), {
+  await assert.rejects(client.describeImages({ ImageIds: ["ami-00000001"] }), {
     name: "InvalidAMIID.NotFound",
-    message: "The image id '[ami-1]' does not exist",
+    message: "The image id '[ami-00000001]' does not exist",
   });
-  await assert.rejects(client.describeImages({ ImageIds: ["ami-1", "ami-2"] }), {
-    message: "The image ids '[ami-1, ami-2]' do not exist",
+  await assert.rejects(client.describeImages({ ImageIds: ["ami-00000001", "ami-00000002"] }), {
+    message: "The image ids '[ami-00000001, ami-00000002]' do not exist",
   });
 });

@@ -146,7 +146,12 @@ test("one attribute is modified at a time, and at least one", limit, async (t) =
     message: "No attributes specified.",
   });
   await refused(region, id, { Kernel: { Value: "aki-1" } }, "UnsupportedOperation");
-  await refused(region, "i-0123", { DisableApiStop: { Value: true } }, "InvalidInstanceID.NotFound");
+  await refused(
+    region,
+    "i-01230123012301230",
+    { DisableApiStop: { Value: true } },
+    "InvalidInstanceID.NotFound",
+  );
   await refused(region, id, { DisableApiStop: { Value: true }, DryRun: true }, "DryRunOperation");
   assert.equal(region.records.get("instance", id)?.stopProtection, false);
 });

@@ -81,7 +81,7 @@ test(
     const { region, id } = await launched(t);
     const { id: fixed } = await launchedIn(region, { InstanceType: "m5.large" });
     const answer = await region.client.modifyInstanceCreditSpecification({
-      InstanceCreditSpecifications: [id, fixed, "i-0123"].map((InstanceId) => ({
+      InstanceCreditSpecifications: [id, fixed, "i-01230123012301230"].map((InstanceId) => ({
         InstanceId,
         CpuCredits: "standard",
       })),
@@ -91,7 +91,7 @@ test(
       answer.UnsuccessfulInstanceCreditSpecifications?.map((it) => [it.InstanceId, it.Error?.Code]),
       [
         [fixed, "InstanceCreditSpecification.NotSupported"],
-        ["i-0123", "InvalidInstanceID.NotFound"],
+        ["i-01230123012301230", "InvalidInstanceID.NotFound"],
       ],
     );
     await assert.rejects(region.client.describeInstanceCreditSpecifications({ InstanceIds: [fixed] }), {
@@ -156,7 +156,7 @@ test("a Linux instance has no password, and no instance has a screen", limit, as
     name: "UnsupportedOperation",
     message: `The instance '${id}' has a serial console and no screen. Use GetConsoleOutput.`,
   });
-  await assert.rejects(region.client.getPasswordData({ InstanceId: "i-0123" }), {
+  await assert.rejects(region.client.getPasswordData({ InstanceId: "i-01230123012301230" }), {
     name: "InvalidInstanceID.NotFound",
   });
 });

@@ -208,11 +208,11 @@ test("a dry run says what would happen and does nothing", limit, async (t) => {
 
 test("what makes no sense is refused in AWS's words", limit, async (t) => {
   const region = await testRegion(t);
-  await refused(region, { ...one, ImageId: "ami-0123" }, "InvalidAMIID.NotFound");
+  await refused(region, { ...one, ImageId: "ami-01230123012301230" }, "InvalidAMIID.NotFound");
   await refused(region, { ...one, InstanceType: "t4g.micro" }, "InvalidParameterValue");
   await refused(region, { ...one, KeyName: "nobody" }, "InvalidKeyPair.NotFound");
-  await refused(region, { ...one, SubnetId: "subnet-0123" }, "InvalidSubnetID.NotFound");
-  await refused(region, { ...one, SecurityGroupIds: ["sg-0123"] }, "InvalidGroup.NotFound");
+  await refused(region, { ...one, SubnetId: "subnet-01230123012301230" }, "InvalidSubnetID.NotFound");
+  await refused(region, { ...one, SecurityGroupIds: ["sg-01230123012301230"] }, "InvalidGroup.NotFound");
   await refused(region, { ...one, MinCount: 2 }, "InvalidParameterValue");
   await refused(region, { ...one, UserData: "not base64!" }, "InvalidParameterValue");
   await refused(region, { ...one, PrivateIpAddress: "10.0.0.9" }, "InvalidParameterValue");

@@ -53,12 +53,12 @@ test(
   limit,
   async (t) => {
     const { client } = await testRegion(t);
-    await assert.rejects(client.describeNetworkInterfaces({ NetworkInterfaceIds: ["eni-1"] }), {
+    await assert.rejects(client.describeNetworkInterfaces({ NetworkInterfaceIds: ["eni-00000001"] }), {
       name: "InvalidNetworkInterfaceID.NotFound",
-      message: "The networkInterface ID 'eni-1' does not exist",
+      message: "The networkInterface ID 'eni-00000001' does not exist",
     });
     await assert.rejects(
-      client.describeNetworkInterfaces({ NetworkInterfaceIds: ["eni-1"], MaxResults: 5 }),
+      client.describeNetworkInterfaces({ NetworkInterfaceIds: ["eni-00000001"], MaxResults: 5 }),
       {
         name: "InvalidParameterCombination",
       },

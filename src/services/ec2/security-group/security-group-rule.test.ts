@@ -286,7 +286,7 @@ test("no group in another VPC names these, as VPCs cannot be peered", limit, asy
   const { client, GroupId } = await withRule(t);
   const { SecurityGroupReferenceSet } = await client.describeSecurityGroupReferences({ GroupId: [GroupId] });
   assert.deepEqual(SecurityGroupReferenceSet, []);
-  await assert.rejects(client.describeSecurityGroupReferences({ GroupId: ["sg-0123"] }), {
+  await assert.rejects(client.describeSecurityGroupReferences({ GroupId: ["sg-01230123012301230"] }), {
     name: "InvalidGroup.NotFound",
   });
 });

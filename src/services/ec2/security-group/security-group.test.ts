@@ -93,9 +93,9 @@ test("a group needs an ASCII description and a VPC that exists", limit, async (t
   const made = (more: { Description: string; VpcId?: string }) =>
     client.createSecurityGroup({ GroupName: "web", ...more });
   await assert.rejects(made({ Description: "für uns" }), { name: "InvalidParameterValue" });
-  await assert.rejects(made({ Description: "ours", VpcId: "vpc-0123" }), {
+  await assert.rejects(made({ Description: "ours", VpcId: "vpc-01230123012301230" }), {
     name: "InvalidVpcID.NotFound",
-    message: "The vpc ID 'vpc-0123' does not exist",
+    message: "The vpc ID 'vpc-01230123012301230' does not exist",
   });
 });
 
@@ -207,9 +207,9 @@ const refused: readonly [what: string, permission: IpPermission, name: string, m
   ["no peer", { ...ssh, IpRanges: [] }, "MissingParameter", /at least one/],
   [
     "a group that is not there",
-    { ...ssh, UserIdGroupPairs: [{ GroupId: "sg-0123" }] },
+    { ...ssh, UserIdGroupPairs: [{ GroupId: "sg-01230123012301230" }] },
     "InvalidGroup.NotFound",
-    /'sg-0123' does not exist/,
+    /'sg-01230123012301230' does not exist/,
   ],
   [
     "a group name that is not there",

@@ -25,6 +25,15 @@ test("a tag that is asked for when a resource is made is there in the answer", l
   assert.deepEqual(made.Tags, Tags);
 });
 
+test("a resource cannot be asked to be made with tags, but none", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const TagSpecifications = [{ ResourceType: "key-pair" as const, Tags: [] }];
+  await assert.rejects(client.createKeyPair({ KeyName: "me", KeyType: "ed25519", TagSpecifications }), {
+    name: "InvalidParameterValue",
+    message: "Tag specification must have at least one tag",
+  });
+});
+
 test("tags asked for another type than the request makes are refused", limit, async (t) => {
   const { client, records } = await testRegion(t);
   const made = client.createSecurityGroup({
@@ -45,9 +54,17 @@ const missing: readonly [id: string, name: string, message: string][] = [
     "InvalidGroup.NotFound",
     "The security group 'sg-00000000000000000' does not exist",
   ],
-  ["sgr-0123", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID 'sgr-0123' does not exist"],
-  ["i-0123", "InvalidInstanceID.NotFound", "The instance ID 'i-0123' does not exist"],
-  ["vol-0123", "InvalidVolume.NotFound", "The volume 'vol-0123' does not exist."],
+  [
+    "sgr-01230123012301230",
+    "InvalidSecurityGroupRuleId.NotFound",
+    "The security group rule ID 'sgr-01230123012301230' does not exist",
+  ],
+  [
+    "i-01230123012301230",
+    "InvalidInstanceID.NotFound",
+    "The instance ID 'i-01230123012301230' does not exist",
+  ],
+  ["vol-01230123012301230", "InvalidVolume.NotFound", "The volume 'vol-01230123012301230' does not exist."],
   ["x", "InvalidID", "The ID 'x' is not valid"],
   ["", "InvalidID", "The ID '' is not valid"],
   ["constructor-1", "InvalidID", "The ID 'constructor-1' is not valid"],
@@ -85,7 +102,9 @@ test("without naming any, all tags are taken away; what is not there is no error
   await client.deleteTags({ Resources: groups });
   await client.deleteTags({ Resources: groups, Tags: [{ Key: "a" }] });
   assert.deepEqual(await tagsOf(client, groups[0] ?? ""), {});
-  await assert.rejects(client.deleteTags({ Resources: ["i-0123"] }), { name: "InvalidInstanceID.NotFound" });
+  await assert.rejects(client.deleteTags({ Resources: ["i-01230123012301230"] }), {
+    name: "InvalidInstanceID.NotFound",
+  });
 });
 
 test("rules and their group are tagged apart, also by one request", limit, async (t) => {

@@ -13,6 +13,7 @@ export const describeTags = (tags: Tags): Tag[] =>
 export function tagsFor(type: ResourceType, specifications: readonly TagSpecification[] | undefined): Tags {
   const of = (specifications ?? []).filter(({ ResourceType: it }) => it === type);
   if (of.length > 1) throw invalidParameter(`Duplicate resource type '${type}' in tag specifications`);
+  if (of[0] && !of[0].Tags?.length) throw invalidParameter("Tag specification must have at least one tag");
   return withTags({}, of[0]?.Tags);
 }
 

@@ -94,12 +94,12 @@ test("it and its subnets are found by what AWS lists them by", limit, async (t) 
 test("what is not there is named in the error", limit, async (t) => {
   const { client, records } = await testRegion(t);
   const there = records.all("subnet")[0]?.id ?? "";
-  await assert.rejects(client.describeSubnets({ SubnetIds: [there, "subnet-1"] }), {
+  await assert.rejects(client.describeSubnets({ SubnetIds: [there, "subnet-00000001"] }), {
     name: "InvalidSubnetID.NotFound",
-    message: "The subnet ID 'subnet-1' does not exist",
+    message: "The subnet ID 'subnet-00000001' does not exist",
   });
-  await assert.rejects(client.describeSubnets({ SubnetIds: ["subnet-1", "subnet-2"] }), {
-    message: "The subnet IDs 'subnet-1, subnet-2' do not exist",
+  await assert.rejects(client.describeSubnets({ SubnetIds: ["subnet-00000001", "subnet-00000002"] }), {
+    message: "The subnet IDs 'subnet-00000001, subnet-00000002' do not exist",
   });
-  await assert.rejects(client.describeVpcs({ VpcIds: ["vpc-1"] }), { name: "InvalidVpcID.NotFound" });
+  await assert.rejects(client.describeVpcs({ VpcIds: ["vpc-00000001"] }), { name: "InvalidVpcID.NotFound" });
 });
