@@ -15,7 +15,7 @@ import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { recordKey, type Scope } from "#services/ec2/records.ts";
 import type { RegionalRecords } from "#services/ec2/regional-records.ts";
 import { consoleReports } from "#services/host/console-reports.ts";
-import type { HostRecord } from "#services/host/host.ts";
+import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { renewLease } from "#services/host/presence.ts";
 import type { Feed } from "#store/feed.ts";
 import type { Store } from "#store/store.ts";
@@ -78,7 +78,9 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
       { key: recordKey("image", home, image.id), value: image },
     ],
   });
-  await feed.reached(revision);
+  // Launches are taken from now on, not from whenever the lease is first renewed.
+  const lease = await store.acquire(hostLease.name(host.id), host.id, hostLease.ttlMs);
+  await feed.reached(lease?.revision ?? revision);
   void renewLease(store, host.id, signal, log);
   return { stopped: loop.stopped };
 }

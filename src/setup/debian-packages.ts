@@ -32,7 +32,6 @@ export const testPackages: readonly DebianPackage[] = [
   { name: "isc-dhcp-client", provides: "dhclient", why: "asks for leases in tests" },
   { name: "bind9-dnsutils", provides: "dig", why: "asks for names in tests" },
   { name: "ntpsec-ntpdig", provides: "ntpdig", why: "asks for the time in tests" },
-  { name: "openssl", provides: "openssl", why: "computes fingerprints in tests" },
 ];
 
 export interface DebianPackage {

@@ -75,5 +75,6 @@ async function health(t: TestContext, put: readonly { key: string; value: unknow
   const feed = await startFeed(store, ending.signal);
   const regions = regionalRecords(feed);
   const { status, body } = regionHealth("1.2.3", scope, regions, feed, new FakeClock())();
-  return { status, body: JSON.parse(body.toString()) };
+  assert.ok(typeof body === "string");
+  return { status, body: JSON.parse(body) };
 }
