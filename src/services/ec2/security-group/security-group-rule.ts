@@ -34,12 +34,12 @@ export const sameRule = (a: RuleDraft, b: RuleDraft) =>
   a.toPort === b.toPort &&
   peerText(a) === peerText(b);
 
-export const peerText = ({ peer }: RuleDraft) =>
+const peerText = ({ peer }: RuleDraft) =>
   "cidr" in peer ? peer.cidr : "cidrIpv6" in peer ? peer.cidrIpv6 : peer.groupId;
 
 export const hasPorts = (protocol: string) => ["tcp", "udp", "icmp", "icmpv6"].includes(protocol);
 
-export const ruleArn = (id: string, { region, accountId }: Scope) =>
+const ruleArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:security-group-rule/${id}`;
 
 export const describeRule = (

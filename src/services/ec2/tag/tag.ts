@@ -27,7 +27,7 @@ export function onlyTags(
       throw invalidParameter(`'${type ?? "null"}' is not a valid taggable resource type for this operation.`);
 }
 
-export const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } as const;
+const tagLimits = { perResource: 50, keyLength: 128, valueLength: 256 } as const;
 
 /** What AWS itself writes cannot be written or taken away by others. */
 export function refuseReservedKeys(tags: readonly Tag[] | undefined): void {
