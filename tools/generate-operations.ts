@@ -5,11 +5,16 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ec2Operations } from "#services/ec2/operations.ts";
+import { ssmOperations } from "#services/ssm/operations.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { loadWireService } from "#wire/wire-service.ts";
 
 /** By the names requests are signed for. */
-const services: Readonly<Record<string, object>> = { ec2: ec2Operations, sts: stsOperations };
+const services: Readonly<Record<string, object>> = {
+  ec2: ec2Operations,
+  ssm: ssmOperations,
+  sts: stsOperations,
+};
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const sources = (...patterns: string[]) =>

@@ -22,6 +22,7 @@ import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
+import { ssmOperations } from "#services/ssm/operations.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
 import { loadWireService, unknownService } from "#wire/wire-service.ts";
@@ -129,13 +130,14 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
   machines.onChange(lookAt);
 
-  const [ec2, sts] = [loadWireService("ec2"), loadWireService("sts")];
+  const [ec2, ssm, sts] = [loadWireService("ec2"), loadWireService("ssm"), loadWireService("sts")];
   const api = await listen({
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
       services: new Map([
         served(ec2, ec2Operations, contextIn, ec2CallRate),
+        served(ssm, ssmOperations, contextIn),
         served(sts, stsOperations, () => scope),
       ]),
       fallback: unknownService(),

@@ -60,7 +60,7 @@ export const defaultGroupNameNotFound = (name: string, vpcId: string) =>
 export const keyPairNotFound = (name: string) =>
   error("InvalidKeyPair.NotFound", `The key pair '${name}' does not exist`);
 export const keyPairIdNotFound = (id: string) =>
-  error("InvalidKeyPair.NotFound", `The key pair with ID '${id}' does not exist`);
+  error("InvalidKeyPair.NotFound", `The key pair ID '${id}' does not exist`);
 export const resourceNotFound = (id: string) => error("InvalidID", `The ID '${id}' is not valid`);
 export const tooManyTags = () =>
   error("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.");

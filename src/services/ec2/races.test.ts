@@ -18,11 +18,12 @@ const publicKey = Buffer.from(
 
 test("a key name is won once, whether the key is made or imported", limit, async (t) => {
   const { client, records } = await testRegion(t);
-  const { won, lost } = await race((n) =>
+  const { won, lost } = await race(client, (n) =>
     n % 2 === 0
       ? client.createKeyPair({ KeyName: "me", KeyType: "ed25519" })
       : client.importKeyPair({ KeyName: "me", PublicKeyMaterial: publicKey }),
   );
+  assert.equal(won.length, 1);
   assert.deepEqual(
     won.map((it) => it.KeyPairId),
     records.all("key-pair").map(({ id }) => id),
@@ -33,7 +34,7 @@ test("a key name is won once, whether the key is made or imported", limit, async
 test("a key name that is freed is won once again", limit, async (t) => {
   const { client, records } = await testRegion(t);
   await client.createKeyPair({ KeyName: "me", KeyType: "ed25519" });
-  await race((n) =>
+  await race(client, (n) =>
     n % 2 === 0
       ? client.createKeyPair({ KeyName: "me", KeyType: "ed25519" })
       : client.deleteKeyPair({ KeyName: "me" }),
@@ -45,7 +46,7 @@ test("a key name that is freed is won once again", limit, async (t) => {
 
 test("a group name is won once, however it is written", limit, async (t) => {
   const { client, records } = await testRegion(t);
-  const { won, lost } = await race((n) =>
+  const { won, lost } = await race(client, (n) =>
     client.createSecurityGroup({ GroupName: n % 2 === 0 ? "web" : "WEB", Description: "the web" }),
   );
   assert.equal(won.length, 1);
@@ -55,7 +56,7 @@ test("a group name is won once, however it is written", limit, async (t) => {
 
 test("a rule is added once, however it is written, and revoked once by its id", limit, async (t) => {
   const { client, GroupId } = await withGroup(t);
-  const added = await race((n) =>
+  const added = await race(client, (n) =>
     client.authorizeSecurityGroupIngress({
       GroupId,
       IpPermissions: [
@@ -71,7 +72,9 @@ test("a rule is added once, however it is written, and revoked once by its id", 
   assert.equal(added.won.length, 1);
   assert.deepEqual(new Set(added.lost), new Set(["InvalidPermission.Duplicate"]));
   const SecurityGroupRuleIds = [added.won[0]?.SecurityGroupRules?.[0]?.SecurityGroupRuleId ?? ""];
-  const revoked = await race(() => client.revokeSecurityGroupIngress({ GroupId, SecurityGroupRuleIds }));
+  const revoked = await race(client, () =>
+    client.revokeSecurityGroupIngress({ GroupId, SecurityGroupRuleIds }),
+  );
   assert.equal(revoked.won.length, 1);
   assert.deepEqual(new Set(revoked.lost), new Set(["InvalidSecurityGroupRuleId.NotFound"]));
 });
@@ -89,7 +92,7 @@ test("a group has no more than 60 rules, whoever adds them", limit, async (t) =>
       })),
     });
   await open(...Array.from({ length: 50 }, (_, n) => n));
-  const { won, lost } = await race((n) => open(100 + n));
+  const { won, lost } = await race(client, (n) => open(100 + n));
   assert.equal(won.length, 10);
   assert.deepEqual(new Set(lost), new Set(["RulesPerSecurityGroupLimitExceeded"]));
   assert.equal(records.get("security-group", GroupId)?.rules.filter((rule) => !rule.egress).length, 60);
@@ -100,7 +103,7 @@ test("a resource has no more than 50 tags, whoever writes them", limit, async (t
   const tag = (...keys: string[]) =>
     client.createTags({ Resources: [GroupId], Tags: keys.map((Key) => ({ Key, Value: "" })) });
   await tag(...Array.from({ length: 40 }, (_, n) => `before-${n}`));
-  const { won, lost } = await race((n) => tag(`after-${n}`));
+  const { won, lost } = await race(client, (n) => tag(`after-${n}`));
   assert.equal(won.length, 10);
   assert.deepEqual(new Set(lost), new Set(["TagLimitExceeded"]));
   assert.equal(Object.keys(records.get("security-group", GroupId)?.tags ?? {}).length, 50);
@@ -111,7 +114,7 @@ test(
   limit,
   async (t) => {
     const { client, records } = await testRegion(t);
-    const { won } = await race(() => client.runInstances({ ...launch, ClientToken: "once" }));
+    const { won } = await race(client, () => client.runInstances({ ...launch, ClientToken: "once" }));
     assert.equal(won.length, clients);
     assert.deepEqual(
       [...new Set(won.map((it) => it.Instances?.[0]?.InstanceId))],
@@ -125,7 +128,7 @@ test(
   limit,
   async (t) => {
     const { client, records } = await testRegion(t);
-    const { won, lost } = await race((n) =>
+    const { won, lost } = await race(client, (n) =>
       client.runInstances({
         ...launch,
         InstanceType: n % 2 === 0 ? "t3.nano" : "t3.micro",
@@ -142,7 +145,9 @@ test(
 
 test("a private address is won once", limit, async (t) => {
   const { client, records } = await testRegion(t);
-  const { won, lost } = await race(() => client.runInstances({ ...launch, PrivateIpAddress: "172.31.0.77" }));
+  const { won, lost } = await race(client, () =>
+    client.runInstances({ ...launch, PrivateIpAddress: "172.31.0.77" }),
+  );
   assert.equal(won.length, 1);
   assert.deepEqual(new Set(lost), new Set(["InvalidIPAddress.InUse"]));
   assert.equal(records.all("network-interface").length, 1);
@@ -150,7 +155,7 @@ test("a private address is won once", limit, async (t) => {
 
 test("no two instances get the same address, private, public or of the card", limit, async (t) => {
   const { client, records, until } = await testRegion(t, { launchSlots: clients });
-  const { won } = await race(() => client.runInstances(launch));
+  const { won } = await race(client, () => client.runInstances(launch));
   assert.equal(won.length, clients);
   await until(() => records.all("public-address").length === clients);
   const interfaces = records.all("network-interface");
@@ -159,8 +164,9 @@ test("no two instances get the same address, private, public or of the card", li
   assert.equal(new Set(records.all("public-address").map(({ interfaceId }) => interfaceId)).size, clients);
 });
 
-/** What became of the same wish of many clients at once: answers, and the names of errors. */
-async function race<Answer>(attempt: (n: number) => Promise<Answer>) {
+/** What became of the same wish of many clients at once, connected already: answers, and the names of errors. */
+async function race<Answer>(client: EC2, attempt: (n: number) => Promise<Answer>) {
+  await Promise.all(Array.from({ length: clients }, () => client.describeRegions({})));
   const ends = await Promise.allSettled(Array.from({ length: clients }, (_, n) => attempt(n)));
   return {
     won: ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : [])),

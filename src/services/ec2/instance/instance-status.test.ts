@@ -27,7 +27,7 @@ test(
     };
     assert.deepEqual(await shown({}), new Set(InstanceIds.slice(1)));
     assert.deepEqual(await shown({ IncludeAllInstances: true }), new Set(InstanceIds));
-    await assert.rejects(client.describeInstanceStatus({ InstanceIds: ["i-1"] }), {
+    await assert.rejects(client.describeInstanceStatus({ InstanceIds: ["i-00000000000000000"] }), {
       name: "InvalidInstanceID.NotFound",
     });
   },

@@ -12,6 +12,7 @@ import {
   subnetNotFound,
   unsupportedParameter,
 } from "../errors.ts";
+import { quotas } from "../quotas.ts";
 import type { Ec2Records } from "../records.ts";
 import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
@@ -106,7 +107,7 @@ export function groupsOf(
     return id;
   });
   const chosen = [...new Set([...(ids ?? []), ...named])];
-  if (chosen.length > 5)
+  if (chosen.length > quotas.securityGroupsPerInterface.value)
     throw new ApiError(
       "SecurityGroupsPerInterfaceLimitExceeded",
       "You have exceeded the maximum number of security groups allowed per network interface.",

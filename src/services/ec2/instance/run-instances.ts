@@ -5,6 +5,7 @@ import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { imageNotFound, instanceLimitExceeded, invalidParameter, keyPairNotFound } from "../errors.ts";
 import { imageNamed } from "../image/image-alias.ts";
+import { findParameter } from "../image/image-parameter.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
@@ -43,7 +44,8 @@ export const runInstances: Operation<
 };
 
 function newReservation(request: RunInstancesCommandInput, context: Ec2Context): MakingPlan {
-  const { input, tags: templateTags } = launchFromTemplate(request, context);
+  const { input: asked, tags: templateTags } = launchFromTemplate(request, context);
+  const input = { ...asked, ...resolvedImage(asked, context) };
   refuseUnserved(input);
   const { records, newId } = context;
   const count = wantedCount(input);
@@ -158,6 +160,16 @@ function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context)
   const image = imageNamed(id, context);
   if (!image) throw imageNotFound([id]);
   return image;
+}
+
+const bySsm = "resolve:ssm:";
+
+/** `resolve:ssm:PARAMETER[:VERSION]` stands for the id that the parameter holds. */
+function resolvedImage({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context) {
+  if (!id?.startsWith(bySsm)) return {};
+  const parameter = findParameter(id.slice(bySsm.length), context.records.all("image"), context);
+  if (!parameter) throw invalidParameter(`The SSM parameter in ImageId '${id}' does not exist.`);
+  return { ImageId: parameter.imageId };
 }
 
 function userDataOf({ UserData }: RunInstancesCommandInput) {

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { outputWriters } from "./xml-output.ts";
+import type { WireTable } from "./table.ts";
+
+const table: WireTable = {
+  protocols: ["ec2-query"],
+  version: "",
+  operations: {},
+  shapes: [["struct", 0, [["Items", 1]]], ["list", 2, "item"], ["struct", 0, [["Name", 3]]], ["string"]],
+};
+
+test("what is frozen is written once, anything else as it is now", () => {
+  const write = outputWriters(table).value(0);
+  let reads = 0;
+  const item = {
+    get Name() {
+      return `read ${++reads}`;
+    },
+  };
+  const told = (n: number) => `<Items><item><Name>read ${n}</Name></item></Items>`;
+  assert.deepEqual([write({ Items: [item] }), write({ Items: [item] })], [told(1), told(2)]);
+  Object.freeze(item);
+  assert.deepEqual([write({ Items: [item] }), write({ Items: [item] })], [told(3), told(3)]);
+});
