@@ -36,6 +36,7 @@ async function describesPerSecond(moto: string, count: number): Promise<void> {
   }));
   await Promise.all([launch(both.croft, count), launch(both.moto, count)]);
   await Promise.all(sides.map(({ it }) => untilRunning(it, count)));
+  await delay(3000); // what boots and consoles still write
   const [ours, theirs] = sides.map(
     ({ it, request }) =>
       () =>

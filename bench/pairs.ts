@@ -20,7 +20,7 @@ export async function comparePairs(
   unit: string,
   sides: { readonly ours: Measure; readonly bare: Measure },
   pairs = 11,
-  bare = "bare",
+  other = "bare",
 ): Promise<PairsResult> {
   if (pairs < 6) throw new RangeError("fewer than six pairs have no 95 % interval");
   const measured: { ours: number; bare: number }[] = [];
@@ -37,7 +37,7 @@ export async function comparePairs(
   };
   const [low, high] = result.interval.map(round);
   console.log(
-    `${name}: ${round(result.ratio)} of ${bare} (${low}–${high}, ${pairs} pairs); ` +
+    `${name}: ${round(result.ratio)} of ${other} (${low}–${high}, ${pairs} pairs); ` +
       `medians ${round(result.ours)} and ${round(result.bare)} ${unit}`,
   );
   return result;

@@ -18,6 +18,7 @@ import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
+import { serviceQuotasOperations } from "./services/service-quotas/operations.ts";
 import { ssmOperations } from "./services/ssm/operations.ts";
 import { stsOperations } from "./services/sts/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
@@ -27,7 +28,12 @@ import { loadWireService, unknownService } from "./wire/wire-service.ts";
 
 /** What the API reads from its checkout; a program that drops the right to do so loads it before. */
 export const loadApiParts = () => ({
-  wires: { ec2: loadWireService("ec2"), ssm: loadWireService("ssm"), sts: loadWireService("sts") },
+  wires: {
+    ec2: loadWireService("ec2"),
+    ssm: loadWireService("ssm"),
+    quotas: loadWireService("servicequotas"),
+    sts: loadWireService("sts"),
+  },
   version: String(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version),
 });
 
@@ -79,6 +85,7 @@ export async function openRegionApi({
     services: new Map([
       served(wires.ec2, ec2Operations, contextIn, ec2CallRate),
       served(wires.ssm, ssmOperations, contextIn),
+      served(wires.quotas, serviceQuotasOperations, (name) => ({ accountId, region: name })),
       served(wires.sts, stsOperations, () => ({ accountId })),
     ]),
     fallback: unknownService(),

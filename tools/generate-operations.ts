@@ -5,6 +5,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ec2Operations } from "#services/ec2/operations.ts";
+import { serviceQuotasOperations } from "#services/service-quotas/operations.ts";
 import { ssmOperations } from "#services/ssm/operations.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { loadWireService } from "#wire/wire-service.ts";
@@ -12,9 +13,13 @@ import { loadWireService } from "#wire/wire-service.ts";
 /** By the names requests are signed for. */
 const services: Readonly<Record<string, object>> = {
   ec2: ec2Operations,
+  servicequotas: serviceQuotasOperations,
   ssm: ssmOperations,
   sts: stsOperations,
 };
+
+/** Of services whose folder is not named so. */
+const folders: Readonly<Record<string, string>> = { servicequotas: "service-quotas" };
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const sources = (...patterns: string[]) =>
@@ -32,7 +37,8 @@ function page(): string {
 
 function serviceText(service: string, served: ReadonlySet<string>): string {
   const all = [...loadWireService(service).operations].toSorted();
-  const code = sources(`src/services/${service}/**/*.ts`).filter(({ path }) => !path.endsWith(".test.ts"));
+  const folder = folders[service] ?? service;
+  const code = sources(`src/services/${folder}/**/*.ts`).filter(({ path }) => !path.endsWith(".test.ts"));
   const rows = all.filter((name) => served.has(name)).map((name) => row(name, code));
   const missing = all.filter((name) => !served.has(name));
   return [

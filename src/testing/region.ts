@@ -22,6 +22,7 @@ import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
+import { serviceQuotasOperations } from "#services/service-quotas/operations.ts";
 import { ssmOperations } from "#services/ssm/operations.ts";
 import { stsOperations } from "#services/sts/operations.ts";
 import { startFeed } from "#store/feed.ts";
@@ -137,6 +138,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     handle: apiChain({
       services: new Map([
         served(ec2, ec2Operations, contextIn, ec2CallRate),
+        served(loadWireService("servicequotas"), serviceQuotasOperations, (region) => ({ ...scope, region })),
         served(ssm, ssmOperations, contextIn),
         served(sts, stsOperations, () => scope),
       ]),

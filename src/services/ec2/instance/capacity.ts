@@ -33,6 +33,7 @@ const promisedMiB = (instances: readonly InstanceRecord[]) =>
  * came first have it.
  */
 export function fitsHost(instance: InstanceRecord, hostMiB: number, records: Ec2Records): boolean {
+  if (promisedMiB(records.instancesOn(instance.hostId)) <= hostMiB) return true;
   const order = ({ launchedAt, id }: InstanceRecord) => `${launchedAt} ${id}`;
   const earlier = records.instancesOn(instance.hostId).filter((it) => order(it) < order(instance));
   return promisedMiB(earlier) + instance.memoryMiB <= hostMiB;

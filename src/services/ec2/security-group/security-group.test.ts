@@ -70,6 +70,27 @@ test("of 32 clients that want the same name one gets it", limit, async (t) => {
   assert.equal(records.all("security-group").length, 2);
 });
 
+test("a region has up to 2,500 groups", limit, async (t) => {
+  const { client, records, store, feed } = await testRegion(t);
+  const [group] = records.all("security-group");
+  assert.ok(group);
+  const more = Array.from({ length: 2498 }, (_, n) => ({
+    ...group,
+    id: `sg-${String(n).padStart(17, "0")}`,
+  }));
+  for (let n = 0; n < more.length; n += 100) {
+    const put = more
+      .slice(n, n + 100)
+      .map((it) => ({ key: records.key("security-group", it.id), value: it }));
+    await feed.reached((await store.commit({ put })).revision);
+  }
+  await client.createSecurityGroup({ GroupName: "last", Description: "the last" });
+  await assert.rejects(client.createSecurityGroup({ GroupName: "more", Description: "one more" }), {
+    name: "SecurityGroupLimitExceeded",
+    message: `The maximum number of security groups for VPC '${group.vpcId}' has been reached.`,
+  });
+});
+
 const badNames: readonly [GroupName: string, message: RegExp][] = [
   ["sg-web", /GroupName is invalid\. Group names may not be in the format sg-\*\./],
   ["wéb", /GroupName is invalid\. Character sets beyond ASCII are not supported\./],
