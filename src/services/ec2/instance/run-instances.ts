@@ -44,7 +44,10 @@ export const runInstances: Operation<
 };
 
 function newReservation(request: RunInstancesCommandInput, context: Ec2Context): MakingPlan {
-  const { input: asked, tags: templateTags } = launchFromTemplate(request, context);
+  const { input: asked, tags: templateTags } = launchFromTemplate(
+    { ...request, ...placementSaid(request) },
+    context,
+  );
   const input = { ...asked, ...resolvedImage(asked, context) };
   refuseUnserved(input);
   const { records, newId } = context;
@@ -180,6 +183,14 @@ function userDataOf({ UserData }: RunInstancesCommandInput) {
 function maintenanceOf({ MaintenanceOptions: given }: RunInstancesCommandInput) {
   const autoRecovery = given?.AutoRecovery;
   return autoRecovery === undefined ? {} : { maintenance: { ...defaultMaintenance, autoRecovery } };
+}
+
+/** Clients write a member that nobody set as empty text: Terraform does so with the zone. */
+function placementSaid({ Placement: placement }: RunInstancesCommandInput) {
+  if (!placement) return {};
+  return {
+    Placement: Object.fromEntries(Object.entries(placement).filter(([, value]) => value !== "")),
+  };
 }
 
 function placeOf({ places }: GroupPlacement, launchIndex: number) {
