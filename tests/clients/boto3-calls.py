@@ -1,4 +1,7 @@
-"""Calls a region with boto3. Prints JSON: {"tests": [{"name", "error"?}], "called": [operations that succeeded]}."""
+"""
+Calls a region with boto3, Debian's or a newer one. Prints JSON: {"tests": [{"name", "error"?}], "called": ["SERVICE:OPERATION" of
+each call that was answered]}.
+"""
 
 import json
 import os
@@ -14,16 +17,26 @@ session = boto3.session.Session()
 options = {"endpoint_url": os.environ["CROFT_ENDPOINT"], "config": Config(retries={"total_max_attempts": 1})}
 ec2 = session.client("ec2", **options)
 sts = session.client("sts", **options)
+ssm = session.client("ssm", **options)
+quotas = session.client("service-quotas", **options)
 image = os.environ["CROFT_IMAGE"]
+console = os.environ["CROFT_CONSOLE"]
 region = os.environ["AWS_REGION"]
+release = "/aws/service/debian/release/12/latest/amd64"
 
 tests = []
 called = set()
-for client in (ec2, sts):
-    client.meta.events.register(
-        "after-call.*.*",
-        lambda http_response, model, **_: called.add(model.name) if http_response.status_code == 200 else None,
-    )
+# The ids of the one instance that several tests go on with, and of its volume.
+nano = {}
+
+
+def note(http_response, model, **_):
+    if http_response.status_code == 200:
+        called.add(f"{model.service_model.service_name}:{model.name}")
+
+
+for client in (ec2, sts, ssm, quotas):
+    client.meta.events.register("after-call.*.*", note)
 
 
 def told(name):
@@ -43,9 +56,17 @@ def refused(code):
         raise AssertionError(f"not refused with {code}")
 
 
+def pages_of(client, operation, member, size, **parameters):
+    pages = client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **parameters)
+    return [page[member] for page in pages]
+
+
 def page_sizes(operation, member, size, **parameters):
-    pages = ec2.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **parameters)
-    return [len(page[member]) for page in pages]
+    return [len(page) for page in pages_of(ec2, operation, member, size, **parameters)]
+
+
+def every(client, operation, member, size, **parameters):
+    return [it for page in pages_of(client, operation, member, size, **parameters) for it in page]
 
 
 @told("the caller is the account's root")
@@ -55,13 +76,59 @@ def _():
     assert caller["Arn"] == "arn:aws:iam::000000000000:root", caller
 
 
-@told("the region names itself and its zones")
+@told("the account says what it may have")
 def _():
-    assert [it["RegionName"] for it in ec2.describe_regions()["Regions"]] == [region]
+    attributes = ec2.describe_account_attributes()["AccountAttributes"]
+    values = {it["AttributeName"]: it["AttributeValues"][0]["AttributeValue"] for it in attributes}
+    (vpc,) = ec2.describe_vpcs()["Vpcs"]
+    assert values["supported-platforms"] == "VPC" and values["default-vpc"] == vpc["VpcId"], values
+    (one,) = ec2.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"]
+    assert one["AttributeValues"] == [{"AttributeValue": vpc["VpcId"]}], one
+    assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
+
+
+@told("service quotas are read, listed by page, and are AWS's defaults")
+def _():
+    assert {it["ServiceCode"] for it in every(quotas, "list_services", "Services", 1)} == {"ec2", "vpc"}
+    for listed, one in (
+        ("list_service_quotas", quotas.get_service_quota),
+        ("list_aws_default_service_quotas", quotas.get_aws_default_service_quota),
+    ):
+        found = every(quotas, listed, "Quotas", 2, ServiceCode="vpc")
+        assert {it["QuotaName"]: it["Value"] for it in found}["VPCs per Region"] == 5, found
+        assert found == every(quotas, listed, "Quotas", 100, ServiceCode="vpc")
+        assert [one(ServiceCode="vpc", QuotaCode=it["QuotaCode"])["Quota"] for it in found] == found
+        with refused("NoSuchResourceException"):
+            one(ServiceCode="vpc", QuotaCode="L-00000000")
+
+
+@told("the region names itself, its zones, and AWS's other regions")
+def _():
+    regions = {it["RegionName"]: it["Endpoint"] for it in ec2.describe_regions()["Regions"]}
+    assert {region, "us-east-1", "eu-west-3", "ap-southeast-2"} <= regions.keys(), regions
+    assert regions["eu-west-3"] == "ec2.eu-west-3.amazonaws.com", regions
+    (one,) = ec2.describe_regions(RegionNames=[region])["Regions"]
+    assert one["RegionName"] == region, one
+    with refused("InvalidParameterValue"):
+        ec2.describe_regions(RegionNames=["mars-north-1"])
     zones = ec2.describe_availability_zones()["AvailabilityZones"]
     assert [it["ZoneName"] for it in zones] == [region + letter for letter in "abc"], zones
     with refused("InvalidParameterValue"):
         ec2.describe_availability_zones(ZoneNames=["mars-north-1a"])
+
+
+@told("another region is its own, and one that AWS does not have is refused")
+def _():
+    paris = session.client("ec2", region_name="eu-west-3", **options)
+    zones = paris.describe_availability_zones()["AvailabilityZones"]
+    assert [it["ZoneName"] for it in zones] == ["eu-west-3a", "eu-west-3b", "eu-west-3c"], zones
+    (here,), (there,) = ec2.describe_vpcs()["Vpcs"], paris.describe_vpcs()["Vpcs"]
+    assert here["VpcId"] != there["VpcId"], here
+    paris.get_waiter("vpc_available").wait(VpcIds=[there["VpcId"]])
+    with refused("InvalidVpcID.NotFound"):
+        ec2.describe_vpcs(VpcIds=[there["VpcId"]])
+    with refused("AuthFailure"):
+        session.client("ec2", region_name="mars-north-1", **options).describe_vpcs()
 
 
 @told("the default VPC has a subnet in each zone")
@@ -70,6 +137,12 @@ def _():
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
     assert sorted(it["AvailabilityZone"] for it in subnets) == [region + letter for letter in "abc"]
     assert all(it["MapPublicIpOnLaunch"] and it["DefaultForAz"] for it in subnets)
+    ec2.get_waiter("vpc_exists").wait(VpcIds=[vpc["VpcId"]])
+    ec2.get_waiter("vpc_available").wait(VpcIds=[vpc["VpcId"]])
+    ec2.get_waiter("subnet_available").wait(SubnetIds=[it["SubnetId"] for it in subnets])
+    for attribute in ("enableDnsSupport", "enableDnsHostnames"):
+        described = ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute=attribute)
+        assert described[attribute[0].upper() + attribute[1:]] == {"Value": True}, described
     with refused("InvalidVpcID.NotFound"):
         ec2.describe_vpcs(VpcIds=["vpc-00000000000000000"])
     with refused("InvalidSubnetID.NotFound"):
@@ -82,20 +155,54 @@ def _():
     assert image in [it["ImageId"] for it in found], found
     assert all(it["State"] == "available" and it["RootDeviceType"] == "ebs" for it in found)
     assert ec2.describe_images(Owners=["self"])["Images"] == []
+    ec2.get_waiter("image_exists").wait(ImageIds=[image])
     ec2.get_waiter("image_available").wait(ImageIds=[image])
     with refused("InvalidAMIID.NotFound"):
         ec2.describe_images(ImageIds=["ami-00000000000000000"])
 
 
+@told("public parameters name the image")
+def _():
+    parameter = ssm.get_parameter(Name=release)["Parameter"]
+    assert parameter["Value"] == image and parameter["Type"] == "String", parameter
+    both = ssm.get_parameters(Names=[release, "/no/such"])
+    assert (both["Parameters"], both["InvalidParameters"]) == ([parameter], ["/no/such"]), both
+    found = every(ssm, "get_parameters_by_path", "Parameters", 1, Path="/aws/service", Recursive=True)
+    assert {release} < {it["Name"] for it in found} and len(found) == len({it["Name"] for it in found}), found
+    with refused("ParameterNotFound"):
+        ssm.get_parameter(Name="/no/such")
+
+
 @told("instance types come in pages, each once")
 def _():
-    pages = ec2.get_paginator("describe_instance_types").paginate(PaginationConfig={"PageSize": 100})
-    names = [it["InstanceType"] for page in pages for it in page["InstanceTypes"]]
+    names = [it["InstanceType"] for it in every(ec2, "describe_instance_types", "InstanceTypes", 100)]
     assert len(names) > 500 and len(names) == len(set(names)), len(names)
     (micro,) = ec2.describe_instance_types(InstanceTypes=["t3.micro"])["InstanceTypes"]
     assert micro["VCpuInfo"]["DefaultVCpus"] == 2 and micro["MemoryInfo"]["SizeInMiB"] == 1024, micro
     with refused("InvalidInstanceType"):
         ec2.describe_instance_types(InstanceTypes=["t99.mega"])
+    offered = every(ec2, "describe_instance_type_offerings", "InstanceTypeOfferings", 200)
+    assert sorted(it["InstanceType"] for it in offered) == sorted(names)
+    here = {"LocationType": "availability-zone", "Filters": [{"Name": "instance-type", "Values": ["t3.micro"]}]}
+    zones = [it["Location"] for it in ec2.describe_instance_type_offerings(**here)["InstanceTypeOfferings"]]
+    assert zones == [region + letter for letter in "abc"], zones
+
+
+@told("instance types are found by what they must have")
+def _():
+    wanted = {
+        "ArchitectureTypes": ["x86_64"],
+        "VirtualizationTypes": ["hvm"],
+        "InstanceRequirements": {
+            "VCpuCount": {"Min": 2, "Max": 2},
+            "MemoryMiB": {"Min": 1024, "Max": 2048},
+            "BurstablePerformance": "included",
+        },
+    }
+    found = every(ec2, "get_instance_types_from_instance_requirements", "InstanceTypes", 3, **wanted)
+    names = [it["InstanceType"] for it in found]
+    assert {"t3.micro", "t3.small"} <= set(names) and len(names) == len(set(names)), names
+    assert "t3.nano" not in names and "t4g.micro" not in names, names
 
 
 @told("key pairs are made, imported, listed, and gone when deleted")
@@ -130,6 +237,27 @@ def _():
     (described,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     assert [it["FromPort"] for it in described["IpPermissions"]] == [80], described
     assert len(described["IpPermissionsEgress"]) == 2, described
+    ec2.get_waiter("security_group_exists").wait(GroupIds=[group])
+
+    mine = [{"Name": "group-id", "Values": [group]}]
+    rules = every(ec2, "describe_security_group_rules", "SecurityGroupRules", 5, Filters=mine)
+    assert sorted(it["IsEgress"] for it in rules) == [False, True, True], rules
+    assert ec2.describe_security_group_references(GroupId=[group])["SecurityGroupReferenceSet"] == []
+    described = [{**web[0], "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "web"}]}]
+    assert ec2.update_security_group_rule_descriptions_ingress(GroupId=group, IpPermissions=described)["Return"]
+    assert ec2.update_security_group_rule_descriptions_egress(GroupId=group, IpPermissions=described)["Return"]
+    rules = ec2.describe_security_group_rules(Filters=mine)["SecurityGroupRules"]
+    assert [it["Description"] for it in rules if "Description" in it] == ["web", "web"], rules
+    changed = {"IpProtocol": "tcp", "FromPort": 81, "ToPort": 81, "CidrIpv4": "10.0.0.0/8"}
+    ruled = [{"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "SecurityGroupRule": changed}]
+    assert ec2.modify_security_group_rules(GroupId=group, SecurityGroupRules=ruled)["Return"]
+    (rule,) = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])["SecurityGroupRules"]
+    assert rule["FromPort"] == 81 and not rule["IsEgress"], rule
+    ruled[0]["SecurityGroupRule"] = {**changed, "FromPort": 80, "ToPort": 80}
+    ec2.modify_security_group_rules(GroupId=group, SecurityGroupRules=ruled)
+    with refused("InvalidSecurityGroupRuleId.NotFound"):
+        ec2.describe_security_group_rules(SecurityGroupRuleIds=["sgr-00000000000000000"])
+
     ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=web)
     again = ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=web)
     assert [it["FromPort"] for it in again["UnknownIpPermissions"]] == [80], "in the default VPC that is no error"
@@ -151,21 +279,60 @@ def _():
     assert [it["KeyName"] for it in ec2.describe_key_pairs()["KeyPairs"]] == ["made"]
 
 
-@told("an instance is launched, stopped, started and terminated, and the waiters follow it")
+@told("a launch template has versions, one of them the default")
+def _():
+    data = {"InstanceType": "t3.micro", "KeyName": "made", "ImageId": f"resolve:ssm:{release}"}
+    made = ec2.create_launch_template(LaunchTemplateName="nano", LaunchTemplateData=data)["LaunchTemplate"]
+    assert (made["DefaultVersionNumber"], made["LatestVersionNumber"]) == (1, 1), made
+    with refused("InvalidLaunchTemplateName.AlreadyExistsException"):
+        ec2.create_launch_template(LaunchTemplateName="nano", LaunchTemplateData=data)
+    for kind in ("t3.small", "t3.nano"):
+        ec2.create_launch_template_version(
+            LaunchTemplateName="nano", SourceVersion="1", LaunchTemplateData={"InstanceType": kind}
+        )
+    changed = ec2.modify_launch_template(LaunchTemplateName="nano", DefaultVersion="3")["LaunchTemplate"]
+    assert (changed["DefaultVersionNumber"], changed["LatestVersionNumber"]) == (3, 3), changed
+    deleted = ec2.delete_launch_template_versions(LaunchTemplateName="nano", Versions=["1", "3"])
+    assert [it["VersionNumber"] for it in deleted["SuccessfullyDeletedLaunchTemplateVersions"]] == [1], deleted
+    assert [it["VersionNumber"] for it in deleted["UnsuccessfullyDeletedLaunchTemplateVersions"]] == [3], deleted
+    one_each = pages_of(ec2, "describe_launch_template_versions", "LaunchTemplateVersions", 1, LaunchTemplateName="nano")
+    assert [[it["LaunchTemplateData"]["InstanceType"] for it in page] for page in one_each] == [["t3.nano"], ["t3.small"]]
+    (found,) = every(ec2, "describe_launch_templates", "LaunchTemplates", 5)
+    assert ec2.describe_launch_templates(LaunchTemplateNames=["nano"])["LaunchTemplates"] == [found]
+    assert found == changed, found
+    with refused("InvalidLaunchTemplateName.NotFoundException"):
+        ec2.describe_launch_templates(LaunchTemplateNames=["none"])
+
+
+@told("a placement group is made once")
+def _():
+    group = ec2.create_placement_group(GroupName="apart", Strategy="spread")["PlacementGroup"]
+    assert (group["State"], group["Strategy"]) == ("available", "spread"), group
+    with refused("InvalidPlacementGroup.Duplicate"):
+        ec2.create_placement_group(GroupName="apart", Strategy="cluster")
+    assert ec2.describe_placement_groups(GroupNames=["apart"])["PlacementGroups"] == [group]
+    with refused("InvalidPlacementGroup.Unknown"):
+        ec2.delete_placement_group(GroupName="none")
+
+
+@told("an instance is launched from the template, and the waiters follow it")
 def _():
     launched = ec2.run_instances(
-        ImageId=image,
-        InstanceType="t3.nano",
-        KeyName="made",
+        LaunchTemplate={"LaunchTemplateName": "nano"},
+        Placement={"GroupName": "apart"},
         MinCount=1,
         MaxCount=1,
         TagSpecifications=[*tagged("instance", Name="boto"), *tagged("volume", Name="boto's")],
     )["Instances"][0]
-    instance = launched["InstanceId"]
+    instance = nano["id"] = launched["InstanceId"]
     assert launched["State"]["Name"] == "pending", launched
+    assert (launched["ImageId"], launched["InstanceType"]) == (image, "t3.nano"), launched
+    with refused("InvalidPlacementGroup.InUse"):
+        ec2.delete_placement_group(GroupName="apart")
     ec2.get_waiter("instance_exists").wait(InstanceIds=[instance])
     waiter("instance_running").wait(InstanceIds=[instance])
     waiter("instance_status_ok").wait(InstanceIds=[instance])
+    waiter("system_status_ok").wait(InstanceIds=[instance])
     assert ec2.describe_instance_status()["InstanceStatuses"][0]["InstanceState"]["Name"] == "running"
     (described,) = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["bo*"]}])["Reservations"]
     (nic,) = described["Instances"][0]["NetworkInterfaces"]
@@ -176,14 +343,97 @@ def _():
     waiter("volume_in_use").wait(VolumeIds=[volume["Ebs"]["VolumeId"]])
     (found,) = ec2.describe_volumes(Filters=[{"Name": "tag:Name", "Values": ["boto's"]}])["Volumes"]
     assert found["Attachments"][0]["InstanceId"] == instance, found
-    output = wait_for(lambda: ec2.get_console_output(InstanceId=instance).get("Output", ""), "Linux version")
-    assert "Linux version" in output, output[-500:]
+    nano["volume"] = found["VolumeId"]
+    output = wait_for(lambda: ec2.get_console_output(InstanceId=instance).get("Output", ""), console)
+    assert console in output, output[-500:]
+    data = ec2.get_launch_template_data(InstanceId=instance)["LaunchTemplateData"]
+    assert (data["ImageId"], data["InstanceType"], data["KeyName"]) == (image, "t3.nano", "made"), data
+    assert ec2.get_password_data(InstanceId=instance)["PasswordData"] == "", "only Windows has passwords"
+    with refused("UnsupportedOperation"):
+        ec2.get_console_screenshot(InstanceId=instance)
 
+
+@told("every list with a paginator gives the same in pages as at once")
+def _():
+    for operation, member in (
+        ("describe_instance_credit_specifications", "InstanceCreditSpecifications"),
+        ("describe_instance_status", "InstanceStatuses"),
+        ("describe_instances", "Reservations"),
+        ("describe_network_interfaces", "NetworkInterfaces"),
+        ("describe_security_groups", "SecurityGroups"),
+        ("describe_subnets", "Subnets"),
+        ("describe_volumes", "Volumes"),
+        ("describe_vpcs", "Vpcs"),
+    ):
+        at_once = getattr(ec2, operation)()[member]
+        assert at_once and every(ec2, operation, member, 5) == at_once, operation
+
+
+@told("a running instance's options change")
+def _():
+    instance = nano["id"]
+    options = ec2.modify_instance_metadata_options(InstanceId=instance, HttpTokens="required", HttpPutResponseHopLimit=2)
+    assert options["InstanceMetadataOptions"]["HttpTokens"] == "required", options
+    maintained = ec2.modify_instance_maintenance_options(InstanceId=instance, AutoRecovery="disabled")
+    assert maintained["AutoRecovery"] == "disabled", maintained
+    for change, state in ((ec2.monitor_instances, "enabled"), (ec2.unmonitor_instances, "disabled")):
+        change(InstanceIds=[instance])
+        assert described(instance)["Monitoring"]["State"] == state
+    assert described(instance)["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
+    (credits,) = ec2.describe_instance_credit_specifications()["InstanceCreditSpecifications"]
+    assert credits == {"InstanceId": instance, "CpuCredits": "unlimited"}, credits
+    changed = ec2.modify_instance_credit_specification(
+        InstanceCreditSpecifications=[
+            {"InstanceId": instance, "CpuCredits": "standard"},
+            {"InstanceId": "i-00000000000000000", "CpuCredits": "standard"},
+        ]
+    )
+    assert changed["SuccessfulInstanceCreditSpecifications"] == [{"InstanceId": instance}], changed
+    (failed,) = changed["UnsuccessfulInstanceCreditSpecifications"]
+    assert failed["Error"]["Code"] == "InvalidInstanceID.NotFound", failed
+
+
+@told("a stopped instance's attributes change, and its protections hold")
+def _():
+    instance = nano["id"]
+    with refused("IncorrectInstanceState"):
+        ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.micro"})
+    ec2.modify_instance_attribute(InstanceId=instance, DisableApiStop={"Value": True})
+    with refused("OperationNotPermitted"):
+        ec2.stop_instances(InstanceIds=[instance])
+    ec2.modify_instance_attribute(InstanceId=instance, DisableApiStop={"Value": False})
     ec2.reboot_instances(InstanceIds=[instance])
     ec2.stop_instances(InstanceIds=[instance], Force=True)
     waiter("instance_stopped").wait(InstanceIds=[instance])
     with refused("IncorrectInstanceState"):
         ec2.reboot_instances(InstanceIds=[instance])
+
+    group = described(instance)["SecurityGroups"][0]["GroupId"]
+    for attribute, value, shown in (
+        ("InstanceType", "t3.micro", "t3.micro"),
+        ("InstanceType", "t3.nano", "t3.nano"),
+        ("UserData", b"#!/bin/true", "IyEvYmluL3RydWU="),
+        ("EbsOptimized", True, True),
+        ("InstanceInitiatedShutdownBehavior", "terminate", "terminate"),
+        ("SourceDestCheck", False, False),
+        ("DisableApiTermination", True, True),
+    ):
+        ec2.modify_instance_attribute(InstanceId=instance, **{attribute: {"Value": value}})
+        assert attribute_of(instance, attribute)["Value"] == shown, attribute
+    with refused("OperationNotPermitted"):
+        ec2.terminate_instances(InstanceIds=[instance])
+    ec2.modify_instance_attribute(InstanceId=instance, Attribute="disableApiTermination", Value="false")
+    ec2.modify_instance_attribute(InstanceId=instance, Groups=[group])
+    assert [it["GroupId"] for it in attribute_of(instance, "GroupSet", "Groups")] == [group]
+    ec2.reset_instance_attribute(InstanceId=instance, Attribute="sourceDestCheck")
+    assert attribute_of(instance, "SourceDestCheck")["Value"] is True
+    with refused("InvalidInstanceID.NotFound"):
+        ec2.describe_instance_attribute(InstanceId="i-00000000000000000", Attribute="userData")
+
+
+@told("an instance is started again, stopped and terminated, and leaves nothing")
+def _():
+    instance = nano["id"]
     ec2.start_instances(InstanceIds=[instance])
     waiter("instance_running").wait(InstanceIds=[instance])
     ec2.stop_instances(InstanceIds=[instance], Force=True)
@@ -191,13 +441,18 @@ def _():
     (change,) = ec2.terminate_instances(InstanceIds=[instance])["TerminatingInstances"]
     assert change["PreviousState"]["Name"] == "stopped", change
     waiter("instance_terminated").wait(InstanceIds=[instance])
+    waiter("volume_deleted").wait(VolumeIds=[nano["volume"]])
     assert ec2.describe_volumes()["Volumes"] == []
     assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
     with refused("InvalidInstanceID.NotFound"):
         ec2.terminate_instances(InstanceIds=["i-00000000000000000"])
+    ec2.delete_placement_group(GroupName="apart")
+    assert ec2.describe_placement_groups()["PlacementGroups"] == []
+    ec2.delete_launch_template(LaunchTemplateName="nano")
+    assert ec2.describe_launch_templates()["LaunchTemplates"] == []
 
 
-@told("tags are put on, listed by page, and found")
+@told("tags are put on, listed by page, found, and taken off")
 def _():
     (key,) = ec2.describe_key_pairs()["KeyPairs"]
     ec2.create_tags(Resources=[key["KeyPairId"]], Tags=[{"Key": f"tag{n:02}", "Value": str(n)} for n in range(12)])
@@ -205,7 +460,12 @@ def _():
     assert page_sizes("describe_tags", "Tags", 5, Filters=mine) == [5, 5, 3]
     (found,) = ec2.describe_tags(Filters=[*mine, {"Name": "key", "Values": ["team"]}])["Tags"]
     assert (found["Value"], found["ResourceType"]) == ("a", "key-pair"), found
-    with refused("InvalidID"):
+    ec2.delete_tags(Resources=[key["KeyPairId"]], Tags=[{"Key": "team", "Value": "b"}, {"Key": "tag00"}])
+    left = [it["Key"] for it in ec2.describe_tags(Filters=mine)["Tags"]]
+    assert len(left) == 12 and "team" in left and "tag00" not in left, left
+    ec2.delete_tags(Resources=[key["KeyPairId"]])
+    assert ec2.describe_tags(Filters=mine)["Tags"] == []
+    with refused("InvalidInstanceID.NotFound"):
         ec2.create_tags(Resources=["i-00000000000000000"], Tags=[{"Key": "a", "Value": "b"}])
 
 
@@ -228,10 +488,23 @@ def _():
         ec2.create_vpc(CidrBlock="10.0.0.0/16")
     with refused("UnsupportedOperation"):
         sts.get_session_token()
+    with refused("UnsupportedOperationException"):
+        ssm.put_parameter(Name="/mine", Value="a", Type="String")
+    with refused("UnsupportedOperation"):
+        quotas.request_service_quota_increase(ServiceCode="vpc", QuotaCode="L-F678F1CE", DesiredValue=6)
 
 
 def tagged(kind, **tags):
     return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
+
+
+def described(instance):
+    return ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+
+
+def attribute_of(instance, name, member=None):
+    described = ec2.describe_instance_attribute(InstanceId=instance, Attribute=name[0].lower() + name[1:])
+    return described[member or name]
 
 
 def waiter(name):

@@ -66,14 +66,16 @@ test("what does not fit on the host is refused, and nothing of it is made", asyn
   assert.equal((await idsOf(client)).length, ids.length);
 });
 
-test("a call without a signature, of an operation that does not exist, or to another region is refused", async () => {
+test("a call without a signature, of an operation or to a region that does not exist is refused", async () => {
   const unsigned = await fetch(`${region.endpoint}/?Action=DescribeInstances&Version=2016-11-15`);
   assert.match(await unsigned.text(), /<Code>MissingAuthenticationToken<\/Code>/);
   assert.equal(unsigned.status, 403);
-  const elsewhere = new EC2Client({ region: "eu-west-3" });
-  after(() => elsewhere.destroy());
-  await assert.rejects(idsOf(elsewhere), { name: "AuthFailure" });
+  await assert.rejects(idsOf(clientIn("mars-north-1")), { name: "AuthFailure" });
   await assert.rejects(callEc2(region.dataDir, "MakeCoffee", {}), /The action MakeCoffee is not valid/);
+});
+
+test("another of AWS's regions has none of this one's instances", async () => {
+  assert.deepEqual(await idsOf(clientIn("eu-west-3")), []);
 });
 
 test("terminated at once, also those that never had their turn", async () => {
@@ -82,6 +84,12 @@ test("terminated at once, also those that never had their turn", async () => {
   const { health } = await region.status();
   assert.deepEqual([health?.queue, health?.starting], [0, []]);
 });
+
+function clientIn(name: string): EC2Client {
+  const elsewhere = new EC2Client({ region: name });
+  after(() => elsewhere.destroy());
+  return elsewhere;
+}
 
 async function run(more: Partial<RunInstancesCommandInput>): Promise<string[]> {
   const { Instances = [] } = await client.send(new RunInstancesCommand({ ...small, ...more }));
