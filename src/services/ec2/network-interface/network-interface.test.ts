@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import type { ModifyNetworkInterfaceAttributeCommandInput } from "@aws-sdk/client-ec2";
 import { testImage, testRegion } from "#testing/region.ts";
 import { internalDomain, privateDnsName, publicDnsName } from "./network-interface.ts";
 
@@ -34,6 +35,36 @@ test("an interface takes one of its subnet's addresses", limit, async (t) => {
   const { client, instance } = await launched(t);
   const { Subnets: [subnet] = [] } = await client.describeSubnets({ SubnetIds: [instance?.SubnetId ?? ""] });
   assert.equal(subnet?.AvailableIpAddressCount, 4090);
+});
+
+test("an interface's groups, check and description are changed, one of them at a time", limit, async (t) => {
+  const { client, instance } = await launched(t);
+  const id = instance?.NetworkInterfaces?.[0]?.NetworkInterfaceId ?? "";
+  const modify = (change: Partial<ModifyNetworkInterfaceAttributeCommandInput>) =>
+    client.modifyNetworkInterfaceAttribute({ NetworkInterfaceId: id, ...change });
+  const { GroupId: web = "" } = await client.createSecurityGroup({ GroupName: "web", Description: "web" });
+  await modify({ Groups: [web] });
+  await modify({ SourceDestCheck: { Value: false } });
+  await modify({ Description: { Value: "the first" } });
+  const { NetworkInterfaces: [nic] = [] } = await client.describeNetworkInterfaces({});
+  assert.deepEqual(
+    [nic?.Groups, nic?.SourceDestCheck, nic?.Description],
+    [[{ GroupId: web, GroupName: "web" }], false, "the first"],
+  );
+  await assert.rejects(client.deleteSecurityGroup({ GroupId: web }), { name: "DependencyViolation" });
+  await modify({ Groups: [instance?.SecurityGroups?.[0]?.GroupId ?? ""] });
+  await client.deleteSecurityGroup({ GroupId: web });
+
+  const unknown = "eni-0123456789abcdef0";
+  for (const [change, name] of [
+    [{}, "InvalidParameterCombination"],
+    [{ Groups: [web], SourceDestCheck: { Value: true } }, "InvalidParameterCombination"],
+    [{ Groups: [web] }, "InvalidGroup.NotFound"],
+    [{ EnablePrimaryIpv6: true }, "UnsupportedOperation"],
+    [{ NetworkInterfaceId: unknown, SourceDestCheck: { Value: true } }, "InvalidNetworkInterfaceID.NotFound"],
+    [{ DryRun: true, SourceDestCheck: { Value: true } }, "DryRunOperation"],
+  ] satisfies [Partial<ModifyNetworkInterfaceAttributeCommandInput>, string][])
+    await assert.rejects(modify(change), { name }, name);
 });
 
 test("interfaces are found by instance, group, address and state", limit, async (t) => {

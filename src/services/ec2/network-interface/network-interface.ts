@@ -36,6 +36,9 @@ export interface PublicAddressRecord extends ResourceRecord {
   readonly interfaceId: string;
 }
 
+export const networkInterfaceArn = (id: string, { region, accountId }: Scope) =>
+  `arn:aws:ec2:${region}:${accountId}:network-interface/${id}`;
+
 export const privateDnsName = (address: string, region: string) =>
   `ip-${address.replaceAll(".", "-")}.${internalDomain(region)}`;
 export const publicDnsName = (address: string, region: string) =>
