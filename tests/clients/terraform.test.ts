@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
-import type { EC2, IpPermission, SecurityGroupRuleRequest, Tag } from "@aws-sdk/client-ec2";
-import { testRegion } from "#testing/region.ts";
-
-/*
- * The calls that Terraform's AWS provider makes for a resource, in its order: apply, the read of a second plan, a change, and
- * destroy. A plan is empty when its read gives what the configuration says.
- */
+import { test } from "node:test";
+import type { IpPermission, SecurityGroupRuleRequest } from "@aws-sdk/client-ec2";
+import { recorded, retag, tagList, tagMap } from "./terraform.ts";
 
 const limit = { timeout: 20_000 };
 const tags = { Name: "web", team: "a" };
@@ -217,32 +212,6 @@ for (const [what, before, after] of ruleConfigurations)
       );
     },
   );
-
-/** A region, and the names of the calls made to it. */
-async function recorded(t: TestContext) {
-  const { client } = await testRegion(t);
-  const calls: string[] = [];
-  client.middlewareStack.add(
-    (next, { commandName }) =>
-      (args) => {
-        calls.push((commandName ?? "").replace(/Command$/, ""));
-        return next(args);
-      },
-    { step: "initialize" },
-  );
-  return { client, calls };
-}
-
-/** Tags that are gone first, then those that are new or changed. */
-async function retag(client: EC2, id: string, gone: Record<string, string>, now: Record<string, string>) {
-  await client.deleteTags({ Resources: [id], Tags: tagList(gone) });
-  await client.createTags({ Resources: [id], Tags: tagList(now) });
-}
-
-const tagList = (map: Record<string, string>): Tag[] =>
-  Object.entries(map).map(([Key, Value]) => ({ Key, Value }));
-const tagMap = (list: readonly Tag[] = []) =>
-  Object.fromEntries(list.map(({ Key = "", Value = "" }) => [Key, Value]));
 
 /** A block of the configuration: one protocol and port range with all its networks. */
 function rule(protocol: string, port: number, networks: readonly string[], description: string) {
