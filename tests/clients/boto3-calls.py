@@ -380,6 +380,12 @@ def _():
         change(InstanceIds=[instance])
         assert described(instance)["Monitoring"]["State"] == state
     assert described(instance)["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
+    nic = described(instance)["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=nic, Description={"Value": "boto's"})
+    (found,) = ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": ["boto's"]}])["NetworkInterfaces"]
+    assert found["NetworkInterfaceId"] == nic, found
+    with refused("InvalidNetworkInterfaceID.NotFound"):
+        ec2.modify_network_interface_attribute(NetworkInterfaceId="eni-00000000000000000", Groups=[])
     (credits,) = ec2.describe_instance_credit_specifications()["InstanceCreditSpecifications"]
     assert credits == {"InstanceId": instance, "CpuCredits": "unlimited"}, credits
     changed = ec2.modify_instance_credit_specification(
