@@ -3,6 +3,7 @@ import type { Entry } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ConsoleRecord, InstanceRecord } from "./instance/instance.ts";
+import { promisedMemory } from "./instance/promised-memory.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
 import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
 import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
@@ -109,6 +110,8 @@ export class Ec2Records {
     );
   }
 
+  /** Of every account and region, in MiB. */
+  promisedOn = (hostId: string) => this.#indexes.promisedOnHost(hostId);
   /** Of every account and region. */
   instancesOn = (hostId: string) => values(this.#indexes.instancesOfHost(hostId));
   interfacesOf = (instanceId: string) => values(this.#indexes.interfacesOfInstance(instanceId));
@@ -127,6 +130,7 @@ const values = <Value>(entries: readonly Entry<Value>[]) => entries.map(({ value
 
 /** Declared once per feed. Ids are unique in a region store, so the indexes are shared by its accounts. */
 export const ec2Indexes = (feed: Feed) => ({
+  promisedOnHost: promisedMemory(feed),
   instancesOfHost: feed.index<InstanceRecord>("instance", (it) => [it.hostId]),
   interfacesOfInstance: feed.index<NetworkInterfaceRecord>("network-interface", (it) =>
     it.attachment ? [it.attachment.instanceId] : [],
