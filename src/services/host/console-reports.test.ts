@@ -10,7 +10,13 @@ import { consoleReports } from "./console-reports.ts";
 
 const limit = { timeout: 10_000 };
 const id = "i-1";
-const instance = { id, so: { generation: 1, state: "running", reboots: 0 } };
+const instance = {
+  id,
+  hostId: "host-1",
+  memoryMiB: 1024,
+  wanted: { state: "running", generation: 1 },
+  so: { generation: 1, state: "running", reboots: 0 },
+};
 
 test("what a guest prints is there two seconds later", limit, async (t) => {
   const { machines, clock, output } = await withConsole(t);

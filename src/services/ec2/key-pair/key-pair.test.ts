@@ -8,6 +8,7 @@ import type { KeyType } from "@aws-sdk/client-ec2";
 import ssh2 from "ssh2";
 import { testRegion } from "#testing/region.ts";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
+import { newKey } from "./key-pair.ts";
 
 const limit = { timeout: 20_000 };
 const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" }).trim();
@@ -173,6 +174,15 @@ test("keys are described by name, id and filter, without the public half unless 
     name: "InvalidKeyPair.NotFound",
     message: "The key pair 'ours' does not exist",
   });
+});
+
+test("a thousand ED25519 keys in a row can all be read", limit, async () => {
+  for (let n = 0; n < 1000; n++) {
+    const { material, publicKey } = await newKey("ed25519", "pem", "me");
+    const parsed = ssh2.utils.parseKey(material);
+    assert.ok(!(parsed instanceof Error));
+    assert.equal(publicKey, `ssh-ed25519 ${parsed.getPublicSSH().toString("base64")} me`);
+  }
 });
 
 test("the private half is kept nowhere", limit, async (t) => {

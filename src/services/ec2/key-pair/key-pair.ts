@@ -24,7 +24,7 @@ export const keyNameClaim = (name: string) => `key-name/${name}`;
  * for ED25519, as AWS gives them; as `ppk` it is PuTTY's.
  */
 export async function newKey(type: KeyType, format: KeyFormat, name: string) {
-  const pem = type === "ed25519" ? ssh2.utils.generateKeyPairSync("ed25519").private : await newRsa();
+  const pem = type === "ed25519" ? newEd25519() : await newRsa();
   const parsed = ssh2.utils.parseKey(pem);
   if (parsed instanceof Error || Array.isArray(parsed)) throw new Error("a new key does not parse");
   const blob = parsed.getPublicSSH();
@@ -37,6 +37,14 @@ export async function newKey(type: KeyType, format: KeyFormat, name: string) {
         ? sha256Fingerprint(blob)
         : colons("sha1", key.export({ type: "pkcs8", format: "der" })),
   };
+}
+
+/** ssh2 1.17 writes one key in 256 in a form that nobody can read; that one is thrown away. */
+function newEd25519(): string {
+  for (;;) {
+    const pem = ssh2.utils.generateKeyPairSync("ed25519").private;
+    if (!(ssh2.utils.parseKey(pem) instanceof Error)) return pem;
+  }
 }
 
 async function newRsa(): Promise<string> {

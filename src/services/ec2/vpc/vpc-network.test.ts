@@ -232,7 +232,13 @@ for (const [what, rule, traffic] of rules)
   });
 
 function instance(id: string, released: boolean) {
-  return { id, so: { generation: 1, state: "shutting-down", reboots: 0, released } };
+  return {
+    id,
+    hostId: "here",
+    memoryMiB: 1024,
+    wanted: { state: "terminated", generation: 2 },
+    so: { generation: 1, state: "running", reboots: 0, released },
+  };
 }
 
 async function recordsOf(t: TestContext, records: Records): Promise<Ec2Records> {
