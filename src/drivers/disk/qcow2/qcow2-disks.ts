@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
 import type { DiskDriver, DiskSpec } from "../disk-driver.ts";
@@ -24,7 +24,7 @@ export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => 
   return {
     ensure: async (disk) => {
       const place = placeOf(disk.id);
-      if ((await list()).includes(disk.id)) return;
+      if (await isThere(place)) return;
       const unfinished = unfinishedName(place);
       await mkdir(unfinished, { mode: 0o700 });
       try {
@@ -38,7 +38,7 @@ export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => 
     },
     locate: async (id) => {
       const place = placeOf(id);
-      if (!(await list()).includes(id)) throw new Error(`there is no disk ${id}`);
+      if (!(await isThere(place))) throw new Error(`there is no disk ${id}`);
       const backing = await readlink(join(place, IMAGE)).catch(unless("ENOENT"));
       const path = join(place, DISK);
       return backing === undefined ? { path } : { path, backing };
@@ -89,6 +89,10 @@ interface ImageInfo {
   readonly "backing-filename"?: string;
   readonly "format-specific"?: { readonly data?: { readonly "data-file"?: string } };
 }
+
+/** Asked of the one directory: a host with many disks answers as fast. */
+const isThere = async (place: string): Promise<boolean> =>
+  (await stat(place).catch(unless("ENOENT"))) !== undefined;
 
 const sync = async (path: string): Promise<void> => {
   await using file = await open(path, "r");
