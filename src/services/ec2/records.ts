@@ -84,6 +84,11 @@ export class Ec2Records {
   all<K extends Kind>(kind: K): Kinds[K][] {
     return this.#feed.list<Kinds[K]>(this.key(kind, "")).map(({ value }) => value);
   }
+  /** Those of the ids that are there, or all when none is named; in key order. Named ones cost what they are. */
+  named<K extends Kind>(kind: K, ids: readonly string[] | undefined): Kinds[K][] {
+    if (!ids?.length) return this.all(kind);
+    return [...new Set(ids)].toSorted().flatMap((id) => this.get(kind, id) ?? []);
+  }
   /** What a claim key holds: mostly the id of the record that won the name. */
   claimed(name: string): string | undefined {
     return this.claim<string>(name);

@@ -40,7 +40,7 @@ export const instanceOperations = {
 
   DescribeInstances: {
     resolve: (input, context) =>
-      describe(context.records.all("instance"), input, {
+      describe(context.records.named("instance", input.InstanceIds), input, {
         ids: input.InstanceIds,
         parameter: "instancesSet",
         missing: instanceNotFound,
@@ -56,7 +56,7 @@ export const instanceOperations = {
     /** Of the named or all instances those that run, unless all are asked for. */
     resolve: (input, context) =>
       describe(
-        context.records.all("instance"),
+        context.records.named("instance", input.InstanceIds),
         {
           ...input,
           Filters: [...(input.Filters ?? []), ...(input.IncludeAllInstances ? [] : [onlyRunning])],

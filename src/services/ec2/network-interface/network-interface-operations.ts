@@ -14,7 +14,7 @@ import {
 export const networkInterfaceOperations = {
   DescribeNetworkInterfaces: {
     resolve: (input, context) =>
-      describe(context.records.all("network-interface"), input, {
+      describe(context.records.named("network-interface", input.NetworkInterfaceIds), input, {
         ids: input.NetworkInterfaceIds,
         parameter: "networkInterfaceIds",
         missing: networkInterfaceNotFound,

@@ -8,7 +8,7 @@ import { describeVolume, volumeFilters, type VolumeRecord } from "./volume.ts";
 export const volumeOperations = {
   DescribeVolumes: {
     resolve: (input, context) =>
-      describe(context.records.all("volume"), input, {
+      describe(context.records.named("volume", input.VolumeIds), input, {
         ids: input.VolumeIds,
         parameter: "volumeIds",
         missing: volumeNotFound,
