@@ -12,7 +12,6 @@ import type { RegionSettings } from "./config.ts";
 import { ec2CallRate } from "./services/ec2/call-rate.ts";
 import { newId, random } from "./services/ec2/chance.ts";
 import { ec2Operations } from "./services/ec2/operations.ts";
-import type { Ec2Records } from "./services/ec2/records.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
@@ -52,8 +51,6 @@ export interface RegionApiOptions {
 export interface RegionApi {
   readonly feed: Feed;
   readonly regions: RegionalRecords;
-  /** Of the region that the settings name. */
-  readonly records: Ec2Records;
   readonly answer: (request: ChainRequest) => Promise<WireAnswer>;
   readonly health: () => WireAnswer;
   /** `GET /_croft/metrics`, for callers on this machine. */
@@ -110,7 +107,6 @@ export async function openRegionApi({
   return {
     feed,
     regions,
-    records: regions.in(home),
     answer,
     health: regionHealth(version, home, regions, feed, systemClock),
     metrics: metricsAnswer(() => [

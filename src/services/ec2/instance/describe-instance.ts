@@ -8,8 +8,8 @@ import type {
 } from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import {
-  describeAssociation,
   describeGroups,
+  describeInterface,
   privateDnsName,
   publicDnsName,
   type NetworkInterfaceRecord,
@@ -132,7 +132,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     PublicDnsName: publicAddress === undefined ? "" : publicDnsName(publicAddress, scope.region),
     PublicIpAddress: publicAddress,
     SecurityGroups: primary ? describeGroups(primary, records) : [],
-    NetworkInterfaces: interfaces.map((it) => describeInterface(it, records, scope)),
+    NetworkInterfaces: interfaces.map((it) => describeAttached(it, records, scope)),
     Tags: describeTags(instance.tags),
   };
 }
@@ -194,31 +194,14 @@ function transitionText(reason: TransitionReason, { so }: InstanceRecord): strin
   return reason.code === reasons.userStopped.code ? `User initiated${at}` : reason.message;
 }
 
-function describeInterface(
+function describeAttached(
   it: NetworkInterfaceRecord,
   records: Ec2Records,
   scope: Scope,
 ): InstanceNetworkInterface {
-  const association = describeAssociation(it, records, scope);
-  const privateName = privateDnsName(it.address, scope.region);
   return {
-    NetworkInterfaceId: it.id,
-    InterfaceType: "interface",
+    ...describeInterface(it, records, scope),
     Status: "in-use",
-    Description: it.description,
-    OwnerId: scope.accountId,
-    VpcId: it.vpcId,
-    SubnetId: it.subnetId,
-    MacAddress: it.mac,
-    PrivateIpAddress: it.address,
-    PrivateDnsName: privateName,
-    SourceDestCheck: it.sourceDestCheck,
-    Groups: describeGroups(it, records),
-    Association: association,
-    PrivateIpAddresses: [
-      { Primary: true, PrivateIpAddress: it.address, PrivateDnsName: privateName, Association: association },
-    ],
-    Ipv6Addresses: [],
     Attachment: it.attachment && {
       AttachmentId: it.attachment.id,
       AttachTime: new Date(it.attachment.attachedAt),

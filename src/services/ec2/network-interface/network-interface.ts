@@ -49,7 +49,7 @@ export const internalDomain = (region: string) =>
 export const describeGroups = (it: NetworkInterfaceRecord, records: Ec2Records): GroupIdentifier[] =>
   it.groupIds.map((id) => ({ GroupId: id, GroupName: records.get("security-group", id)?.name }));
 
-export function describeAssociation(
+function describeAssociation(
   it: NetworkInterfaceRecord,
   records: Ec2Records,
   { region }: Scope,
@@ -60,27 +60,20 @@ export function describeAssociation(
     : { IpOwnerId: "amazon", PublicIp: address, PublicDnsName: publicDnsName(address, region) };
 }
 
-export function describeNetworkInterface(
-  it: NetworkInterfaceRecord,
-  records: Ec2Records,
-  scope: Scope,
-): NetworkInterface {
+/** What an interface's own description and its instance's tell alike. */
+export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Records, scope: Scope) {
   const association = describeAssociation(it, records, scope);
   const dns = privateDnsName(it.address, scope.region);
   return {
     NetworkInterfaceId: it.id,
-    InterfaceType: "interface",
-    Status: it.attachment ? "in-use" : "available",
+    InterfaceType: "interface" as const,
     Description: it.description,
     OwnerId: scope.accountId,
     VpcId: it.vpcId,
     SubnetId: it.subnetId,
-    AvailabilityZone: it.zone,
-    AvailabilityZoneId: zoneId(scope.region, it.zone),
     MacAddress: it.mac,
     PrivateIpAddress: it.address,
     PrivateDnsName: dns,
-    PublicDnsName: association?.PublicDnsName,
     Association: association,
     PrivateIpAddresses: [
       { Primary: true, PrivateIpAddress: it.address, PrivateDnsName: dns, Association: association },
@@ -88,6 +81,21 @@ export function describeNetworkInterface(
     Ipv6Addresses: [],
     Groups: describeGroups(it, records),
     SourceDestCheck: it.sourceDestCheck,
+  };
+}
+
+export function describeNetworkInterface(
+  it: NetworkInterfaceRecord,
+  records: Ec2Records,
+  scope: Scope,
+): NetworkInterface {
+  const told = describeInterface(it, records, scope);
+  return {
+    ...told,
+    Status: it.attachment ? "in-use" : "available",
+    AvailabilityZone: it.zone,
+    AvailabilityZoneId: zoneId(scope.region, it.zone),
+    PublicDnsName: told.Association?.PublicDnsName,
     RequesterManaged: false,
     Attachment: it.attachment && {
       AttachmentId: it.attachment.id,
