@@ -1,12 +1,13 @@
 /**
- * Writes `src/wire/generated/SERVICE.generated.json` (its form: `src/wire/table.ts`) from the pinned AWS SDK packages, so that
- * a running region need not load them. `--check` writes nothing and exits 1 when a committed file differs.
+ * Writes `src/wire/generated/SERVICE.generated.json` (its form: `src/wire/table.ts`) from the pinned AWS SDK packages and the
+ * ranges of `wire-ranges.ts`, so that a running region need not load them. `--check` writes nothing and exits 1 when a committed file differs.
  * A further service is a further row of `wire-services.ts`.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { NormalizedSchema } from "@smithy/core/schema";
 import type {
+  Bounds,
   HttpRow,
   MemberPlace,
   MemberRow,
@@ -17,6 +18,7 @@ import type {
   TimestampKind,
   WireTable,
 } from "#wire/table.ts";
+import { wireRanges } from "./wire-ranges.ts";
 import { wireServices, type WireServiceRow } from "./wire-services.ts";
 
 const anywhere = { region: "us-east-1", credentials: { accessKeyId: "unused", secretAccessKey: "unused" } };
@@ -40,7 +42,11 @@ async function tableOf(service: WireServiceRow): Promise<WireTable> {
   if (!protocol || !version) throw new Error(`${service.package}: ${shapeId}`);
 
   const shapes: ShapeRow[] = [];
-  const facts = { enums: enumsOf(service, sdk), floats: new Set(service.floats) };
+  const facts = {
+    enums: enumsOf(service, sdk),
+    floats: new Set(service.floats),
+    ranges: new Map(Object.entries(wireRanges[service.signingName] ?? {})),
+  };
   const ofInput = shapeAdder(shapes, inputNames(protocol), facts);
   const ofOutput = shapeAdder(shapes, outputNames(protocol));
   const operations = Object.values(sdk)
@@ -57,6 +63,7 @@ async function tableOf(service: WireServiceRow): Promise<WireTable> {
     version,
     ...(xmlNamespace && { xmlNamespace }),
     ...(target && { target }),
+    ...(service.validationCode && { validationCode: service.validationCode }),
     operations: Object.fromEntries(operations),
     ...(errorCodes.length > 0 && { errorCodes: Object.fromEntries(errorCodes) }),
     shapes,
@@ -169,6 +176,8 @@ function placeOf(schema: NormalizedSchema): [wireName: string | undefined, Membe
 interface InputFacts {
   readonly enums: ReadonlyMap<string, readonly string[]>;
   readonly floats: ReadonlySet<string>;
+  /** Also of what is in lists and maps: see `WireRanges`. */
+  readonly ranges: ReadonlyMap<string, Bounds>;
 }
 
 /** Adds an operation's input or output, and all that it is made of, to `shapes`; each shape once. */
@@ -179,10 +188,19 @@ function shapeAdder(shapes: ShapeRow[], names: WireNames, facts?: InputFacts) {
     return schema.isUnitSchema() ? null : indexOf(schema, "");
   };
 
-  function indexOf(schema: NormalizedSchema, owner: string): number {
+  /** `place` is the owner, and where in its list or map. */
+  function indexOf(schema: NormalizedSchema, owner: string, place = owner): number {
     if (schema.isStructSchema() && !schema.getMergedTraits().streaming)
       return indexes.get(schema.getSchema()) ?? addStruct(schema);
-    const row = rowOf(schema, owner);
+    const index = indexOfRow(rowOf(schema, owner, place));
+    const bounds = facts?.ranges.get(place);
+    if (!bounds) return index;
+    return indexOfRow(
+      schema.getMergedTraits().sensitive ? ["bounded", index, bounds, "secret"] : ["bounded", index, bounds],
+    );
+  }
+
+  function indexOfRow(row: ShapeRow): number {
     const key = JSON.stringify(row);
     const index = indexes.get(key) ?? shapes.push(row) - 1;
     indexes.set(key, index);
@@ -215,17 +233,20 @@ function shapeAdder(shapes: ShapeRow[], names: WireNames, facts?: InputFacts) {
     return index;
   }
 
-  function rowOf(schema: NormalizedSchema, owner: string): ShapeRow {
+  function rowOf(schema: NormalizedSchema, owner: string, place: string): ShapeRow {
     const flat = schema.getMergedTraits().xmlFlattened;
     if (schema.isListSchema()) {
       const element = schema.getValueSchema();
-      const row = ["list", indexOf(element, owner), names.item(element)] as const;
+      const row = ["list", indexOf(element, owner, `${place}.member`), names.item(element)] as const;
       return flat ? [...row, "flat"] : row;
     }
     if (flat) throw new Error(`${owner} is flattened: not done yet`);
     if (schema.isMapSchema()) {
       const [key, value] = [schema.getKeySchema(), schema.getValueSchema()];
-      return ["map", indexOf(value, owner), xmlName(key) ?? "key", xmlName(value) ?? "value"];
+      const index = indexOf(value, owner, `${place}.value`);
+      const row = ["map", index, xmlName(key) ?? "key", xmlName(value) ?? "value"] as const;
+      const keyLength = facts?.ranges.get(`${place}.key`);
+      return keyLength ? [...row, keyLength] : row;
     }
     if (schema.isNumericSchema()) return [facts && !facts.floats.has(owner) ? "integer" : "float"];
     const values = schema.isStringSchema() && facts?.enums.get(owner);

@@ -10,6 +10,8 @@ export interface WireServiceRow {
   readonly client: string;
   /** Input members (`Struct.Member`) that take fractions; the SDK no longer tells them from integers. */
   readonly floats?: readonly string[];
+  /** The code it answers for input that breaks its schema, where it is not the protocol's. */
+  readonly validationCode?: string;
   /** What the service understands beside the protocol its SDK speaks. */
   readonly furtherProtocols?: readonly ProtocolName[];
 }
@@ -55,6 +57,7 @@ export const wireServices: readonly WireServiceRow[] = [
     package: "@aws-sdk/client-service-quotas",
     sdk: () => import("@aws-sdk/client-service-quotas"),
     client: "ServiceQuotasClient",
+    validationCode: "IllegalArgumentException",
     floats: [
       "PutServiceQuotaIncreaseRequestIntoTemplateRequest.DesiredValue",
       "RequestServiceQuotaIncreaseRequest.DesiredValue",
@@ -82,6 +85,7 @@ export const wireServices: readonly WireServiceRow[] = [
     package: "@aws-sdk/client-cloudwatch-logs",
     sdk: () => import("@aws-sdk/client-cloudwatch-logs"),
     client: "CloudWatchLogsClient",
+    validationCode: "InvalidParameterException",
     floats: ["MetricTransformation.defaultValue"],
   },
   {

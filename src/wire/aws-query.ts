@@ -2,7 +2,7 @@ import { ApiError } from "#api/error.ts";
 import type { WireAnswer, WireProtocol } from "./protocol.ts";
 import { queryService, type QueryDialect } from "./query-service.ts";
 import type { WireTable } from "./table.ts";
-import { memberPath, notInEnum, notNull } from "./validation-error.ts";
+import { memberPath, notInEnum, notNull, outOfBounds } from "./validation-error.ts";
 import { escapeXml } from "./xml-text.ts";
 
 /** The protocol of STS, IAM and others. https://smithy.io/2.0/aws/protocols/aws-query-protocol.html */
@@ -46,4 +46,5 @@ const dialectOf = (version: string): QueryDialect => ({
       `Value (${value}) for parameter ${memberPath(path)} is not of type ${wanted}`,
     ),
   notInEnum: (path, value, values) => notInEnum("ValidationError", path, value, values),
+  outOfBounds: (path, excess) => outOfBounds("ValidationError", path, excess),
 });

@@ -2,15 +2,18 @@ import { ApiError } from "#api/error.ts";
 import type { InputDialect } from "./input-readers.ts";
 import type { WireError } from "./protocol.ts";
 import type { WireTable } from "./table.ts";
-import { memberPath, notInEnum, notNull } from "./validation-error.ts";
+import { memberPath, notInEnum, notNull, outOfBounds } from "./validation-error.ts";
 
 /** What the JSON and CBOR protocols say of input that is wrong. Unknown members are ignored. */
-export const documentDialect: InputDialect = {
-  missing: (path) => notNull("ValidationException", path),
+export const documentDialect = ({
+  validationCode: code = "ValidationException",
+}: WireTable): InputDialect => ({
+  missing: (path) => notNull(code, path),
   invalid: (path, value, wanted) =>
     serializationException(`Value (${value}) at '${memberPath(path)}' can not be converted to ${wanted}`),
-  notInEnum: (path, value, values) => notInEnum("ValidationException", path, value, values),
-};
+  notInEnum: (path, value, values) => notInEnum(code, path, value, values),
+  outOfBounds: (path, excess) => outOfBounds(code, path, excess),
+});
 
 export const serializationException = (message: string): ApiError =>
   new ApiError("SerializationException", message);

@@ -1,7 +1,7 @@
 import { ApiError } from "#api/error.ts";
 import type { WireAnswer, WireError, WireProtocol } from "./protocol.ts";
 import { queryService, type QueryDialect } from "./query-service.ts";
-import type { WireTable } from "./table.ts";
+import type { Bounds, WireTable } from "./table.ts";
 import { escapeXml } from "./xml-text.ts";
 
 /** The protocol of EC2 alone. https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html */
@@ -48,4 +48,22 @@ const dialect: QueryDialect = {
     /^InstanceType\.\d+$/.test(path)
       ? new ApiError("InvalidInstanceType", `The following supplied instance types do not exist: [${value}]`)
       : new ApiError("InvalidParameterValue", `Invalid value '${value}' for ${path}.`),
+  outOfBounds(path, { value, bounds }) {
+    if (typeof value === "number") return outOfRange(path, value, bounds);
+    // EC2 has a code of its own for each kind of name, which its operations know.
+    if (!Array.isArray(value)) return undefined;
+    const [min, max] = bounds;
+    const wanted = max !== null && value.length > max ? `cannot contain over ${max}` : `must contain ${min}`;
+    return new ApiError("InvalidParameterValue", `${path} ${wanted} values.`);
+  },
 };
+
+/** In AWS's sentence, though the bounds themselves are allowed. */
+function outOfRange(path: string, value: number, [min, max]: Bounds): ApiError {
+  const wanted = min !== null && value < min ? `greater than ${min}` : `less than ${max}`;
+  const parameter = path.charAt(0).toLowerCase() + path.slice(1);
+  return new ApiError(
+    "InvalidParameterValue",
+    `Value ( ${value} ) for parameter ${parameter} is invalid. Expecting a value ${wanted}.`,
+  );
+}

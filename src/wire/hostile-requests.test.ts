@@ -18,7 +18,10 @@ const seeds: readonly (readonly [service: string, request: Partial<WireRequest>]
   ],
   [
     "sts",
-    { query: "Action=AssumeRole&RoleArn=r&RoleSessionName=s&Tags.member.1.Key=k&Tags.member.1.Value=v" },
+    {
+      query:
+        "Action=AssumeRole&RoleArn=arn:aws:iam::1:role/r&RoleSessionName=session&Tags.member.1.Key=k&Tags.member.1.Value=v",
+    },
   ],
   [
     "ssm",

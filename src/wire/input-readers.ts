@@ -1,7 +1,11 @@
 import type { ApiError } from "#api/error.ts";
+import { bothBounds, brokenBound, isWithin } from "./bounds.ts";
 import {
+  boundedRow,
   shapeRow,
   wireNameOf,
+  type BoundedRow,
+  type Bounds,
   type ListRow,
   type MapRow,
   type MemberRow,
@@ -17,6 +21,16 @@ export interface InputDialect {
   missing(path: string): ApiError;
   invalid(path: string, value: string, wanted: string): ApiError;
   notInEnum(path: string, value: string, values: readonly string[]): ApiError;
+  /** Undefined: the operations themselves tell of this. */
+  outOfBounds(path: string, excess: Excess): ApiError | undefined;
+}
+
+export interface Excess {
+  /** Undefined: it is a secret. */
+  readonly value: unknown;
+  readonly bounds: Bounds;
+  /** "Member must have length less than or equal to 10" */
+  readonly constraint: string;
 }
 
 /** How values of one notation (parameters, JSON, XML …) are taken apart. Throws errors of the dialect it was made with. */
@@ -40,7 +54,7 @@ export interface InputReaders<Node> {
 /** No input of AWS goes deeper but by schemas that contain themselves. */
 const depthLimit = 64;
 
-/** The one way from any notation to an operation's input: typed, with what is required, and enums checked. */
+/** The one way from any notation to an operation's input: typed, with what is required, enums and bounds checked. */
 export function inputReaders<Node>(
   table: WireTable,
   dialect: InputDialect,
@@ -61,6 +75,8 @@ export function inputReaders<Node>(
   }
 
   function compile(shape: number): Reader<Node> {
+    const bounded = boundedRow(table, shape);
+    if (bounded) return boundedReader(bounded);
     const row = shapeRow(table, shape);
     if (row[0] === "struct") return structReader(row[1], row[2]);
     if (row[0] === "union") return unionReader(row[1]);
@@ -99,22 +115,64 @@ export function inputReaders<Node>(
   }
 
   function listReader(row: ListRow): Reader<Node> {
+    const element = elementOf(row[1]);
     return (node, path = "", depth = 0) => {
       const items: unknown[] = [];
       for (const [item, at] of source.items(node, path, row))
-        items.push(readerOf(row[1])(item, at, deeper(at, depth)));
+        items.push(readerOf(element.shape)(item, at, deeper(at, depth)));
+      checkEach("Member", items, element, items, path);
       return items;
     };
   }
 
   function mapReader(row: MapRow): Reader<Node> {
+    const element = elementOf(row[1]);
     return (node, path = "", depth = 0) => {
       const entries: [string, unknown][] = [];
       for (const [key, value, at] of source.entries(node, path, row))
-        entries.push([key, readerOf(row[1])(value, at, deeper(at, depth))]);
+        entries.push([key, readerOf(element.shape)(value, at, deeper(at, depth))]);
       // Unlike assignment, this makes a member even of "__proto__".
-      return Object.fromEntries(entries);
+      const map = Object.fromEntries(entries);
+      checkEach("Map keys", Object.keys(map), { bounds: row[4], secret: element.secret }, map, path);
+      checkEach("Map value", Object.values(map), element, map, path);
+      return map;
     };
+  }
+
+  /** Of what is in a list or map AWS tells at the place of the list or map. */
+  function checkEach(
+    what: string,
+    values: readonly unknown[],
+    { bounds, secret }: Pick<Element, "bounds" | "secret">,
+    value: unknown,
+    path: string,
+  ): void {
+    if (bounds && !values.every((each) => isWithin(each, bounds)))
+      refuse(path, {
+        value: secret ? undefined : value,
+        bounds,
+        constraint: `${what} must satisfy constraint: [${bothBounds(values[0], bounds)}]`,
+      });
+  }
+
+  function boundedReader([, shape, bounds, secret]: BoundedRow): Reader<Node> {
+    const read = readerOf(shape);
+    return (node, path = "", depth = 0) => {
+      const value = read(node, path, depth);
+      if (value !== undefined && !isWithin(value, bounds))
+        refuse(path, { value: secret ? undefined : value, bounds, constraint: brokenBound(value, bounds) });
+      return value;
+    };
+  }
+
+  function refuse(path: string, excess: Excess): void {
+    const error = dialect.outOfBounds(path, excess);
+    if (error) throw error;
+  }
+
+  function elementOf(shape: number): Element {
+    const row = boundedRow(table, shape);
+    return { shape: row?.[1] ?? shape, bounds: row?.[2], secret: row?.[3] === "secret" };
   }
 
   function enumReader(values: readonly string[]): Reader<Node> {
@@ -130,4 +188,11 @@ export function inputReaders<Node>(
     if (depth < depthLimit) return depth + 1;
     throw dialect.invalid(path.slice(0, 64), "…", `structure at most ${depthLimit} deep`);
   }
+}
+
+/** What a list or map is of. */
+interface Element {
+  readonly shape: number;
+  readonly bounds: Bounds | undefined;
+  readonly secret: boolean;
 }

@@ -13,9 +13,10 @@ export function restJson(table: WireTable): WireProtocol {
   const writers = documentWriters(table, jsonForm);
   const named = errorNames(table);
   const contentType = "application/json";
+  const dialect = documentDialect(table);
   const service = restService<unknown>(table, {
-    dialect: documentDialect,
-    readers: inputReaders(table, documentDialect, documentSource(documentDialect, jsonScalars)),
+    dialect,
+    readers: inputReaders(table, dialect, documentSource(dialect, jsonScalars)),
     parse: (body) => (body.length === 0 ? undefined : parseJson(body)),
     write: (row, output) => JSON.stringify(writers.struct(row)(output)),
     contentType,

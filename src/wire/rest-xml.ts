@@ -57,6 +57,7 @@ const bodyDialect: InputDialect = {
   missing: () => malformedXml(),
   invalid: () => malformedXml(),
   notInEnum: () => malformedXml(),
+  outOfBounds: () => malformedXml(),
 };
 
 const malformedXml = () =>
@@ -71,4 +72,6 @@ const argumentDialect: InputDialect = {
   invalid: (path, value, wanted) =>
     new ApiError("InvalidArgument", `Value (${value}) for ${path} is not of type ${wanted}`),
   notInEnum: (path, value) => new ApiError("InvalidArgument", `Invalid value '${value}' for ${path}`),
+  outOfBounds: (path, { constraint }) =>
+    new ApiError("InvalidArgument", `Invalid value for ${path}: ${constraint}`),
 };

@@ -9,10 +9,11 @@ import { structRow, type WireTable } from "./table.ts";
 /** https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html */
 export function rpcCbor(table: WireTable): WireProtocol {
   const operations = new Map(Object.entries(table.operations));
+  const dialect = documentDialect(table);
   const readers = inputReaders(
     table,
-    documentDialect,
-    documentSource(documentDialect, {
+    dialect,
+    documentSource(dialect, {
       blob: (value) => (value instanceof Uint8Array ? value : undefined),
       time: (value) => (value instanceof Date ? value : undefined),
     }),

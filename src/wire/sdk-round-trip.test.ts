@@ -7,7 +7,7 @@ import { SmithyRpcV2CborProtocol } from "@smithy/core/cbor";
 import { HttpResponse, type HttpRequest } from "@smithy/core/protocols";
 import { NormalizedSchema } from "@smithy/core/schema";
 import { wireServices, type WireServiceRow } from "../../tools/wire-services.ts";
-import { shapeRow, structRow, type MemberRow, type WireTable } from "./table.ts";
+import { boundedRow, shapeRow, structRow, type MemberRow, type WireTable } from "./table.ts";
 import { loadWireService } from "./wire-service.ts";
 
 for (const row of wireServices)
@@ -106,7 +106,7 @@ function queryOf({ query }: HttpRequest): string {
 const lowerCased = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
-/** A value with every member the SDK's schema has; only enums and places in the request are looked up in the table. */
+/** A value with every member the SDK's schema has; only enums, bounds and places in the request are looked up in the table. */
 function sample(table: WireTable, ref: Parameters<typeof NormalizedSchema.of>[0], shape: number | null) {
   const schema = NormalizedSchema.of(ref);
   return schema.isUnitSchema() || shape === null ? {} : sampleOf(schema, shape, []);
@@ -118,6 +118,8 @@ function sample(table: WireTable, ref: Parameters<typeof NormalizedSchema.of>[0]
     inHeader = false,
   ): unknown {
     const row = shapeRow(table, index);
+    const [min, max] = boundedRow(table, index)?.[2] ?? [null, null];
+    const [least, most] = [min ?? 0, max ?? Number.MAX_SAFE_INTEGER];
     if (of.isStructSchema()) {
       assert(row[0] === "struct" || row[0] === "union");
       const members: readonly MemberRow[] = row[0] === "struct" ? row[2] : row[1];
@@ -134,21 +136,27 @@ function sample(table: WireTable, ref: Parameters<typeof NormalizedSchema.of>[0]
     }
     if (of.isListSchema()) {
       assert.equal(row[0], "list");
-      return [1, 2].map(() => sampleOf(of.getValueSchema(), row[1], around, inHeader));
+      const length = Math.min(Math.max(2, least), most);
+      return Array.from({ length }, () => sampleOf(of.getValueSchema(), row[1], around, inHeader));
     }
     if (of.isMapSchema()) {
       assert.equal(row[0], "map");
       const key = inHeader ? "some-key" : "a key ✓";
-      return { [key]: sampleOf(of.getValueSchema(), row[1], around, inHeader) };
+      const keys = Array.from({ length: Math.max(1, least) }, (_, n) => (n === 0 ? key : `${key} ${n}`));
+      return Object.fromEntries(
+        keys.map((each) => [each, sampleOf(of.getValueSchema(), row[1], around, inHeader)]),
+      );
     }
     if (row[0] === "enum") return row[1].includes("CRC32") ? "CRC32" : row[1].at(-1);
     if (of.isBooleanSchema()) return true;
-    if (of.isNumericSchema()) return row[0] === "integer" ? 123_456 : -3.75;
+    if (of.isNumericSchema())
+      return Math.min(Math.max(row[0] === "integer" ? 123_456 : -3.75, min ?? -Infinity), most);
     const wholeSeconds = inHeader || row[0] === "http-time";
     if (of.isTimestampSchema())
       return new Date(wholeSeconds ? "2026-02-03T04:05:06Z" : "2026-02-03T04:05:06.789Z");
     if (of.isBlobSchema()) return Uint8Array.of(65, 1, 250, 0);
-    return inHeader ? `a "b"; c=d/${index}` : `<a href="b">&'c' ünï ✓ x+y=%41;\n ${index}.1 \r\n`;
+    const text = inHeader ? `a "b"; c=d/${index}` : `<a href="b">&'c' ünï ✓ x+y=%41;\n ${index}.1 \r\n`;
+    return text.padEnd(least, "x").slice(0, most);
   }
 }
 

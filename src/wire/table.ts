@@ -9,6 +9,8 @@ export interface WireTable {
   /** The API version, a date. */
   readonly version: string;
   readonly xmlNamespace?: string;
+  /** The code of input that breaks its schema, where it is not the protocol's. */
+  readonly validationCode?: string;
   /** What `x-amz-target` and the paths of rpc-cbor call the service. */
   readonly target?: string;
   readonly operations: Readonly<Record<string, OperationRow>>;
@@ -32,7 +34,7 @@ export type OperationRow = readonly [input: number | null, output: number | null
 /** `uri` is Smithy's: `/{Bucket}/{Key+}?uploads`. `root` is the XML element around an output without payload. */
 export type HttpRow = readonly [method: string, uri: string, status: number, root?: string];
 
-export type ShapeRow = ScalarRow | EnumRow | ListRow | MapRow | StructRow | UnionRow;
+export type ShapeRow = ScalarRow | EnumRow | ListRow | MapRow | StructRow | UnionRow | BoundedRow;
 
 export type ScalarKind =
   | "string"
@@ -56,7 +58,13 @@ export type EnumRow = readonly [kind: "enum", values: readonly string[]];
  * around it: the member's own tag is repeated.
  */
 export type ListRow = readonly [kind: "list", element: number, item: string, flat?: "flat"];
-export type MapRow = readonly [kind: "map", value: number, keyName: string, valueName: string];
+export type MapRow = readonly [
+  kind: "map",
+  value: number,
+  keyName: string,
+  valueName: string,
+  keyLength?: Bounds,
+];
 /** The first `required` members must be present. `namespace` is of the XML attributes among the members. */
 export type StructRow = readonly [
   kind: "struct",
@@ -66,12 +74,28 @@ export type StructRow = readonly [
 ];
 /** A structure of which exactly one member is present. */
 export type UnionRow = readonly [kind: "union", members: readonly MemberRow[]];
+/** What its shape takes only within bounds; of a secret nothing is repeated to the caller. Only input has such. */
+export type BoundedRow = readonly [kind: "bounded", shape: number, bounds: Bounds, secret?: "secret"];
+/** Of a number's value, or of a length; both included. */
+export type Bounds = readonly [min: number | null, max: number | null];
 /** The wire name is left out when it is the member's own. */
 export type MemberRow = readonly [name: string, shape: number, wireName?: string | null, place?: MemberPlace];
 /** Where a member stands that is not in the body; "headers" are all with the wire name as prefix. */
 export type MemberPlace = "header" | "headers" | "query" | "label" | "payload" | "attribute";
 
-export function shapeRow(table: WireTable, shape: number): ShapeRow {
+/** What it is, within its bounds if it has any. */
+export function shapeRow(table: WireTable, shape: number): Exclude<ShapeRow, BoundedRow> {
+  const row = rowAt(table, shape);
+  return row[0] === "bounded" ? shapeRow(table, row[1]) : row;
+}
+
+/** Undefined for a shape without bounds. */
+export function boundedRow(table: WireTable, shape: number): BoundedRow | undefined {
+  const row = rowAt(table, shape);
+  return row[0] === "bounded" ? row : undefined;
+}
+
+function rowAt(table: WireTable, shape: number): ShapeRow {
   const row = table.shapes[shape];
   if (!row) throw new Error(`the table has no shape ${shape}`);
   return row;

@@ -7,6 +7,7 @@ import { loadWireService, wireService } from "./wire-service.ts";
 
 const ec2 = loadWireService("ec2");
 const sts = loadWireService("sts");
+const role = "arn:aws:iam::111122223333:role/r";
 
 test("parameters in the query and in the body are read alike", () => {
   const wanted = { operation: "DescribeInstances", input: { InstanceIds: ["i-1"], MaxResults: 5 } };
@@ -27,9 +28,9 @@ test("aws-query lists may be wrapped, named or bare", () => {
   for (const list of ["TagKeys.member.1=a", "TagKeys.1=a"].map((text) =>
     text.replace("TagKeys", "TransitiveTagKeys"),
   ))
-    assert.deepEqual(parse(sts, `Action=AssumeRole&RoleArn=r&RoleSessionName=s&${list}`).input, {
-      RoleArn: "r",
-      RoleSessionName: "s",
+    assert.deepEqual(parse(sts, `Action=AssumeRole&RoleArn=${role}&RoleSessionName=session&${list}`).input, {
+      RoleArn: role,
+      RoleSessionName: "session",
       TransitiveTagKeys: ["a"],
     });
 });
@@ -129,13 +130,13 @@ test("the other services ignore what they do not know, and speak of members", ()
   const nothing = "failed to satisfy constraint: Member must not be null";
   refused(
     sts,
-    "Action=AssumeRole&RoleSessionName=s",
+    "Action=AssumeRole&RoleSessionName=session",
     "ValidationError",
     `1 validation error detected: Value null at 'roleArn' ${nothing}`,
   );
   refused(
     sts,
-    "Action=AssumeRole&RoleArn=r&RoleSessionName=s&Tags.member.1.Key=k",
+    `Action=AssumeRole&RoleArn=${role}&RoleSessionName=session&Tags.member.1.Key=k`,
     "ValidationError",
     `1 validation error detected: Value null at 'tags.1.member.value' ${nothing}`,
   );

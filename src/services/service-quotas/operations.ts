@@ -100,8 +100,6 @@ function quotaOf({ ServiceCode, QuotaCode }: Asked): Quota {
 
 /** The token is how many came before. */
 function page<Item>(all: readonly Item[], { MaxResults: most = 100, NextToken: token = "0" }: PageInput) {
-  if (most < 1 || most > 100)
-    throw new ApiError("IllegalArgumentException", "MaxResults must be between 1 and 100.");
   const begin = Number(token);
   if (!/^\d{1,6}$/.test(token) || begin > all.length)
     throw new ApiError("InvalidPaginationTokenException", "The pagination token is not valid.");
