@@ -93,7 +93,11 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       queue,
       imageFile: (entry) => imageOf(entry).disk,
       machineSpec: (instance, records) =>
-        machineSpec(instance, records, { disks, networks, imageKernel: (entry) => imageOf(entry).kernel }),
+        machineSpec(instance, records, {
+          disks,
+          networks,
+          imageKernel: (entry) => ({ by: "kernel", ...imageOf(entry).kernel }),
+        }),
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),

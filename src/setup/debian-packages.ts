@@ -9,6 +9,7 @@ import { join } from "node:path";
 export const debianPackages: readonly DebianPackage[] = [
   { name: "qemu-system-x86", provides: "qemu-system-x86_64", why: "runs the machines" },
   { name: "qemu-utils", provides: "qemu-img", why: "makes their disks" },
+  { name: "ovmf", provides: "/usr/share/OVMF/OVMF_CODE_4M.fd", why: "boots them by UEFI" },
   { name: "iproute2", provides: "ip", why: "builds the networks" },
   { name: "nftables", provides: "nft", why: "loads security groups" },
   { name: "mmdebstrap", provides: "mmdebstrap", why: "bakes the Debian image" },

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { run } from "#drivers/linux/commands.ts";
+import type { MachineBoot } from "#drivers/machine/machine-driver.ts";
 import { commandLine } from "#drivers/machine/qemu/command-line.ts";
 import { controlPath, startProcess } from "#drivers/machine/qemu/qemu-process.ts";
 import { Qmp } from "#drivers/machine/qemu/qmp.ts";
@@ -17,7 +18,7 @@ export interface BareMachineOptions {
   /** The disk to boot, read and written; and the image it is a difference to. */
   readonly disk: string;
   readonly image: BakedImage;
-  readonly boot: "kernel" | "firmware";
+  readonly boot: MachineBoot["by"];
   /** A private key's path. */
   readonly key: string;
 }
@@ -46,7 +47,7 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
       cpus: 2,
       memoryMiB: 1024,
       identity: { uuid: uuidOf(instanceId), product: "t3.micro" },
-      ...(boot === "kernel" && { kernel: image.kernel }),
+      boot: boot === "kernel" ? { by: "kernel", ...image.kernel } : { by: boot },
       disks: [{ id: "vol-00000000000000001", path: disk, backing: image.disk }],
       ports: [{ id: "eni-00000000000000001", ...network }],
     },

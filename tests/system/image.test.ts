@@ -155,7 +155,7 @@ describe("the baked image", { timeout: 600_000 }, () => {
   test("boots by firmware; on another instance's larger volume it is that instance, and fills the volume", async () => {
     metadata.instanceId = second;
     await run("qemu-img", ["resize", "-q", disk, "11G"]);
-    await using machine = await start({ boot: "firmware" });
+    await using machine = await start({ boot: "bios" });
     assert.match(await machine.ssh("cat /proc/cmdline"), /^BOOT_IMAGE=/);
     const now = new Set((await machine.ssh(fingerprints)).trim().split("\n"));
     assert.equal(now.size, 2);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +65,7 @@ const specOf = (id: string): MachineSpec => ({
   cpus: 1,
   memoryMiB: 64,
   identity: { uuid: "ec200000-0000-4000-8000-000000000000", product: "t3.nano" },
+  boot: { by: "bios" },
   disks: [diskOf(Math.max(ids.indexOf(id), 0))],
   ports: [],
 });
@@ -213,19 +214,37 @@ describe("a QEMU machine", () => {
     const [image, initrd] = [join(scratch, "kernel"), join(scratch, "initrd")];
     await bakeTinyKernel(image);
     await bakeTinyKernel(initrd);
-    const kernel = { image, initrd, commandLine: "tiny login: " };
-    await driver.ensure({ ...specOf("i-kernel"), kernel });
+    const boot = { by: "kernel", image, initrd, commandLine: "tiny login: " } as const;
+    await driver.ensure({ ...specOf("i-kernel"), boot });
     await until(() => prompted("i-kernel"));
     assert.match((await driver.console("i-kernel")).toString(), /\/boot\/kernel tiny login: /);
     await driver.remove("i-kernel");
   });
 
+  test("boots by UEFI, again after a reset, with variables of its own that stay until it is removed", async () => {
+    const spec: MachineSpec = { ...specOf("i-uefi"), memoryMiB: 128, boot: { by: "uefi" } };
+    const variables = join(directory, "i-uefi", "uefi-variables");
+    const boots = async () => (await driver.console("i-uefi")).toString().split("BdsDxe: loading").length - 1;
+    await driver.ensure(spec);
+    assert.equal(statSync(variables).mode & 0o777, 0o600);
+    assert.ok(heldBy("i-uefi").includes(variables));
+    await until(async () => (await boots()) > 0);
+    const first = await boots();
+    await driver.reset("i-uefi");
+    await until(async () => (await boots()) > first);
+    await driver.stop("i-uefi");
+    const kept = readFileSync(variables);
+    assert.ok(kept.includes(Buffer.from("BootOrder", "utf16le")), "the firmware wrote into them");
+    await driver.ensure({ ...spec, boot: { by: "bios" } });
+    assert.deepEqual(readFileSync(variables), kept);
+    await driver.remove("i-uefi");
+    assert.equal(existsSync(variables), false);
+  });
+
   test("does not start without a file it needs, and says which", async () => {
-    const kernel = { image: join(scratch, "no-kernel"), initrd: "/dev/null", commandLine: "" };
-    await assert.rejects(
-      driver.ensure({ ...specOf("i-bare"), kernel }),
-      /i-bare does not start: .*no-kernel/,
-    );
+    const image = join(scratch, "no-kernel");
+    const boot = { by: "kernel", image, initrd: "/dev/null", commandLine: "" } as const;
+    await assert.rejects(driver.ensure({ ...specOf("i-bare"), boot }), /i-bare does not start: .*no-kernel/);
     const disk = { id: "vol-none", path: join(scratch, "no-disk") };
     await assert.rejects(
       driver.ensure({ ...specOf("i-bare"), disks: [disk] }),

@@ -26,12 +26,23 @@ export interface MachineSpec {
   readonly memoryMiB: number;
   /** What the guest's firmware tables say it is. */
   readonly identity: { readonly uuid: string; readonly product: string };
-  /** Boots this kernel without firmware; absent: the first disk's own boot loader. */
-  readonly kernel?: { readonly image: string; readonly initrd: string; readonly commandLine: string };
+  readonly boot: MachineBoot;
   /** The first is the one it boots from. Paths are the disk driver's. */
   readonly disks: readonly { readonly id: string; readonly path: string; readonly backing?: string }[];
   readonly ports: readonly MachinePort[];
 }
+
+/** A kernel of this host's, without firmware; or a PC's firmware, which finds the boot loader on the first disk. */
+export type MachineBoot =
+  | {
+      readonly by: "kernel";
+      readonly image: string;
+      readonly initrd: string;
+      readonly commandLine: string;
+    }
+  | { readonly by: "bios" }
+  /** What the guest lets it remember (boot entries, keys) stays with the machine until that is removed. */
+  | { readonly by: "uefi" };
 
 /** A network interface: the far end of the tap device that the network driver made. */
 export interface MachinePort {

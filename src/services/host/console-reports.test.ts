@@ -84,6 +84,7 @@ async function withConsole(t: TestContext) {
     cpus: 1,
     memoryMiB: 1,
     identity: { uuid: "", product: "" },
+    boot: { by: "bios" },
     disks: [],
     ports: [],
   });

@@ -8,6 +8,7 @@ const specOf = (id: string) => ({
   cpus: 1,
   memoryMiB: 64,
   identity: { uuid: "ec200000-0000-4000-8000-000000000000", product: "t3.nano" },
+  boot: { by: "bios" } as const,
   disks: [],
   ports: [],
 });

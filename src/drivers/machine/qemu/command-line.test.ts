@@ -9,6 +9,7 @@ const smallest: MachineSpec = {
   cpus: 2,
   memoryMiB: 1024,
   identity: { uuid, product: "t3.micro" },
+  boot: { by: "bios" },
   disks: [{ id: "vol-0123456789abcdef0", path: "/disks/a" }],
   ports: [],
 };
@@ -24,7 +25,7 @@ const port = (n: number) => ({
 const lines = (argv: readonly string[]): string => argv.join(" ").replaceAll(/ (?=-[a-z])/g, "\n");
 
 describe("QEMU's command line", () => {
-  test("of an instance that boots by firmware from a disk made of an image", () => {
+  test("of an instance that boots by a BIOS from a disk made of an image", () => {
     const disk = { id: "vol-0123456789abcdef0", path: "/disks/a", backing: "/images/debian" };
     const { argv, opens, shows } = commandLine({ ...smallest, disks: [disk], ports: [port(1)] }, "tcg");
     assert.equal(
@@ -79,12 +80,13 @@ describe("QEMU's command line", () => {
   });
 
   test("boots a kernel directly, shown in the jail under a name of its own", () => {
-    const kernel = {
+    const boot = {
+      by: "kernel",
       image: "/cache/vmlinuz",
       initrd: "/cache/initrd",
       commandLine: "console=ttyS0 root=/dev/vda1",
-    };
-    const { argv, shows } = commandLine({ ...smallest, kernel }, "tcg");
+    } as const;
+    const { argv, shows } = commandLine({ ...smallest, boot }, "tcg");
     assert.deepEqual(argv.slice(-6), [
       "-kernel",
       "/boot/kernel",
@@ -97,6 +99,16 @@ describe("QEMU's command line", () => {
       { outside: "/cache/vmlinuz", inside: "/boot/kernel" },
       { outside: "/cache/initrd", inside: "/boot/initrd" },
     ]);
+  });
+
+  test("boots by UEFI: the firmware's code from /usr, its variables by a descriptor", () => {
+    const { argv, opens, shows } = commandLine({ ...smallest, boot: { by: "uefi" } }, "tcg");
+    const text = lines(argv);
+    assert.match(text, /"filename":"\/usr\/share\/OVMF\/OVMF_CODE_4M.fd","read-only":true/);
+    assert.match(text, /\n-add-fd fd=4,set=1000\n.*"filename":"\/dev\/fdset\/1000"\}/);
+    assert.match(text, /\n-machine pflash0=firmware,pflash1=variables\n/);
+    assert.deepEqual(opens[1], { kind: "variables" });
+    assert.deepEqual(shows, []);
   });
 
   test("uses the host's own CPU under KVM", () => {

@@ -1,9 +1,9 @@
-import type { MachinePort, MachineSpec } from "../machine-driver.ts";
+import type { MachineBoot, MachinePort, MachineSpec } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 
 /**
- * How QEMU is started for `spec`. It opens nothing by name but the firmware and what `shows` puts into its jail: disks, taps
- * and its control socket are handed to it open. Arguments follow QEMU 7.2's manual.
+ * How QEMU is started for `spec`. It opens nothing by name but the firmware's code and what `shows` puts into its jail: disks,
+ * taps, UEFI's variables and its control socket are handed to it open. Arguments follow QEMU 7.2's manual.
  */
 export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"]): CommandLine => {
   const opens: Opened[] = [];
@@ -20,6 +20,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
     // Versioned: a machine keeps its hardware across upgrades of QEMU. Without graphics the firmware prints on the console.
     ["-machine", "pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off"],
+    ...(spec.boot.by === "uefi" ? uefi(open) : []),
     ...processor(acceleration),
     ["-smp", String(spec.cpus)],
     ["-m", `${spec.memoryMiB}M`],
@@ -33,15 +34,15 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ...slots.rootPorts,
     ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
     ...spec.ports.flatMap((port, index) => portOptions(port, index, slots.ofPort(index), open)),
-    ...boot(spec.kernel),
+    ...boot(spec.boot),
   ];
   const shows =
-    spec.kernel === undefined
-      ? []
-      : [
-          { outside: spec.kernel.image, inside: KERNEL },
-          { outside: spec.kernel.initrd, inside: INITRD },
-        ];
+    spec.boot.by === "kernel"
+      ? [
+          { outside: spec.boot.image, inside: KERNEL },
+          { outside: spec.boot.initrd, inside: INITRD },
+        ]
+      : [];
   return {
     argv: [QEMU, ...options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]))],
     opens,
@@ -57,9 +58,10 @@ export interface CommandLine {
   readonly shows: readonly { readonly outside: string; readonly inside: string }[];
 }
 
-/** `control`: the listening Unix socket that QEMU answers QMP on. */
+/** `control`: the listening Unix socket that QEMU answers QMP on. `variables`: the machine's own of UEFI, to be written. */
 export type Opened =
   | { readonly kind: "control" }
+  | { readonly kind: "variables" }
   | { readonly kind: "file"; readonly path: string; readonly mode: "r" | "r+" }
   | { readonly kind: "tap"; readonly namespace: string; readonly device: string };
 
@@ -179,11 +181,36 @@ const portOptions = (
   ];
 };
 
-const boot = (kernel: MachineSpec["kernel"]): Option[] =>
-  kernel === undefined
-    ? [["-boot", "strict=on"]]
-    : [
+const boot = (how: MachineBoot): Option[] =>
+  how.by === "kernel"
+    ? [
         ["-kernel", KERNEL],
         ["-initrd", INITRD],
-        ["-append", kernel.commandLine],
-      ];
+        ["-append", how.commandLine],
+      ]
+    : [["-boot", "strict=on"]];
+
+/** The firmware's code and variables as two flash chips, of the sizes it was built for. Without it, QEMU brings its BIOS. */
+const uefi = (open: (what: Opened) => number): Option[] => {
+  const flash = (node: string, filename: string, flags: object): Option => [
+    "-blockdev",
+    JSON.stringify({
+      driver: "raw",
+      "node-name": node,
+      ...flags,
+      file: { driver: "file", filename, ...flags },
+    }),
+  ];
+  return [
+    flash("firmware", UEFI_CODE, { "read-only": true }),
+    ["-add-fd", `fd=${open({ kind: "variables" })},set=${VARIABLES_SET}`],
+    flash("variables", `/dev/fdset/${VARIABLES_SET}`, {}),
+    ["-machine", "pflash0=firmware,pflash1=variables"],
+  ];
+};
+
+/** Of Debian's package ovmf, as is what the variables are at first. Without Secure Boot, as on EC2 unless an image has keys. */
+const UEFI_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+export const UEFI_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/** Disks have the sets from 1 on. */
+const VARIABLES_SET = 1000;

@@ -1,11 +1,20 @@
 import { spawn } from "node:child_process";
-import { closeSync, fchmodSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import koffi from "koffi";
 import { bind, check, listen, socket } from "#drivers/linux/libc.ts";
 import { openTap } from "#drivers/linux/namespaces.ts";
-import type { Opened } from "./command-line.ts";
+import { UEFI_VARIABLES, type Opened } from "./command-line.ts";
 import { identify } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
 
@@ -66,11 +75,24 @@ const openHere = (directory: string, what: Opened): number => {
   switch (what.kind) {
     case "control":
       return listenOn(controlPath(directory));
+    case "variables":
+      return openVariables(join(directory, "uefi-variables"));
     case "file":
       return openSync(what.path, what.mode);
     case "tap":
       return openTap(what.namespace, what.device);
   }
+};
+
+/** Made at the first start, whole or not at all; nobody but root gets at them but by this descriptor. */
+const openVariables = (path: string): number => {
+  if (!existsSync(path)) {
+    const next = `${path}.next`;
+    rmSync(next, { force: true });
+    writeFileSync(next, readFileSync(UEFI_VARIABLES), { mode: 0o600, flush: true });
+    renameSync(next, path);
+  }
+  return openSync(path, "r+");
 };
 
 /** Node would unlink the path as soon as it lets go of the socket, hence by hand. */

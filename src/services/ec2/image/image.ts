@@ -1,4 +1,4 @@
-import type { ArchitectureValues, Image } from "@aws-sdk/client-ec2";
+import type { ArchitectureValues, BootModeValues, Image } from "@aws-sdk/client-ec2";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { ResourceRecord } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
@@ -9,6 +9,8 @@ export interface ImageRecord extends ResourceRecord {
   readonly name: string;
   readonly description: string;
   readonly architecture: ArchitectureValues;
+  /** Absent: as its instances' types do by default. */
+  readonly bootMode?: BootModeValues;
   readonly snapshotId: `snap-${string}`;
   /** Least size of a root volume made from it. */
   readonly sizeGiB: number;
@@ -35,7 +37,7 @@ export const describeImage = (image: ImageRecord): Image => ({
   VirtualizationType: "hvm",
   EnaSupport: true,
   SriovNetSupport: "simple",
-  BootMode: "uefi-preferred",
+  BootMode: image.bootMode,
   PlatformDetails: "Linux/UNIX",
   UsageOperation: "RunInstances",
   RootDeviceName: image.rootDevice,
@@ -66,7 +68,7 @@ export const imageFilters: FilterTable<ImageRecord> = {
   "block-device-mapping.snapshot-id": (it) => it.snapshotId,
   "block-device-mapping.volume-size": (it) => String(it.sizeGiB),
   "block-device-mapping.volume-type": () => "gp3",
-  "boot-mode": () => "uefi-preferred",
+  "boot-mode": (it) => it.bootMode,
   "creation-date": (it) => it.createdAt,
   description: (it) => it.description,
   "ena-support": () => "true",

@@ -17,6 +17,7 @@ import {
 import type { Ec2Records, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 import { attachmentState } from "../volume/volume.ts";
+import { currentBootMode } from "./boot-mode.ts";
 import {
   defaultMaintenance,
   describeState,
@@ -102,8 +103,8 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     VirtualizationType: "hvm",
     EnaSupport: true,
     EbsOptimized: instance.ebsOptimized,
-    BootMode: "uefi-preferred",
-    CurrentInstanceBootMode: "legacy-bios",
+    BootMode: instance.bootMode,
+    CurrentInstanceBootMode: currentBootMode(instance),
     PlatformDetails: "Linux/UNIX",
     UsageOperation: "RunInstances",
     UsageOperationUpdateTime: new Date(instance.createdAt),

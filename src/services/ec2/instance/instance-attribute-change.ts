@@ -93,7 +93,7 @@ type Changes = {
 const changes: Changes = {
   InstanceType: (it, { Value: id }, context) => {
     onlyWhileStopped(it);
-    const type = launchableType(id ?? "", it.architecture);
+    const type = launchableType(id ?? "", it);
     placeInstances(type, it.architecture, it.zone, 1, context);
     return rewrite([{ ...it, type: type.id, cpus: type.vcpus, memoryMiB: type.memoryMiB }], context);
   },

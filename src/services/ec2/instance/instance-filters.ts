@@ -8,6 +8,7 @@ import {
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import { attachmentState } from "../volume/volume.ts";
+import { currentBootMode } from "./boot-mode.ts";
 import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
 import { instanceCheck, reachability, systemCheck } from "./status-checks.ts";
 
@@ -29,11 +30,11 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "block-device-mapping.device-name": (it) => volumes(it).map(({ attachment }) => attachment?.device),
     "block-device-mapping.status": (it) => volumes(it).map(attachmentState),
     "block-device-mapping.volume-id": (it) => volumes(it).map(({ id }) => id),
-    "boot-mode": () => "uefi-preferred",
+    "boot-mode": (it) => it.bootMode,
     "capacity-reservation-id": () => undefined,
     "capacity-reservation-specification.capacity-reservation-preference": () => "open",
     "client-token": (it) => it.clientToken,
-    "current-instance-boot-mode": () => "legacy-bios",
+    "current-instance-boot-mode": currentBootMode,
     "dns-name": (it) => publicAddresses(it).map((address) => address && publicDnsName(address, scope.region)),
     "ebs-optimized": (it) => String(it.ebsOptimized),
     "ena-support": () => "true",

@@ -1,6 +1,7 @@
 import type {
   _InstanceType,
   ArchitectureValues,
+  BootModeValues,
   InstanceAutoRecoveryState,
   InstanceRebootMigrationState,
   InstanceStateName,
@@ -22,6 +23,8 @@ export interface InstanceRecord extends ResourceRecord {
   readonly imageId: string;
   readonly type: _InstanceType;
   readonly architecture: ArchitectureValues;
+  /** Its image's. */
+  readonly bootMode?: BootModeValues;
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly keyName?: string;

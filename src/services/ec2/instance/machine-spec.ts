@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
-import type { MachineSpec } from "#drivers/machine/machine-driver.ts";
+import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { Ec2Records } from "../records.ts";
+import { currentBootMode } from "./boot-mode.ts";
 import type { InstanceRecord } from "./instance.ts";
 
 export interface MachineParts {
   readonly disks: DiskDriver;
   readonly networks: NetworkDriver;
   /** How a baked image in this host's cache boots without firmware. */
-  readonly imageKernel: (cacheEntry: string) => MachineSpec["kernel"];
+  readonly imageKernel: (cacheEntry: string) => Extract<MachineBoot, { by: "kernel" }> | undefined;
 }
 
 /** The machine of an instance, from its volumes, root first, and its interfaces by device index. */
@@ -24,7 +25,7 @@ export async function machineSpec(
     .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
   // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
   const image = volumes[0]?.image && records.get("image", volumes[0].image.imageId);
-  const kernel = image && imageKernel(image.cacheEntry);
+  const firmware = { by: currentBootMode(instance) === "uefi" ? "uefi" : "bios" } as const;
   const interfaces = records
     .interfacesOf(instance.id)
     .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
@@ -33,7 +34,7 @@ export async function machineSpec(
     cpus: instance.cpus,
     memoryMiB: instance.memoryMiB,
     identity: { uuid: ec2Uuid(instance.id), product: instance.type },
-    ...(kernel && { kernel }),
+    boot: (image && imageKernel(image.cacheEntry)) ?? firmware,
     disks: await Promise.all(volumes.map(async ({ id }) => ({ id, ...(await disks.locate(id)) }))),
     ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
   };

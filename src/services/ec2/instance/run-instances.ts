@@ -53,7 +53,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const { records, newId } = context;
   const count = wantedCount(input);
   const image = imageOf(input, context);
-  const type = launchableType(input.InstanceType ?? "m1.small", image.architecture);
+  const type = launchableType(input.InstanceType ?? "m1.small", image);
   if (input.KeyName !== undefined && records.claimed(keyNameClaim(input.KeyName)) === undefined)
     throw keyPairNotFound(input.KeyName);
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
@@ -74,6 +74,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       imageId: input.ImageId ?? image.id,
       type: type.id,
       architecture: image.architecture,
+      ...(image.bootMode && { bootMode: image.bootMode }),
       cpus: chosenCpus(input.CpuOptions, type),
       memoryMiB: type.memoryMiB,
       ...(input.KeyName !== undefined && { keyName: input.KeyName }),
