@@ -45,6 +45,7 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
     {
       id: instanceId,
       cpus: 2,
+      threadsPerCore: 2,
       memoryMiB: 1024,
       identity: { uuid: uuidOf(instanceId), product: "t3.micro" },
       boot: boot === "kernel" ? { by: "kernel", ...image.kernel } : { by: boot },

@@ -63,6 +63,7 @@ const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-one", "i-two"];
 const specOf = (id: string): MachineSpec => ({
   id,
   cpus: 1,
+  threadsPerCore: 1,
   memoryMiB: 64,
   identity: { uuid: "ec200000-0000-4000-8000-000000000000", product: "t3.nano" },
   boot: { by: "bios" },

@@ -22,7 +22,9 @@ export interface MachineDriver {
 export interface MachineSpec {
   /** Also what the process is called (`-name`). */
   readonly id: string;
+  /** Hardware threads, in cores of one socket: divisible by `threadsPerCore`. */
   readonly cpus: number;
+  readonly threadsPerCore: number;
   readonly memoryMiB: number;
   /** What the guest's firmware tables say it is. */
   readonly identity: { readonly uuid: string; readonly product: string };

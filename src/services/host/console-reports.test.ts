@@ -82,6 +82,7 @@ async function withConsole(t: TestContext) {
   await machines.ensure({
     id,
     cpus: 1,
+    threadsPerCore: 1,
     memoryMiB: 1,
     identity: { uuid: "", product: "" },
     boot: { by: "bios" },

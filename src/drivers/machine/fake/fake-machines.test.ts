@@ -6,6 +6,7 @@ import { createFakeMachines } from "./fake-machines.ts";
 const specOf = (id: string) => ({
   id,
   cpus: 1,
+  threadsPerCore: 1,
   memoryMiB: 64,
   identity: { uuid: "ec200000-0000-4000-8000-000000000000", product: "t3.nano" },
   boot: { by: "bios" } as const,

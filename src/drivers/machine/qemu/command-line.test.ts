@@ -7,6 +7,7 @@ const uuid = "ec2a1b2c-0000-4000-8000-123456789abc";
 const smallest: MachineSpec = {
   id: "i-0123456789abcdef0",
   cpus: 2,
+  threadsPerCore: 2,
   memoryMiB: 1024,
   identity: { uuid, product: "t3.micro" },
   boot: { by: "bios" },
@@ -40,7 +41,7 @@ describe("QEMU's command line", () => {
 -machine pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off
 -accel tcg,thread=multi,tb-size=64
 -cpu max
--smp 2
+-smp 2,sockets=1,cores=1,threads=2
 -m 1024M
 -uuid ec2a1b2c-0000-4000-8000-123456789abc
 -smbios type=0,vendor=Amazon EC2,version=1.0
@@ -53,6 +54,7 @@ describe("QEMU's command line", () => {
 -serial chardev:console
 -object rng-random,id=entropy,filename=/dev/urandom
 -device virtio-rng-pci,rng=entropy,addr=0x3
+-device virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6
 -device pcie-root-port,id=slot0,chassis=1,addr=0x10.0,multifunction=on
 -device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
 -device pcie-root-port,id=slot2,chassis=3,addr=0x10.2

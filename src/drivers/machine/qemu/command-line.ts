@@ -22,7 +22,10 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-machine", "pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off"],
     ...(spec.boot.by === "uefi" ? uefi(open) : []),
     ...processor(acceleration),
-    ["-smp", String(spec.cpus)],
+    [
+      "-smp",
+      `${spec.cpus},sockets=1,cores=${spec.cpus / spec.threadsPerCore},threads=${spec.threadsPerCore}`,
+    ],
     ["-m", `${spec.memoryMiB}M`],
     ...identity(spec),
     ["-chardev", `socket,id=control,fd=${control},server=on,wait=off`],
@@ -31,6 +34,8 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-serial", "chardev:console"],
     ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
     ["-device", "virtio-rng-pci,rng=entropy,addr=0x3"],
+    // Nobody inflates it: by it, the guest tells which of its memory is free, and this host has that back.
+    ["-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6"],
     ...slots.rootPorts,
     ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
     ...spec.ports.flatMap((port, index) => portOptions(port, index, slots.ofPort(index), open)),

@@ -19,6 +19,7 @@ import { describeTags } from "../tag/tag.ts";
 import { attachmentState } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import {
+  cpuOptions,
   defaultMaintenance,
   describeState,
   instanceState,
@@ -109,7 +110,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     UsageOperation: "RunInstances",
     UsageOperationUpdateTime: new Date(instance.createdAt),
     ProductCodes: [],
-    CpuOptions: { CoreCount: instance.cpus, ThreadsPerCore: 1 },
+    CpuOptions: cpuOptions(instance),
     CapacityReservationSpecification: { CapacityReservationPreference: "open" },
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },

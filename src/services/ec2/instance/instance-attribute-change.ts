@@ -17,7 +17,7 @@ import { onlyWhileStopped, rewrite } from "./instance-change.ts";
 import type { InstanceRecord } from "./instance.ts";
 import { groupsChange, sourceDestCheckChange } from "./interface-change.ts";
 import { launchableType } from "./launchable-type.ts";
-import { checkedUserData, oneOf } from "./launch-parameters.ts";
+import { checkedUserData, chosenCpus, oneOf } from "./launch-parameters.ts";
 
 type Attributes = Omit<ModifyInstanceAttributeRequest, "InstanceId" | "DryRun" | "Attribute" | "Value">;
 type AttributeName = keyof Attributes;
@@ -95,7 +95,10 @@ const changes: Changes = {
     onlyWhileStopped(it);
     const type = launchableType(id ?? "", it);
     placeInstances(type, it.architecture, it.zone, 1, context);
-    return rewrite([{ ...it, type: type.id, cpus: type.vcpus, memoryMiB: type.memoryMiB }], context);
+    return rewrite(
+      [{ ...it, type: type.id, ...chosenCpus(undefined, type), memoryMiB: type.memoryMiB }],
+      context,
+    );
   },
   UserData: (it, { Value: bytes }, context) => {
     onlyWhileStopped(it);

@@ -109,7 +109,7 @@ test("a launch chooses credits, cores and recovery, where its type has them", li
   });
   const instance = await describe(region, id);
   assert.deepEqual(instance?.CpuOptions, { CoreCount: 2, ThreadsPerCore: 1 });
-  assert.equal(region.machines.spec(id)?.cpus, 2);
+  assert.deepEqual(topology(region, id), [2, 1]);
   assert.equal(instance?.MaintenanceOptions?.AutoRecovery, "disabled");
   for (const [wrong, name] of [
     [
@@ -118,11 +118,25 @@ test("a launch chooses credits, cores and recovery, where its type has them", li
     ],
     [{ CreditSpecification: { CpuCredits: "plenty" } }, "InvalidParameterValue"],
     [{ CpuOptions: { CoreCount: 9, ThreadsPerCore: 1 } }, "InvalidParameterValue"],
-    [{ CpuOptions: { CoreCount: 1, ThreadsPerCore: 2 } }, "UnsupportedOperation"],
+    [{ CpuOptions: { CoreCount: 1, ThreadsPerCore: 3 } }, "InvalidParameterValue"],
+    [{ CpuOptions: { CoreCount: 0, ThreadsPerCore: 2 } }, "InvalidParameterValue"],
+    [{ InstanceType: "t2.micro", CpuOptions: { CoreCount: 1, ThreadsPerCore: 2 } }, "InvalidParameterValue"],
     [{ CpuOptions: { CoreCount: 1 } }, "InvalidParameterCombination"],
     [{ HibernationOptions: { Configured: true } }, "UnsupportedOperation"],
   ] satisfies [Partial<RunInstancesCommandInput>, string][])
     await assert.rejects(region.client.runInstances({ ...one, ...wrong }), { name });
+});
+
+test("the guest has its type's cores and threads, unless the launch chose others", limit, async (t) => {
+  for (const [CpuOptions, described, cpus] of [
+    [undefined, { CoreCount: 2, ThreadsPerCore: 2 }, [4, 2]],
+    [{ CoreCount: 1, ThreadsPerCore: 2 }, { CoreCount: 1, ThreadsPerCore: 2 }, [2, 2]],
+    [{ CoreCount: 2, ThreadsPerCore: 1 }, { CoreCount: 2, ThreadsPerCore: 1 }, [2, 1]],
+  ] as const) {
+    const { region, id } = await launched(t, { InstanceType: "t3.xlarge", CpuOptions });
+    assert.deepEqual((await describe(region, id))?.CpuOptions, described);
+    assert.deepEqual(topology(region, id), cpus);
+  }
 });
 
 test("parameters that ask for nothing special are no reason to refuse a launch", limit, async (t) => {
@@ -182,4 +196,9 @@ async function until(holds: () => boolean) {
 async function describe({ client }: TestRegion, id: string) {
   const { Reservations = [] } = await client.describeInstances({ InstanceIds: [id] });
   return Reservations[0]?.Instances?.[0];
+}
+
+function topology({ machines }: TestRegion, id: string) {
+  const { cpus, threadsPerCore } = machines.spec(id) ?? {};
+  return [cpus, threadsPerCore];
 }

@@ -26,6 +26,8 @@ export interface InstanceRecord extends ResourceRecord {
   /** Its image's. */
   readonly bootMode?: BootModeValues;
   readonly cpus: number;
+  /** Absent in records of the time when every core had one. */
+  readonly threadsPerCore?: number;
   readonly memoryMiB: number;
   readonly keyName?: string;
   readonly userData?: string; // base64
@@ -117,6 +119,11 @@ export const reasons = {
     message: `Server.InternalError: ${detail}`,
   }),
 } as const satisfies Record<string, TransitionReason | ((detail: string) => TransitionReason)>;
+
+export const cpuOptions = ({ cpus, threadsPerCore = 1 }: InstanceRecord) => ({
+  CoreCount: cpus / threadsPerCore,
+  ThreadsPerCore: threadsPerCore,
+});
 
 /** What Describe shows: the outcome when there is one, else the way there. */
 export function instanceState({ wanted, so }: InstanceRecord): InstanceStateName {

@@ -118,19 +118,23 @@ export function metadataOptions(
 const isEnabled = (value: string | undefined, parameter: string) =>
   value === undefined ? undefined : oneOf(["enabled", "disabled"], value, parameter) === "enabled";
 
-/** How many processors: those of the type, or as many cores of one thread as asked for. */
-export function chosenCpus(options: CpuOptionsRequest | undefined, type: InstanceType): number {
+/** Those of the type, or fewer of its cores, or one thread of each. */
+export function chosenCpus(options: CpuOptionsRequest | undefined, type: InstanceType) {
   const { CoreCount: cores, ThreadsPerCore: threads, ...others } = options ?? {};
   if (!isEmpty(others, "CpuOptions")) throw unsupportedParameter(`CpuOptions.${Object.keys(others).join()}`);
-  if (cores === undefined && threads === undefined) return type.vcpus;
+  if (cores === undefined && threads === undefined)
+    return { cpus: type.vcpus, threadsPerCore: type.threadsPerCore };
   if (cores === undefined || threads === undefined)
     throw invalidCombination("CpuOptions needs both CoreCount and ThreadsPerCore.");
-  if (threads !== 1) throw unsupportedParameter(`CpuOptions.ThreadsPerCore=${threads}`);
   if (!Number.isInteger(cores) || cores < 1 || cores > type.cores)
     throw invalidParameter(
       `Value (${cores}) for parameter CoreCount is invalid. The instance type '${type.id}' has ${type.cores} cores.`,
     );
-  return cores;
+  if (threads !== 1 && threads !== type.threadsPerCore)
+    throw invalidParameter(
+      `Value (${threads}) for parameter ThreadsPerCore is invalid. The instance type '${type.id}' has ${type.threadsPerCore} threads per core.`,
+    );
+  return { cpus: cores * threads, threadsPerCore: threads };
 }
 
 export function oneOf<T extends string>(values: readonly T[], value: string, parameter: string): T {

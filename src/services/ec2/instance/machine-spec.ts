@@ -32,6 +32,7 @@ export async function machineSpec(
   return {
     id: instance.id,
     cpus: instance.cpus,
+    threadsPerCore: instance.threadsPerCore ?? 1,
     memoryMiB: instance.memoryMiB,
     identity: { uuid: ec2Uuid(instance.id), product: instance.type },
     boot: (image && imageKernel(image.cacheEntry)) ?? firmware,

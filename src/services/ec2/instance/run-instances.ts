@@ -75,7 +75,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       type: type.id,
       architecture: image.architecture,
       ...(image.bootMode && { bootMode: image.bootMode }),
-      cpus: chosenCpus(input.CpuOptions, type),
+      ...chosenCpus(input.CpuOptions, type),
       memoryMiB: type.memoryMiB,
       ...(input.KeyName !== undefined && { keyName: input.KeyName }),
       ...userDataOf(input),

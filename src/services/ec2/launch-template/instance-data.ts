@@ -2,7 +2,7 @@ import type { ResponseLaunchTemplateData } from "@aws-sdk/client-ec2";
 import { instanceTypes } from "../instance-type/instance-type.ts";
 import { describeMetadataOptions } from "../instance/describe-instance.ts";
 import { cpuCredits } from "../instance/cpu-credits.ts";
-import type { InstanceRecord } from "../instance/instance.ts";
+import { cpuOptions, type InstanceRecord } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 
@@ -32,9 +32,7 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
       PartitionNumber: instance.placementGroup?.partition,
     },
     ...(credits && { CreditSpecification: { CpuCredits: credits } }),
-    ...(instance.cpus !== instanceTypes.get(instance.type)?.vcpus && {
-      CpuOptions: { CoreCount: instance.cpus, ThreadsPerCore: 1 },
-    }),
+    ...(instance.cpus !== instanceTypes.get(instance.type)?.vcpus && { CpuOptions: cpuOptions(instance) }),
     MetadataOptions: metadata,
     MaintenanceOptions: { AutoRecovery: instance.maintenance?.autoRecovery ?? "default" },
     HibernationOptions: { Configured: false },
