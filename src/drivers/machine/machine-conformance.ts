@@ -101,12 +101,15 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       assert.deepEqual(await driver().observe(id), off("absent"), "after a stop nobody asks how it ended");
     });
 
-    test("a reset guest boots again", async () => {
+    test("a reset guest has not booted until it has booted again", async () => {
       const id = "i-reset";
       await driver().ensure(specOf(id));
-      await until(async () => (await prompts(id)) === 1);
+      await until(() => booted(id));
+      const seen: boolean[] = [];
+      driver().onChange(() => void booted(id).then((now) => seen.push(now)));
       await driver().reset(id);
-      await until(async () => (await prompts(id)) === 2);
+      await until(async () => seen.includes(false) && (await booted(id)));
+      assert.equal(await prompts(id), 2);
       assert.ok(await running(id));
       await driver().stop(id);
     });

@@ -67,7 +67,9 @@ export const createFakeMachines = ({
       if (listens) setImmediate(() => end(id, life, poweredOff));
     },
     reset: async (id) => {
-      if (running(id) === undefined) return;
+      const life = running(id);
+      if (life === undefined) return;
+      life.booted = false;
       changed(id);
       boot(id);
     },

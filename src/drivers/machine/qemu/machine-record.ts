@@ -17,16 +17,15 @@ export interface MachineRecord {
  * ```
  * `starting` is written before there is a process: whoever finds it later, alone, undoes the start.
  */
-export type MachineLife =
-  | Off
-  | { readonly state: "starting" }
-  | {
-      readonly state: "running";
-      readonly process: HostProcess;
-      readonly booted: boolean;
-      /** The whole command, as it was started. */
-      readonly argv: readonly string[];
-    };
+export type MachineLife = Off | { readonly state: "starting" } | Running;
+
+export interface Running {
+  readonly state: "running";
+  readonly process: HostProcess;
+  readonly booted: boolean;
+  /** The whole command, as it was started. */
+  readonly argv: readonly string[];
+}
 
 export type Off = Extract<MachineState, { state: "off" }>;
 

@@ -9,7 +9,7 @@ import type { ControlGroups } from "./control-groups.ts";
 import { ageMs, bootId, endProcess, isAlive, isGone, startedWith } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
-import type { MachineLife, MachineRecord, Off } from "./machine-record.ts";
+import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
 import { QemuControl } from "./qemu-control.ts";
 import { controlPath, lastComplaint, startMark, startProcess, stderrPath } from "./qemu-process.ts";
 
@@ -43,6 +43,10 @@ export class QemuMachine {
   #ending: Promise<string> | undefined;
   /** The end of what the console printed, lest a prompt come in two pieces. */
   #lastPrinted = "";
+  /** Its guest was reset, or reset itself, and that has not been looked at. */
+  #wasReset = false;
+  /** By `performance.now()`; unknown to a driver that came later. */
+  #resetAtMs: number | undefined;
 
   constructor(id: string, directory: string, host: MachineHost, events: MachineEvents) {
     this.#id = id;
@@ -52,8 +56,8 @@ export class QemuMachine {
     this.#control = new QemuControl(
       controlPath(directory),
       (event) => {
-        if (event === "RESET") events.changed();
-        else if (event === "SHUTDOWN" || event === "STOP") events.stirred();
+        if (event === "RESET") this.#wasReset = true;
+        if (event === "RESET" || event === "SHUTDOWN" || event === "STOP") events.stirred();
       },
       () => void this.#hungUp(),
     );
@@ -104,7 +108,7 @@ export class QemuMachine {
     const off = isAlive(life.process)
       ? await this.#stoppedState()
       : died(await this.#causeOfDeath(life.process));
-    if (off === undefined) return { state: "running", booted: life.booted };
+    if (off === undefined) return { state: "running", booted: (await this.#afterReset(life)).booted };
     await this.#end(life.process);
     await this.#become(off);
     this.#events.changed();
@@ -116,7 +120,9 @@ export class QemuMachine {
     if (this.#record?.life.state !== "running") return;
     const printed = await this.drainConsole();
     const { life } = this.#record;
-    const boots = !life.booted && (this.#lastPrinted.includes("login:") || ageMs(life.process) > BOOT_MS);
+    const bootingMs =
+      this.#resetAtMs === undefined ? ageMs(life.process) : performance.now() - this.#resetAtMs;
+    const boots = !life.booted && (this.#lastPrinted.includes("login:") || bootingMs > BOOT_MS);
     if (boots) await this.#become({ ...life, booted: true });
     if (printed || boots) this.#events.changed();
     await this.#boundComplaints();
@@ -149,6 +155,8 @@ export class QemuMachine {
       const { process, ending } = startProcess(this.#directory, command, opens);
       this.#ending = ending;
       this.#lastPrinted = "";
+      this.#wasReset = false;
+      this.#resetAtMs = undefined;
       const memoryBytes = (spec.memoryMiB * MEMORY_FACTOR + OVERHEAD_MIB) * 1024 * 1024;
       await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
       await this.#control.connect(START_MS).catch(async (error: unknown) => {
@@ -168,6 +176,18 @@ export class QemuMachine {
   async #undoStart(): Promise<void> {
     this.#control.close();
     await Promise.all(startedWith(startMark(this.#directory)).map(endProcess));
+  }
+
+  /** A guest that was reset has yet to boot, and to print its prompt. */
+  async #afterReset(life: Running): Promise<Running> {
+    if (!this.#wasReset) return life;
+    await this.drainConsole();
+    this.#wasReset = false;
+    this.#resetAtMs = performance.now();
+    this.#lastPrinted = "";
+    const booting = await this.#become({ ...life, booted: false });
+    this.#events.changed();
+    return booting;
   }
 
   async #resume(): Promise<void> {

@@ -169,7 +169,10 @@ const keepRunning: Step = async (entry, records, host) => {
   const { id, wanted, so } = entry.value;
   const machine = await host.machines.observe(id);
   if (so.reboots < wanted.reboots) return reboot(entry, machine, records, host);
-  if (machine.state === "running") return so.booted ? settled : awaitBoot(entry, machine.booted, host);
+  if (machine.state === "running") {
+    if (!so.booted) return awaitBoot(entry, machine.booted, host);
+    return machine.booted ? settled : bootsAgain(entry);
+  }
   host.queue.leave(id);
   if (so.bootId !== host.bootId) return relaunch(entry, records, host);
   if (machine.how === "powered-off") {
@@ -190,6 +193,12 @@ function awaitBoot(
   host.queue.leave(value.id);
   const now: InstanceRecord = { ...value, so: { ...value.so, booted: true } };
   return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: now }] });
+}
+
+/** The guest restarted itself. */
+function bootsAgain({ key, revision, value }: Entry<InstanceRecord>): Outcome {
+  const { booted: _, ...so } = value.so;
+  return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: { ...value, so } }] });
 }
 
 /** The guest is asked to shut down and started again; one that does not listen is reset. Its state stays "running". */
