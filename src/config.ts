@@ -21,6 +21,10 @@ export interface RegionSettings {
   readonly imageAliases: readonly ImageAlias[];
   /** Calls are limited as on AWS, to try how a program takes it. */
   readonly throttled: boolean;
+  /** Whether instances with a public address reach the internet through this host; by default they do. */
+  readonly outbound?: boolean;
+  /** Networks beside it that they reach though they are private, or this host's; never the host itself. */
+  readonly outboundTo?: readonly string[];
   /** Absolute path of the key that secrets are sealed with, when it is not kept in the data directory. */
   readonly masterKeyFile?: string;
 }
@@ -76,6 +80,8 @@ export const layout = (dataDir: string) => {
     /** The name by which this machine is known to its region. */
     hostId: join(dir, "host-id"),
     guestSocket: join(dir, "run", "guest.sock"),
+    /** What pasta last complained of. */
+    pastaComplaints: join(dir, "run", "pasta.log"),
   };
 };
 export type Layout = ReturnType<typeof layout>;
@@ -91,7 +97,7 @@ export const hostNames = (dataDir: string) => {
   return {
     tag,
     prefix: `croft-${tag}`,
-    uids: { croft: uidBase, guest: uidBase + 1, firstMachine: uidBase + 16 },
+    uids: { croft: uidBase, guest: uidBase + 1, pasta: uidBase + 2, firstMachine: uidBase + 16 },
   };
 };
 export type HostNames = ReturnType<typeof hostNames>;

@@ -29,7 +29,7 @@ import { connectStore } from "./store/socket/connect-store.ts";
 export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptions): Promise<void> {
   const paths = layout(dataDir);
   const { prefix, uids } = hostNames(dataDir);
-  const { accountId, region, publicPool } = requireSettings(dataDir);
+  const { accountId, region, publicPool, outbound = true, outboundTo = [] } = requireSettings(dataDir);
   const scope = { accountId, region };
   const hostId = ownHostId(paths.hostId);
   const images = new Map(bakedImages(cacheDir).map((image) => [image.recipe.hash, image]));
@@ -51,6 +51,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const networks = await openNetnsNetworks({
     prefix,
     publicPool,
+    ...(outbound && { outbound: { uid: uids.pasta, complaints: paths.pastaComplaints, to: outboundTo } }),
     onError: (error) => log(`network: ${String(error)}`),
   });
   const guests = await serveGuests({

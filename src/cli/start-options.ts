@@ -12,6 +12,8 @@ const options = {
   port: { type: "string" },
   "image-alias": { type: "string", multiple: true },
   throttle: { type: "string" },
+  outbound: { type: "string" },
+  "outbound-to": { type: "string", multiple: true },
   "account-id": { type: "string" },
   region: { type: "string" },
   "public-pool": { type: "string" },

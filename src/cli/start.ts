@@ -14,6 +14,8 @@ Instances run on when it stops, and are taken up again by the next start.
   --listen ADDRESS   the API's address (127.0.0.1); on any but loopback it speaks TLS, with a certificate by the region's
                      own authority, which croft env makes clients trust, or with this one:
   --tls-cert FILE --tls-key FILE
+  --outbound on|off  whether instances with a public address reach the internet through this host (on)
+  --outbound-to NET  let them reach this private network as well, such as 192.168.1.0/24; may be repeated (none)
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
   --master-key-file FILE

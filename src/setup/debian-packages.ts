@@ -12,6 +12,7 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: "ovmf", provides: "/usr/share/OVMF/OVMF_CODE_4M.fd", why: "boots them by UEFI" },
   { name: "iproute2", provides: "ip", why: "builds the networks" },
   { name: "nftables", provides: "nft", why: "loads security groups" },
+  { name: "passt", provides: "pasta", why: "lets instances out to the internet" },
   { name: "mmdebstrap", provides: "mmdebstrap", why: "bakes the Debian image" },
   { name: "e2fsprogs", provides: "mke2fs", why: "bakes the image's file system" },
   { name: "fdisk", provides: "sfdisk", why: "bakes the image's partitions" },

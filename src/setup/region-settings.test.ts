@@ -85,6 +85,8 @@ test("options are read as they are written on the command line", () => {
     machines: undefined,
     imageAliases: undefined,
     throttled: undefined,
+    outbound: undefined,
+    outboundTo: undefined,
     masterKeyFile: undefined,
     listen: undefined,
     tlsCert: undefined,
@@ -112,4 +114,15 @@ test("settings outlive the program that wrote them; where there are none there i
   assert.throws(() => requireSettings(dir), /there is no region at/);
   writeSettings(dir, kept);
   assert.deepEqual(requireSettings(dir), kept);
+});
+
+test("what instances reach beyond the region is chosen anew at any start", () => {
+  const choices = readChoices({ outbound: "off", "outbound-to": ["192.168.1.0/24", "10.0.0.0/8"] });
+  const chosen = { outbound: false, outboundTo: ["192.168.1.0/24", "10.0.0.0/8"] };
+  assert.deepEqual(settle(kept, choices, noPool), { ...kept, ...chosen });
+  assert.deepEqual(settle({ ...kept, ...chosen }, {}, noPool), { ...kept, ...chosen });
+  const closed = settle({ ...kept, ...chosen }, readChoices({ "outbound-to": ["none"] }), noPool);
+  assert.deepEqual(closed.outboundTo, []);
+  for (const text of ["", "10.0.0.1/8", "lan", "fd00::/8", "10.0.0.0/8; accept"])
+    assert.throws(() => readChoices({ "outbound-to": [text] }), /--outbound-to is a network/, text);
 });

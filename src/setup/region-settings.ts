@@ -18,6 +18,8 @@ export const readChoices = (options: {
   machines?: string | undefined;
   "image-alias"?: readonly string[] | undefined;
   throttle?: string | undefined;
+  outbound?: string | undefined;
+  "outbound-to"?: readonly string[] | undefined;
   "master-key-file"?: string | undefined;
   listen?: string | undefined;
   "tls-cert"?: string | undefined;
@@ -35,6 +37,8 @@ export const readChoices = (options: {
   machines: machinesOf(options.machines),
   imageAliases: options["image-alias"]?.map(imageAlias),
   throttled: onOrOff("--throttle", options.throttle),
+  outbound: onOrOff("--outbound", options.outbound),
+  outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(privateNetwork),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
   listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
   tlsCert: checked("--tls-cert", options["tls-cert"], isAbsolute, "an absolute path"),
@@ -84,7 +88,7 @@ export const settle = (
 /** Those that were chosen of the settings that need not be. */
 const optional = (choices: RegionChoices) =>
   Object.fromEntries(
-    (["listen", "tlsCert", "tlsKey", "masterKeyFile"] as const).flatMap((name) =>
+    (["listen", "tlsCert", "tlsKey", "masterKeyFile", "outbound", "outboundTo"] as const).flatMap((name) =>
       choices[name] === undefined ? [] : [[name, choices[name]]],
     ),
   );
@@ -159,6 +163,12 @@ const imageAlias = (text: string): ImageAlias => {
   if (ids === "" || image === "" || more.length > 0)
     throw new Refusal(`--image-alias is IDS=IMAGE, such as 'ami-*=debian-12', not "${text}"`);
   return { ids, image };
+};
+
+const privateNetwork = (text: string): string => {
+  if (!isNetwork(text, 1))
+    throw new Refusal(`--outbound-to is a network such as 192.168.1.0/24, not "${text}"`);
+  return text;
 };
 
 const isRegionName = (text: string) => text.length <= 32 && /^[a-z]{2}(-[a-z]+)+-\d+$/.test(text);

@@ -51,6 +51,15 @@ export const recvmsg = (fd: number, message: Buffer, flags: number): Promise<num
     });
   });
 
+/** Before a child is started that others must not reach through us: Node closes its own descriptors in it, but not those it inherited. */
+export const hideDescriptors = (): void => {
+  check("close_range", closeRange(3, 0x7fff_ffff, CLOSE_RANGE_CLOEXEC));
+};
+const closeRange: (first: number, last: number, flags: number) => number = libc.func(
+  "int close_range(unsigned int first, unsigned int last, int flags)",
+);
+const CLOSE_RANGE_CLOEXEC = 4;
+
 /** Where a buffer's bytes are; it must be kept referenced while the address is in use. */
 export const addressOf = (buffer: Buffer): bigint => koffi.address(buffer);
 

@@ -11,8 +11,7 @@ import {
 } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
-import koffi from "koffi";
-import { bind, check, listen, socket } from "#drivers/linux/libc.ts";
+import { bind, check, hideDescriptors, listen, socket } from "#drivers/linux/libc.ts";
 import { openTap } from "#drivers/linux/namespaces.ts";
 import { UEFI_VARIABLES, type Opened } from "./command-line.ts";
 import { identify } from "../../linux/host-process.ts";
@@ -116,16 +115,6 @@ const listenOn = (path: string): number => {
   }
 };
 
-/** Node closes its own descriptors in its children, but not those that it inherited. */
-const hideDescriptors = (): void => {
-  check("close_range", closeRange(3, 0x7fff_ffff, CLOSE_RANGE_CLOEXEC));
-};
-
-const closeRange: (first: number, last: number, flags: number) => number = koffi
-  .load("libc.so.6")
-  .func("int close_range(unsigned int first, unsigned int last, int flags)");
-
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o200_0000;
-const CLOSE_RANGE_CLOEXEC = 4;

@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
 import type { Fact } from "./link-facts.ts";
 import { failClosedRules, linkBatch } from "./link-facts.ts";
-import { edgeNamespace, hostLink, uplinkMtu } from "./names.ts";
+import { edgeNamespace, hostLink, outboundEnds, outboundLink, outboundMtu, uplinkMtu } from "./names.ts";
 import { ensureNamespace } from "./namespace.ts";
+import { outboundRules } from "./outbound-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 
 export interface EdgeOptions {
@@ -14,6 +15,18 @@ export interface EdgeOptions {
   readonly publicPool: string;
   /** The link's two addresses, the host's and the edge's; absent: two of 169.254.64.0/18 by the prefix. */
   readonly hostAddresses?: readonly [host: string, edge: string];
+  /** Absent: guests reach nothing beyond this host's networks. */
+  readonly outbound?: OutboundOptions;
+}
+
+/** The way out, by pasta, of guests that have a public address. */
+export interface OutboundOptions {
+  /** pasta's user, nobody else's. */
+  readonly uid: number;
+  /** The file that pasta's complaints go to. */
+  readonly complaints: string;
+  /** Of the networks that are closed to guests (`outbound-rules.ts`), those that are not. */
+  readonly to: readonly string[];
 }
 
 /** The namespace between the host and every network. Opens it, makes or repairs what it needs, and keeps connections. */
@@ -30,9 +43,9 @@ export const openEdge = async (options: EdgeOptions): Promise<RoutedNamespace> =
 };
 
 export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): Promise<void> => {
-  const { prefix, publicPool } = options;
+  const { prefix } = options;
   await ensureNamespace(edge.name);
-  await edge.loadRules(edgeTables(publicPool));
+  await edge.loadRules(edgeTables(options));
   if (!(await hasLink(prefix))) {
     await run("ip", [
       "link",
@@ -56,6 +69,12 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
   await edge.changeLinks([...remove, ...add]);
   const onHost = linkBatch(new Set(), hostWants(options), "veth").add;
   await run("ip", ["-batch", "-"], { input: `${onHost.join("\n")}\n` });
+};
+
+/** Closes what has become this host's since the rules were loaded, and opens what is no longer; quick when nothing has. */
+export const renewRules = async (edge: RoutedNamespace, options: EdgeOptions): Promise<void> => {
+  const rules = edgeTables(options);
+  if (edge.loaded !== rules) await edge.loadRules(rules);
 };
 
 /** Whether the edge's own part of its namespace is as `repairEdge` left it; `readBack`: also the links. */
@@ -87,8 +106,17 @@ const edgeWants = (options: EdgeOptions): Set<Fact> => {
     `route ${host} dev ${hostLink}`,
     `neighbour ${host} lladdr ${macs.host} dev ${hostLink}`,
     `route blackhole ${options.publicPool}`,
+    ...(options.outbound ? outboundFacts : []),
   ]);
 };
+
+const outboundFacts: readonly Fact[] = [
+  `link ${outboundLink}`,
+  `settings ${outboundLink} address ${outboundEnds.edge.mac} mtu ${outboundMtu} up`,
+  `address ${outboundEnds.edge.address} dev ${outboundLink}`,
+  `route default via ${outboundEnds.pasta.address} dev ${outboundLink} onlink`,
+  `neighbour ${outboundEnds.pasta.address} lladdr ${outboundEnds.pasta.mac} dev ${outboundLink}`,
+];
 
 const hostWants = (options: EdgeOptions): Set<Fact> => {
   const [host, edge] = hostAddresses(options);
@@ -108,17 +136,21 @@ const hostAddresses = ({ prefix, hostAddresses: chosen }: EdgeOptions): readonly
 };
 
 /** Guests and the host meet here: the host may begin, a guest may not, and a guest is only ever its public address. */
-const edgeTables = (publicPool: string): string => `
+const edgeTables = (options: EdgeOptions): string => `
 table inet croft {
+${outboundRules({ inside: [options.publicPool, hostAddresses(options)[0]], to: options.outbound?.to })}
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
     iifname "host" meta nfproto ipv4 meta mark set 1 accept
-    iifname "net*" ip saddr ${publicPool} meta mark set 1 accept
+    iifname "net*" ip saddr ${options.publicPool} meta mark set 1 accept
+    iifname "${outboundLink}" ip daddr ${outboundEnds.edge.address} meta mark set 1 accept
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
+    oifname "${outboundLink}" goto outward
     ct state established,related accept
     ct state invalid drop
+    iifname "${outboundLink}" drop
     oifname "net*" accept
   }
   chain to_edge {

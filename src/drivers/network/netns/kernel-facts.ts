@@ -1,5 +1,6 @@
 import { run } from "../../linux/commands.ts";
 import type { Fact } from "./link-facts.ts";
+import { outboundLink } from "./names.ts";
 
 /** What is true of `namespace` now, in the words of `link-facts.ts`. */
 export const readFacts = async (namespace: string): Promise<Set<Fact>> => {
@@ -76,7 +77,7 @@ const linkFacts = ({ ifname, ifalias, address, mtu, flags }: Link): Fact[] => {
   if (ifname === "lo") return [`settings lo ${state}`];
   const alias = ifalias === undefined ? "" : ` alias ${ifalias}`;
   const settings: Fact = `settings ${ifname}${alias} address ${address} mtu ${mtu} ${state}`;
-  return isInterface(ifname) ? [`link ${ifname}`, settings] : [settings];
+  return isInterface(ifname) || ifname === outboundLink ? [`link ${ifname}`, settings] : [settings];
 };
 
 interface Link {

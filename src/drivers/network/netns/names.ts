@@ -14,6 +14,8 @@ export const networkLink = (networkId: string): string => linkName("net", networ
 export const uplink = "igw";
 /** The edge's link to the host, in the edge's namespace. */
 export const hostLink = "host";
+/** The edge's link to everywhere else: a tap, whose far end is pasta. */
+export const outboundLink = "world";
 
 export const namespaceOf = (prefix: string, networkId: string): string => `${prefix}-${networkId}`;
 export const edgeNamespace = (prefix: string): string => namespaceOf(prefix, "edge");
@@ -26,7 +28,15 @@ export const uplinkEnds = {
   network: { address: "169.254.1.2", mac: "02:00:00:00:00:03" },
 } as const;
 
+/** The two ends of the link to everywhere else. */
+export const outboundEnds = {
+  pasta: { address: "169.254.2.1", mac: "02:00:00:00:00:06" },
+  edge: { address: "169.254.2.2", mac: "02:00:00:00:00:07" },
+} as const;
+
 export const guestMtu = 9001;
+/** pasta's largest: a datagram longer than `uplinkMtu` leaves in one piece. */
+export const outboundMtu = 65_520;
 /** What AWS carries to and from the internet. */
 export const uplinkMtu = 1500;
 

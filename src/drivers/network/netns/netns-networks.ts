@@ -1,6 +1,6 @@
 import { run } from "../../linux/commands.ts";
 import type { NetworkDriver } from "../network-driver.ts";
-import { edgeIsRight, openEdge, repairEdge } from "./edge.ts";
+import { edgeIsRight, openEdge, renewRules, repairEdge } from "./edge.ts";
 import type { EdgeOptions } from "./edge.ts";
 import { checkId } from "../element-check.ts";
 import { readInterfaceIds } from "./kernel-facts.ts";
@@ -8,6 +8,7 @@ import type { InterfaceLinks } from "./link-facts.ts";
 import { edgeNamespace, interfaceLink, namespaceOf } from "./names.ts";
 import { namespacesOf, removeNamespace } from "./namespace.ts";
 import { Network } from "./network.ts";
+import { Pasta, endPasta } from "./pasta.ts";
 
 export interface NetnsNetworksOptions extends EdgeOptions {
   /** Default: taps, for machines. */
@@ -31,10 +32,12 @@ export interface NetnsNetworks extends NetworkDriver {
  *
  *   machine ── eniX ─┐
  *   machine ── eniY ─┤ PREFIX-NETWORK ── igw ── netN ┤ PREFIX-edge ── host ── PREFIX ┤ this host
+ *                                                     └── world ── pasta ── its sockets ┤ and beyond
  */
 export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<NetnsNetworks> => {
   const { prefix, links = "tap", lookMs = 500, readBackMs = 180_000, onError } = options;
   const edge = await openEdge(options);
+  const pasta = options.outbound ? new Pasta(prefix, options.outbound, onError) : await endPasta(prefix);
   /** Also those that are gone: they may be on their way back. */
   const networks = new Map<string, Network>();
   const listeners: ((networkId: string) => void)[] = [];
@@ -46,6 +49,8 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
     const readBack = edge.linksMoved() || thorough;
     const edgeStood = await edgeIsRight(edge, options, { readBack });
     if (!edgeStood) await repairEdge(edge, options);
+    await renewRules(edge, options);
+    await pasta?.look({ thorough: thorough || !edgeStood });
     for (const network of networks.values()) {
       if (!network.present) continue;
       if (!edgeStood) await network.forget();
@@ -100,6 +105,7 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
 
 /** Removes everything named by `prefix`, whoever made it and whatever state it is in. */
 export const destroyNetworks = async (prefix: string): Promise<void> => {
+  await endPasta(prefix);
   for (const name of namespacesOf(prefix)) await removeNamespace(name);
   await run("ip", ["link", "del", "dev", prefix]).catch(() => {});
 };

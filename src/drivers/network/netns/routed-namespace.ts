@@ -13,11 +13,17 @@ export class RoutedNamespace implements Disposable {
   #identity: bigint;
   /** What the rules' generation is as long as nobody else changes them; undefined until first loaded. */
   #generation: number | undefined;
+  #loaded = "";
 
   constructor(name: string) {
     this.name = name;
     this.#identity = namespaceIdentity(name);
     this.#watch = openKernelWatch(name);
+  }
+
+  /** What `loadRules` was last given. */
+  get loaded(): string {
+    return this.#loaded;
   }
 
   /** Replaces every rule of the namespace at once; connections go on. */
@@ -29,6 +35,7 @@ export class RoutedNamespace implements Disposable {
     }
     this.#generation = this.#watch.generation();
     await this.changeRules(`flush ruleset\n${text}`);
+    this.#loaded = text;
   }
 
   /** One transaction. */
