@@ -261,8 +261,8 @@ async function withOperation(
         requestId: "req-1",
         remoteAddress: "127.0.0.1",
       });
-      assert(typeof answer.body === "string");
-      return { status: answer.status, body: answer.body.replaceAll("&apos;", "'") };
+      const text = Buffer.concat([answer.body].flat().map((piece) => Buffer.from(Object(piece)))).toString();
+      return { status: answer.status, body: text.replaceAll("&apos;", "'") };
     },
   };
 }

@@ -80,9 +80,12 @@ export async function listen({
       await pipeline(answer.body, response).catch(() => response.destroy());
       return;
     }
-    const body = Buffer.from(answer.body);
-    response.writeHead(answer.status, { ...headers, "content-length": body.length });
-    response.end(body);
+    const { body } = answer;
+    const pieces = typeof body === "string" || Buffer.isBuffer(body) ? [Buffer.from(body)] : body;
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    response.writeHead(answer.status, { ...headers, "content-length": bytes });
+    for (const piece of pieces) response.write(piece);
+    response.end();
   }
 
   async function answerTo(request: IncomingMessage, requestId: string): Promise<WireAnswer> {

@@ -56,6 +56,21 @@ test("what did not change stays the same entry", async (t) => {
   assert.notEqual(feed.get("vpc/2"), second);
 });
 
+test("a kind was changed when the last of its entries was written or deleted", async (t) => {
+  const store = open(t);
+  await store.commit({ put: [{ key: "vpc/1", value: {} }] });
+  const feed = await startFeed(store, t.signal);
+  const before = feed.changedAt("vpc");
+  await feed.reached((await store.commit({ put: [{ key: "image/1", value: {} }] })).revision);
+  assert.equal(feed.changedAt("vpc"), before);
+  for (const transaction of [{ put: [{ key: "vpc/2", value: {} }] }, { delete: ["vpc/2"] }]) {
+    const { revision } = await store.commit(transaction);
+    await feed.reached(revision);
+    assert.equal(feed.changedAt("vpc"), revision);
+  }
+  assert.equal(feed.changedAt("subnet"), 0);
+});
+
 test("an index finds by any term of a value, as it is now", async (t) => {
   const store = open(t);
   await store.commit({ put: [member(1, ["web"]), member(3, ["web", "db"])] });

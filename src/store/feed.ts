@@ -12,6 +12,8 @@ export interface Feed {
   list<Value>(prefix: string): Entry<Value>[];
   /** Entries of `kind` whose `by(value)` names `term`, in key order. Kept current; a look-up costs what it returns. */
   index<Value>(kind: string, by: (value: Value) => readonly string[]): (term: string) => Entry<Value>[];
+  /** The revision that last wrote or deleted an entry of this kind; 0: none that the feed has seen. */
+  changedAt(kind: string): number;
   /** Called with each changed entry (`now` undefined: deleted) after the feed holds its whole transaction. */
   onChange(listener: (key: string, now: Entry | undefined, before: Entry | undefined) => void): void;
   /** Resolves once the feed holds `revision`; rejects when the feed's signal aborts first. */
@@ -43,6 +45,7 @@ class LiveFeed implements Feed {
   /** `never` fits wherever a reader says what it expects to find. */
   readonly #entries = new Map<string, Entry<never>>();
   readonly #kinds = new Map<string, SortedEntries<Entry<never>>>();
+  readonly #changedAt = new Map<string, number>();
   readonly #indexes: Index[] = [];
   readonly #listeners: Listener[] = [];
   readonly #waiting = new Set<{ revision: number; resolve: () => void; reject: (reason: unknown) => void }>();
@@ -71,6 +74,10 @@ class LiveFeed implements Feed {
     return (term) => index.list(term);
   }
 
+  changedAt(kind: string): number {
+    return this.#changedAt.get(kind) ?? 0;
+  }
+
   onChange(listener: Listener): void {
     this.#listeners.push(listener);
   }
@@ -88,7 +95,10 @@ class LiveFeed implements Feed {
       ...put.map(toEntry).map((now) => ({ key: now.key, now, before: this.#entries.get(now.key) })),
       ...deleted.map((key) => ({ key, now: undefined, before: this.#entries.get(key) })),
     ];
-    for (const { key, now, before } of changed) this.#hold(key, now, before);
+    for (const { key, now, before } of changed) {
+      this.#hold(key, now, before);
+      this.#changedAt.set(kindOf(key), revision);
+    }
     this.revision = revision;
     for (const { key, now, before } of changed)
       for (const listener of this.#listeners) listener(key, now, before);

@@ -3,20 +3,27 @@ import type { WireAnswer, WireProtocol } from "./protocol.ts";
 import { queryService, type QueryDialect } from "./query-service.ts";
 import type { WireTable } from "./table.ts";
 import { memberPath, notInEnum, notNull, outOfBounds } from "./validation-error.ts";
+import { XmlBody } from "./xml-body.ts";
 import { escapeXml } from "./xml-text.ts";
 
 /** The protocol of STS, IAM and others. https://smithy.io/2.0/aws/protocols/aws-query-protocol.html */
 export function awsQuery(table: WireTable): WireProtocol {
-  const { parse, write } = queryService(table, dialectOf(table.version));
+  const { parse, writerOf } = queryService(table, dialectOf(table.version));
   const namespace = `xmlns="${table.xmlNamespace}"`;
   const codes = new Map(Object.entries(table.errorCodes ?? {}));
   return {
     parse,
     answer(operation, output, requestId) {
-      const members = write(operation, output);
-      const result = members === undefined ? "" : `<${operation}Result>${members}</${operation}Result>`;
-      const metadata = `<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`;
-      return xml(200, `<${operation}Response ${namespace}>${result}${metadata}</${operation}Response>`);
+      const write = writerOf(operation);
+      const body = new XmlBody(`<${operation}Response ${namespace}>`);
+      if (write) {
+        body.add(`<${operation}Result>`);
+        write(output, body);
+        body.add(`</${operation}Result>`);
+      }
+      body.add(`<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`);
+      body.add(`</${operation}Response>`);
+      return xml(200, body.pieces());
     },
     error({ code, message, status }, requestId) {
       const type = status < 500 ? "Sender" : "Receiver";
@@ -29,7 +36,7 @@ export function awsQuery(table: WireTable): WireProtocol {
   };
 }
 
-const xml = (status: number, body: string): WireAnswer => ({
+const xml = (status: number, body: WireAnswer["body"]): WireAnswer => ({
   status,
   headers: { "content-type": "text/xml" },
   body,

@@ -2,17 +2,21 @@ import { ApiError } from "#api/error.ts";
 import type { WireAnswer, WireError, WireProtocol } from "./protocol.ts";
 import { queryService, type QueryDialect } from "./query-service.ts";
 import type { Bounds, WireTable } from "./table.ts";
+import { XmlBody } from "./xml-body.ts";
 import { escapeXml } from "./xml-text.ts";
 
 /** The protocol of EC2 alone. https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html */
 export function ec2Query(table: WireTable): WireProtocol {
-  const { parse, write } = queryService(table, dialect);
+  const { parse, writerOf } = queryService(table, dialect);
   return {
     parse,
     answer(operation, output, requestId) {
-      const members = write(operation, output) ?? "<return>true</return>";
-      const open = `<${operation}Response xmlns="${table.xmlNamespace}/"><requestId>${requestId}</requestId>`;
-      return xml(200, `${open}${members}</${operation}Response>`);
+      const write = writerOf(operation) ?? ((_, to) => to.add("<return>true</return>"));
+      const body = new XmlBody(declaration);
+      body.add(`<${operation}Response xmlns="${table.xmlNamespace}/"><requestId>${requestId}</requestId>`);
+      write(output, body);
+      body.add(`</${operation}Response>`);
+      return xml(200, body.pieces());
     },
     error: ec2Error,
   };
@@ -23,14 +27,16 @@ export function ec2Error(error: WireError, requestId: string): WireAnswer {
   const said = `<Code>${escapeXml(error.code)}</Code><Message>${escapeXml(error.message)}</Message>`;
   return xml(
     error.status,
-    `<Response><Errors><Error>${said}</Error></Errors><RequestID>${requestId}</RequestID></Response>`,
+    `${declaration}<Response><Errors><Error>${said}</Error></Errors><RequestID>${requestId}</RequestID></Response>`,
   );
 }
 
-const xml = (status: number, body: string): WireAnswer => ({
+const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
+
+const xml = (status: number, body: WireAnswer["body"]): WireAnswer => ({
   status,
   headers: { "content-type": "text/xml;charset=UTF-8" },
-  body: `<?xml version="1.0" encoding="UTF-8"?>\n${body}`,
+  body,
 });
 
 const dialect: QueryDialect = {

@@ -41,5 +41,6 @@ export interface WireRequest {
 export interface WireAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Buffer | Readable;
+  /** Of a list, one after the other. */
+  readonly body: string | Buffer | readonly Buffer[] | Readable;
 }

@@ -4,12 +4,12 @@ import type { WireProtocol, WireRequest } from "./protocol.ts";
 import { parseParameters } from "./query-parameters.ts";
 import { querySource } from "./query-source.ts";
 import { structRow, type WireTable } from "./table.ts";
-import { outputWriters } from "./xml-output.ts";
+import { outputWriters, type XmlWriter } from "./xml-output.ts";
 
 interface QueryService {
   readonly parse: WireProtocol["parse"];
-  /** The output's members as XML; undefined for an operation that has none. */
-  readonly write: (operation: string, output: object) => string | undefined;
+  /** Adds an output's members as XML; undefined for an operation that has none. */
+  readonly writerOf: (operation: string) => XmlWriter | undefined;
 }
 
 export interface QueryDialect extends InputDialect {
@@ -33,9 +33,9 @@ export function queryService(table: WireTable, dialect: QueryDialect): QueryServ
       const read = readers.struct(structRow(table, shapes[0]));
       return { operation, input: read({ parts: parameters }) };
     },
-    write(operation, output) {
+    writerOf(operation) {
       const shape = operations.get(operation)?.[1];
-      return shape === null || shape === undefined ? undefined : writers.value(shape)(output);
+      return shape === null || shape === undefined ? undefined : writers.value(shape);
     },
   };
 }

@@ -5,6 +5,7 @@ import type { WireProtocol, WireRequest } from "./protocol.ts";
 import { restService } from "./rest-service.ts";
 import type { WireTable } from "./table.ts";
 import { parseXml } from "./xml-document.ts";
+import { XmlBody } from "./xml-body.ts";
 import { outputWriters } from "./xml-output.ts";
 import { xmlSource, type XmlNode } from "./xml-source.ts";
 import { escapeXml } from "./xml-text.ts";
@@ -17,8 +18,12 @@ export function restXml(table: WireTable): WireProtocol {
     dialect: argumentDialect,
     readers: inputReaders(table, bodyDialect, xmlSource(bodyDialect)),
     parse: (body) => (body.length === 0 ? undefined : [parseXml(body.toString())]),
-    write: (row, output, root) =>
-      `${declaration}<${root}${namespace}>${writers.struct(row)(output)}</${root}>`,
+    write(row, output, root) {
+      const body = new XmlBody(`${declaration}<${root}${namespace}>`);
+      writers.struct(row)(output, body);
+      body.add(`</${root}>`);
+      return body.pieces();
+    },
     contentType: "application/xml",
     unknownOperation: () =>
       new ApiError("MethodNotAllowed", "The specified method is not allowed against this resource.", {

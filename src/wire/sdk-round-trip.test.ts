@@ -60,7 +60,7 @@ async function roundTrip({ signingName, client: clientName, sdk: load }: WireSer
       const parsed = wire.parse(request);
       received = parsed;
       const answer = wire.answer(parsed.operation, output, "request-1");
-      const body = Readable.from([Buffer.from(Object(answer.body))]);
+      const body = Readable.from([answer.body].flat().map((piece) => Buffer.from(Object(piece))));
       return { response: new HttpResponse({ statusCode: answer.status, headers: answer.headers, body }) };
     },
   };

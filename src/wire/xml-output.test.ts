@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { outputWriters } from "./xml-output.ts";
+import { XmlBody } from "./xml-body.ts";
 import type { WireTable } from "./table.ts";
 
 const table: WireTable = {
@@ -11,7 +12,12 @@ const table: WireTable = {
 };
 
 test("what is frozen is written once, anything else as it is now", () => {
-  const write = outputWriters(table).value(0);
+  const writer = outputWriters(table).value(0);
+  const write = (value: object) => {
+    const body = new XmlBody();
+    writer(value, body);
+    return Buffer.concat(body.pieces()).toString();
+  };
   let reads = 0;
   const item = {
     get Name() {
@@ -22,4 +28,8 @@ test("what is frozen is written once, anything else as it is now", () => {
   assert.deepEqual([write({ Items: [item] }), write({ Items: [item] })], [told(1), told(2)]);
   Object.freeze(item);
   assert.deepEqual([write({ Items: [item] }), write({ Items: [item] })], [told(3), told(3)]);
+  assert.equal(
+    write({ Items: [item, { Name: "é" }, item] }),
+    "<Items><item><Name>read 3</Name></item><item><Name>é</Name></item><item><Name>read 3</Name></item></Items>",
+  );
 });

@@ -89,6 +89,10 @@ export class Ec2Records {
     if (!ids?.length) return this.all(kind);
     return [...new Set(ids)].toSorted().flatMap((id) => this.get(kind, id) ?? []);
   }
+  /** Which of two looks at these kinds came later; the same while nothing of them has changed in between. */
+  changedAt(kinds: readonly Kind[]): number {
+    return Math.max(...kinds.map((kind) => this.#feed.changedAt(kind)));
+  }
   /** What a claim key holds: mostly the id of the record that won the name. */
   claimed(name: string): string | undefined {
     return this.claim<string>(name);

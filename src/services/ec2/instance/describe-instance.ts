@@ -14,7 +14,7 @@ import {
   publicDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
-import type { Ec2Records, Scope } from "../records.ts";
+import type { Ec2Records, Kind, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 import { attachmentState } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
@@ -36,33 +36,54 @@ export function describeReservations(
   scope: Scope,
 ): Reservation[] {
   const together = Map.groupBy(instances, (it) => it.reservationId);
+  const changedAt = records.changedAt(toldOf);
   return [...together].map(([ReservationId, members]) => ({
     ReservationId,
     OwnerId: scope.accountId,
     Groups: [],
     Instances: members
       .toSorted((a, b) => a.launchIndex - b.launchIndex)
-      .map((it) => describeOnce(it, records, scope)),
+      .map((it) => describeOnce(it, records, scope, changedAt)),
   }));
 }
 
 interface Described {
+  /** When the records beside its own had last changed, as it was looked at last. */
+  changedAt: number;
   readonly from: readonly unknown[];
   readonly as: Instance;
 }
 const described = new WeakMap<InstanceRecord, Described>();
 
 /** Most instances are asked for far more often than they change. Frozen: whoever writes it out may keep what it wrote, too. */
-function describeOnce(instance: InstanceRecord, records: Ec2Records, scope: Scope): Instance {
-  const from = madeFrom(instance, records);
+function describeOnce(
+  instance: InstanceRecord,
+  records: Ec2Records,
+  scope: Scope,
+  changedAt: number,
+): Instance {
   const before = described.get(instance);
-  if (before?.from.length === from.length && from.every((it, n) => it === before.from[n])) return before.as;
+  if (before?.changedAt === changedAt) return before.as;
+  const from = madeFrom(instance, records);
+  if (before?.from.length === from.length && from.every((it, n) => it === before.from[n])) {
+    before.changedAt = changedAt;
+    return before.as;
+  }
   const as = Object.freeze(describeInstance(instance, records, scope));
-  described.set(instance, { from, as });
+  described.set(instance, { changedAt, from, as });
   return as;
 }
 
-/** The records beside its own that its description tells of; a record stays the same object while it is unchanged. */
+/** The kinds of record beside its own that an instance's description tells of. */
+const toldOf = [
+  "volume",
+  "network-interface",
+  "public-address",
+  "security-group",
+  "placement-group",
+] as const satisfies Kind[];
+
+/** Of those kinds, the records it tells of; a record stays the same object while it is unchanged. */
 function madeFrom({ id, placementGroup }: InstanceRecord, records: Ec2Records): unknown[] {
   const from: unknown[] = records.volumesOf(id);
   for (const it of records.interfacesOf(id)) {

@@ -47,10 +47,12 @@ test("an interface's groups, check and description are changed, one of them at a
   await modify({ SourceDestCheck: { Value: false } });
   await modify({ Description: { Value: "the first" } });
   const { NetworkInterfaces: [nic] = [] } = await client.describeNetworkInterfaces({});
-  assert.deepEqual(
-    [nic?.Groups, nic?.SourceDestCheck, nic?.Description],
-    [[{ GroupId: web, GroupName: "web" }], false, "the first"],
-  );
+  const { Reservations: [reservation] = [] } = await client.describeInstances({});
+  for (const it of [nic, reservation?.Instances?.[0]?.NetworkInterfaces?.[0]])
+    assert.deepEqual(
+      [it?.Groups, it?.SourceDestCheck, it?.Description],
+      [[{ GroupId: web, GroupName: "web" }], false, "the first"],
+    );
   await assert.rejects(client.deleteSecurityGroup({ GroupId: web }), { name: "DependencyViolation" });
   await modify({ Groups: [instance?.SecurityGroups?.[0]?.GroupId ?? ""] });
   await client.deleteSecurityGroup({ GroupId: web });

@@ -1,0 +1,29 @@
+/** An answer as it is written: text, and between it what was written before and kept as bytes. */
+export class XmlBody {
+  #text: string;
+  readonly #pieces: Buffer[] = [];
+
+  constructor(text = "") {
+    this.#text = text;
+  }
+
+  add(text: string): void {
+    this.#text += text;
+  }
+
+  addBytes(bytes: Buffer): void {
+    this.#endText();
+    this.#pieces.push(bytes);
+  }
+
+  /** All of it as UTF-8. What was added as bytes is not copied: they may be tens of megabytes. */
+  pieces(): readonly Buffer[] {
+    this.#endText();
+    return this.#pieces;
+  }
+
+  #endText(): void {
+    if (this.#text !== "") this.#pieces.push(Buffer.from(this.#text));
+    this.#text = "";
+  }
+}
