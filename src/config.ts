@@ -71,6 +71,8 @@ export const layout = (dataDir: string) => {
       cert: join(dir, "tls", "server.pem"),
       key: join(dir, "tls", "server.key"),
     },
+    /** What signs the identity documents of instances: 0600, its key sealed with the master key; and its certificate, for all. */
+    identity: { sealed: join(dir, "identity.json"), certificate: join(dir, "identity.pem") },
     storeDir: join(dir, "store"),
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),

@@ -13,6 +13,7 @@ import type { ProgramOptions } from "./main.ts";
 import { runReconcilers } from "./reconcile/loop.ts";
 import { workClock } from "./reconcile/work-clock.ts";
 import { hostReconcilers } from "./services/ec2/host-reconcilers.ts";
+import { identitySigner } from "./services/ec2/instance/identity-signature.ts";
 import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { recordKey } from "./services/ec2/records.ts";
@@ -21,6 +22,7 @@ import { consoleReports } from "./services/host/console-reports.ts";
 import { hostRecord, promisableMiB, reportImage } from "./services/host/host-reports.ts";
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter } from "./services/host/presence.ts";
+import { readIdentityKey } from "./setup/identity-key.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { startFeed } from "./store/feed.ts";
 import { connectStore } from "./store/socket/connect-store.ts";
@@ -92,6 +94,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       networks,
       guests,
       queue,
+      signIdentity: identitySigner(readIdentityKey(dataDir)),
       imageFile: (entry) => imageOf(entry).disk,
       machineSpec: (instance, records) =>
         machineSpec(instance, records, {

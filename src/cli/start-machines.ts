@@ -4,6 +4,7 @@ import { hostNames, layout } from "#config.ts";
 import { makeCredentials } from "#setup/credentials.ts";
 import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
+import { makeIdentityKey } from "#setup/identity-key.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
 import { makeRegionTls } from "#setup/region-tls.ts";
@@ -44,6 +45,7 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
 
   const settings = settleSettings(dataDir, region.kept, choices);
   await requireFreePort(settings);
+  makeIdentityKey(dataDir, settings.region);
   makeCredentials(dataDir);
   makeRegionTls(dataDir, settings);
   joinCache(cacheDir, dataDir);

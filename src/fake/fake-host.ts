@@ -50,6 +50,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     disks,
     networks,
     guests: { set() {}, remove() {} },
+    signIdentity: () => ({ signature: "fake", pkcs7: "fake" }),
     queue: new LaunchQueue(Infinity, () => {}),
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>

@@ -43,7 +43,7 @@ describe("the metadata server", () => {
     const answer = await say(one, `GET ${idPath} HTTP/1.1\r\n${last}`);
     assert.match(
       answer,
-      /^HTTP\/1\.1 200 OK\r\nServer: EC2ws\r\nContent-Length: 3\r\nContent-Type: text\/plain\r\n/,
+      /^HTTP\/1\.1 200 OK\r\nServer: EC2ws\r\nContent-Length: 3\r\nContent-Type: text\/plain\r\nAccept-Ranges: none\r\n/,
     );
     assert.match(answer, /\r\n\r\ni-5$/);
     assert.match(await say(other, `GET ${idPath} HTTP/1.1\r\n${last}`), /\r\n\r\ni-6$/);

@@ -106,6 +106,12 @@ describe("instance metadata", () => {
     assert.equal(ask({ url: "/latest/user-data" }, { userData: "" }).status, 200, "empty is not none");
   });
 
+  test("refuses as AWS's does, with a page that names the code", () => {
+    const { body, headers } = ask({ url: "/latest/meta-data/iam/info" });
+    assert.match(String(body), /^<\?xml [^]*<title>404 - Not Found<\/title>[^]*<h1>404 - Not Found<\/h1>/);
+    assert.equal(headers["Content-Type"], "text/html");
+  });
+
   test("takes GET and HEAD, nothing else", () => {
     assert.equal(ask({ method: "HEAD", url: "/latest/" }).status, 200);
     for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

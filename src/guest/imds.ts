@@ -70,15 +70,28 @@ const content = (body: string | Buffer, type: string, secondsLeft: number | unde
   body,
   headers: {
     "Content-Type": type,
+    "Accept-Ranges": "none",
     ...(secondsLeft !== undefined && { "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": String(secondsLeft) }),
   },
   carriesToken: false,
 });
 
+/** The page that AWS's answers. */
 const refusal = (status: keyof typeof reasons, headers: Record<string, string> = {}): ImdsAnswer => ({
   status,
-  body: `${status} - ${reasons[status]}\n`,
-  headers: { "Content-Type": "text/plain", ...headers },
+  body: `<?xml version="1.0" encoding="iso-8859-1"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
+\t"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+ <head>
+  <title>${status} - ${reasons[status]}</title>
+ </head>
+ <body>
+  <h1>${status} - ${reasons[status]}</h1>
+ </body>
+</html>
+`,
+  headers: { "Content-Type": "text/html", ...headers },
   carriesToken: false,
 });
 

@@ -15,6 +15,7 @@ import { ec2CallRate } from "#services/ec2/call-rate.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
+import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { ec2Operations } from "#services/ec2/operations.ts";
@@ -68,6 +69,7 @@ export interface TestRegionOptions extends FakeOptions {
   readonly memoryMiB?: number;
   readonly launchSlots?: number;
   readonly publicPool?: string;
+  readonly signIdentity?: SignIdentity;
   /** Whose time fills the buckets of calls; absent: calls are not throttled. */
   readonly throttledBy?: Clock;
 }
@@ -117,6 +119,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       networks,
       queue,
       guests: { set: (it) => void guests.set(it.id, it), remove: (id) => void guests.delete(id) },
+      signIdentity: options.signIdentity ?? (() => ({ signature: "signed", pkcs7: "enveloped" })),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
       worked: workClock(systemClock),

@@ -1,90 +1,130 @@
 import type { GuestMetadata } from "#guest/guest-snapshot.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import { keyNameClaim } from "../key-pair/key-pair.ts";
 import {
   privateDnsName,
   publicDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
+import type { SignIdentity } from "./identity-signature.ts";
 import type { InstanceRecord } from "./instance.ts";
 
 const nothing: GuestMetadata = { enabled: false, tokens: "required", hopLimit: 1, tree: {}, dynamic: {} };
 
-/** What IMDS tells the instance behind an interface. Paths follow "Instance metadata categories" of the EC2 guide. */
+/**
+ * What IMDS tells through an interface of the instance that has it. Paths follow "Instance metadata categories" of the EC2
+ * guide; what an instance has none of (an IAM role, events, tags not enabled) is not there.
+ */
 export function instanceMetadata(
   nic: NetworkInterfaceRecord,
   scope: Scope,
   records: Ec2Records,
+  signIdentity: SignIdentity,
 ): GuestMetadata {
   const instance = nic.attachment && records.get("instance", nic.attachment.instanceId);
   if (!instance) return nothing;
+  const interfaces = records
+    .interfacesOf(instance.id)
+    .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
+  const primary = interfaces[0] ?? nic;
   const { enabled, tokens, hopLimit } = instance.metadataOptions;
   return {
     enabled,
     tokens,
     hopLimit,
-    tree: { ...instanceTree(instance, nic, scope, records), ...tagTree(instance) },
-    dynamic: { "instance-identity/document": identityDocument(instance, nic, scope) },
+    tree: Object.assign(
+      instanceTree(instance, primary, scope, records),
+      ...interfaces.map((it) => interfaceTree(it, scope, records)),
+      tagTree(instance),
+    ),
+    dynamic: {
+      "fws/instance-monitoring": instance.monitoring ? "enabled" : "disabled",
+      ...identity(instance, primary, scope, signIdentity),
+    },
     ...(instance.userData !== undefined && { userData: instance.userData }),
   };
 }
 
 function instanceTree(
   instance: InstanceRecord,
-  nic: NetworkInterfaceRecord,
+  primary: NetworkInterfaceRecord,
   scope: Scope,
   records: Ec2Records,
 ): Record<string, string> {
-  const name = privateDnsName(nic.address, scope.region);
-  const publicAddress = records.publicAddressOf(nic.id)?.id;
-  const groups = nic.groupIds.map((id) => records.get("security-group", id)?.name ?? "");
+  const name = privateDnsName(primary.address, scope.region);
+  const publicAddress = records.publicAddressOf(primary.id)?.id;
   return {
     "ami-id": instance.imageId,
     "ami-launch-index": String(instance.launchIndex),
     "ami-manifest-path": "(unknown)",
-    "block-device-mapping/ami": instance.rootDevice,
-    "block-device-mapping/root": instance.rootDevice,
+    ...blockDeviceTree(instance, records),
+    "events/maintenance/history": "[]",
+    "events/maintenance/scheduled": "[]",
+    "hibernation/configured": "false",
     hostname: name,
     "instance-action": "none",
     "instance-id": instance.id,
     "instance-life-cycle": "on-demand",
     "instance-type": instance.type,
     "local-hostname": name,
-    "local-ipv4": nic.address,
-    mac: nic.mac,
-    "placement/availability-zone": instance.zone,
-    "placement/availability-zone-id": zoneId(scope.region, instance.zone) ?? "",
-    "placement/region": scope.region,
+    "local-ipv4": primary.address,
+    mac: primary.mac,
+    ...placementTree(instance, scope, records),
     profile: "default-hvm",
-    "reservation-id": instance.reservationId,
-    "security-groups": groups.join("\n"),
-    "services/domain": "amazonaws.com",
-    "services/partition": "aws",
-    system: "nitro",
     ...(publicAddress !== undefined && {
       "public-hostname": publicDnsName(publicAddress, scope.region),
       "public-ipv4": publicAddress,
     }),
-    ...keyTree(instance, records),
-    ...interfaceTree(nic, groups, publicAddress, scope, records),
+    ...(instance.publicKey !== undefined && {
+      [`public-keys/0=${instance.keyName}/openssh-key`]: instance.publicKey,
+    }),
+    "reservation-id": instance.reservationId,
+    "security-groups": groupNames(primary, records),
+    "services/domain": "amazonaws.com",
+    "services/partition": "aws",
+    system: "nitro",
   };
 }
 
-function keyTree({ keyName }: InstanceRecord, records: Ec2Records): Record<string, string> {
-  if (keyName === undefined) return {};
-  const key = records.get("key-pair", records.claimed(keyNameClaim(keyName)) ?? "");
-  return key ? { [`public-keys/0=${keyName}/openssh-key`]: key.publicKey } : {};
+/** As AWS names them: the root by its whole path, the others without "/dev/". */
+function blockDeviceTree({ id, rootDevice }: InstanceRecord, records: Ec2Records): Record<string, string> {
+  const others = records
+    .volumesOf(id)
+    .flatMap(({ attachment }) => attachment?.device ?? [])
+    .filter((device) => device !== rootDevice)
+    .toSorted();
+  const short = (device: string) => device.replace(/^\/dev\//, "");
+  return {
+    "block-device-mapping/ami": short(rootDevice),
+    "block-device-mapping/root": rootDevice,
+    ...Object.fromEntries(others.map((device, n) => [`block-device-mapping/ebs${n + 1}`, short(device)])),
+  };
+}
+
+function placementTree(
+  { zone, placementGroup }: InstanceRecord,
+  { region }: Scope,
+  records: Ec2Records,
+): Record<string, string> {
+  const group = placementGroup && records.get("placement-group", placementGroup.id)?.name;
+  return {
+    "placement/availability-zone": zone,
+    "placement/availability-zone-id": zoneId(region, zone) ?? "",
+    "placement/region": region,
+    ...(group !== undefined && { "placement/group-name": group }),
+    ...(placementGroup?.partition !== undefined && {
+      "placement/partition-number": String(placementGroup.partition),
+    }),
+  };
 }
 
 function interfaceTree(
   nic: NetworkInterfaceRecord,
-  groups: readonly string[],
-  publicAddress: string | undefined,
   scope: Scope,
   records: Ec2Records,
 ): Record<string, string> {
   const vpcCidr = records.get("vpc", nic.vpcId)?.cidr ?? "";
+  const publicAddress = records.publicAddressOf(nic.id)?.id;
   const leaves: Record<string, string> = {
     "device-number": String(nic.attachment?.deviceIndex ?? 0),
     "interface-id": nic.id,
@@ -93,7 +133,7 @@ function interfaceTree(
     mac: nic.mac,
     "owner-id": scope.accountId,
     "security-group-ids": nic.groupIds.join("\n"),
-    "security-groups": groups.join("\n"),
+    "security-groups": groupNames(nic, records),
     "subnet-id": nic.subnetId,
     "subnet-ipv4-cidr-block": records.get("subnet", nic.subnetId)?.cidr ?? "",
     "vpc-id": nic.vpcId,
@@ -110,10 +150,39 @@ function interfaceTree(
   );
 }
 
+const groupNames = ({ groupIds }: NetworkInterfaceRecord, records: Ec2Records): string =>
+  groupIds.map((id) => records.get("security-group", id)?.name ?? "").join("\n");
+
 const tagTree = ({ metadataOptions, tags }: InstanceRecord): Record<string, string> =>
   metadataOptions.tags
     ? Object.fromEntries(Object.entries(tags).map(([key, value]) => [`tags/instance/${key}`, value]))
     : {};
+
+/** A signature takes a millisecond, and a network is told anew with every change of one of its interfaces. */
+const identities = new WeakMap<
+  InstanceRecord,
+  { readonly of: string; readonly is: Record<string, string> }
+>();
+
+function identity(
+  instance: InstanceRecord,
+  primary: NetworkInterfaceRecord,
+  scope: Scope,
+  signIdentity: SignIdentity,
+): Record<string, string> {
+  const document = identityDocument(instance, primary, scope);
+  const known = identities.get(instance);
+  if (known?.of === document) return known.is;
+  const { signature, pkcs7 } = signIdentity(document);
+  const is = {
+    "instance-identity/document": document,
+    "instance-identity/pkcs7": pkcs7,
+    "instance-identity/rsa2048": pkcs7,
+    "instance-identity/signature": signature,
+  };
+  identities.set(instance, { of: document, is });
+  return is;
+}
 
 const identityDocument = (instance: InstanceRecord, nic: NetworkInterfaceRecord, scope: Scope): string =>
   JSON.stringify(

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import {
-  CreateKeyPairCommand,
   DescribeInstancesCommand,
   DescribeInstanceStatusCommand,
   DescribeSubnetsCommand,
@@ -235,21 +234,6 @@ test("one unknown id fails the whole call and changes nothing", limit, async (t)
     message: "The instance ID 'i-00000000000000000' does not exist",
   });
   assert.equal(stateOf(region, id), "running");
-});
-
-test("the guest finds its key, user data and addresses in its metadata", limit, async (t) => {
-  const region = await testRegion(t);
-  await region.client.send(new CreateKeyPairCommand({ KeyName: "me", KeyType: "ed25519" }));
-  const UserData = Buffer.from("#!/bin/sh\ntrue\n").toString("base64");
-  const { Instances: [instance] = [] } = await region.client.send(
-    new RunInstancesCommand({ ...one, KeyName: "me", UserData }),
-  );
-  await state(region, instance?.InstanceId ?? "", "running");
-  const metadata = region.guests.get(instance?.VpcId ?? "")?.interfaces[0]?.metadata;
-  assert.equal(metadata?.userData, UserData);
-  assert.equal(metadata?.tree["instance-id"], instance?.InstanceId);
-  assert.equal(metadata?.tree["public-ipv4"], instance?.PublicIpAddress);
-  assert.match(metadata?.tree["public-keys/0=me/openssh-key"] ?? "", /^ssh-ed25519 \S+ me$/);
 });
 
 async function launched(

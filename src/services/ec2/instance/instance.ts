@@ -30,6 +30,8 @@ export interface InstanceRecord extends ResourceRecord {
   readonly threadsPerCore?: number;
   readonly memoryMiB: number;
   readonly keyName?: string;
+  /** What its key pair was at launch, as one OpenSSH line: deleting the pair takes nothing from the instance. */
+  readonly publicKey?: string;
   readonly userData?: string; // base64
   readonly zone: string;
   readonly vpcId: `vpc-${string}`;

@@ -54,8 +54,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const count = wantedCount(input);
   const image = imageOf(input, context);
   const type = launchableType(input.InstanceType ?? "m1.small", image);
-  if (input.KeyName !== undefined && records.claimed(keyNameClaim(input.KeyName)) === undefined)
-    throw keyPairNotFound(input.KeyName);
+  const key = keyOf(input, context);
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
   const network = chooseNetwork(input, context);
   const devices = blockDevices(input, image);
@@ -77,7 +76,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       ...(image.bootMode && { bootMode: image.bootMode }),
       ...chosenCpus(input.CpuOptions, type),
       memoryMiB: type.memoryMiB,
-      ...(input.KeyName !== undefined && { keyName: input.KeyName }),
+      ...key,
       ...userDataOf(input),
       zone: network.subnet.zone,
       vpcId: network.subnet.vpcId,
@@ -164,6 +163,13 @@ function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context)
   const image = imageNamed(id, context);
   if (!image) throw imageNotFound([id]);
   return image;
+}
+
+function keyOf({ KeyName: keyName }: RunInstancesCommandInput, { records }: Ec2Context) {
+  if (keyName === undefined) return {};
+  const key = records.get("key-pair", records.claimed(keyNameClaim(keyName)) ?? "");
+  if (!key) throw keyPairNotFound(keyName);
+  return { keyName, publicKey: key.publicKey };
 }
 
 const bySsm = "resolve:ssm:";

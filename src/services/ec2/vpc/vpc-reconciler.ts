@@ -1,6 +1,7 @@
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
 import { base, prefixLength, toAddress } from "../ipv4.ts";
 import {
@@ -16,6 +17,7 @@ export interface VpcHost {
   readonly networks: NetworkDriver;
   /** croft-guest: names, leases and metadata of a network's interfaces. */
   readonly guests: { set(network: GuestNetwork): void; remove(networkId: string): void };
+  readonly signIdentity: SignIdentity;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function reconcileVpc(
   const present = here.filter((it) => !interfaceIsReleased(it, records));
   if (present.length === 0) host.guests.remove(id);
   await host.networks.apply(id, vpcNetwork(id, host.hostId, records));
-  if (present.length > 0) host.guests.set(guestNetwork(id, present, scope, records));
+  if (present.length > 0) host.guests.set(guestNetwork(id, present, scope, records, host.signIdentity));
 
   // One transaction holds a hundred entries; the rest follows in the next step.
   const [gone, ready] = [released.slice(0, 10), present.filter((it) => !it.so.ready).slice(0, 20)];
@@ -65,6 +67,7 @@ function guestNetwork(
   interfaces: readonly NetworkInterfaceRecord[],
   scope: Scope,
   records: Ec2Records,
+  signIdentity: SignIdentity,
 ): GuestNetwork {
   const cidr = records.get("vpc", id)?.cidr ?? "0.0.0.0/0";
   return {
@@ -83,7 +86,7 @@ function guestNetwork(
           gateway: toAddress(base(subnet.cidr) + 1),
           mtu: 9001,
           hostName: privateDnsName(it.address, scope.region).split(".")[0] ?? "",
-          metadata: instanceMetadata(it, scope, records),
+          metadata: instanceMetadata(it, scope, records, signIdentity),
         },
       ];
     }),
