@@ -7,6 +7,7 @@ import { bootId } from "./drivers/linux/host-process.ts";
 import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
 import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
+import { readResolvers, watchResolvers } from "./guest/host-resolvers.ts";
 import { bakedImages } from "./images/bake.ts";
 import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
@@ -23,6 +24,7 @@ import { hostRecord, promisableMiB, reportImage } from "./services/host/host-rep
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
+import { derivedKey } from "./setup/master-key.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { startFeed } from "./store/feed.ts";
 import { connectStore } from "./store/socket/connect-store.ts";
@@ -58,11 +60,17 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   });
   const guests = await serveGuests({
     socketPath: paths.guestSocket,
+    settings: {
+      tokenKey: derivedKey(dataDir, "IMDS session tokens").toString("base64"),
+      resolvers: readResolvers(),
+    },
     guestUid: uids.guest,
     openSockets: (network, resolver) => openGuestSockets(`${prefix}-${network}`, resolver),
     namespaceOf: (network) => namespaceIdentity(`${prefix}-${network}`),
     log,
   });
+
+  const unwatchResolvers = watchResolvers((resolvers) => guests.setResolvers(resolvers));
 
   const store = connectStore(paths.storeSocket);
   const feed = await startFeed(store, signal);
@@ -119,6 +127,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   log(`host ${hostId}: ${acceleration.kind} (${acceleration.reason})`);
   await renewLease(store, hostId, signal, log);
   await loop.stopped;
+  unwatchResolvers();
   await guests.close();
   await networks.close();
   await store.close();

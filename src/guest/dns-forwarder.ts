@@ -1,23 +1,10 @@
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { getServers } from "node:dns";
-import { connect, isIP, isIPv6, SocketAddress } from "node:net";
+import { connect, isIPv6 } from "node:net";
 import { composeAnswer, isReplyTo, SERVFAIL, withId } from "./dns-message.ts";
 import type { DnsQuery, Transport } from "./dns-message.ts";
 import { encodeFrame, readFrames } from "./dns-frames.ts";
-
-export interface Resolver {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** The resolvers this host itself asks, as they were when this process started. */
-export const hostResolvers = (): Resolver[] =>
-  getServers().flatMap((server) => {
-    if (isIP(server)) return { address: server, port: 53 };
-    const { address, port } = SocketAddress.parse(server) ?? {};
-    return address === undefined || port === undefined ? [] : { address, port };
-  });
+import type { Resolver } from "./guest-snapshot.ts";
 
 export interface DnsForwarder {
   /** What the resolvers say, whole; SERVFAIL when none answers in time or too much is asked at once. */
@@ -34,16 +21,23 @@ export interface ForwarderLimits {
 }
 const defaultLimits: ForwarderLimits = { tries: 3, tryMs: 1500, inFlight: 1024, inFlightPerClient: 64 };
 
-export const dnsForwarder = (resolvers: readonly Resolver[], limits = defaultLimits): DnsForwarder => {
+export const dnsForwarder = (resolvers: () => readonly Resolver[], limits = defaultLimits): DnsForwarder => {
   const inFlight = new Map<string, number>();
   let total = 0;
+  /** Asked first: a resolver that is down costs one question its patience, not each. */
+  let lastGood = 0;
 
   const tryResolvers = async (query: DnsQuery, transport: Transport): Promise<Buffer | undefined> => {
     const askOne = transport === "udp" ? askByUdp : askByTcp;
+    const first = lastGood;
     for (let attempt = 0; attempt < limits.tries; attempt += 1) {
-      const resolver = resolvers[attempt % resolvers.length];
+      const known = resolvers();
+      const index = (first + attempt) % known.length;
+      const resolver = known[index];
       const reply = resolver && (await askOne(resolver, query, limits.tryMs));
-      if (reply) return withId(reply, query.id);
+      if (!reply) continue;
+      lastGood = index;
+      return withId(reply, query.id);
     }
     return undefined;
   };

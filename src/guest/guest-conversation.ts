@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { sendWithFds } from "#drivers/linux/fd-passing.ts";
-import type { GuestMessage, GuestNetwork } from "./guest-snapshot.ts";
+import type { GuestMessage, GuestNetwork, GuestSettings } from "./guest-snapshot.ts";
 import { jsonLine, readLines } from "./lines.ts";
 
 /** What a conversation needs to know of this host's networks. */
@@ -30,6 +30,7 @@ export interface Conversation {
  */
 export const converse = (
   socket: Socket,
+  settings: GuestSettings,
   wanted: ReadonlyMap<string, GuestNetwork | "gone">,
   { openSockets, namespaceOf, log, retryMs = 500 }: NetworkSource,
 ): Conversation => {
@@ -44,6 +45,7 @@ export const converse = (
   const greeted = (hello: string) => {
     if (held) throw new Error("more than a greeting");
     held = holdsOf(JSON.parse(hello));
+    socket.write(jsonLine({ type: "settings", ...settings } satisfies GuestMessage));
     for (const id of wanted.keys()) due.add(id);
     // A network that nobody has set may be on its way through a starting croft-host: not so one without a namespace.
     for (const id of held.keys()) if (namespaceOf(id) === undefined) due.add(id);

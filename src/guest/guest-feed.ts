@@ -4,7 +4,7 @@ import { openSocket } from "#drivers/linux/namespaces.ts";
 import { converse } from "./guest-conversation.ts";
 import type { Conversation, NetworkSource } from "./guest-conversation.ts";
 import { guestSockets } from "./guest-snapshot.ts";
-import type { GuestNetwork } from "./guest-snapshot.ts";
+import type { GuestNetwork, GuestSettings, Resolver } from "./guest-snapshot.ts";
 
 /** croft-host's side: what croft-guest is to serve, sent as it changes and whole to a guest that connects anew. */
 export interface GuestFeed {
@@ -12,12 +12,15 @@ export interface GuestFeed {
   set(network: GuestNetwork): void;
   /** The network is no more; the guest closes its sockets. */
   remove(networkId: string): void;
+  /** Said anew to a connected guest, which goes on serving meanwhile. */
+  setResolvers(resolvers: readonly Resolver[]): void;
   /** Whether a guest is connected and has been told everything set so far. */
   connected(): boolean;
   close(): Promise<void>;
 }
 
 export interface GuestFeedOptions extends NetworkSource {
+  readonly settings: GuestSettings;
   /** Made anew with mode 0600, owned by `guestUid`. */
   readonly socketPath: string;
   readonly guestUid: number;
@@ -27,12 +30,13 @@ export interface GuestFeedOptions extends NetworkSource {
 export const serveGuests = async (options: GuestFeedOptions): Promise<GuestFeed> => {
   const { socketPath, guestUid, log } = options;
   const wanted = new Map<string, GuestNetwork | "gone">();
+  let { settings } = options;
   let guest: Conversation | undefined;
 
   rmSync(socketPath, { force: true });
   const server = createServer((socket) => {
     guest?.end();
-    guest = converse(socket, wanted, options);
+    guest = converse(socket, settings, wanted, options);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -50,6 +54,11 @@ export const serveGuests = async (options: GuestFeedOptions): Promise<GuestFeed>
     remove(networkId) {
       wanted.set(networkId, "gone");
       guest?.changed(networkId);
+    },
+    setResolvers(resolvers) {
+      settings = { ...settings, resolvers };
+      // It connects again, and a conversation starts with the settings.
+      guest?.end();
     },
     connected: () => guest?.upToDate() ?? false,
     close: () => {

@@ -5,6 +5,8 @@
  * arriving no later than the end of their line) only where the guest holds none of the network's present namespace.
  */
 export type GuestMessage =
+  /** The first of every conversation. */
+  | ({ readonly type: "settings" } & GuestSettings)
   /** All there is to know of a network. `enclosed`: fresh sockets come with it, in place of any held before. */
   | {
       readonly type: "network";
@@ -21,6 +23,19 @@ export type GuestMessage =
     }
   /** Its sockets are closed. A network never mentioned after a reconnect is served on as it was. */
   | { readonly type: "network-gone"; readonly network: string };
+
+/** What is not of one network. */
+export interface GuestSettings {
+  /** Base64 of 32 bytes: what session tokens are sealed with, the same at every start. */
+  readonly tokenKey: string;
+  /** Who answers names that are not of a network. */
+  readonly resolvers: readonly Resolver[];
+}
+
+export interface Resolver {
+  readonly address: string;
+  readonly port: number;
+}
 
 /** The guest's first and only line: for each network it serves, the `namespace` its sockets came with. */
 export interface GuestHello {

@@ -79,6 +79,27 @@ describe("a guest fed over a Unix socket", () => {
     assert.equal(region.opened(), 3);
   });
 
+  test("asks the resolvers it was last told of, and serves on meanwhile", async () => {
+    await using region = await startRegion();
+    region.feed.set(sampleNetwork([sampleInterface("127.0.0.5")]));
+    await region.settled();
+    const upstream = createSocket("udp4").bind(0, loopback);
+    upstream.on("message", (asked, from) => {
+      asked.writeUInt16BE(0x8183, 2);
+      upstream.send(asked, from.port, from.address);
+    });
+    await once(upstream, "listening");
+    const question = dnsQuery("example.com");
+    assert.equal((await region.askUdp("dns", question)).readUInt16BE(2), 0x8182, "nobody to ask");
+    region.feed.setResolvers([{ address: loopback, port: upstream.address().port }]);
+    await region.serves("127.0.0.5", "i-5");
+    await eventually(async () =>
+      assert.equal((await region.askUdp("dns", question)).readUInt16BE(2), 0x8183, "no such name"),
+    );
+    assert.equal(region.opened(), 1);
+    upstream.close();
+  });
+
   test("closes the sockets of a network that is gone, also one that went while croft-host was away", async () => {
     await using region = await startRegion();
     region.feed.set(sampleNetwork([sampleInterface("127.0.0.5")]));
@@ -165,6 +186,7 @@ const startRegion = async () => {
     serveGuests({
       socketPath,
       guestUid: process.getuid?.() ?? 0,
+      settings: { tokenKey: "a key", resolvers: [] },
       openSockets: () => {
         opened += 1;
         return openLoopbackSockets(region.ports);
@@ -213,7 +235,6 @@ const runGuest = (socketPath: string) => {
     signal: stopped.signal,
     log: () => {},
     clock: () => 1_800_000_000_000,
-    resolvers: [],
     reconnectMs: 10,
   });
   return {

@@ -1,10 +1,10 @@
 import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { receiveWithFds } from "#drivers/linux/fd-passing.ts";
-import { dnsForwarder, hostResolvers } from "./dns-forwarder.ts";
-import type { Resolver } from "./dns-forwarder.ts";
+import { randomBytes } from "node:crypto";
+import { dnsForwarder } from "./dns-forwarder.ts";
 import { guestSockets } from "./guest-snapshot.ts";
-import type { GuestHello, GuestMessage } from "./guest-snapshot.ts";
+import type { GuestHello, GuestMessage, GuestSettings } from "./guest-snapshot.ts";
 import { jsonLine, readLines } from "./lines.ts";
 import { networkView } from "./network-view.ts";
 import type { NetworkView } from "./network-view.ts";
@@ -19,8 +19,6 @@ export interface GuestOptions {
   readonly log: (line: string) => void;
   /** Milliseconds since 1970; default: this host's. */
   readonly clock?: () => number;
-  /** Default: this host's, as they were at start. */
-  readonly resolvers?: readonly Resolver[];
   /** Between two attempts to reach croft-host; default 500. */
   readonly reconnectMs?: number;
 }
@@ -30,16 +28,8 @@ export interface GuestOptions {
  * only when `signal` aborts. From its first await on it opens no file, so the caller may then give up every privilege.
  */
 export const startGuest = async (options: GuestOptions): Promise<void> => {
-  const {
-    socketPath,
-    signal,
-    log,
-    clock = Date.now,
-    resolvers = hostResolvers(),
-    reconnectMs = 500,
-  } = options;
-  const services = { forwarder: dnsForwarder(resolvers), tokens: sessionTokens(clock), clock, log };
-  using served = servedNetworks(services);
+  const { socketPath, signal, log, clock = Date.now, reconnectMs = 500 } = options;
+  using served = servedNetworks(clock, log);
   let lastReason = "";
   while (!signal.aborted) {
     using arrived = arrivals(served);
@@ -83,7 +73,14 @@ interface ServedNetworks extends Disposable {
   apply(message: GuestMessage, fds: readonly number[]): void;
 }
 
-const servedNetworks = (services: Services): ServedNetworks => {
+const servedNetworks = (clock: () => number, log: (line: string) => void): ServedNetworks => {
+  let settings: GuestSettings = { tokenKey: randomBytes(32).toString("base64"), resolvers: [] };
+  const services: Services = {
+    forwarder: dnsForwarder(() => settings.resolvers),
+    tokens: sessionTokens(clock, () => settings.tokenKey),
+    clock,
+    log,
+  };
   const networks = new Map<string, { namespace: string; view: NetworkView; serving: Disposable }>();
 
   const stop = (id: string) => {
@@ -104,6 +101,9 @@ const servedNetworks = (services: Services): ServedNetworks => {
     hello: () => ({ holds: Object.fromEntries([...networks].map(([id, { namespace }]) => [id, namespace])) }),
     apply(message, fds) {
       switch (message.type) {
+        case "settings":
+          settings = message;
+          return;
         case "network":
           return tellWhole(message, fds);
         case "interfaces":

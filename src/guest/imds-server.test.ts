@@ -16,7 +16,10 @@ describe("the metadata server", () => {
   let close: () => void;
   before(async () => {
     const network = networkView(sampleNetwork([sampleInterface(one), sampleInterface(other)]));
-    server = imdsServer(network, sessionTokens(Date.now));
+    server = imdsServer(
+      network,
+      sessionTokens(Date.now, () => "a key"),
+    );
     close = limitConnections(server, 4, (address) => network.byAddress(address) !== undefined);
     await once(server.listen(0, "127.0.0.1"), "listening");
   });

@@ -13,7 +13,7 @@ export const imdsServer = (network: NetworkView, tokens: SessionTokens): Server 
     const client = network.byAddress(request.socket.remoteAddress ?? "");
     if (!client) return void request.socket.destroy();
     const { method = "", url = "", headers } = request;
-    const answer = answerImds({ method, url, headers }, client, `${network.id} ${client.id}`, tokens);
+    const answer = answerImds({ method, url, headers }, client, tokens);
     if (answer.carriesToken) limitHops(request.socket, client.metadata.hopLimit);
     response.writeHead(answer.status, {
       Server: "EC2ws",

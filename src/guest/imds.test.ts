@@ -8,7 +8,10 @@ import { sampleInterface } from "./sample-network.ts";
 import { sessionTokens } from "./session-token.ts";
 
 let now = 1_800_000_000_000;
-const tokens = sessionTokens(() => now);
+const tokens = sessionTokens(
+  () => now,
+  () => "a key",
+);
 const mac = "network/interfaces/macs/02:00:00:00:00:05";
 const metadata: Partial<GuestMetadata> = {
   tree: {
@@ -166,27 +169,27 @@ describe("a session token", () => {
     assert.equal(ask(withToken(token)).status, 200);
   });
 
-  test("is worth nothing to another interface, nor to another process", () => {
-    const token = String(ask(tokenRequest("60")).body);
-    const request = { method: "GET", ...withToken(token) };
-    const client = sampleInterface("10.0.1.5");
-    assert.equal(answerImds(request, client, "vpc-1 eni-6", tokens).status, 401);
-    assert.equal(
+  test("is worth nothing to another instance, nor under another key, and outlives the process", () => {
+    const request = { method: "GET", ...withToken(String(ask(tokenRequest("60")).body)) };
+    const status = (instance: string, key: string) =>
       answerImds(
         request,
-        client,
-        "vpc-1 eni-5",
-        sessionTokens(() => now),
-      ).status,
-      401,
-    );
+        sampleInterface("10.0.1.9", { tree: { "instance-id": instance } }),
+        sessionTokens(
+          () => now,
+          () => key,
+        ),
+      ).status;
+    assert.equal(status("i-5", "a key"), 200, "by another of its interfaces, another process");
+    assert.equal(status("i-6", "a key"), 401);
+    assert.equal(status("i-5", "another"), 401);
   });
 });
 
 const ask = (request: Partial<ImdsRequest>, overrides: Partial<GuestMetadata> = {}) => {
   const bare = "tree" in overrides || "userData" in overrides ? {} : metadata;
   const client = sampleInterface("10.0.1.5", { ...bare, ...overrides });
-  return answerImds({ method: "GET", url: "/", headers: {}, ...request }, client, "vpc-1 eni-5", tokens);
+  return answerImds({ method: "GET", url: "/", headers: {}, ...request }, client, tokens);
 };
 
 const tokenRequest = (ttl: string | undefined, headers: Record<string, string> = {}) => ({

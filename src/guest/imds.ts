@@ -18,15 +18,15 @@ export interface ImdsAnswer {
 
 /**
  * The instance metadata service (AWS, "Use the Instance Metadata Service to access instance metadata"), both versions, as it
- * answers the one interface that asks. `holder` names it among all interfaces; a token is worth nothing to another.
+ * answers the one interface that asks. A token is worth nothing to another instance's.
  */
 export const answerImds = (
   { method, url, headers }: ImdsRequest,
-  { metadata }: GuestInterface,
-  holder: string,
+  { id, metadata }: GuestInterface,
   tokens: SessionTokens,
 ): ImdsAnswer => {
   if (!metadata.enabled) return refusal(403);
+  const holder = metadata.tree["instance-id"] ?? id;
   const path = segments(url);
   if (!path) return refusal(400);
   if (path.join("/") === "latest/api/token") {

@@ -1,16 +1,17 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 
 /** IMDS session tokens. Nothing is kept for them: a token carries its end, sealed together with whom it was issued to. */
 export interface SessionTokens {
-  /** 56 characters, as AWS's are. `holder` names one interface. */
+  /** 56 characters, as AWS's are. `holder` names one instance. */
   issue(holder: string, ttlSeconds: number): string;
-  /** Undefined: not issued here to `holder`, or expired. */
+  /** Undefined: not issued to `holder` under this key, or expired. */
   secondsLeft(token: string, holder: string): number | undefined;
 }
 
-/** `clock` gives milliseconds since 1970. Tokens end with the process that holds `key`; clients then ask for another. */
-export const sessionTokens = (clock: () => number, key = randomBytes(32)): SessionTokens => {
-  const seal = (end: Buffer, holder: string) => createHmac("sha256", key).update(end).update(holder).digest();
+/** `clock` gives milliseconds since 1970, `key` base64; where another process has the same key, its tokens are good too. */
+export const sessionTokens = (clock: () => number, key: () => string): SessionTokens => {
+  const seal = (end: Buffer, holder: string) =>
+    createHmac("sha256", Buffer.from(key(), "base64")).update(end).update(holder).digest();
   return {
     issue(holder, ttlSeconds) {
       const end = Buffer.alloc(8);

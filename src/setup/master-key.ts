@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { hkdfSync, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Refusal } from "#cli/command.ts";
 import { layout } from "#config.ts";
@@ -19,6 +19,10 @@ export const readMasterKey = (dataDir: string): Buffer => {
     throw error;
   }
 };
+
+/** 32 bytes that are the same for one `purpose` as long as the master key is, and tell nothing of it. */
+export const derivedKey = (dataDir: string, purpose: string): Buffer =>
+  Buffer.from(hkdfSync("sha256", readMasterKey(dataDir), "", purpose, 32));
 
 /** The one made in the data directory before another was given; undefined when there is none. */
 export const formerMasterKey = (dataDir: string): Buffer | undefined => {

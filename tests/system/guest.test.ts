@@ -225,10 +225,16 @@ describe("the guest program", () => {
     assert.equal(opened, 0, "no fresh sockets were needed");
   });
 
-  test("killed and started again, serves as before", async () => {
+  test("killed and started again, serves as before, and takes the session tokens of before", async () => {
+    const ttl = ["-X", "PUT", "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60"];
+    const token = await curl(guest(a), "/latest/api/token", ...ttl);
     await endProgram("SIGKILL");
     await assert.rejects(curl(guest(a), idPath));
     startProgram();
+    await tell({ tokens: "required" });
+    const withToken = ["-f", "-H", `X-aws-ec2-metadata-token: ${token}`];
+    await eventually(async () => assert.equal(await curl(guest(a), idPath, ...withToken), "i-5"));
+    await assert.rejects(curl(guest(a), idPath, "-f"), "without a token");
     await tell();
     await serves(a, "i-5");
   });
@@ -251,6 +257,7 @@ const startFeed = async () => {
   feed = await serveGuests({
     socketPath: guestSocket,
     guestUid: hostNames(dir).uids.guest,
+    settings: { tokenKey: "a key", resolvers: [] },
     openSockets: (id, resolver) => {
       opened += 1;
       return openGuestSockets(`${prefix}-${id}`, resolver);

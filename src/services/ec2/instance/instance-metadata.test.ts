@@ -187,12 +187,12 @@ async function launched(
     assert.ok(found, "the guest program knows its interface");
     return found;
   };
-  const tokens = sessionTokens(Date.now);
+  const tokens = sessionTokens(Date.now, () => "a key");
   return {
     region,
     instance,
     metadata: () => guest().metadata,
     ask: (path: string) =>
-      answerImds({ method: "GET", url: `/latest/${path}`, headers: {} }, guest(), "me", tokens),
+      answerImds({ method: "GET", url: `/latest/${path}`, headers: {} }, guest(), tokens),
   };
 }
