@@ -25,8 +25,17 @@ export interface RegionSettings {
   readonly outbound?: boolean;
   /** Networks beside it that they reach though they are private, or this host's; never the host itself. */
   readonly outboundTo?: readonly string[];
+  readonly capacity: CapacitySettings;
   /** Absolute path of the key that secrets are sealed with, when it is not kept in the data directory. */
   readonly masterKeyFile?: string;
+}
+
+/** How much of the host's memory instances may be promised. Processors may be promised any number of times. */
+export interface CapacitySettings {
+  /** What the host keeps for itself. */
+  readonly keptMemoryMiB: number;
+  /** The rest is promised this many times over: above 1, guests that use all of theirs run the host out of memory. */
+  readonly memoryOvercommit: number;
 }
 
 /** What stands in for image ids that people's templates hold. */
@@ -48,6 +57,7 @@ export const defaults = {
   region: "us-east-1",
   /** The port awslocal, tflocal and cdklocal use. */
   port: 4566,
+  capacity: { keptMemoryMiB: 2048, memoryOvercommit: 1 },
   /** RFC 2544's range, which no network routes; the next when this host already routes it. */
   publicPools: ["198.18.0.0/16", "198.19.0.0/16", "100.127.0.0/16", "10.127.0.0/16"],
 } as const;

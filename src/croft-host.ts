@@ -15,6 +15,7 @@ import { runReconcilers } from "./reconcile/loop.ts";
 import { workClock } from "./reconcile/work-clock.ts";
 import { hostReconcilers } from "./services/ec2/host-reconcilers.ts";
 import { identitySigner } from "./services/ec2/instance/identity-signature.ts";
+import type { InstanceRecord } from "./services/ec2/instance/instance.ts";
 import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { recordKey } from "./services/ec2/records.ts";
@@ -33,7 +34,15 @@ import { connectStore } from "./store/socket/connect-store.ts";
 export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptions): Promise<void> {
   const paths = layout(dataDir);
   const { prefix, uids } = hostNames(dataDir);
-  const { accountId, region, publicPool, outbound = true, outboundTo = [] } = requireSettings(dataDir);
+  const {
+    accountId,
+    region,
+    publicPool,
+    capacity,
+    outbound = true,
+    outboundTo = [],
+  } = requireSettings(dataDir);
+  const memoryMiB = promisableMiB(capacity);
   const scope = { accountId, region };
   const hostId = ownHostId(paths.hostId);
   const images = new Map(bakedImages(cacheDir).map((image) => [image.recipe.hash, image]));
@@ -80,7 +89,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   if (offered) await reportImage(offered, scope, store);
 
   const report = reporter(() => {
-    const value = hostRecord(hostId, acceleration, queue.launches);
+    const value = hostRecord(hostId, acceleration, queue.launches, memoryMiB);
     return store.commit({ put: [{ key: recordKey("host", scope, hostId), value }] });
   }, log);
   const queue: LaunchQueue = new LaunchQueue(
@@ -96,7 +105,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     hostReconcilers(regions, {
       hostId,
       bootId: bootId(),
-      memoryMiB: promisableMiB(),
+      memoryMiB,
       machines,
       disks,
       networks,
@@ -104,12 +113,14 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       queue,
       signIdentity: identitySigner(readIdentityKey(dataDir)),
       imageFile: (entry) => imageOf(entry).disk,
-      machineSpec: (instance, records) =>
-        machineSpec(instance, records, {
+      machineSpec: (instance, records) => {
+        sayIfCapped(instance);
+        return machineSpec(instance, records, {
           disks,
           networks,
           imageKernel: (entry) => ({ by: "kernel", ...imageOf(entry).kernel }),
-        }),
+        });
+      },
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),
@@ -135,6 +146,13 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   function lookAt(kind: "instance" | "vpc", id: string): void {
     const found = regions.find(kind, id);
     if (found) loop.nudge(found.key);
+  }
+
+  function sayIfCapped({ id, type, cappedFrom: full, ...given }: InstanceRecord): void {
+    if (full)
+      log(
+        `${id}: of ${type}'s ${full.cpus} processors and ${full.memoryMiB} MiB it gets ${given.cpus} and ${given.memoryMiB} here`,
+      );
   }
 
   /** What the store knows nothing of, e.g. after a restored backup. Disks are never taken for strays. */

@@ -36,6 +36,7 @@ const scene = async (t: TestContext, status: number, xml: string) => {
     machines: "qemu",
     imageAliases: [],
     throttled: false,
+    capacity: { keptMemoryMiB: 2048, memoryOvercommit: 1 },
     publicPool: "198.18.0.0/16",
   });
   makeCredentials(dataDir);

@@ -14,6 +14,8 @@ const options = {
   throttle: { type: "string" },
   outbound: { type: "string" },
   "outbound-to": { type: "string", multiple: true },
+  "keep-memory": { type: "string" },
+  "overcommit-memory": { type: "string" },
   "account-id": { type: "string" },
   region: { type: "string" },
   "public-pool": { type: "string" },

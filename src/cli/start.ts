@@ -18,6 +18,9 @@ Instances run on when it stops, and are taken up again by the next start.
   --outbound-to NET  let them reach this private network as well, such as 192.168.1.0/24; may be repeated (none)
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
+  --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,
+  --overcommit-memory FACTOR
+                     this many times over (${defaults.capacity.memoryOvercommit}). Processors are shared by all
   --master-key-file FILE
                      seal secrets with this key (64 hex digits), not with one made in the data directory
 ${dataDirUsage}

@@ -14,6 +14,7 @@ const kept: RegionSettings = {
   machines: "qemu",
   imageAliases: [],
   throttled: false,
+  capacity: { keptMemoryMiB: 2048, memoryOvercommit: 1 },
 };
 const noPool = (): never => assert.fail("a region that has its pool is not given another");
 
@@ -28,6 +29,7 @@ test("a new region takes what was chosen and the defaults for the rest", () => {
       machines: "qemu",
       imageAliases: [],
       throttled: false,
+      capacity: { keptMemoryMiB: 2048, memoryOvercommit: 1 },
     },
   );
 });
@@ -51,6 +53,16 @@ test("an image alias names ids and an image", () => {
   ]);
   for (const text of ["", "ami-1", "=debian-12", "ami-1=", "a=b=c"])
     assert.throws(() => readChoices({ "image-alias": [text] }), /--image-alias is IDS=IMAGE/, text);
+});
+
+test("what instances may be promised is chosen, and each part stays until it is chosen anew", () => {
+  const more = settle(kept, readChoices({ "overcommit-memory": "1.5" }), noPool);
+  assert.deepEqual(more.capacity, { keptMemoryMiB: 2048, memoryOvercommit: 1.5 });
+  const less = settle(more, readChoices({ "keep-memory": "4096" }), noPool);
+  assert.deepEqual(less.capacity, { keptMemoryMiB: 4096, memoryOvercommit: 1.5 });
+  assert.deepEqual(settle(less, readChoices({}), noPool), less);
+  assert.throws(() => readChoices({ "overcommit-memory": "0" }), /--overcommit-memory is a factor/);
+  assert.throws(() => readChoices({ "keep-memory": "2GiB" }), /--keep-memory is a number of MiB/);
 });
 
 test("throttling is turned on, and off again at a later start", () => {
@@ -87,6 +99,7 @@ test("options are read as they are written on the command line", () => {
     throttled: undefined,
     outbound: undefined,
     outboundTo: undefined,
+    capacity: {},
     masterKeyFile: undefined,
     listen: undefined,
     tlsCert: undefined,

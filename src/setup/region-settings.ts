@@ -3,11 +3,13 @@ import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import { Refusal } from "#cli/command.ts";
 import { defaults, layout } from "#config.ts";
-import type { ImageAlias, RegionSettings } from "#config.ts";
+import type { CapacitySettings, ImageAlias, RegionSettings } from "#config.ts";
 import { isNetwork } from "./public-pool.ts";
 
 /** What the command line asks for; what it does not name stays as it was, or is the default. */
-export type RegionChoices = { readonly [K in keyof RegionSettings]?: RegionSettings[K] | undefined };
+export type RegionChoices = {
+  readonly [K in keyof Omit<RegionSettings, "capacity">]?: RegionSettings[K] | undefined;
+} & { readonly capacity?: Partial<CapacitySettings> };
 
 /** The choices as written on the command line, checked. Throws `Refusal`, naming the option. */
 export const readChoices = (options: {
@@ -20,6 +22,8 @@ export const readChoices = (options: {
   throttle?: string | undefined;
   outbound?: string | undefined;
   "outbound-to"?: readonly string[] | undefined;
+  "keep-memory"?: string | undefined;
+  "overcommit-memory"?: string | undefined;
   "master-key-file"?: string | undefined;
   listen?: string | undefined;
   "tls-cert"?: string | undefined;
@@ -39,6 +43,7 @@ export const readChoices = (options: {
   throttled: onOrOff("--throttle", options.throttle),
   outbound: onOrOff("--outbound", options.outbound),
   outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(privateNetwork),
+  capacity: capacityOf(options["keep-memory"], options["overcommit-memory"]),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
   listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
   tlsCert: checked("--tls-cert", options["tls-cert"], isAbsolute, "an absolute path"),
@@ -64,6 +69,7 @@ export const settle = (
       machines: choices.machines ?? "qemu",
       imageAliases: choices.imageAliases ?? [],
       throttled: choices.throttled ?? false,
+      capacity: { ...defaults.capacity, ...choices.capacity },
       ...optional(choices),
     };
   }
@@ -81,6 +87,7 @@ export const settle = (
     port: choices.port ?? kept.port,
     imageAliases: choices.imageAliases ?? kept.imageAliases,
     throttled: choices.throttled ?? kept.throttled,
+    capacity: { ...kept.capacity, ...choices.capacity },
     ...optional(choices),
   };
 };
@@ -113,6 +120,7 @@ export const readSettings = (dataDir: string): RegionSettings | undefined => {
       machines: "qemu",
       imageAliases: [],
       throttled: false,
+      capacity: defaults.capacity,
       ...JSON.parse(readFileSync(layout(dataDir).settings, "utf8")),
     };
   } catch (error) {
@@ -156,6 +164,24 @@ const machinesOf = (text: string | undefined): RegionSettings["machines"] | unde
 const onOrOff = (option: string, text: string | undefined): boolean | undefined => {
   const chosen = checked(option, text, (it) => it === "on" || it === "off", "on or off");
   return chosen === undefined ? undefined : chosen === "on";
+};
+
+const capacityOf = (kept: string | undefined, factor: string | undefined): Partial<CapacitySettings> => {
+  const keptMemoryMiB = number(
+    checked("--keep-memory", kept, (it) => /^\d{1,8}$/.test(it), "a number of MiB, such as 2048"),
+  );
+  const memoryOvercommit = number(
+    checked(
+      "--overcommit-memory",
+      factor,
+      (it) => /^\d(\.\d{1,2})?$/.test(it) && Number(it) > 0,
+      "a factor below 10, such as 1.5",
+    ),
+  );
+  return {
+    ...(keptMemoryMiB !== undefined && { keptMemoryMiB }),
+    ...(memoryOvercommit !== undefined && { memoryOvercommit }),
+  };
 };
 
 const imageAlias = (text: string): ImageAlias => {

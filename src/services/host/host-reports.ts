@@ -1,4 +1,5 @@
 import { cpus, totalmem } from "node:os";
+import type { CapacitySettings } from "#config.ts";
 import type { BakedImage } from "#images/bake.ts";
 import type { Store } from "#store/store.ts";
 import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
@@ -8,18 +9,20 @@ import { recordKey, type Scope } from "../ec2/records.ts";
 import type { HostRecord } from "./host.ts";
 
 /** What instances may be promised: real memory less what the host keeps for its kernel, Croft's programs and page cache. */
-export const promisableMiB = () => Math.floor(totalmem() / 2 ** 20) - 2048;
+export const promisableMiB = ({ keptMemoryMiB, memoryOvercommit }: CapacitySettings) =>
+  Math.max(0, Math.floor((totalmem() / 2 ** 20 - keptMemoryMiB) * memoryOvercommit));
 
 export function hostRecord(
   id: string,
   acceleration: HostRecord["acceleration"],
   launches: HostRecord["launches"],
+  memoryMiB: number,
 ): HostRecord {
   return {
     id,
     zones: zoneLetters,
     cpus: cpus().length,
-    memoryMiB: promisableMiB(),
+    memoryMiB,
     architecture: process.arch === "arm64" ? "arm64" : "x86_64",
     acceleration,
     launches,

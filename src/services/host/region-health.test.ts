@@ -40,6 +40,7 @@ test("a region with a host and an image is ready, and says how it runs machines"
     accelerationReason: "a test",
     zones: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
     images: [{ id: testImage.id, name: testImage.name }],
+    capped: [],
     instances: {},
     starting: [],
     queue: 0,

@@ -34,6 +34,10 @@ export function regionHealth(
       accelerationReason: hosts[0]?.acceleration.reason,
       zones: (hosts[0]?.zones ?? []).map((letter) => home.region + letter),
       images,
+      // Larger than their host, so it gives them what it has.
+      capped: instances.flatMap(({ id, type, cpus, memoryMiB, cappedFrom }) =>
+        cappedFrom ? [{ id, type, cpus, memoryMiB, cappedFrom }] : [],
+      ),
       instances: Object.fromEntries([...states].map(([state, of]) => [state, of.length])),
       starting: hosts.flatMap(({ launches }) => launches.starting),
       queue: hosts.flatMap(({ launches }) => launches.waiting).length,

@@ -1,29 +1,54 @@
 import { place } from "#placement/placement.ts";
 import type { Ec2Context } from "../context.ts";
 import { insufficientCapacity } from "../errors.ts";
-import type { InstanceType } from "../instance-type/instance-type.ts";
+import type { HostRecord } from "../../host/host.ts";
 import type { Ec2Records } from "../records.ts";
 import type { InstanceRecord } from "./instance.ts";
 import { holdsMemory } from "./promised-memory.ts";
 
-/** The host for `count` instances of a type; they start on one host. Throws InsufficientInstanceCapacity. */
+/** What a machine has of its host. */
+export type Shape = Pick<InstanceRecord, "cpus" | "memoryMiB"> & { readonly threadsPerCore: number };
+
+/** Where instances go, and what each of them gets there; `cappedFrom` when that is less than was asked for. */
+export type Place = Shape & Pick<InstanceRecord, "hostId" | "cappedFrom">;
+
+/**
+ * The host for `count` instances of `type`; they start on one host. One that is larger than its host is given what the host has.
+ * Throws InsufficientInstanceCapacity.
+ */
 export function placeInstances(
-  type: Pick<InstanceType, "id" | "memoryMiB">,
+  type: string,
+  asked: Shape,
   architecture: string,
   zone: string,
   count: number,
   { records, region, now }: Ec2Context,
-): string {
-  const rooms = records.hosts(now()).map((host) => ({
+): Place {
+  const hosts = records.hosts(now());
+  const rooms = hosts.map((host) => ({
     hostId: host.id,
     zones: host.zones.map((letter) => region + letter),
     architecture: host.architecture,
+    memoryMiB: host.memoryMiB,
     freeMiB: host.memoryMiB - records.promisedOn(host.id),
   }));
-  const found = place(rooms, { zone, architecture, memoryMiB: type.memoryMiB * count });
-  if ("why" in found) throw insufficientCapacity(type.id, zone, found.why);
-  return found.hostId;
+  const found = place(rooms, { zone, architecture, memoryMiB: asked.memoryMiB, count });
+  if ("why" in found) throw insufficientCapacity(type, zone, found.why);
+  const host = hosts.find(({ id }) => id === found.hostId);
+  return { hostId: found.hostId, ...(host ? capped(asked, host) : asked) };
 }
+
+/** What a host gives to a machine that it has for itself. */
+function capped({ threadsPerCore, ...asked }: Shape, host: Pick<HostRecord, "cpus" | "memoryMiB">) {
+  const most = host.cpus * mostCpusPerProcessor;
+  const cpus = asked.cpus <= most ? asked.cpus : Math.max(threadsPerCore, most - (most % threadsPerCore));
+  const memoryMiB = Math.min(asked.memoryMiB, host.memoryMiB);
+  const less = cpus < asked.cpus || memoryMiB < asked.memoryMiB;
+  return { cpus, threadsPerCore, memoryMiB, ...(less && { cappedFrom: asked }) };
+}
+
+/** Of one machine, for each of the host's: with more, a guest waits for its own processors and takes them for hung. */
+const mostCpusPerProcessor = 8;
 
 /**
  * Whether an instance about to start still fits its host. Launches that raced for the last room were all accepted; those that

@@ -17,7 +17,7 @@ import { onlyWhileStopped, rewrite } from "./instance-change.ts";
 import type { InstanceRecord } from "./instance.ts";
 import { groupsChange, sourceDestCheckChange } from "./interface-change.ts";
 import { launchableType } from "./launchable-type.ts";
-import { checkedUserData, chosenCpus, oneOf } from "./launch-parameters.ts";
+import { checkedUserData, chosenShape, oneOf } from "./launch-parameters.ts";
 
 type Attributes = Omit<ModifyInstanceAttributeRequest, "InstanceId" | "DryRun" | "Attribute" | "Value">;
 type AttributeName = keyof Attributes;
@@ -94,11 +94,16 @@ const changes: Changes = {
   InstanceType: (it, { Value: id }, context) => {
     onlyWhileStopped(it);
     const type = launchableType(id ?? "", it);
-    placeInstances(type, it.architecture, it.zone, 1, context);
-    return rewrite(
-      [{ ...it, type: type.id, ...chosenCpus(undefined, type), memoryMiB: type.memoryMiB }],
+    const { cappedFrom: _, ...without } = it;
+    const { hostId: _host, ...shape } = placeInstances(
+      type.id,
+      chosenShape(undefined, type),
+      it.architecture,
+      it.zone,
+      1,
       context,
     );
+    return rewrite([{ ...without, type: type.id, ...shape }], context);
   },
   UserData: (it, { Value: bytes }, context) => {
     onlyWhileStopped(it);

@@ -27,6 +27,12 @@ test("a type that does not exist, fit the image or fit the host is refused", lim
   await stop(region, id);
   await refused(region, id, { InstanceType: { Value: "x9.huge" } }, "InvalidInstanceType");
   await refused(region, id, { InstanceType: { Value: "t4g.micro" } }, "InvalidParameterValue");
+  await region.client.runInstances({
+    ImageId: testImage.id,
+    InstanceType: "t3.nano",
+    MinCount: 1,
+    MaxCount: 1,
+  });
   await refused(region, id, { InstanceType: { Value: "m5.large" } }, "InsufficientInstanceCapacity");
   assert.equal(region.records.get("instance", id)?.type, "t3.micro");
 });

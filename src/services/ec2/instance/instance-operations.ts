@@ -87,7 +87,7 @@ export const instanceOperations = {
       const addresses = new Set<string>();
       const stopped = instancesOf(input.InstanceIds, context).filter((it) => instanceState(it) === "stopped");
       const plan = change("start", input.InstanceIds, context, (it) => {
-        placeInstances({ id: it.type, memoryMiB: it.memoryMiB }, it.architecture, it.zone, 1, context);
+        placeInstances(it.type, { threadsPerCore: 1, ...it }, it.architecture, it.zone, 1, context);
         const { reason: _, ...wanted } = it.wanted;
         return [
           {

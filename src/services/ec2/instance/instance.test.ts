@@ -161,6 +161,20 @@ test("what does not fit the host's memory is refused and writes nothing", limit,
   assert.equal(region.records.all("volume").length, 1);
 });
 
+test("an instance larger than the host has what the host has, and that is recorded", limit, async (t) => {
+  const region = await testRegion(t, { memoryMiB: 4096 });
+  const { Instances: [instance] = [] } = await region.client.send(
+    new RunInstancesCommand({ ...one, InstanceType: "m5.8xlarge" }),
+  );
+  const id = instance?.InstanceId ?? "";
+  await region.until(() => stateOf(region, id) === "running");
+  const { cpus, threadsPerCore, memoryMiB } = region.machines.spec(id) ?? {};
+  assert.deepEqual([cpus, threadsPerCore, memoryMiB], [16, 2, 4096]);
+  assert.deepEqual(region.records.get("instance", id)?.cappedFrom, { cpus: 32, memoryMiB: 131_072 });
+  assert.deepEqual(instance?.CpuOptions, { CoreCount: 8, ThreadsPerCore: 2 });
+  await refused(region, { ...one, InstanceType: "t3.nano" }, "InsufficientInstanceCapacity");
+});
+
 test("of two launches that race for the last memory one runs, the other says why not", limit, async (t) => {
   const region = await testRegion(t, { memoryMiB: 1536 });
   const both = await Promise.allSettled([1, 2].map(() => region.client.send(new RunInstancesCommand(one))));

@@ -29,6 +29,8 @@ export interface InstanceRecord extends ResourceRecord {
   /** Absent in records of the time when every core had one. */
   readonly threadsPerCore?: number;
   readonly memoryMiB: number;
+  /** What its type, or the launch, would have given on a larger host. */
+  readonly cappedFrom?: { readonly cpus: number; readonly memoryMiB: number };
   readonly keyName?: string;
   /** What its key pair was at launch, as one OpenSSH line: deleting the pair takes nothing from the instance. */
   readonly publicKey?: string;

@@ -7,6 +7,7 @@ import type {
 import type { ApiError } from "#api/error.ts";
 import { invalidCombination, invalidParameter, unsupportedParameter } from "../errors.ts";
 import type { InstanceType } from "../instance-type/instance-type.ts";
+import type { Shape } from "./capacity.ts";
 import type { MetadataOptions } from "./instance.ts";
 
 /** Parameters of RunInstances that Croft gives their meaning; any other is refused, never ignored. */
@@ -119,11 +120,11 @@ const isEnabled = (value: string | undefined, parameter: string) =>
   value === undefined ? undefined : oneOf(["enabled", "disabled"], value, parameter) === "enabled";
 
 /** Those of the type, or fewer of its cores, or one thread of each. */
-export function chosenCpus(options: CpuOptionsRequest | undefined, type: InstanceType) {
+export function chosenShape(options: CpuOptionsRequest | undefined, type: InstanceType): Shape {
   const { CoreCount: cores, ThreadsPerCore: threads, ...others } = options ?? {};
   if (!isEmpty(others, "CpuOptions")) throw unsupportedParameter(`CpuOptions.${Object.keys(others).join()}`);
   if (cores === undefined && threads === undefined)
-    return { cpus: type.vcpus, threadsPerCore: type.threadsPerCore };
+    return { cpus: type.vcpus, threadsPerCore: type.threadsPerCore, memoryMiB: type.memoryMiB };
   if (cores === undefined || threads === undefined)
     throw invalidCombination("CpuOptions needs both CoreCount and ThreadsPerCore.");
   if (!Number.isInteger(cores) || cores < 1 || cores > type.cores)
@@ -134,7 +135,7 @@ export function chosenCpus(options: CpuOptionsRequest | undefined, type: Instanc
     throw invalidParameter(
       `Value (${threads}) for parameter ThreadsPerCore is invalid. The instance type '${type.id}' has ${type.threadsPerCore} threads per core.`,
     );
-  return { cpus: cores * threads, threadsPerCore: threads };
+  return { cpus: cores * threads, threadsPerCore: threads, memoryMiB: type.memoryMiB };
 }
 
 export function oneOf<T extends string>(values: readonly T[], value: string, parameter: string): T {

@@ -17,7 +17,7 @@ import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
 import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
-import { checkedUserData, chosenCpus, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
+import { checkedUserData, chosenShape, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
 import { launchableType } from "./launchable-type.ts";
 import { chooseNetwork, newAddresses, newInterface } from "./launch-network.ts";
 
@@ -58,7 +58,14 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
   const network = chooseNetwork(input, context);
   const devices = blockDevices(input, image);
-  const hostId = placeInstances(type, image.architecture, network.subnet.zone, count, context);
+  const { hostId, ...shape } = placeInstances(
+    type.id,
+    chosenShape(input.CpuOptions, type),
+    image.architecture,
+    network.subnet.zone,
+    count,
+    context,
+  );
   const group = placeInGroup(input.Placement, type, network.subnet.zone, count, context);
   const addresses = newAddresses(network, count, context);
 
@@ -74,8 +81,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       type: type.id,
       architecture: image.architecture,
       ...(image.bootMode && { bootMode: image.bootMode }),
-      ...chosenCpus(input.CpuOptions, type),
-      memoryMiB: type.memoryMiB,
+      ...shape,
       ...key,
       ...userDataOf(input),
       zone: network.subnet.zone,

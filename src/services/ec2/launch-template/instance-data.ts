@@ -32,7 +32,9 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
       PartitionNumber: instance.placementGroup?.partition,
     },
     ...(credits && { CreditSpecification: { CpuCredits: credits } }),
-    ...(instance.cpus !== instanceTypes.get(instance.type)?.vcpus && { CpuOptions: cpuOptions(instance) }),
+    ...((instance.cappedFrom ?? instance).cpus !== instanceTypes.get(instance.type)?.vcpus && {
+      CpuOptions: cpuOptions(instance),
+    }),
     MetadataOptions: metadata,
     MaintenanceOptions: { AutoRecovery: instance.maintenance?.autoRecovery ?? "default" },
     HibernationOptions: { Configured: false },
