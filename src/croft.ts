@@ -28,7 +28,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
 
   const store = await openSqliteStore(storeDir, { thread });
   const audit = auditFd === undefined ? undefined : auditPipe(auditFd);
-  const { answer, health, metrics } = await openRegionApi({
+  const { answer, refused, health, metrics } = await openRegionApi({
     parts,
     store,
     settings,
@@ -42,6 +42,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
     host: settings.listen ?? "127.0.0.1",
     port: settings.port,
     ...(tls && { tls }),
+    refused,
     async handle(request) {
       if (request.path === "/_croft/health") return health();
       if (request.path === "/_croft/metrics") return metrics(request);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { AnsweredCall } from "./api/answered-call.ts";
+import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
 import { type ChainRequest, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
 import { metricsAnswer } from "./api/metrics-answer.ts";
@@ -52,6 +52,8 @@ export interface RegionApi {
   readonly feed: Feed;
   readonly regions: RegionalRecords;
   readonly answer: (request: ChainRequest) => Promise<WireAnswer>;
+  /** To be told of what was refused before `answer`: it counts, and is audited, as a call. */
+  readonly refused: (request: RefusedRequest) => void;
   readonly health: () => WireAnswer;
   /** `GET /_croft/metrics`, for callers on this machine. */
   readonly metrics: (request: { readonly remoteAddress: string }) => WireAnswer;
@@ -78,6 +80,10 @@ export async function openRegionApi({
   await contextIn(region);
 
   const calls = callMetrics();
+  const noteCall = (call: AnsweredCall) => {
+    calls.count(call);
+    answered?.(call);
+  };
   const answer = apiChain({
     services: new Map([
       served(wires.ec2, ec2Operations, contextIn, ec2CallRate),
@@ -98,16 +104,15 @@ export async function openRegionApi({
     feed,
     clock: systemClock,
     throttle: throttled ? tokenBuckets(systemClock) : undefined,
-    answered(call) {
-      calls.count(call);
-      answered?.(call);
-    },
+    answered: noteCall,
     log,
   });
   return {
     feed,
     regions,
     answer,
+    refused: (request) =>
+      noteCall({ ...request, at: new Date(systemClock.now().getTime() - request.latencyMs) }),
     health: regionHealth(version, home, regions, feed, systemClock),
     metrics: metricsAnswer(() => [
       ...calls.metrics(),

@@ -18,3 +18,8 @@ export interface AnsweredCall {
   /** Absent when it succeeded. */
   readonly error?: ApiError;
 }
+
+/** A request that was refused before anyone looked who asks, or what. */
+export interface RefusedRequest extends Pick<AnsweredCall, "requestId" | "source" | "latencyMs"> {
+  readonly error: ApiError;
+}

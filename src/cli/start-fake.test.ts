@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -137,7 +137,15 @@ test(
     assert.equal(await statusOf("POST", `${first.url}/_croft/reset`), 404);
     assert.match(croft(home, "start", ...args).stderr, /already running|EADDRINUSE/);
     assert.match(croft(home, "status", "--data-dir", join(home, "region")).stdout, /machines +fake/);
+    await assert.rejects(
+      clientOf(t, first.url, { accessKeyId: "test", secretAccessKey: "no" }).describeVpcs({}),
+    );
+    assert.equal(await statusOf("POST", first.url, { host: "evil.example" }), 403);
     assert.equal(await first.end(), 0);
+    const audit = readFileSync(join(home, "region", "log", "audit.log"), "utf8");
+    assert.match(audit, /"operation":"ec2:RunInstances"/);
+    assert.match(audit, /"source":"127.0.0.1","error":"AuthFailure"/);
+    assert.match(audit, /"source":"127.0.0.1","error":"AccessDenied"/);
 
     const second = await region(t, args.slice(0, 4), home);
     assert.equal((await running(second.client, id))?.InstanceId, id);

@@ -1,7 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { auditTrail } from "#api/audit.ts";
 import type { Credentials } from "#auth/sign-request.ts";
+import { systemClock } from "#clock.ts";
 import { defaults, layout } from "#config.ts";
 import { identify } from "#drivers/linux/host-process.ts";
 import { fakeImage } from "#fake/fake-host.ts";
@@ -14,6 +16,7 @@ import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import { Refusal } from "./command.ts";
 import { readDataDir } from "./data-dir.ts";
 import type { StartValues } from "./start-options.ts";
+import { auditFile } from "./supervise/audit-file.ts";
 import { writeRunning } from "./supervise/programs-file.ts";
 import { say } from "./terminal.ts";
 import { fakeWelcome } from "./welcome.ts";
@@ -27,6 +30,9 @@ export async function startFake(values: StartValues, signal: AbortSignal): Promi
     parts: loadApiParts(),
     port: region.settings.port,
     resettable: region.dataDir === undefined,
+    ...(region.audit && {
+      answered: auditTrail({ ...region.settings, now: () => systemClock.now() }, region.audit),
+    }),
     log: say,
   }).catch(refuseTaken);
   const settings = { ...region.settings, port: api.port };
@@ -52,6 +58,7 @@ function ephemeral({ port, ...values }: StartValues) {
     settings: anyPort ? { ...settings, port: 0 } : settings,
     credentials: accessKey(values["access-key"]) ?? newCredentials(),
     openStore: async () => openMemoryStore(),
+    audit: undefined,
     dataDir: undefined,
   };
 }
@@ -59,9 +66,10 @@ function ephemeral({ port, ...values }: StartValues) {
 function kept(values: StartValues) {
   const dataDir = readDataDir(values["data-dir"] ?? join(homedir(), ".croft-fake"));
   const { dir, runDir, storeDir } = layout(dataDir);
+  const logDir = join(dir, "log");
   const before = readSettings(dataDir);
   const settings = settle(before, { ...readChoices(values), machines: "fake" }, defaultPool);
-  for (const made of [dir, runDir]) mkdirSync(made, { recursive: true, mode: 0o700 });
+  for (const made of [dir, runDir, logDir]) mkdirSync(made, { recursive: true, mode: 0o700 });
   if (JSON.stringify(settings) !== JSON.stringify(before)) writeSettings(dataDir, settings);
   const given = accessKey(values["access-key"]);
   if (given) writeCredentials(dataDir, given);
@@ -77,6 +85,7 @@ function kept(values: StartValues) {
         writeRunning(dataDir, { supervisor: self, cacheDir: defaults.cacheDir, programs: { croft: self } });
       return store;
     },
+    audit: auditFile(logDir),
     dataDir,
   };
 }

@@ -16,7 +16,12 @@ export interface FakeRegionOptions extends Omit<RegionApiOptions, "store" | "sig
 /** A region of fake machines, whole in this process. */
 export async function serveFakeRegion(options: FakeRegionOptions): Promise<HttpServer> {
   let region = await openRegion(options);
-  const api = await listen({ host: "127.0.0.1", port: options.port, handle });
+  const api = await listen({
+    host: "127.0.0.1",
+    port: options.port,
+    handle,
+    refused: (request) => region.refused(request),
+  });
   return {
     port: api.port,
     async close() {
@@ -48,10 +53,15 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const ending = new AbortController();
   const { signal } = ending;
   const store = await openStore();
-  const { feed, regions, answer, health, metrics } = await openRegionApi({ ...options, store, signal });
+  const { feed, regions, answer, refused, health, metrics } = await openRegionApi({
+    ...options,
+    store,
+    signal,
+  });
   const host = await runFakeHost({ store, feed, regions, home: options.settings, signal, log: options.log });
   const calls = new Set<Promise<WireAnswer>>();
   return {
+    refused,
     health,
     metrics,
     answer(request: HttpRequest): Promise<WireAnswer> {

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as passed } from "node:timers/promises";
+import type { RefusedRequest } from "#api/answered-call.ts";
 import { listen, type HttpRequest, type ListenOptions } from "./http-server.ts";
 
 test("a call reaches the handler as it was sent, and the answer its caller", async () => {
@@ -118,6 +119,81 @@ test("names that clients use are served; other names and other sites' pages are 
   ])
     assert.equal(await statusFor({ host: "localhost", origin }), 403, origin);
 });
+
+test("what is refused before anyone handles it is told of, with its source and id", async () => {
+  const refused: RefusedRequest[] = [];
+  const server = await listen({
+    host: "127.0.0.1",
+    port: 0,
+    bodyLimitBytes: 1000,
+    handle: () => ({ status: 200, headers: {}, body: "" }),
+    refused: (request) => refused.push(request),
+  });
+  await using _ = { [Symbol.asyncDispose]: () => server.close() };
+  await call(server.port, {});
+  assert.equal(refused.length, 0);
+
+  const answers = [
+    await call(server.port, { body: "x".repeat(1001) }),
+    await call(server.port, { headers: { host: "evil.example" } }),
+    await call(server.port, { headers: { origin: "https://evil.example" } }),
+  ];
+  assert.deepEqual(
+    refused.map(({ requestId, source, error }) => [requestId, source, error.code]),
+    ["RequestEntityTooLarge", "AccessDenied", "AccessDenied"].map((code, index) => [
+      answers[index]?.headers["x-amzn-requestid"],
+      "127.0.0.1",
+      code,
+    ]),
+  );
+});
+
+for (const [what, sent, status, code] of [
+  ["what is no HTTP", "\u0016\u0003\u0001 hello\r\n\r\n", 400, "BadRequest"],
+  ["a request with two lengths", head("content-length: 3\r\ncontent-length: 4"), 400, "BadRequest"],
+  [
+    "a request with both framings",
+    head("content-length: 3\r\ntransfer-encoding: chunked"),
+    400,
+    "BadRequest",
+  ],
+  ["a line in a header", head("x: a\u0000b"), 400, "BadRequest"],
+  ["headers without end", head(`x: ${"a".repeat(40_000)}`), 431, "RequestHeaderSectionTooLarge"],
+] as const)
+  test(`${what} is answered as its sender's fault, and told of`, async () => {
+    const refused: RefusedRequest[] = [];
+    const server = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      handle: () => assert.fail("handled"),
+      refused: (request) => refused.push(request),
+    });
+    await using _ = { [Symbol.asyncDispose]: () => server.close() };
+    const socket = connect(server.port, "127.0.0.1");
+    socket.end(sent);
+    const answer = Buffer.concat(await socket.toArray()).toString();
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} [^]*<Code>${code}</Code>[^]*$`));
+    const [, id] = /^x-amzn-requestid: (.*)$/m.exec(answer) ?? [];
+    assert.deepEqual(
+      refused.map(({ requestId, source, error }) => [requestId, source, error.code]),
+      [[id, "127.0.0.1", code]],
+    );
+  });
+
+test("a broken request behind another makes no second answer", async () => {
+  await using server = await serve(async () => {
+    await passed(50);
+    return { status: 200, headers: {}, body: "first" };
+  });
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(`${head("content-length: 0")}not HTTP\r\n\r\n`);
+  const answer = Buffer.concat(await socket.toArray()).toString();
+  assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1);
+});
+
+function head(lines: string): string {
+  return `POST / HTTP/1.1\r\nhost: localhost\r\n${lines}\r\n\r\n`;
+}
 
 test("what a handler throws is kept from the caller", async (context) => {
   const said = context.mock.method(console, "error", () => {});

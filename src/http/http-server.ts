@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { RefusedRequest } from "#api/answered-call.ts";
 import { ApiError } from "#api/error.ts";
 import { ec2Error } from "#wire/ec2-query.ts";
 import type { WireAnswer, WireRequest } from "#wire/protocol.ts";
 import { hasForeignOrigin, isForeign } from "./foreign-caller.ts";
+import { malformedRequest, rawAnswer } from "./malformed-request.ts";
 import { readBody } from "./request-body.ts";
 
 export interface HttpRequest extends WireRequest {
@@ -26,6 +29,8 @@ export interface ListenOptions {
   readonly bodyLimitBytes?: number;
   /** Which requests' longer bodies are handed on as streams; by default none. */
   readonly mayStream?: (request: Omit<WireRequest, "body" | "stream">) => boolean;
+  /** Told of what never reached `handle`; it neither waits nor throws. */
+  readonly refused?: (request: RefusedRequest) => void;
   /** PEM texts: speak TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
@@ -43,12 +48,15 @@ export async function listen({
   handle,
   bodyLimitBytes = 1024 * 1024,
   mayStream = () => false,
+  refused,
   tls,
 }: ListenOptions): Promise<HttpServer> {
   const server = tls
     ? createTlsServer({ ...timeouts, ...tls, minVersion: "TLSv1.2" })
     : createServer(timeouts);
+  const answering = new WeakMap<Socket, Set<ServerResponse>>();
   server.on("request", (request, response) => void serve(request, response));
+  server.on("clientError", refuseMalformed);
   server.listen(port, host);
   await once(server, "listening");
   const address = server.address();
@@ -64,8 +72,14 @@ export async function listen({
   };
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const requestId = randomUUID();
-    const answer = await answerTo(request, requestId).catch((error: unknown) => failure(error, requestId));
+    const [requestId, begunMs] = [randomUUID(), performance.now()];
+    const { remoteAddress: source = "" } = request.socket;
+    noteAnswering(request.socket, response);
+    const answer = await answerTo(request, requestId).catch((thrown: unknown) => {
+      const error = toldToCaller(thrown, requestId);
+      refused?.({ requestId, source, latencyMs: performance.now() - begunMs, error });
+      return ec2Error(error, requestId);
+    });
     // A client that has gone, or a call that outlived the server.
     if (response.destroyed) return;
     const last = !server.listening || !request.complete;
@@ -86,6 +100,24 @@ export async function listen({
     response.writeHead(answer.status, { ...headers, "content-length": bytes });
     for (const piece of pieces) response.write(piece);
     response.end();
+  }
+
+  function noteAnswering(socket: Socket, response: ServerResponse): void {
+    const responses = answering.get(socket) ?? new Set<ServerResponse>();
+    answering.set(socket, responses.add(response));
+    response.once("close", () => responses.delete(response));
+  }
+
+  /** Of what Node's parser does not take for HTTP, or not within its time. A call that this ends learns of it by its body. */
+  function refuseMalformed(thrown: NodeJS.ErrnoException, socket: Socket): void {
+    const [underWay, ...more] = answering.get(socket) ?? [];
+    if (!socket.writable || socket.bytesRead === 0 || underWay?.headersSent || more.length > 0) {
+      socket.destroy();
+      return;
+    }
+    const [error, requestId, source] = [malformedRequest(thrown), randomUUID(), socket.remoteAddress ?? ""];
+    socket.end(rawAnswer(ec2Error(error, requestId), requestId), () => socket.destroy());
+    if (!underWay) refused?.({ requestId, source, latencyMs: 0, error });
   }
 
   async function answerTo(request: IncomingMessage, requestId: string): Promise<WireAnswer> {
@@ -119,13 +151,10 @@ const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTime
 /** Of the second that is promised. */
 const closeMs = 900;
 
-function failure(error: unknown, requestId: string): WireAnswer {
-  if (error instanceof ApiError) return ec2Error(error, requestId);
+function toldToCaller(error: unknown, requestId: string): ApiError {
+  if (error instanceof ApiError) return error;
   console.error(`${requestId}:`, error);
-  return ec2Error(
-    { code: "InternalError", message: "An internal error has occurred", status: 500 },
-    requestId,
-  );
+  return new ApiError("InternalError", "An internal error has occurred", { status: 500 });
 }
 
 function singleValued(headers: IncomingMessage["headers"]): Record<string, string | undefined> {

@@ -23,7 +23,7 @@ export function ec2Query(table: WireTable): WireProtocol {
 }
 
 /** Also the form for requests that reach no service. */
-export function ec2Error(error: WireError, requestId: string): WireAnswer {
+export function ec2Error(error: WireError, requestId: string): WireAnswer & { body: string } {
   const said = `<Code>${escapeXml(error.code)}</Code><Message>${escapeXml(error.message)}</Message>`;
   return xml(
     error.status,
@@ -33,7 +33,7 @@ export function ec2Error(error: WireError, requestId: string): WireAnswer {
 
 const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
-const xml = (status: number, body: WireAnswer["body"]): WireAnswer => ({
+const xml = <Body extends WireAnswer["body"]>(status: number, body: Body): WireAnswer & { body: Body } => ({
   status,
   headers: { "content-type": "text/xml;charset=UTF-8" },
   body,

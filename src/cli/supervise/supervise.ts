@@ -4,11 +4,12 @@ import { identify } from "#drivers/linux/host-process.ts";
 import type { HostProcess } from "#drivers/linux/host-process.ts";
 import { checkout } from "../checkout.ts";
 import { say } from "../terminal.ts";
+import { auditFile } from "./audit-file.ts";
 import { untilReady } from "./health.ts";
 import type { Health } from "./health.ts";
 import { keepRunning } from "./keep-running.ts";
 import type { Program } from "./keep-running.ts";
-import { boundedFile, logFile } from "./log-file.ts";
+import { logFile } from "./log-file.ts";
 import { endProcesses } from "./end-processes.ts";
 import { programNames, readRunning, writeRunning } from "./programs-file.ts";
 
@@ -59,7 +60,7 @@ const program = (
   note: (name: string, pid: number) => void,
 ): Program => {
   const log = logFile(join(logDir, `${name}.log`));
-  const audited = name === "croft" ? auditFile(join(logDir, "audit.log")) : undefined;
+  const audit = name === "croft" ? auditFile(logDir) : undefined;
   return {
     name,
     command: [
@@ -70,14 +71,14 @@ const program = (
       dataDir,
       "--cache-dir",
       cacheDir,
-      ...(audited ? ["--audit-fd", "3"] : []),
+      ...(audit ? ["--audit-fd", "3"] : []),
     ],
     heard(line, from) {
       log(line);
       // A program's stdout is its diary; what it says on stderr is for the operator too.
       if (from === "stderr") process.stderr.write(`${name}: ${line}\n`);
     },
-    audited,
+    audited: audit && ((line) => void audit(`${line}\n`)),
     started: (pid) => note(name, pid),
     ended(how, againInMs) {
       log(`ended: ${how}`);
@@ -85,23 +86,6 @@ const program = (
         `${name} ended (${how}); starting it again in ${againInMs} ms; its log is ${join(logDir, `${name}.log`)}`,
       );
     },
-  };
-};
-
-/** The calls of the API, one JSON object a line. `croft` itself can neither read nor change what it has written. */
-const auditFile = (file: string) => {
-  const append = boundedFile(file, { kept: 5 });
-  let trouble = "";
-  return (line: string): void => {
-    try {
-      append(`${line}\n`);
-      trouble = "";
-    } catch (error) {
-      // A full disk, say: the region goes on, and the operator is told once.
-      const said = `the audit ${file} cannot be written: ${String(error)}`;
-      if (said !== trouble) say(said);
-      trouble = said;
-    }
   };
 };
 
