@@ -30,7 +30,15 @@ const headerParts = ["Credential", "Signature", "SignedHeaders"];
 
 function headerClaim(authorization: string, headers: WireRequest["headers"]): SignatureClaim {
   const [scheme, ...rest] = authorization.trim().split(/[\s,]+/);
-  const said = new Map(scheme === algorithm ? rest.map((part) => splitOnce(part, "=")) : []);
+  const parts = scheme === algorithm ? rest.filter(Boolean) : [];
+  const said = new Map(parts.map((part) => splitOnce(part, "=")));
+  const odd = parts.find((part) => !part.includes("="));
+  if (odd !== undefined)
+    throw incompleteSignature(
+      `'${odd}' not a valid key=value pair (missing equal-sign) in Authorization header: '${authorization}'.`,
+    );
+  if (said.size < parts.length)
+    throw incompleteSignature("Authorization header must contain each parameter only once.");
   const [credential, signature, signedHeaders] = headerParts.map((name) => said.get(name));
   const amzDate = headers["x-amz-date"];
   if (!credential || !signature || !signedHeaders || !amzDate) {

@@ -206,6 +206,12 @@ test("what is no complete signature is refused with what is missing", () => {
   );
   refused(() => verify(changed(signed, "/aws4_request", "")), "IncompleteSignature", /5 slash-delimited/);
   refused(
+    () => verify(changed(signed, /$/, ", AWS4-HMAC-SHA256 Signature=0")),
+    "IncompleteSignature",
+    /^'AWS4-HMAC-SHA256' not a valid key=value pair \(missing equal-sign\) in Authorization header: /,
+  );
+  refused(() => verify(changed(signed, /$/, ", Signature=0")), "IncompleteSignature", /only once/);
+  refused(
     () => verify(changed(signed, "/20260304/", "/20260303/")),
     "SignatureDoesNotMatch",
     /'20260303' != '20260304'/,

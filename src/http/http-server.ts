@@ -128,6 +128,8 @@ export async function listen({
         "Web pages of other sites may not call this API, nor may calls name another host",
         { status: 403 },
       );
+    if (saysTwice(request.rawHeaders))
+      throw new ApiError("BadRequest", "The request says twice whom it calls, or who calls");
     const { method = "", url = "", socket } = request;
     const question = url.indexOf("?");
     const asked = {
@@ -155,6 +157,12 @@ function toldToCaller(error: unknown, requestId: string): ApiError {
   if (error instanceof ApiError) return error;
   console.error(`${requestId}:`, error);
   return new ApiError("InternalError", "An internal error has occurred", { status: 500 });
+}
+
+/** Of these Node drops all but the first; whoever stands between may have gone by another. Names and values take turns. */
+function saysTwice(rawHeaders: readonly string[]): boolean {
+  const said = rawHeaders.filter((name, index) => index % 2 === 0 && /^(host|authorization)$/i.test(name));
+  return new Set(said.map((name) => name.toLowerCase())).size < said.length;
 }
 
 function singleValued(headers: IncomingMessage["headers"]): Record<string, string | undefined> {
