@@ -148,12 +148,14 @@ class Index {
   }
 
   change(now: Entry<never> | undefined, before: Entry<never> | undefined): void {
+    const terms = now ? this.#by(now.value) : [];
     for (const term of before ? this.#by(before.value) : []) {
+      if (terms.includes(term)) continue;
       const entries = this.#terms.get(term);
       entries?.delete(before?.key ?? "");
       if (entries?.size === 0) this.#terms.delete(term);
     }
-    for (const term of now ? this.#by(now.value) : []) {
+    for (const term of terms) {
       const entries = this.#terms.get(term) ?? new SortedEntries<Entry<never>>();
       this.#terms.set(term, entries);
       if (now) entries.set(now);

@@ -56,8 +56,9 @@ export function recordKey(kind: Kind | "claim" | "member", scope: Scope, id: str
 
 /** `kind/account/region/id`, where the id may hold further slashes. */
 export function parseKey(key: string): { kind: string; scope: Scope; id: string } {
-  const [kind = "", accountId = "", region = "", ...id] = key.split("/");
-  return { kind, scope: { accountId, region }, id: id.join("/") };
+  const [kind = "", accountId = "", region = ""] = key.split("/", 3);
+  const id = key.slice(kind.length + accountId.length + region.length + 3);
+  return { kind, scope: { accountId, region }, id };
 }
 
 /** Typed reads of one account and region from the feed, and of what all of them share. */

@@ -180,8 +180,9 @@ export const publicAddressInUse = (records: Ec2Records) => (address: string) =>
   records.get("public-address", address) !== undefined;
 
 function reserved({ cidr }: SubnetRecord): Set<string> {
-  const first = Array.from({ length: reservedAddresses.first }, (_, n) => toAddress(base(cidr) + n));
-  return new Set([...first, toAddress(base(cidr) + addressCount(cidr) - 1)]);
+  const start = base(cidr);
+  const first = Array.from({ length: reservedAddresses.first }, (_, n) => start + n);
+  return new Set([...first, start + addressCount(cidr) - 1].map(toAddress));
 }
 
 export function newInterface(
