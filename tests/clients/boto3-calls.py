@@ -349,8 +349,9 @@ def _():
     data = ec2.get_launch_template_data(InstanceId=instance)["LaunchTemplateData"]
     assert (data["ImageId"], data["InstanceType"], data["KeyName"]) == (image, "t3.nano", "made"), data
     assert ec2.get_password_data(InstanceId=instance)["PasswordData"] == "", "only Windows has passwords"
-    with refused("UnsupportedOperation"):
-        ec2.get_console_screenshot(InstanceId=instance)
+    screen = ec2.get_console_screenshot(InstanceId=instance, WakeUp=True)
+    assert screen["InstanceId"] == instance
+    assert base64.b64decode(screen["ImageData"]).startswith(b"\xff\xd8\xff"), "a JPEG"
 
 
 @told("every list with a paginator gives the same in pages as at once")

@@ -10,6 +10,7 @@ import {
   CreateKeyPairCommand,
   CreateSecurityGroupCommand,
   DescribeInstancesCommand,
+  GetConsoleScreenshotCommand,
   RunInstancesCommand,
   StartInstancesCommand,
   TerminateInstancesCommand,
@@ -18,6 +19,7 @@ import {
   waitUntilInstanceTerminated,
 } from "@aws-sdk/client-ec2";
 import type { Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+import { decode } from "jpeg-js";
 import { hostNames } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { dial, guestShell, saveKey } from "../guest-shell.ts";
@@ -82,6 +84,40 @@ test("two neighbours are launched", async () => {
   const [a = "", b = ""] = launched;
   [one, other] = [await neighbour(a), await neighbour(b)];
 });
+
+test("a guest's screen is what it drew on its console last, and waking it presses a key", async () => {
+  assert.ok(
+    (await litPixels(one.id)).some((lit) => lit > 0),
+    "the kernel and systemd have printed on it",
+  );
+  const bar = "printf '\\033[2J\\033[H\\033[7m%80s\\033[0m' '' | sudo tee /dev/tty0 >/dev/null";
+  const keyPresses = () => one.shell.run("awk '/i8042/ { print $2 + $3; exit }' /proc/interrupts");
+  const before = Number(await keyPresses());
+  await one.shell.run(bar);
+  const rows = await litPixels(one.id, true);
+  assert.equal(rows.length, 400);
+  assert.ok(
+    rows.slice(0, 16).every((lit) => lit > 700),
+    rows.join(),
+  );
+  assert.ok(
+    rows.slice(32).every((lit) => lit === 0),
+    rows.join(),
+  );
+  assert.ok(Number(await keyPresses()) > before);
+});
+
+/** How many pixels of each row of the instance's screen are lit. */
+async function litPixels(InstanceId: string, WakeUp = false): Promise<number[]> {
+  const { ImageData = "" } = await client.send(new GetConsoleScreenshotCommand({ InstanceId, WakeUp }));
+  const { width, height, data } = decode(Buffer.from(ImageData, "base64"));
+  return Array.from({ length: height }, (_, y) =>
+    Array.from({ length: width }, (_x, x) => data[4 * (y * width + x)] ?? 0).reduce(
+      (lit, red) => lit + (red > 96 ? 1 : 0),
+      0,
+    ),
+  );
+}
 
 test("a guest's metadata are its own, with a token and without", async () => {
   const read = (path: string) => one.shell.run(`curl -sS -m 10 ${metadata}/${path}`);

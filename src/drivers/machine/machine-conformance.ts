@@ -20,6 +20,11 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
   };
   const prompts = async (id: string) =>
     (await driver().console(id)).toString("latin1").split("login:").length - 1;
+  const colours = async (id: string, wake: boolean) => {
+    const picture = await driver().screenshot(id, { wake });
+    assert.equal(picture?.rgb.length, picture && 3 * picture.width * picture.height);
+    return new Set(picture?.rgb.toString("hex").match(/.{6}/g)).size;
+  };
   const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-one", "i-two"];
 
   describe(name, () => {
@@ -35,6 +40,7 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       await driver().remove(id);
       assert.deepEqual(await driver().observe(id), off("absent"));
       assert.equal((await driver().console(id)).length, 0);
+      assert.equal(await driver().screenshot(id, { wake: true }), undefined);
       assert.deepEqual(
         (await driver().list()).filter((listed) => listed === id),
         [],
@@ -67,6 +73,16 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       assert.deepEqual(await driver().observe(id), off("absent"));
       assert.deepEqual(await driver().list(), []);
       assert.equal((await driver().console(id)).length, 0);
+    });
+
+    test("a running machine's screen shows something, and shows it again when it is woken; an ended one's, nothing", async () => {
+      const id = "i-cycle";
+      await driver().ensure(specOf(id));
+      await until(async () => (await colours(id, false)) > 1);
+      assert.ok((await colours(id, true)) > 1);
+      await driver().stop(id);
+      assert.equal(await driver().screenshot(id, { wake: false }), undefined);
+      await driver().remove(id);
     });
 
     test("a guest that obeys the power button powers off, says so, and can be started again", async () => {

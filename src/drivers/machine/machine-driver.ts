@@ -15,6 +15,8 @@ export interface MachineDriver {
   list(): Promise<string[]>;
   /** The last bytes the serial console printed, at most 64 KiB. */
   console(id: string): Promise<Buffer>;
+  /** What its screen shows, or nothing while it is off. To wake the guest, a key is pressed a moment before. */
+  screenshot(id: string, options: { readonly wake: boolean }): Promise<Picture | undefined>;
   /** Called when a machine changed by itself: powered off, was reset, died, printed. */
   onChange(listener: (id: string) => void): void;
 }
@@ -45,6 +47,13 @@ export type MachineBoot =
   | { readonly by: "bios" }
   /** What the guest lets it remember (boot entries, keys) stays with the machine until that is removed. */
   | { readonly by: "uefi" };
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** Rows from the top, each pixel as three bytes: red, green, blue. */
+  readonly rgb: Buffer;
+}
 
 /** A network interface: the far end of the tap device that the network driver made. */
 export interface MachinePort {

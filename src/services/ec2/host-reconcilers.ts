@@ -1,5 +1,6 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
+import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
 import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
 import { parseKey } from "./records.ts";
@@ -66,6 +67,13 @@ export function hostReconcilers(
         if (kind !== "volume" && kind !== "network-interface") return [];
         const { attachment } = (now ?? before) as VolumeRecord | NetworkInterfaceRecord;
         return attachment ? [records.key("instance", attachment.instanceId)] : [];
+      },
+    },
+    {
+      kind: "screenshot",
+      async step(key) {
+        const { id, records } = at(key);
+        return reconcileScreenshot(id, records, host);
       },
     },
     {

@@ -8,6 +8,7 @@ import { instanceTypeOperations } from "./instance-type/instance-type-operations
 import { instanceAttributeOperations } from "./instance/instance-attribute-operations.ts";
 import { instanceOperations } from "./instance/instance-operations.ts";
 import { instanceOptionOperations } from "./instance/instance-option-operations.ts";
+import { screenshotOperations } from "./instance/screenshot-operations.ts";
 import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
 import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
@@ -34,6 +35,7 @@ export const ec2Operations = {
   ...launchTemplateVersionOperations,
   ...networkInterfaceOperations,
   ...placementGroupOperations,
+  ...screenshotOperations,
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
   ...subnetOperations,

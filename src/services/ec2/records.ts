@@ -2,7 +2,7 @@ import type { Feed } from "#store/feed.ts";
 import type { Entry } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import type { ImageRecord } from "./image/image.ts";
-import type { ConsoleRecord, InstanceRecord } from "./instance/instance.ts";
+import type { ConsoleRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
 import { promisedMemory } from "./instance/promised-memory.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
 import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
@@ -32,6 +32,7 @@ export interface Kinds {
   readonly "network-interface": NetworkInterfaceRecord;
   readonly "placement-group": PlacementGroupRecord;
   readonly "public-address": PublicAddressRecord;
+  readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;
   readonly subnet: SubnetRecord;
   readonly volume: VolumeRecord;
@@ -102,6 +103,10 @@ export class Ec2Records {
     return this.#feed.get<Value>(this.key("claim", name))?.value;
   }
 
+  /** Resolves at the next change of any record. */
+  async changed(): Promise<void> {
+    await this.#feed.reached(this.#feed.revision + 1);
+  }
   /** The hosts that are there: something may be placed on them. */
   hosts(now: Date): HostRecord[] {
     return this.all("host").filter(({ id }) => hostLease.isHeld(this.#feed, id, now));

@@ -1,3 +1,4 @@
+import { fakePicture } from "./fake-picture.ts";
 import type { MachineDriver, MachineSpec, MachineState } from "../machine-driver.ts";
 
 /** Machines of no hardware at all, for the tests of what stands above, with hands on their guests. */
@@ -84,6 +85,7 @@ export const createFakeMachines = ({
     },
     list: async () => [...machines.keys()],
     console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
+    screenshot: async (id) => (running(id) === undefined ? undefined : fakePicture()),
     onChange: (listener) => void listeners.push(listener),
     guestPowersOff: (id) => end(id, running(id), poweredOff),
     kill: (id) => end(id, running(id), { state: "off", how: "died", detail: "killed" }),

@@ -55,6 +55,7 @@ describe("QEMU's command line", () => {
 -object rng-random,id=entropy,filename=/dev/urandom
 -device virtio-rng-pci,rng=entropy,addr=0x3
 -device virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6
+-device VGA,vgamem_mb=4,addr=0x2
 -device pcie-root-port,id=slot0,chassis=1,addr=0x10.0,multifunction=on
 -device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
 -device pcie-root-port,id=slot2,chassis=3,addr=0x10.2

@@ -18,7 +18,8 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     // The guest's power-off leaves QEMU paused, so that it can be told from a crash by whoever looks next.
     ["-no-shutdown"],
     ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    // Versioned: a machine keeps its hardware across upgrades of QEMU. Without graphics the firmware prints on the console.
+    // Versioned: a machine keeps its hardware across upgrades of QEMU. "graphics=off" only has the firmware print on the
+    // serial console too.
     ["-machine", "pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off"],
     ...(spec.boot.by === "uefi" ? uefi(open) : []),
     ...processor(acceleration),
@@ -36,6 +37,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-device", "virtio-rng-pci,rng=entropy,addr=0x3"],
     // Nobody inflates it: by it, the guest tells which of its memory is free, and this host has that back.
     ["-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6"],
+    ["-device", `VGA,vgamem_mb=${SCREEN_MIB},addr=0x2`],
     ...slots.rootPorts,
     ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
     ...spec.ports.flatMap((port, index) => portOptions(port, index, slots.ofPort(index), open)),
@@ -75,6 +77,9 @@ export type Opened =
  * whenever nobody is there to cut it short, and a pipe would stop the guest.
  */
 export const CONSOLE_BYTES = 128 * 1024;
+
+/** Enough for 1280 by 800 pixels in full colour. Of it, only what a guest draws on is memory of this host. */
+const SCREEN_MIB = 4;
 
 const QEMU = "qemu-system-x86_64";
 const FIRST_FD = 3;

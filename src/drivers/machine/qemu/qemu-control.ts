@@ -48,6 +48,23 @@ export class QemuControl {
     return Buffer.from(typeof answer === "string" ? answer : "", "base64");
   }
 
+  /** One that means nothing by itself. */
+  async pressKey(): Promise<void> {
+    await (await this.connect()).execute("send-key", { keys: [{ type: "qcode", data: "shift" }] });
+  }
+
+  /** Writes what the screen shows as a PPM into the open file `fd`. Rejects when QEMU refuses, or does not answer. */
+  async drawScreen(fd: number): Promise<void> {
+    const qmp = await this.connect();
+    const set = { "fdset-id": DRAWN };
+    await qmp.execute("add-fd", set, { fds: [fd] });
+    try {
+      await qmp.execute("screendump", { filename: `/dev/fdset/${DRAWN}` });
+    } finally {
+      await qmp.execute("remove-fd", set);
+    }
+  }
+
   /** QEMU writes out what it holds of its disks' tables and ends, if it hears this. */
   async quit(): Promise<void> {
     await this.#ask("quit");
@@ -60,7 +77,7 @@ export class QemuControl {
 
   async #ask(command: string, args: object = {}): Promise<unknown> {
     try {
-      return await (await this.connect()).execute(command, args, ANSWER_MS);
+      return await (await this.connect()).execute(command, args, { timeoutMs: ANSWER_MS });
     } catch {
       return undefined;
     }
@@ -75,5 +92,7 @@ export class QemuControl {
 }
 
 const CONNECT_MS = 1000;
+/** The set of descriptors that a picture is drawn into; disks have theirs from 1 up. */
+const DRAWN = 0;
 /** Commands queue behind questions, so these are short; a QEMU that is merely slow is asked again. */
 const ANSWER_MS = 1000;

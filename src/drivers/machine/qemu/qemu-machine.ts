@@ -1,6 +1,7 @@
 import { mkdir, rm, stat, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MachineSpec, MachineState } from "../machine-driver.ts";
+import type { MachineSpec, MachineState, Picture } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { commandLine } from "./command-line.ts";
 import { confined, threadLimit } from "./confinement.ts";
@@ -8,6 +9,7 @@ import { appendConsole } from "./console-log.ts";
 import type { ControlGroups } from "./control-groups.ts";
 import { ageMs, bootId, endProcess, isAlive, isGone, startedWith } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
+import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
 import { QemuControl } from "./qemu-control.ts";
@@ -139,6 +141,15 @@ export class QemuMachine {
     return true;
   }
 
+  async screenshot({ wake }: { readonly wake: boolean }): Promise<Picture | undefined> {
+    if ((await this.look()).state === "off") return undefined;
+    if (wake) {
+      await this.#control.pressKey();
+      await sleep(WAKE_MS);
+    }
+    return pictureIn(join(this.#directory, "screen"), (fd) => this.#control.drawScreen(fd));
+  }
+
   /** Lets go; the machine runs on. */
   close(): void {
     this.#control.close();
@@ -252,5 +263,7 @@ const QUIT_MS = 1000;
 const ENDING_MS = 1000;
 /** A guest that shows no login prompt is taken to have booted after this. */
 const BOOT_MS = 60_000;
+/** A woken guest takes a moment to draw its screen. */
+const WAKE_MS = 300;
 const PROMPT_CHARACTERS = 16;
 const COMPLAINTS_BYTES = 64 * 1024;

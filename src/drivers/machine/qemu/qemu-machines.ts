@@ -109,6 +109,7 @@ export const openQemuMachines = async ({
         await it.drainConsole();
         return readConsole(join(directory, id));
       }),
+    screenshot: (id, options) => inTurn(id, (it) => it.screenshot(options)),
     onChange: (listener) => void listeners.push(listener),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);

@@ -82,7 +82,7 @@ describe("a conversation with QEMU", () => {
       qmp.execute("bad"),
       (error) => error instanceof QmpError && error.message === "no such thing",
     );
-    await assert.rejects(qmp.execute("mute", {}, 50), /mute: no answer in 50 ms/);
+    await assert.rejects(qmp.execute("mute", {}, { timeoutMs: 50 }), /mute: no answer in 50 ms/);
     qmp.close();
   });
 

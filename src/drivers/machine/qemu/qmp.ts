@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
+import { sendWithFds } from "#drivers/linux/fd-passing.ts";
 
 export interface QmpEvent {
   readonly event: string;
@@ -54,8 +55,15 @@ export class Qmp {
     });
   }
 
-  /** The command's answer. Rejects with `QmpError` when QEMU refuses it, or when there is no answer in time. */
-  async execute(command: string, args: object = {}, timeoutMs = 5000): Promise<unknown> {
+  /**
+   * The command's answer. Rejects with `QmpError` when QEMU refuses it, or when there is no answer in time. Of `fds` QEMU gets
+   * copies.
+   */
+  async execute(
+    command: string,
+    args: object = {},
+    { timeoutMs = 5000, fds = [] }: { readonly timeoutMs?: number; readonly fds?: readonly number[] } = {},
+  ): Promise<unknown> {
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(id, answer);
@@ -65,7 +73,10 @@ export class Qmp {
     );
     try {
       if (this.#socket.destroyed) throw new Error(`${command}: not connected`);
-      this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+      const line = `${JSON.stringify({ execute: command, arguments: args, id })}\n`;
+      const written =
+        fds.length === 0 ? this.#socket.write(line) : sendWithFds(this.#socket, Buffer.from(line), fds);
+      await Promise.race([answer.promise, written]);
       return await answer.promise;
     } finally {
       clearTimeout(timer);

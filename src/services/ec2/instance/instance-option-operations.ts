@@ -8,7 +8,6 @@ import {
   creditsNotSupportedMessage,
   instanceNotFound,
   missingParameter,
-  unsupported,
 } from "../errors.ts";
 import { cpuCredits, creditsNamed, isBurstable } from "./cpu-credits.ts";
 import { describeMaintenance, describeMetadataOptions } from "./describe-instance.ts";
@@ -123,14 +122,6 @@ export const instanceOptionOperations = {
   GetPasswordData: {
     resolve: ({ InstanceId: id }, context) => ({ touches: touched(instancesOf([id], context), context), id }),
     answer: ({ id }: { id: string }, { now }) => ({ InstanceId: id, Timestamp: now(), PasswordData: "" }),
-  },
-
-  GetConsoleScreenshot: {
-    resolve({ InstanceId: id }, context) {
-      instancesOf([id], context);
-      throw unsupported(`The instance '${id}' has a serial console and no screen. Use GetConsoleOutput.`);
-    },
-    answer: () => ({}),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 

@@ -104,6 +104,21 @@ export interface ConsoleRecord extends ResourceRecord {
   readonly output: string; // base64
 }
 
+/**
+ * What an instance's screen showed when it was last asked for. Operations count `wanted` up; the instance's host takes the
+ * picture. The id is the instance's.
+ */
+export interface ScreenshotRecord extends ResourceRecord {
+  readonly wanted: {
+    readonly count: number;
+    readonly wakeUp: boolean;
+    /** Nobody waits for it any longer. */
+    readonly until: string;
+  };
+  /** The count that `jpeg`, in base64, is the answer to. */
+  readonly so: { readonly count: number; readonly jpeg: string };
+}
+
 /** AWS's reasons that Croft gives. */
 export const reasons = {
   userStopped: {
