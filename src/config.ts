@@ -86,6 +86,8 @@ export const layout = (dataDir: string) => {
     storeDir: join(dir, "store"),
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),
+    /** Imported images; baked ones are in the cache. */
+    imagesDir: join(dir, "images"),
     runDir: join(dir, "run"),
     /** In the directory of the program that listens there. */
     storeSocket: join(dir, "store", "socket"),
@@ -109,7 +111,13 @@ export const hostNames = (dataDir: string) => {
   return {
     tag,
     prefix: `croft-${tag}`,
-    uids: { croft: uidBase, guest: uidBase + 1, pasta: uidBase + 2, firstMachine: uidBase + 16 },
+    uids: {
+      croft: uidBase,
+      guest: uidBase + 1,
+      pasta: uidBase + 2,
+      image: uidBase + 3,
+      firstMachine: uidBase + 16,
+    },
   };
 };
 export type HostNames = ReturnType<typeof hostNames>;

@@ -9,6 +9,7 @@ import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
 import { readResolvers, watchResolvers } from "./guest/host-resolvers.ts";
 import { bakedImages } from "./images/bake.ts";
+import { importedDisk, removeImported } from "./images/import-image.ts";
 import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
 import { runReconcilers } from "./reconcile/loop.ts";
@@ -46,11 +47,6 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const scope = { accountId, region };
   const hostId = ownHostId(paths.hostId);
   const images = new Map(bakedImages(cacheDir).map((image) => [image.recipe.hash, image]));
-  const imageOf = (entry: string) => {
-    const image = images.get(entry);
-    if (!image) throw new Error(`the image ${entry} is not in ${cacheDir}`);
-    return image;
-  };
 
   const acceleration = await detectAcceleration();
   const disks = await openQcow2Disks(paths.disksDir);
@@ -112,14 +108,15 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       guests,
       queue,
       signIdentity: identitySigner(readIdentityKey(dataDir)),
-      imageFile: (entry) => imageOf(entry).disk,
+      imageFile: (entry) => images.get(entry)?.disk ?? importedDisk(paths.imagesDir, entry),
+      removeImage: (entry) => removeImported(paths.imagesDir, entry),
       machineSpec: (instance, records) => {
         sayIfCapped(instance);
-        return machineSpec(instance, records, {
-          disks,
-          networks,
-          imageKernel: (entry) => ({ by: "kernel", ...imageOf(entry).kernel }),
-        });
+        const imageKernel = (entry: string) => {
+          const image = images.get(entry);
+          return image && ({ by: "kernel", ...image.kernel } as const);
+        };
+        return machineSpec(instance, records, { disks, networks, imageKernel });
       },
       worked: workClock(systemClock),
       now: () => systemClock.now(),

@@ -9,6 +9,7 @@ const commands: Record<string, readonly [summary: string, load: () => Promise<{ 
   env: ["print the export lines that point AWS clients at the region", () => import("./env.ts")],
   aws: ["run the aws CLI against the region", () => import("./aws.ts")],
   ssh: ["log into an instance", () => import("./ssh.ts")],
+  image: ["import an image", () => import("./image.ts")],
   status: ["what is up, and what is being worked on", () => import("./status.ts")],
   down: ["stop the region; its instances run on", () => import("./down.ts")],
   destroy: ["remove the region with all that is in it", () => import("./destroy.ts")],

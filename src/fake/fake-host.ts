@@ -52,6 +52,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     guests: { set() {}, remove() {} },
     signIdentity: () => ({ signature: "fake", pkcs7: "fake" }),
     queue: new LaunchQueue(Infinity, () => {}),
+    removeImage: async () => {},
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>
       machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),

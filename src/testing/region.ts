@@ -107,6 +107,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     for (const id of queue.launches.waiting.slice(0, 1)) lookAt(id);
   });
   const errors: string[] = [];
+  const removedImages: string[] = [];
   const loop = runReconcilers(
     store,
     feed,
@@ -120,6 +121,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       queue,
       guests: { set: (it) => void guests.set(it.id, it), remove: (id) => void guests.delete(id) },
       signIdentity: options.signIdentity ?? (() => ({ signature: "signed", pkcs7: "enveloped" })),
+      removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
       worked: workClock(systemClock),
@@ -188,6 +190,9 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     networks,
     guests,
     queue,
+    accountId: scope.accountId,
+    /** Cache entries whose files were removed. */
+    removedImages,
     /** What the operator would have been told. */
     errors,
     /** Resolves once `holds`, looked at after each change of the store; a test's own time limit bounds it. */

@@ -18,12 +18,14 @@ export function describe<Item extends { readonly id: string }>(
     readonly parameter: string;
     readonly missing: (ids: readonly string[]) => Error;
     readonly filters: FilterTable<Item>;
+    /** What the caller asked for beside ids and filters; others are left out, also when they are named. */
+    readonly shows?: (item: Item) => boolean;
     readonly bounds?: { min: number; max: number };
   },
 ) {
   refuseIdsWithPages(how.ids, input, how.parameter);
   const named = how.ids?.length ? pick(all, how.ids, how.missing) : all;
-  const matching = filtered(named, input.Filters, how.filters);
+  const matching = filtered(how.shows ? named.filter(how.shows) : named, input.Filters, how.filters);
   const { items, nextToken } = page(matching, (item) => item.id, input, how.bounds);
   return { touches: [], items, ...(nextToken !== undefined && { nextToken }) };
 }

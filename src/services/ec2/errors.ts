@@ -50,6 +50,9 @@ export const imageNotFound = unlessMalformed("ami", "InvalidAMIID.Malformed", (m
     ? error("InvalidAMIID.NotFound", `The image id '[${missing[0]}]' does not exist`)
     : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`),
 );
+export const imageNotAuthorized = (id: string) => error("AuthFailure", `Not authorized for image:${id}`);
+export const imageNameTaken = (name: string, id: string) =>
+  error("InvalidAMIName.Duplicate", `AMI name ${name} is already in use by AMI ${id}`);
 export const securityGroupNotFound = unlessMalformed("sg", "InvalidGroupId.Malformed", ([id]) =>
   error("InvalidGroup.NotFound", `The security group '${id}' does not exist`),
 );

@@ -1,4 +1,5 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
+import { reconcileImage, type ImageHost } from "./image/image-reconciler.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
 import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
@@ -12,7 +13,7 @@ import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
 export function hostReconcilers(
   regions: RegionalRecords,
-  host: InstanceHost & VolumeHost & VpcHost,
+  host: ImageHost & InstanceHost & VolumeHost & VpcHost,
 ): Reconciler[] {
   const at = (key: string) => {
     const { kind, scope, id } = parseKey(key);
@@ -28,6 +29,18 @@ export function hostReconcilers(
       affected(key) {
         const { kind, id, records } = at(key);
         return kind === "instance" ? records.volumesOf(id).map((it) => records.key("volume", it.id)) : [];
+      },
+    },
+    {
+      kind: "image",
+      step(key) {
+        const { id, records } = at(key);
+        return reconcileImage(id, records, host);
+      },
+      affected(key, now, before) {
+        const { kind, records } = at(key);
+        const image = kind === "volume" && now === undefined ? (before as VolumeRecord).image : undefined;
+        return image ? [records.key("image", image.imageId)] : [];
       },
     },
     {

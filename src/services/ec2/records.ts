@@ -131,6 +131,7 @@ export class Ec2Records {
   instancesOn = (hostId: string) => values(this.#indexes.instancesOfHost(hostId));
   interfacesOf = (instanceId: string) => values(this.#indexes.interfacesOfInstance(instanceId));
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
+  volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
   /** A rule lives in its group's record. */
@@ -154,6 +155,7 @@ export const ec2Indexes = (feed: Feed) => ({
   volumesOfInstance: feed.index<VolumeRecord>("volume", (it) =>
     it.attachment ? [it.attachment.instanceId] : [],
   ),
+  volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
   subnetsOfVpc: feed.index<SubnetRecord>("subnet", (it) => [it.vpcId]),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
   groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),

@@ -3,6 +3,7 @@ import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from
 import { join, resolve } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
 import type { DiskDriver, DiskSpec } from "../disk-driver.ts";
+import { readQcow2Header } from "./qcow2-header.ts";
 
 /**
  * Disks as qcow2 files that only root may open, each in a directory `ID` with a link to the image it is a difference to.
@@ -61,7 +62,9 @@ const create = async (place: string, { sizeGiB, image }: DiskSpec): Promise<void
   else {
     const source = resolve(image);
     await checkImage(source, bytes);
-    await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", source, "-F", "qcow2", path, String(bytes)]);
+    // Unchecked (-u): it would be opened by root, and an image's bytes may be anyone's.
+    const onTopOf = ["-u", "-b", source, "-F", "qcow2"];
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", ...onTopOf, path, String(bytes)]);
     await symlink(source, join(place, IMAGE));
   }
   await chmod(path, 0o600);
@@ -71,24 +74,12 @@ const create = async (place: string, { sizeGiB, image }: DiskSpec): Promise<void
 
 /** An image that leads on to other files could show its disks any file of this host. */
 const checkImage = async (image: string, diskBytes: number): Promise<void> => {
-  const { "virtual-size": bytes, ...info } = await inspect(image);
-  const other = info["backing-filename"] ?? info["format-specific"]?.data?.["data-file"];
-  if (other !== undefined) throw new Error(`image ${image} depends on another file: ${other}`);
-  if (bytes > diskBytes) throw new Error(`image ${image} has ${bytes} bytes, its disk only ${diskBytes}`);
+  const header = await readQcow2Header(image);
+  if (header === undefined) throw new Error(`image ${image} is no qcow2 file`);
+  if (header.dependsOnAnother) throw new Error(`image ${image} depends on another file`);
+  if (header.virtualBytes > diskBytes)
+    throw new Error(`image ${image} has ${header.virtualBytes} bytes, its disk only ${diskBytes}`);
 };
-
-/** What the header of a qcow2 file says, in use or not. Throws when it is none. */
-const inspect = async (path: string): Promise<ImageInfo> => {
-  const printed = await run("qemu-img", ["info", "-U", "--output=json", "-f", "qcow2", path]);
-  // qemu-img's documented output
-  return JSON.parse(printed) as ImageInfo;
-};
-
-interface ImageInfo {
-  readonly "virtual-size": number;
-  readonly "backing-filename"?: string;
-  readonly "format-specific"?: { readonly data?: { readonly "data-file"?: string } };
-}
 
 /** Asked of the one directory: a host with many disks answers as fast. */
 const isThere = async (place: string): Promise<boolean> =>

@@ -1,17 +1,17 @@
 import type { Ec2Context } from "../context.ts";
 import { pattern } from "../filters.ts";
-import type { ImageRecord } from "./image.ts";
+import { offeredImages, type ImageRecord } from "./image.ts";
 
 /** The image of this id; else the newest of those that the first fitting alias puts in its place. */
 export function imageNamed(
   id: string,
   { records, imageAliases = [] }: Pick<Ec2Context, "records" | "imageAliases">,
 ): ImageRecord | undefined {
-  const own = records.get("image", id);
+  const images = offeredImages(records);
+  const own = images.find((it) => it.id === id);
   const alias = own ? undefined : imageAliases.find(({ ids }) => pattern(ids)(id));
   if (!alias) return own;
-  return records
-    .all("image")
+  return images
     .filter((it) => [it.id, it.name].includes(alias.image) || it.name.startsWith(`${alias.image}-`))
     .reduce<ImageRecord | undefined>(
       (newest, it) => (newest && newest.createdAt > it.createdAt ? newest : it),

@@ -1,5 +1,5 @@
 import type { Scope } from "../records.ts";
-import type { ImageRecord } from "./image.ts";
+import { isProvided, type ImageRecord } from "./image.ts";
 
 /** A public parameter whose value is the id of a provided image. */
 export interface ImageParameter {
@@ -14,7 +14,8 @@ export interface ImageParameter {
  * In the order of their names: `/aws/service/croft/images/NAME` for each image, and for the newest of a Debian release the name by
  * which Debian publishes its own, `/aws/service/debian/release/12/latest/amd64`.
  */
-export function imageParameters(images: readonly ImageRecord[]): ImageParameter[] {
+export function imageParameters(all: readonly ImageRecord[]): ImageParameter[] {
+  const images = all.filter(isProvided);
   const named = images.map((image) => [`/aws/service/croft/images/${image.name}`, image] as const);
   const released = images.flatMap((image) => {
     const [, release, architecture] = /^debian-(\d+)-(amd64|arm64)-/.exec(image.name) ?? [];

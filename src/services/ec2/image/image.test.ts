@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DescribeImagesCommandInput } from "@aws-sdk/client-ec2";
+import { EC2, type DescribeImagesCommandInput } from "@aws-sdk/client-ec2";
 import { testImage, testRegion } from "#testing/region.ts";
+import { imageParameters } from "./image-parameter.ts";
+import { recordImportedImage } from "./imported-image.ts";
 
 const limit = { timeout: 20_000 };
 
@@ -45,3 +47,104 @@ test("an image that does not exist is named in the error", limit, async (t) => {
     message: "The image ids '[ami-00000001, ami-00000002]' do not exist",
   });
 });
+
+/** A region with an image of its own beside the provided one. */
+const regionWithOwn = async (t: Parameters<typeof testRegion>[0]) => {
+  const region = await testRegion(t);
+  const scope = { accountId: region.accountId, region: region.clientConfig.region };
+  const own = {
+    id: "ami-0cccccccccccccccc",
+    name: "mine",
+    description: "",
+    architecture: "x86_64",
+    bootMode: "uefi",
+    sizeGiB: 2,
+  } as const;
+  await recordImportedImage(own, scope, region.store, new Date());
+  await region.until(() => region.records.get("image", own.id) !== undefined);
+  return { region, scope, own };
+};
+
+test("an imported image is its owner's, private, and boots as it was said to", limit, async (t) => {
+  const { region, scope, own } = await regionWithOwn(t);
+  const find = async (input: DescribeImagesCommandInput) =>
+    (await region.client.describeImages(input)).Images?.map(({ ImageId }) => ImageId);
+  assert.deepEqual(await find({ Owners: ["self"] }), [own.id]);
+  assert.deepEqual(await find({ Owners: [scope.accountId] }), [own.id]);
+  assert.deepEqual(await find({ Owners: ["amazon"] }), [testImage.id]);
+  assert.deepEqual(await find({ ExecutableUsers: ["all"] }), [testImage.id]);
+  assert.deepEqual(await find({ Filters: [{ Name: "boot-mode", Values: ["uefi"] }] }), [own.id]);
+  const { Images: [image] = [] } = await region.client.describeImages({ ImageIds: [own.id] });
+  assert.deepEqual(
+    [image?.OwnerId, image?.ImageOwnerAlias, image?.Public, image?.BootMode, image?.RootDeviceName],
+    [scope.accountId, undefined, false, "uefi", "/dev/sda1"],
+  );
+  assert.equal(image?.ImageLocation, `${scope.accountId}/mine`);
+});
+
+test("two images of an account never have one name", limit, async (t) => {
+  const { region, scope, own } = await regionWithOwn(t);
+  const second = { ...own, id: "ami-0dddddddddddddddd" } as const;
+  await assert.rejects(recordImportedImage(second, scope, region.store, new Date()), {
+    name: "InvalidAMIName.Duplicate",
+    message: "AMI name mine is already in use by AMI ami-0cccccccccccccccc",
+  });
+});
+
+test(
+  "a deregistered image is gone at once; its files go with the last volume made of it",
+  limit,
+  async (t) => {
+    const { region, scope, own } = await regionWithOwn(t);
+    const { Instances: [instance] = [] } = await region.client.runInstances({
+      ImageId: own.id,
+      InstanceType: "t3.micro",
+      MinCount: 1,
+      MaxCount: 1,
+    });
+    const id = instance?.InstanceId ?? "";
+    assert.deepEqual(
+      await region.client.deregisterImage({ ImageId: own.id }).then(({ Return }) => Return),
+      true,
+    );
+    const gone = { name: "InvalidAMIID.NotFound" };
+    await assert.rejects(region.client.describeImages({ ImageIds: [own.id] }), gone);
+    await assert.rejects(region.client.deregisterImage({ ImageId: own.id }), gone);
+    await assert.rejects(
+      region.client.runInstances({ ImageId: own.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 }),
+      gone,
+    );
+    await region.until(() => region.records.get("instance", id)?.so.state === "running");
+    assert.deepEqual(region.removedImages, []);
+    await recordImportedImage({ ...own, id: "ami-0dddddddddddddddd" }, scope, region.store, new Date());
+    await region.client.terminateInstances({ InstanceIds: [id] });
+    await region.until(() => region.records.get("image", own.id) === undefined);
+    assert.deepEqual(region.removedImages, [own.id]);
+  },
+);
+
+test("images that Croft provides are nobody's to deregister", limit, async (t) => {
+  const { client } = await testRegion(t);
+  await assert.rejects(client.deregisterImage({ ImageId: testImage.id }), {
+    name: "AuthFailure",
+    message: `Not authorized for image:${testImage.id}`,
+  });
+  await assert.rejects(client.deregisterImage({ ImageId: "ami-00000001" }), {
+    name: "InvalidAMIID.NotFound",
+  });
+});
+
+test(
+  "an imported image is of its region alone, and takes no provided image's public name",
+  limit,
+  async (t) => {
+    const { region, scope } = await regionWithOwn(t);
+    const elsewhere = new EC2({ ...region.clientConfig, region: "us-west-2" });
+    t.after(() => elsewhere.destroy());
+    assert.deepEqual((await elsewhere.describeImages({ Owners: [scope.accountId] })).Images, []);
+    assert.deepEqual(
+      imageParameters(region.records.all("image")).filter(({ name }) => name.includes("mine")),
+      [],
+    );
+  },
+);

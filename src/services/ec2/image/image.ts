@@ -1,11 +1,13 @@
 import type { ArchitectureValues, BootModeValues, Image } from "@aws-sdk/client-ec2";
 import { matchingNothing, type FilterTable } from "../filters.ts";
-import type { ResourceRecord } from "../records.ts";
+import type { Ec2Records, ResourceRecord } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 
-/** A machine image that Croft baked; every host finds its files in its own cache under `cacheEntry`. */
+/** A machine image, baked by Croft or imported; every host finds its files under `cacheEntry`. */
 export interface ImageRecord extends ResourceRecord {
   readonly id: `ami-${string}`;
+  /** Account of who imported it; absent: Croft provides it, to everyone. */
+  readonly ownerId?: string;
   readonly name: string;
   readonly description: string;
   readonly architecture: ArchitectureValues;
@@ -16,21 +18,37 @@ export interface ImageRecord extends ResourceRecord {
   readonly sizeGiB: number;
   readonly rootDevice: string;
   readonly cacheEntry: string;
+  /** For its owner it is gone; its files go with the last volume that was made of it. */
+  readonly deregistered?: true;
 }
 
+/** The images that may be described and launched. */
+export const offeredImages = (records: Pick<Ec2Records, "all">): ImageRecord[] =>
+  records.all("image").filter((it) => !it.deregistered);
+
+export const isProvided = ({ ownerId }: ImageRecord): boolean => ownerId === undefined;
+
+/** Names are unique among an account's own. */
+export const imageNameClaim = (name: string) => `image-name/${name}`;
+
 /** Provided images belong to Amazon, as scripts that look for `--owners amazon` expect. */
-export const imageOwner = { alias: "amazon", id: "137112412989" } as const;
+const amazon = { alias: "amazon", id: "137112412989" } as const;
+
+export const ownerOf = ({ ownerId }: ImageRecord): { readonly id: string; readonly alias?: string } =>
+  ownerId === undefined ? amazon : { id: ownerId };
+
+const locationOf = (image: ImageRecord) => `${ownerOf(image).alias ?? ownerOf(image).id}/${image.name}`;
 
 export const describeImage = (image: ImageRecord): Image => ({
   ImageId: image.id,
   Name: image.name,
   Description: image.description,
-  ImageLocation: `${imageOwner.alias}/${image.name}`,
-  ImageOwnerAlias: imageOwner.alias,
-  OwnerId: imageOwner.id,
+  ImageLocation: locationOf(image),
+  ImageOwnerAlias: ownerOf(image).alias,
+  OwnerId: ownerOf(image).id,
   ImageType: "machine",
   State: "available",
-  Public: true,
+  Public: isProvided(image),
   Architecture: image.architecture,
   CreationDate: image.createdAt,
   Hypervisor: "xen",
@@ -77,12 +95,12 @@ export const imageFilters: FilterTable<ImageRecord> = {
   "image-allowed": () => "true",
   "image-id": (it) => it.id,
   "image-type": () => "machine",
-  "is-public": () => "true",
+  "is-public": (it) => String(isProvided(it)),
   "kernel-id": () => undefined,
-  "manifest-location": (it) => `${imageOwner.alias}/${it.name}`,
+  "manifest-location": locationOf,
   name: (it) => it.name,
-  "owner-alias": () => imageOwner.alias,
-  "owner-id": () => imageOwner.id,
+  "owner-alias": (it) => ownerOf(it).alias,
+  "owner-id": (it) => ownerOf(it).id,
   platform: () => undefined,
   "product-code": () => undefined,
   "product-code.type": () => undefined,

@@ -1,6 +1,6 @@
 import type { RunInstancesCommandInput, RunInstancesCommandOutput } from "@aws-sdk/client-ec2";
 import type { Operation } from "#api/operation.ts";
-import { transactionLimits, type Expectation } from "#store/store.ts";
+import { transactionLimits, type Entry, type Expectation } from "#store/store.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { imageNotFound, instanceLimitExceeded, invalidParameter, keyPairNotFound } from "../errors.ts";
@@ -131,6 +131,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const put = [...written, ...group.put];
   const expect: Expectation[] = [
     ...group.expect,
+    ...unchanged(records.entry("image", image.id)),
     { exists: records.key("subnet", network.subnet.id) },
     ...network.groupIds.map((id) => ({ exists: records.key("security-group", id) })),
     ...launches.flatMap(({ nic, publicAddress }) => [
@@ -150,6 +151,10 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     made: reservationId,
   };
 }
+
+/** Else its files could go before there is a volume that needs them. */
+const unchanged = (entry: Entry | undefined): Expectation[] =>
+  entry ? [{ at: [entry.key, entry.revision] }] : [];
 
 /** The larger count when it fits one transaction; there is no half launch here, so the smaller one only bounds it. */
 function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput): number {

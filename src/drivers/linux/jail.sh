@@ -1,8 +1,8 @@
 #!/bin/sh
-# confine.sh UID [OUTSIDE INSIDE]... -- COMMAND...
-# Becomes COMMAND as user UID, who sees a root of nothing but /usr, four or five device nodes and the named files, all
-# read-only. Run as root in new mount, network, IPC and UTS namespaces; no helper process stays. A device OUTSIDE becomes
-# a node of UID's own, since its owner here may be someone UID is not.
+# jail.sh UID [OUTSIDE INSIDE ro|rw]... -- COMMAND...
+# Becomes COMMAND as user UID, who sees a root of nothing but /usr, four or five device nodes and the named files; it is
+# read-only but for files named "rw". Run as root in new mount, network, IPC and UTS namespaces; no helper process stays.
+# A device OUTSIDE becomes a node of UID's own, since its owner here may be someone UID is not.
 set -eu
 uid=$1
 shift
@@ -26,9 +26,9 @@ while [ "$1" != -- ]; do
     chown "$uid" ".$2"
   else
     : >".$2"
-    mount --bind -o ro,nosuid,nodev,noexec "$1" ".$2"
+    mount --bind -o "$3",nosuid,nodev,noexec "$1" ".$2"
   fi
-  shift 2
+  shift 3
 done
 shift
 

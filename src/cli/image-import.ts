@@ -1,0 +1,131 @@
+import { basename } from "node:path";
+import type { BootModeValues } from "@aws-sdk/client-ec2";
+import { ApiError } from "#api/error.ts";
+import { hostNames, layout } from "#config.ts";
+import { isAlive } from "#drivers/linux/host-process.ts";
+import { diskFormats, type DiskFormat } from "#images/disk-format.ts";
+import { importImage } from "#images/import-image.ts";
+import { ImportRefused } from "#images/import-refused.ts";
+import { newId } from "#services/ec2/chance.ts";
+import { recordImportedImage } from "#services/ec2/image/imported-image.ts";
+import { requireSettings } from "#setup/region-settings.ts";
+import { connectStore } from "#store/socket/connect-store.ts";
+import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
+import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { readRunning } from "./supervise/programs-file.ts";
+import { progress } from "./terminal.ts";
+
+const options = {
+  ...dataDirOption,
+  name: { type: "string" },
+  description: { type: "string", default: "" },
+  format: { type: "string" },
+  "boot-mode": { type: "string" },
+  "max-size": { type: "string", default: "64" },
+} as const;
+
+const bootModes = ["legacy-bios", "uefi", "uefi-preferred"] as const satisfies readonly BootModeValues[];
+const formats = Object.keys(diskFormats) as DiskFormat[];
+
+export const command: Command = {
+  usage: `image import [options] FILE|URL
+
+Makes an image of the region, owned by its account, of a disk that boots by itself on a PC: one file that this host has, or
+that http or https serves. Its bytes are handled in a jail and converted. Prints the image's id. The region is to be running.
+
+  --name NAME        what DescribeImages calls it (the file's name and the time)
+  --description TEXT
+  --format FORMAT    ${formats.join(", ")} (told by its first bytes)
+  --boot-mode MODE   ${bootModes.join(", ")} (as the instance type does by default: legacy-bios)
+  --max-size GIB     most that is read, and most that the disk may take here (64)
+${dataDirUsage}`,
+  async run(args) {
+    const { values, positionals } = readOptions(args, options, { positionals: true });
+    const [source, ...more] = positionals;
+    if (source === undefined || more.length > 0) throw new Refusal("which disk? croft image import FILE|URL");
+    const dataDir = readDataDir(values["data-dir"]);
+    const scope = requireSettings(dataDir);
+    const name = checkedName(values.name ?? defaultName(source));
+    const format = oneOf("--format", formats, values.format);
+    const bootMode = oneOf("--boot-mode", bootModes, values["boot-mode"]);
+    const maxBytes = bytesOf(values["max-size"]);
+    if (scope.machines === "fake") throw new Refusal("a region of fake machines makes nothing of a disk");
+    requireRoot("to handle the disk as a user that may do nothing else");
+    requireRunning(dataDir);
+
+    const id = newId("ami");
+    const facts = { id, name, description: values.description, architecture: "x86_64" } as const;
+    const uid = hostNames(dataDir).uids.image;
+    const interrupted = new AbortController();
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      process.on(signal, () => interrupted.abort());
+    const shown = progress(`importing ${name}`);
+    const store = connectStore(layout(dataDir).storeSocket);
+    try {
+      await importImage(
+        layout(dataDir).imagesDir,
+        {
+          source,
+          id,
+          uid,
+          maxBytes,
+          progress: shown.show,
+          signal: interrupted.signal,
+          ...(format && { format }),
+        },
+        ({ sizeGiB }) =>
+          recordImportedImage({ ...facts, sizeGiB, ...(bootMode && { bootMode }) }, scope, store, new Date()),
+      );
+    } catch (error) {
+      throw interrupted.signal.aborted
+        ? new Refusal("interrupted: nothing is imported", 1)
+        : refusal(source, error);
+    } finally {
+      shown.end();
+      await store.close();
+    }
+    process.stdout.write(`${id}\n`);
+    return 0;
+  },
+};
+
+const checkedName = (name: string): string => {
+  if (!/^[\w()[\] ./'@-]{3,128}$/.test(name))
+    throw new Refusal(
+      `--name has 3 to 128 letters, digits, spaces and ( ) [ ] . / - ' @ _, and is not "${name}"`,
+    );
+  return name;
+};
+
+const defaultName = (source: string): string => {
+  const file = basename(URL.parse(source)?.pathname ?? source).replaceAll(/[^\w.-]/g, "-");
+  return `${file.slice(0, 100)}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}`;
+};
+
+const oneOf = <Value extends string>(
+  option: string,
+  known: readonly Value[],
+  given: string | undefined,
+): Value | undefined => {
+  const found = known.find((it) => it === given);
+  if (given !== undefined && found === undefined)
+    throw new Refusal(`${option} is one of ${known.join(", ")}, not "${given}"`);
+  return found;
+};
+
+const bytesOf = (gib: string): number => {
+  if (!/^\d{1,5}$/.test(gib) || gib === "0") throw new Refusal(`--max-size is a number of GiB, not "${gib}"`);
+  return Number(gib) * 1024 ** 3;
+};
+
+const requireRunning = (dataDir: string): void => {
+  const croft = readRunning(dataDir)?.programs["croft"];
+  if (!croft || !isAlive(croft))
+    throw new Refusal(`the region at ${dataDir} does not run: croft start first`, 1);
+};
+
+const refusal = (source: string, error: unknown): unknown => {
+  if (error instanceof ImportRefused) return new Refusal(`${source} is not imported: ${error.message}`, 1);
+  if (error instanceof ApiError) return new Refusal(error.message, 1);
+  return error;
+};

@@ -1,0 +1,15 @@
+import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import type { Ec2Records } from "../records.ts";
+
+export interface ImageHost {
+  /** Removes the files of an imported image from this host. May be repeated. */
+  readonly removeImage: (cacheEntry: string) => Promise<void>;
+}
+
+/** Lets a deregistered image go once no volume is a difference to it. */
+export async function reconcileImage(id: string, records: Ec2Records, host: ImageHost): Promise<Outcome> {
+  const entry = records.entry("image", id);
+  if (!entry?.value.deregistered || records.volumesMadeOf(id).length > 0) return settled;
+  await host.removeImage(entry.value.cacheEntry);
+  return moved({ expect: [{ at: [entry.key, entry.revision] }], delete: [entry.key] });
+}
