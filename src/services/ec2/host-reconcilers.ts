@@ -78,8 +78,10 @@ export function hostReconcilers(
       affected(key, now, before) {
         const { kind, records } = at(key);
         if (kind !== "volume" && kind !== "network-interface") return [];
-        const { attachment } = (now ?? before) as VolumeRecord | NetworkInterfaceRecord;
-        return attachment ? [records.key("instance", attachment.instanceId)] : [];
+        const attached = ([now, before] as (VolumeRecord | NetworkInterfaceRecord | undefined)[]).find(
+          (it) => it?.attachment,
+        );
+        return attached?.attachment ? [records.key("instance", attached.attachment.instanceId)] : [];
       },
     },
     {

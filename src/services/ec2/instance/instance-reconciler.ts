@@ -144,8 +144,7 @@ const release: Step = async (entry, records, host) => {
     const value: InstanceRecord = { ...instance, so: { ...so, released: true } };
     return moved({ expect: [{ at: [key, revision] }], put: [{ key, value }] });
   }
-  const attached = [...records.volumesOf(id), ...records.interfacesOf(id)];
-  if (attached.some(({ attachment }) => attachment?.deleteOnTermination)) return wait(1_000);
+  if ([...records.volumesOf(id), ...records.interfacesOf(id)].length > 0) return wait(1_000);
   return reached(entry, host, {
     state: "terminated",
     reason: so.reason ?? instance.wanted.reason ?? reasons.userStopped,

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { ModifyNetworkInterfaceAttributeCommandInput } from "@aws-sdk/client-ec2";
+import type {
+  ModifyNetworkInterfaceAttributeCommandInput,
+  RunInstancesCommandInput,
+} from "@aws-sdk/client-ec2";
 import { testImage, testRegion } from "#testing/region.ts";
 import { internalDomain, privateDnsName, publicDnsName } from "./network-interface.ts";
 
@@ -69,6 +72,46 @@ test("an interface's groups, check and description are changed, one of them at a
     await assert.rejects(modify(change), { name }, name);
 });
 
+test(
+  "an interface that is to outlive its instance becomes available, without the public address",
+  limit,
+  async (t) => {
+    const { client, records, until, instance } = await launched(t, {
+      NetworkInterfaces: [{ DeviceIndex: 0, DeleteOnTermination: false }],
+    });
+    const id = instance?.InstanceId ?? "";
+    await until(() => records.get("instance", id)?.so.state === "running");
+    const address = records.all("public-address")[0]?.id;
+    assert.ok(address !== undefined);
+    await client.terminateInstances({ InstanceIds: [id] });
+    await until(() => records.get("instance", id)?.so.state === "terminated");
+    const { NetworkInterfaces: [nic, ...more] = [] } = await client.describeNetworkInterfaces({});
+    assert.equal(more.length, 0);
+    assert.deepEqual(
+      [nic?.NetworkInterfaceId, nic?.PrivateIpAddress, nic?.Status, nic?.Attachment, nic?.Association],
+      [
+        instance?.NetworkInterfaces?.[0]?.NetworkInterfaceId,
+        instance?.PrivateIpAddress,
+        "available",
+        undefined,
+        undefined,
+      ],
+    );
+    assert.deepEqual(records.all("public-address"), []);
+    const taken = { PrivateIpAddress: instance?.PrivateIpAddress, SubnetId: instance?.SubnetId };
+    await assert.rejects(client.runInstances({ ...one, ...taken }), { name: "InvalidIPAddress.InUse" });
+    const group = nic?.Groups?.[0]?.GroupId ?? "";
+    await client.modifyNetworkInterfaceAttribute({
+      NetworkInterfaceId: nic?.NetworkInterfaceId,
+      Groups: [group],
+    });
+    await client.modifyNetworkInterfaceAttribute({
+      NetworkInterfaceId: nic?.NetworkInterfaceId,
+      Description: { Value: "kept" },
+    });
+  },
+);
+
 test("interfaces are found by instance, group, address and state", limit, async (t) => {
   const { client, instance } = await launched(t);
   const found = async (Name: string, ...Values: string[]) =>
@@ -99,13 +142,10 @@ test(
   },
 );
 
-async function launched(t: TestContext) {
+const one = { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 } as const;
+
+async function launched(t: TestContext, more: Partial<RunInstancesCommandInput> = {}) {
   const region = await testRegion(t);
-  const { Instances: [instance] = [] } = await region.client.runInstances({
-    ImageId: testImage.id,
-    InstanceType: "t3.micro",
-    MinCount: 1,
-    MaxCount: 1,
-  });
+  const { Instances: [instance] = [] } = await region.client.runInstances({ ...one, ...more });
   return { ...region, instance };
 }

@@ -53,6 +53,7 @@ const nic = (n: number, more: Partial<NetworkInterfaceRecord> = {}): NetworkInte
   groupIds: ["sg-web"],
   sourceDestCheck: true,
   publicAddressOnStart: false,
+  attachment: attachedTo("i-here"),
   so: { ready: false },
   ...common,
   ...more,
@@ -64,6 +65,7 @@ const attachedTo = (instanceId: `i-${string}`, deleteOnTermination = true): Inte
   attachedAt: common.createdAt,
   deleteOnTermination,
 });
+const { attachment: _, ...loose } = nic(6);
 const publicAddress: PublicAddressRecord = { id: "198.18.0.9", interfaceId: "eni-5", ...common };
 
 const range = { "range/10.0.0.0/16": { kind: "range", cidr: "10.0.0.0/16" } } as const;
@@ -85,7 +87,12 @@ const carried = (n: number, more: object = {}): Record<string, NetworkElement> =
 });
 
 type Records = Partial<{ readonly [K in Kind]: readonly { readonly id: string }[] }>;
-const base: Records = { vpc: [vpc], subnet: [subnet], "security-group": [group("sg-web")] };
+const base: Records = {
+  vpc: [vpc],
+  subnet: [subnet],
+  "security-group": [group("sg-web")],
+  instance: [instance("i-here", false)],
+};
 const elements = { ...range, ...theSubnet, ...emptyGroup };
 
 const table: readonly [what: string, records: Records, network: Record<string, NetworkElement>][] = [
@@ -144,23 +151,19 @@ const table: readonly [what: string, records: Records, network: Record<string, N
     "an interface goes once its instance's machine is gone for good",
     {
       ...base,
-      instance: [instance("i-1", true)],
+      instance: [instance("i-here", false), instance("i-1", true)],
       "network-interface": [nic(5), nic(6, { attachment: attachedTo("i-1") })],
     },
     { ...elements, ...member(5), ...carried(5) },
   ],
   [
-    "an interface stays while its instance is there",
-    {
-      ...base,
-      instance: [instance("i-1", false)],
-      "network-interface": [nic(5, { attachment: attachedTo("i-1") })],
-    },
+    "an interface that outlives its instance is not carried",
+    { ...base, "network-interface": [nic(5), nic(6, { attachment: attachedTo("i-gone", false) })] },
     { ...elements, ...member(5), ...carried(5) },
   ],
   [
-    "an interface that is to outlive its instance does",
-    { ...base, "network-interface": [nic(5, { attachment: attachedTo("i-gone", false) })] },
+    "an interface that is attached to nothing is not carried",
+    { ...base, "network-interface": [nic(5), loose] },
     { ...elements, ...member(5), ...carried(5) },
   ],
   ["without its VPC's record there is no network", { subnet: [subnet], "network-interface": [nic(5)] }, {}],

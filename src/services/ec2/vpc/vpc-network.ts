@@ -15,7 +15,7 @@ import type { SecurityGroupRecord } from "../security-group/security-group.ts";
  */
 export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): Map<string, NetworkElement> {
   const vpc = records.get("vpc", vpcId);
-  const present = records.interfacesIn(vpcId).filter((it) => !interfaceIsReleased(it, records));
+  const present = records.interfacesIn(vpcId).filter((it) => isCarried(it, records));
   const here = present.filter((it) => it.hostId === hostId);
   const elements = new Map<string, NetworkElement>();
   if (!vpc || here.length === 0) return elements;
@@ -28,11 +28,10 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   return elements;
 }
 
-/** Its instance is gone for good and the interface goes with it. */
-export const interfaceIsReleased = ({ attachment }: NetworkInterfaceRecord, records: Ec2Records): boolean => {
-  if (!attachment?.deleteOnTermination) return false;
-  const instance = records.get("instance", attachment.instanceId);
-  return instance === undefined || instance.so.released === true;
+/** It is attached, and its instance is not gone for good. */
+export const isCarried = ({ attachment }: NetworkInterfaceRecord, records: Ec2Records): boolean => {
+  const instance = attachment && records.get("instance", attachment.instanceId);
+  return instance !== undefined && instance.so.released !== true;
 };
 
 const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): InterfaceElement => {

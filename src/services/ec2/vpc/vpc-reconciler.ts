@@ -1,6 +1,7 @@
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import type { Transaction } from "#store/store.ts";
 import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
 import { base, prefixLength, toAddress } from "../ipv4.ts";
@@ -10,7 +11,7 @@ import {
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
-import { interfaceIsReleased, vpcNetwork } from "./vpc-network.ts";
+import { isCarried, vpcNetwork } from "./vpc-network.ts";
 
 export interface VpcHost {
   readonly hostId: string;
@@ -21,8 +22,8 @@ export interface VpcHost {
 }
 
 /**
- * Keeps one VPC's network on this host as its records say. Interfaces become ready once their packets can flow, and their
- * records go, with their addresses, once the kernel has let go of them.
+ * Keeps one VPC's network on this host as its records say. Interfaces become ready once their packets can flow, and are
+ * released once the kernel has let go of them.
  */
 export async function reconcileVpc(
   id: string,
@@ -30,9 +31,9 @@ export async function reconcileVpc(
   records: Ec2Records,
   host: VpcHost,
 ): Promise<Outcome> {
-  const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId);
-  const released = here.filter((it) => interfaceIsReleased(it, records));
-  const present = here.filter((it) => !interfaceIsReleased(it, records));
+  const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId && it.attachment);
+  const released = here.filter((it) => !isCarried(it, records));
+  const present = here.filter((it) => isCarried(it, records));
   if (present.length === 0) host.guests.remove(id);
   await host.networks.apply(id, vpcNetwork(id, host.hostId, records));
   if (present.length > 0) host.guests.set(guestNetwork(id, present, scope, records, host.signIdentity));
@@ -40,26 +41,40 @@ export async function reconcileVpc(
   // One transaction holds a hundred entries; the rest follows in the next step.
   const [gone, ready] = [released.slice(0, 10), present.filter((it) => !it.so.ready).slice(0, 20)];
   if (gone.length + ready.length === 0) return settled;
+  const releases = gone.map((it) => releaseInterface(it, records));
   const entries = [...gone, ...ready].flatMap((it) => records.entry("network-interface", it.id) ?? []);
   return moved({
     expect: entries.map(({ key, revision }) => ({ at: [key, revision] })),
-    put: ready.map((it) => ({
-      key: records.key("network-interface", it.id),
-      value: { ...it, so: { ready: true } },
-    })),
-    delete: gone.flatMap((it) => interfaceKeys(it, records)),
+    put: [
+      ...releases.flatMap(({ put }) => put),
+      ...ready.map((it) => ({
+        key: records.key("network-interface", it.id),
+        value: { ...it, so: { ready: true } },
+      })),
+    ],
+    delete: releases.flatMap((it) => it.delete),
   });
 }
 
-/** Everything that an interface's record brought with it. */
-export function interfaceKeys(it: NetworkInterfaceRecord, records: Ec2Records): string[] {
+/** What an instance that is gone leaves of its interface: nothing, or one that is attached to nothing. The public address goes. */
+export function releaseInterface(
+  { attachment, ...it }: NetworkInterfaceRecord,
+  records: Ec2Records,
+): Required<Pick<Transaction, "put" | "delete">> {
+  const key = records.key("network-interface", it.id);
   const publicAddress = records.publicAddressOf(it.id);
-  return [
-    records.key("network-interface", it.id),
-    records.key("claim", `subnet-address/${it.subnetId}/${it.address}`),
-    ...it.groupIds.map((group) => records.key("member", `${group}/${it.id}`)),
-    ...(publicAddress ? [records.key("public-address", publicAddress.id)] : []),
-  ];
+  const publicKeys = publicAddress ? [records.key("public-address", publicAddress.id)] : [];
+  if (!attachment?.deleteOnTermination)
+    return { put: [{ key, value: { ...it, so: { ready: false } } }], delete: publicKeys };
+  return {
+    put: [],
+    delete: [
+      key,
+      records.key("claim", `subnet-address/${it.subnetId}/${it.address}`),
+      ...it.groupIds.map((group) => records.key("member", `${group}/${it.id}`)),
+      ...publicKeys,
+    ],
+  };
 }
 
 function guestNetwork(
