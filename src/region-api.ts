@@ -11,15 +11,12 @@ import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
 import { ec2CallRate } from "./services/ec2/call-rate.ts";
 import { newId, random } from "./services/ec2/chance.ts";
-import { ec2Operations } from "./services/ec2/operations.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
-import { serviceQuotasOperations } from "./services/service-quotas/operations.ts";
-import { ssmOperations } from "./services/ssm/operations.ts";
-import { stsOperations } from "./services/sts/operations.ts";
+import { servedOperations } from "./services/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
 import type { Store } from "./store/store.ts";
 import type { WireAnswer } from "./wire/protocol.ts";
@@ -86,10 +83,10 @@ export async function openRegionApi({
   };
   const answer = apiChain({
     services: new Map([
-      served(wires.ec2, ec2Operations, contextIn, ec2CallRate),
-      served(wires.ssm, ssmOperations, contextIn),
-      served(wires.quotas, serviceQuotasOperations, (name) => ({ accountId, region: name })),
-      served(wires.sts, stsOperations, () => ({ accountId })),
+      served(wires.ec2, servedOperations.ec2, contextIn, ec2CallRate),
+      served(wires.ssm, servedOperations.ssm, contextIn),
+      served(wires.quotas, servedOperations.servicequotas, (name) => ({ accountId, region: name })),
+      served(wires.sts, servedOperations.sts, () => ({ accountId })),
     ]),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),

@@ -4,19 +4,8 @@
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ec2Operations } from "#services/ec2/operations.ts";
-import { serviceQuotasOperations } from "#services/service-quotas/operations.ts";
-import { ssmOperations } from "#services/ssm/operations.ts";
-import { stsOperations } from "#services/sts/operations.ts";
+import { servedOperations } from "#services/operations.ts";
 import { loadWireService } from "#wire/wire-service.ts";
-
-/** By the names requests are signed for. */
-const services: Readonly<Record<string, object>> = {
-  ec2: ec2Operations,
-  servicequotas: serviceQuotasOperations,
-  ssm: ssmOperations,
-  sts: stsOperations,
-};
 
 /** Of services whose folder is not named so. */
 const folders: Readonly<Record<string, string>> = { servicequotas: "service-quotas" };
@@ -29,7 +18,7 @@ const sources = (...patterns: string[]) =>
 const tests = sources("src/**/*.test.ts", "tests/**/*.test.ts");
 
 function page(): string {
-  const parts = Object.entries(services).map(([service, operations]) =>
+  const parts = Object.entries(servedOperations).map(([service, operations]) =>
     serviceText(service, new Set(Object.keys(operations))),
   );
   return `# Operations\n\nWritten by \`tools/generate-operations.ts\`. A test is listed when it names the operation.\n\n${parts.join("\n")}`;
@@ -70,7 +59,7 @@ function whereIs(name: string, code: ReturnType<typeof sources>): string {
 /** As the SDK's two clients, the CLI, and the wire name it. */
 function callsOf(name: string): RegExp {
   const method = name.charAt(0).toLowerCase() + name.slice(1);
-  const kebab = name.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, "-").toLowerCase();
+  const kebab = name.replaceAll(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, "-").toLowerCase();
   return new RegExp(`\\b${name}Command\\b|\\.${method}\\(|(?<![\\w-])${kebab}(?![\\w-])|["'=.]${name}\\b`);
 }
 

@@ -18,14 +18,11 @@ import type { ImageRecord } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
-import { ec2Operations } from "#services/ec2/operations.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
-import { serviceQuotasOperations } from "#services/service-quotas/operations.ts";
-import { ssmOperations } from "#services/ssm/operations.ts";
-import { stsOperations } from "#services/sts/operations.ts";
+import { servedOperations } from "#services/operations.ts";
 import { startFeed } from "#store/feed.ts";
 import { loadWireService, unknownService } from "#wire/wire-service.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
@@ -142,10 +139,13 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     port: 0,
     handle: apiChain({
       services: new Map([
-        served(ec2, ec2Operations, contextIn, ec2CallRate),
-        served(loadWireService("servicequotas"), serviceQuotasOperations, (region) => ({ ...scope, region })),
-        served(ssm, ssmOperations, contextIn),
-        served(sts, stsOperations, () => scope),
+        served(ec2, servedOperations.ec2, contextIn, ec2CallRate),
+        served(loadWireService("servicequotas"), servedOperations.servicequotas, (region) => ({
+          ...scope,
+          region,
+        })),
+        served(ssm, servedOperations.ssm, contextIn),
+        served(sts, servedOperations.sts, () => scope),
       ]),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),

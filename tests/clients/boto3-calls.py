@@ -1,6 +1,6 @@
 """
-Calls a region with boto3, Debian's or a newer one. Prints JSON: {"tests": [{"name", "error"?}], "called": ["SERVICE:OPERATION" of
-each call that was answered]}.
+Calls a region with boto3, Debian's or a newer one. Prints JSON: {"tests": [{"name", "error"?}], "offered": each paginator and waiter
+of boto3's own data ("ec2:wait VpcExists") with the service and operation it calls, "used": [those that came to their end]}.
 """
 
 import json
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, DataNotFoundError, UnknownServiceError
 
 session = boto3.session.Session()
 options = {"endpoint_url": os.environ["CROFT_ENDPOINT"], "config": Config(retries={"total_max_attempts": 1})}
@@ -25,18 +25,54 @@ region = os.environ["AWS_REGION"]
 release = "/aws/service/debian/release/12/latest/amd64"
 
 tests = []
-called = set()
-# The ids of the one instance that several tests go on with, and of its volume.
+offered = {}
+used = set()
+# The ids of the one instance that several tests go on with, of its volumes and its interface.
 nano = {}
 
 
-def note(http_response, model, **_):
-    if http_response.status_code == 200:
-        called.add(f"{model.service_model.service_name}:{model.name}")
+def note_conveniences(client):
+    service = client.meta.service_model.signing_name
+    pagination = data_of(client, "paginators-1").get("pagination", {})
+    waiters = data_of(client, "waiters-2").get("waiters", {})
+    offered.update({f"{service}:paginate {operation}": [service, operation] for operation in pagination})
+    offered.update({f"{service}:wait {name}": [service, it["operation"]] for name, it in waiters.items()})
+    get_paginator, get_waiter = client.get_paginator, client.get_waiter
+
+    def noting_paginator(method):
+        made = get_paginator(method)
+        paginate = made.paginate
+
+        def pages(**parameters):
+            yield from paginate(**parameters)
+            used.add(f"{service}:paginate {client.meta.method_to_api_mapping[method]}")
+
+        made.paginate = pages
+        return made
+
+    def noting_waiter(name):
+        made = get_waiter(name)
+        wait = made.wait
+
+        def wait_then_note(**parameters):
+            wait(**parameters)
+            used.add(f"{service}:wait {made.name}")
+
+        made.wait = wait_then_note
+        return made
+
+    client.get_paginator, client.get_waiter = noting_paginator, noting_waiter
 
 
-for client in (ec2, sts, ssm, quotas):
-    client.meta.events.register("after-call.*.*", note)
+def data_of(client, kind):
+    try:
+        return client._loader.load_service_model(client.meta.service_model.service_name, kind)
+    except (DataNotFoundError, UnknownServiceError):
+        return {}
+
+
+for each in (ec2, sts, ssm, quotas):
+    note_conveniences(each)
 
 
 def told(name):
@@ -320,6 +356,8 @@ def _():
     launched = ec2.run_instances(
         LaunchTemplate={"LaunchTemplateName": "nano"},
         Placement={"GroupName": "apart"},
+        BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "DeleteOnTermination": False}}],
+        NetworkInterfaces=[{"DeviceIndex": 0, "DeleteOnTermination": False}],
         MinCount=1,
         MaxCount=1,
         TagSpecifications=[*tagged("instance", Name="boto"), *tagged("volume", Name="boto's")],
@@ -336,14 +374,16 @@ def _():
     assert ec2.describe_instance_status()["InstanceStatuses"][0]["InstanceState"]["Name"] == "running"
     (described,) = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["bo*"]}])["Reservations"]
     (nic,) = described["Instances"][0]["NetworkInterfaces"]
-    (volume,) = described["Instances"][0]["BlockDeviceMappings"]
+    nano["interface"] = nic["NetworkInterfaceId"]
+    mappings = {it["DeviceName"]: it["Ebs"]["VolumeId"] for it in described["Instances"][0]["BlockDeviceMappings"]}
+    nano["data"] = mappings.pop("/dev/sdf")
+    (nano["root"],) = mappings.values()
     assert described["Instances"][0]["PublicIpAddress"] == nic["Association"]["PublicIp"]
     (found,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[nic["NetworkInterfaceId"]])["NetworkInterfaces"]
     assert found["Attachment"]["InstanceId"] == instance and found["Status"] == "in-use", found
-    waiter("volume_in_use").wait(VolumeIds=[volume["Ebs"]["VolumeId"]])
-    (found,) = ec2.describe_volumes(Filters=[{"Name": "tag:Name", "Values": ["boto's"]}])["Volumes"]
-    assert found["Attachments"][0]["InstanceId"] == instance, found
-    nano["volume"] = found["VolumeId"]
+    waiter("volume_in_use").wait(VolumeIds=[nano["root"], nano["data"]])
+    found = ec2.describe_volumes(Filters=[{"Name": "tag:Name", "Values": ["boto's"]}])["Volumes"]
+    assert [it["Attachments"][0]["InstanceId"] for it in found] == [instance, instance], found
     output = wait_for(lambda: ec2.get_console_output(InstanceId=instance).get("Output", ""), console)
     assert console in output, output[-500:]
     data = ec2.get_launch_template_data(InstanceId=instance)["LaunchTemplateData"]
@@ -357,6 +397,7 @@ def _():
 @told("every list with a paginator gives the same in pages as at once")
 def _():
     for operation, member in (
+        ("describe_images", "Images"),
         ("describe_instance_credit_specifications", "InstanceCreditSpecifications"),
         ("describe_instance_status", "InstanceStatuses"),
         ("describe_instances", "Reservations"),
@@ -366,6 +407,8 @@ def _():
         ("describe_volumes", "Volumes"),
         ("describe_vpcs", "Vpcs"),
     ):
+        if not ec2.can_paginate(operation):
+            continue
         at_once = getattr(ec2, operation)()[member]
         assert at_once and every(ec2, operation, member, 5) == at_once, operation
 
@@ -438,7 +481,7 @@ def _():
         ec2.describe_instance_attribute(InstanceId="i-00000000000000000", Attribute="userData")
 
 
-@told("an instance is started again, stopped and terminated, and leaves nothing")
+@told("an instance is started again, stopped and terminated, and leaves what was to be kept")
 def _():
     instance = nano["id"]
     ec2.start_instances(InstanceIds=[instance])
@@ -448,9 +491,12 @@ def _():
     (change,) = ec2.terminate_instances(InstanceIds=[instance])["TerminatingInstances"]
     assert change["PreviousState"]["Name"] == "stopped", change
     waiter("instance_terminated").wait(InstanceIds=[instance])
-    waiter("volume_deleted").wait(VolumeIds=[nano["volume"]])
-    assert ec2.describe_volumes()["Volumes"] == []
-    assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+    waiter("volume_deleted").wait(VolumeIds=[nano["root"]])
+    waiter("volume_available").wait(VolumeIds=[nano["data"]])
+    waiter("network_interface_available").wait(NetworkInterfaceIds=[nano["interface"]])
+    assert [it["VolumeId"] for it in ec2.describe_volumes()["Volumes"]] == [nano["data"]]
+    (nic,) = ec2.describe_network_interfaces()["NetworkInterfaces"]
+    assert nic["NetworkInterfaceId"] == nano["interface"] and "Association" not in nic, nic
     with refused("InvalidInstanceID.NotFound"):
         ec2.terminate_instances(InstanceIds=["i-00000000000000000"])
     ec2.delete_placement_group(GroupName="apart")
@@ -535,4 +581,4 @@ def outcome(name, test):
         return {"name": name, "error": traceback.format_exc()}
 
 
-print(json.dumps({"tests": [outcome(*it) for it in tests], "called": sorted(called)}))
+print(json.dumps({"tests": [outcome(*it) for it in tests], "offered": offered, "used": sorted(used)}))

@@ -1,31 +1,5 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { after } from "node:test";
-import { croftCommand } from "#cli/checkout.ts";
-import { boto3Tests, type Boto3Region } from "./boto3.ts";
+import { boto3Tests } from "./boto3.ts";
+import { fakeRegion } from "./fake-region.ts";
 
 // What boto3 is told by real machines it is told by fake ones.
 await boto3Tests({ ...(await fakeRegion()), consoleSays: "This machine is fake" });
-
-/** As `croft start --machines fake` makes one, until the calling file's tests end. */
-async function fakeRegion(): Promise<Omit<Boto3Region, "consoleSays">> {
-  const options = ["--machines", "fake", "--ephemeral", "--port", "0"];
-  const child = spawn(process.execPath, [croftCommand, "start", ...options], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(child, "exit");
-  after(async () => {
-    child.kill("SIGTERM");
-    await ended;
-  });
-  let said = "";
-  for await (const text of child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
-    said += text;
-    if (said.includes("croft: ready")) break;
-  }
-  const [, endpoint = ""] = /^croft: ready (\S+)$/m.exec(said) ?? [];
-  const [imageId = ""] = /\bami-\w+/.exec(said) ?? [];
-  const exports = said.matchAll(/^ *export (\w+)=(.*)$/gm);
-  const environment = Object.fromEntries([...exports].map(([, name = "", value = ""]) => [name, value]));
-  return { endpoint, imageId, environment };
-}

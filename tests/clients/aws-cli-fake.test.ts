@@ -1,0 +1,511 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { until } from "../until.ts";
+import { awsCli } from "./aws-cli.ts";
+import { followCoverage } from "./coverage.ts";
+import { fakeRegion } from "./fake-region.ts";
+
+/** Every served operation by the CLI of Debian 12, on fake machines. Each test goes on from where the one before it ended. */
+const region = await fakeRegion();
+const aws = awsCli(region);
+const everythingWasUsed = await followCoverage(region.endpoint);
+const files = mkdtempSync(join(tmpdir(), "croft-test-"));
+after(() => rmSync(files, { recursive: true }));
+
+const release = "/aws/service/debian/release/12/latest/amd64";
+const zones = ["a", "b", "c"].map((letter) => `${region.environment["AWS_REGION"]}${letter}`);
+const jpegBegins = Buffer.from([0xff, 0xd8, 0xff]);
+let instances: string[] = [];
+/** The one that changes, and the one whose volume and interface stay. */
+let [nano, kept] = ["", ""];
+
+test("the caller is the account's root, whose account has one VPC", async () => {
+  const [caller, defaultVpc, vpcs, encrypted] = await Promise.all([
+    line("sts get-caller-identity --query [Account,Arn]"),
+    line(
+      "ec2 describe-account-attributes --attribute-names default-vpc --query AccountAttributes[0].AttributeValues",
+    ),
+    line("ec2 describe-vpcs --query Vpcs[].VpcId"),
+    line("ec2 get-ebs-encryption-by-default --query EbsEncryptionByDefault"),
+  ]);
+  assert.deepEqual(caller, ["000000000000", "arn:aws:iam::000000000000:root"]);
+  assert.deepEqual(defaultVpc, vpcs);
+  assert.deepEqual(encrypted, ["False"]);
+});
+
+test("service quotas come in pages, and are AWS's defaults", async () => {
+  assert.deepEqual(
+    await aws.rows("service-quotas list-services --page-size 1 --query Services[].ServiceCode"),
+    [["ec2"], ["vpc"]],
+  );
+  const [applied, defaults] = await Promise.all([
+    severalPages(
+      "service-quotas list-service-quotas --service-code vpc --page-size 2 --query Quotas[].QuotaCode",
+    ),
+    severalPages(
+      "service-quotas list-aws-default-service-quotas --service-code vpc --page-size 2 --query Quotas[].QuotaCode",
+    ),
+  ]);
+  assert.deepEqual(applied, defaults);
+  const vpcs = "--service-code vpc --quota-code L-F678F1CE --query Quota.[QuotaName,Value]";
+  assert.ok(applied.includes("L-F678F1CE"), applied.join(" "));
+  assert.deepEqual(await line(`service-quotas get-service-quota ${vpcs}`), ["VPCs per Region", "5"]);
+  assert.deepEqual(await line(`service-quotas get-aws-default-service-quota ${vpcs}`), [
+    "VPCs per Region",
+    "5",
+  ]);
+  assert.equal(
+    await aws.refusal("service-quotas get-service-quota --service-code vpc --quota-code L-00000000"),
+    "NoSuchResourceException",
+  );
+});
+
+test("regions and their zones are AWS's", async () => {
+  const zoneNames = "ec2 describe-availability-zones --query AvailabilityZones[].ZoneName";
+  const [endpoint, here, there] = await Promise.all([
+    line("ec2 describe-regions --region-names eu-west-3 --query Regions[].Endpoint"),
+    line(zoneNames),
+    line(`${zoneNames} --region eu-west-3`),
+  ]);
+  assert.deepEqual(endpoint, ["ec2.eu-west-3.amazonaws.com"]);
+  assert.deepEqual(here, zones);
+  assert.deepEqual(there, ["eu-west-3a", "eu-west-3b", "eu-west-3c"]);
+  assert.equal(
+    await aws.refusal("ec2 describe-regions --region-names mars-north-1"),
+    "InvalidParameterValue",
+  );
+});
+
+test("the default VPC has a subnet in each zone", async () => {
+  const [vpc] = await line(
+    "ec2 describe-vpcs --page-size 5 --filters Name=is-default,Values=true --query Vpcs[].VpcId",
+  );
+  const inVpc = `ec2 describe-subnets --page-size 5 --filters Name=vpc-id,Values=${vpc}`;
+  const [subnetZones, subnets, dns] = await Promise.all([
+    line(`${inVpc} --query Subnets[].AvailabilityZone`),
+    line(`${inVpc} --query Subnets[].SubnetId`),
+    line(
+      `ec2 describe-vpc-attribute --vpc-id ${vpc} --attribute enableDnsSupport --query EnableDnsSupport.Value`,
+    ),
+    aws.text(`ec2 wait vpc-exists --vpc-ids ${vpc}`),
+    aws.text(`ec2 wait vpc-available --vpc-ids ${vpc}`),
+  ]);
+  assert.deepEqual(subnetZones.toSorted(), zones);
+  assert.deepEqual(dns, ["True"]);
+  await aws.text(`ec2 wait subnet-available --subnet-ids ${subnets.join(" ")}`);
+  assert.equal(
+    await aws.refusal("ec2 describe-vpcs --vpc-ids vpc-00000000000000000"),
+    "InvalidVpcID.NotFound",
+  );
+});
+
+test("the image is Amazon's, and public parameters name it", async () => {
+  const [owned, parameter, parameters, names] = await Promise.all([
+    line("ec2 describe-images --owners amazon --page-size 5 --query Images[].[ImageId,State]"),
+    line(`ssm get-parameter --name ${release} --query Parameter.[Value,Type]`),
+    aws.rows(`ssm get-parameters --names ${release} /no/such --query [Parameters[].Value,InvalidParameters]`),
+    severalPages(
+      "ssm get-parameters-by-path --path /aws/service --recursive --page-size 1 --query Parameters[].Name",
+    ),
+    aws.text(`ec2 wait image-exists --image-ids ${region.imageId}`),
+    aws.text(`ec2 wait image-available --image-ids ${region.imageId}`),
+  ]);
+  assert.deepEqual(owned, [region.imageId, "available"]);
+  assert.deepEqual(parameter, [region.imageId, "String"]);
+  assert.deepEqual(parameters, [[region.imageId], ["/no/such"]]);
+  assert.ok(names.includes(release), names.join(" "));
+  assert.equal(
+    await aws.refusal("ec2 describe-images --image-ids ami-00000000000000000"),
+    "InvalidAMIID.NotFound",
+  );
+  assert.equal(await aws.refusal("ssm get-parameter --name /no/such"), "ParameterNotFound");
+});
+
+test("instance types come in pages, each once, and are found by what they must have", async () => {
+  const required =
+    "--architecture-types x86_64 --virtualization-types hvm --instance-requirements " +
+    "VCpuCount={Min=2,Max=2},MemoryMiB={Min=1024,Max=2048},BurstablePerformance=included";
+  const [types, offered, found] = await Promise.all([
+    severalPages("ec2 describe-instance-types --page-size 100 --query InstanceTypes[].InstanceType"),
+    severalPages(
+      "ec2 describe-instance-type-offerings --page-size 200 --query InstanceTypeOfferings[].InstanceType",
+    ),
+    severalPages(
+      `ec2 get-instance-types-from-instance-requirements ${required} --page-size 3 --query InstanceTypes[].InstanceType`,
+    ),
+  ]);
+  assert.ok(types.length > 500, `${types.length} types`);
+  assert.deepEqual(offered.toSorted(), types.toSorted());
+  assert.ok(
+    found.includes("t3.micro") && found.includes("t3.small") && !found.includes("t3.nano"),
+    found.join(" "),
+  );
+  assert.equal(
+    await aws.refusal("ec2 describe-instance-types --instance-types t99.mega"),
+    "InvalidInstanceType",
+  );
+});
+
+test("key pairs are made, imported and deleted", async () => {
+  const made = await line(
+    "ec2 create-key-pair --key-name made --key-type ed25519 --query [KeyPairId,KeyFingerprint] " +
+      "--tag-specifications ResourceType=key-pair,Tags=[{Key=team,Value=a}]",
+  );
+  const [described] = await aws.rows(
+    "ec2 describe-key-pairs --key-names made --include-public-key --query KeyPairs[].[KeyPairId,KeyFingerprint,PublicKey]",
+  );
+  const [id, fingerprint, publicKey = ""] = described ?? [];
+  assert.deepEqual([id, fingerprint], made);
+  assert.match(publicKey, /^ssh-ed25519 /);
+  writeFileSync(join(files, "made.pub"), publicKey);
+  const [imported] = await Promise.all([
+    line(
+      `ec2 import-key-pair --key-name imported --public-key-material fileb://${files}/made.pub --query KeyFingerprint`,
+    ),
+    aws.text("ec2 wait key-pair-exists --key-names made"),
+  ]);
+  assert.deepEqual(imported, [fingerprint]);
+  await aws.text("ec2 delete-key-pair --key-name imported");
+  assert.equal(await aws.refusal("ec2 describe-key-pairs --key-names imported"), "InvalidKeyPair.NotFound");
+  assert.equal(await aws.refusal("ec2 create-key-pair --key-name made"), "InvalidKeyPair.Duplicate");
+});
+
+test("a security group's rules are authorized, described, changed and revoked", async () => {
+  const groups = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map((n) =>
+      line(`ec2 create-security-group --group-name group-${n} --description made-by-a-test --query GroupId`),
+    ),
+  );
+  const [group = ""] = groups.flat();
+  const named = "--page-size 5 --filters Name=group-name,Values=group-*";
+  const listed = await severalPages(`ec2 describe-security-groups ${named} --query SecurityGroups[].GroupId`);
+  assert.deepEqual(listed.toSorted(), groups.flat().toSorted());
+
+  const ports = [80, 81, 82, 83];
+  const permission = (port: number, more = "") =>
+    `IpProtocol=tcp,FromPort=${port},ToPort=${port},IpRanges=[{CidrIp=10.0.0.0/8${more}}]`;
+  const all = `--group-id ${group} --ip-permissions ${ports.map((port) => permission(port)).join(" ")}`;
+  const [authorized] = await Promise.all([
+    line(`ec2 authorize-security-group-ingress ${all} --query SecurityGroupRules[].SecurityGroupRuleId`),
+    aws.text(`ec2 authorize-security-group-egress ${all}`),
+    aws.text(`ec2 wait security-group-exists --group-ids ${group}`),
+  ]);
+  assert.equal(authorized.length, ports.length);
+  assert.equal(
+    await aws.refusal(`ec2 authorize-security-group-ingress ${all}`),
+    "InvalidPermission.Duplicate",
+  );
+  const described = `--group-id ${group} --ip-permissions ${permission(80, ",Description=web")} --query Return`;
+  for (const way of ["ingress", "egress"])
+    assert.deepEqual(await line(`ec2 update-security-group-rule-descriptions-${way} ${described}`), ["True"]);
+  const rule = "SecurityGroupRule={IpProtocol=tcp,FromPort=443,ToPort=443,CidrIpv4=10.0.0.0/8}";
+  const change = `SecurityGroupRuleId=${authorized[1]},${rule}`;
+  assert.deepEqual(
+    await line(
+      `ec2 modify-security-group-rules --group-id ${group} --security-group-rules ${change} --query Return`,
+    ),
+    ["True"],
+  );
+
+  const mine = `ec2 describe-security-group-rules --filters Name=group-id,Values=${group}`;
+  const [ids, web, rules, references] = await Promise.all([
+    severalPages(`${mine} --page-size 5 --query SecurityGroupRules[].SecurityGroupRuleId`),
+    line(`${mine} --query SecurityGroupRules[?Description=='web'].IsEgress`),
+    line(`${mine} --query sort(SecurityGroupRules[?!IsEgress].FromPort)`),
+    aws.rows(`ec2 describe-security-group-references --group-id ${group} --query SecurityGroupReferenceSet`),
+  ]);
+  assert.equal(new Set(ids).size, 2 * ports.length + 1, "with the rule that lets everything out");
+  assert.deepEqual(web.toSorted(), ["False", "True"]);
+  assert.deepEqual(rules, ["80", "82", "83", "443"]);
+  assert.deepEqual(references, []);
+
+  assert.deepEqual(
+    await line(
+      `ec2 revoke-security-group-ingress --group-id ${group} --ip-permissions ${permission(80)} --query Return`,
+    ),
+    ["True"],
+  );
+  await aws.text(`ec2 revoke-security-group-egress ${all}`);
+  assert.deepEqual((await line(`${mine} --query SecurityGroupRules[].[to_string(FromPort)][]`)).toSorted(), [
+    "-1",
+    "443",
+    "82",
+    "83",
+  ]);
+  await aws.text(`ec2 delete-security-group --group-id ${group}`);
+  assert.equal(
+    await aws.refusal(`ec2 describe-security-groups --group-ids ${group}`),
+    "InvalidGroup.NotFound",
+  );
+});
+
+test("a launch template has versions, one of them the default", async () => {
+  const made = `ec2 create-launch-template --launch-template-data InstanceType=t3.micro,KeyName=made,ImageId=resolve:ssm:${release}`;
+  const version = "ec2 create-launch-template-version --launch-template-name nano --source-version 1";
+  const named = "--launch-template-name nano";
+  await Promise.all(["nano", "other"].map((name) => aws.text(`${made} --launch-template-name ${name}`)));
+  for (const [number, type] of [
+    ["2", "t3.small"],
+    ["3", "t3.nano"],
+  ])
+    assert.deepEqual(
+      await line(
+        `${version} --launch-template-data InstanceType=${type} --query LaunchTemplateVersion.[VersionNumber,LaunchTemplateData.InstanceType]`,
+      ),
+      [number, type],
+    );
+  assert.deepEqual(
+    await line(
+      `ec2 modify-launch-template ${named} --default-version 3 --query LaunchTemplate.DefaultVersionNumber`,
+    ),
+    ["3"],
+  );
+  const deleted = await line(
+    `ec2 delete-launch-template-versions ${named} --versions 1 3 --query [` +
+      "SuccessfullyDeletedLaunchTemplateVersions[0].VersionNumber,UnsuccessfullyDeletedLaunchTemplateVersions[0].VersionNumber]",
+  );
+  assert.deepEqual(deleted, ["1", "3"]);
+  const [types, templates] = await Promise.all([
+    severalPages(
+      `ec2 describe-launch-template-versions ${named} --page-size 1 --query LaunchTemplateVersions[].LaunchTemplateData.InstanceType`,
+    ),
+    severalPages("ec2 describe-launch-templates --page-size 1 --query LaunchTemplates[].LaunchTemplateName"),
+  ]);
+  assert.deepEqual(types, ["t3.nano", "t3.small"]);
+  assert.deepEqual(templates.toSorted(), ["nano", "other"]);
+  await aws.text("ec2 delete-launch-template --launch-template-name other");
+  assert.equal(
+    await aws.refusal("ec2 describe-launch-templates --launch-template-names other"),
+    "InvalidLaunchTemplateName.NotFoundException",
+  );
+});
+
+test("instances are launched, and the waiters see them run", async () => {
+  assert.deepEqual(
+    await line(
+      "ec2 create-placement-group --group-name apart --strategy spread --query PlacementGroup.State",
+    ),
+    ["available"],
+  );
+  const ofTemplate = await line(
+    "ec2 run-instances --launch-template LaunchTemplateName=nano --placement GroupName=apart --count 5 " +
+      "--tag-specifications ResourceType=instance,Tags=[{Key=Name,Value=nano}] --query Instances[].InstanceId",
+  );
+  const keeping = await line(
+    `ec2 run-instances --image-id ${region.imageId} --instance-type t3.nano --query Instances[].InstanceId ` +
+      "--block-device-mappings DeviceName=/dev/xvda,Ebs={DeleteOnTermination=false} " +
+      "--network-interfaces DeviceIndex=0,DeleteOnTermination=false",
+  );
+  instances = [...ofTemplate, ...keeping];
+  [nano = "", kept = ""] = [ofTemplate[0], keeping[0]];
+  assert.equal(new Set(instances).size, 6);
+  assert.ok(
+    instances.every((id) => /^i-[0-9a-f]{17}$/.test(id)),
+    instances.join(" "),
+  );
+  assert.equal(
+    await aws.refusal("ec2 delete-placement-group --group-name apart"),
+    "InvalidPlacementGroup.InUse",
+  );
+  const ids = `--instance-ids ${instances.join(" ")}`;
+  for (const waiter of ["instance-exists", "instance-running", "instance-status-ok", "system-status-ok"])
+    await aws.text(`ec2 wait ${waiter} ${ids}`);
+  assert.deepEqual(
+    await line(
+      "ec2 describe-placement-groups --group-names apart --query PlacementGroups[].[GroupName,Strategy]",
+    ),
+    ["apart", "spread"],
+  );
+});
+
+test("what belongs to instances is listed in pages", async () => {
+  const [ids, running, credits, attached, volumes] = await Promise.all([
+    severalPages("ec2 describe-instances --page-size 5 --query Reservations[].Instances[].InstanceId"),
+    severalPages("ec2 describe-instance-status --page-size 5 --query InstanceStatuses[].InstanceId"),
+    severalPages(
+      "ec2 describe-instance-credit-specifications --page-size 5 --query InstanceCreditSpecifications[].InstanceId",
+    ),
+    severalPages(
+      "ec2 describe-network-interfaces --page-size 5 --query NetworkInterfaces[].Attachment.InstanceId",
+    ),
+    severalPages("ec2 describe-volumes --page-size 5 --query Volumes[].VolumeId"),
+  ]);
+  for (const list of [ids, running, credits, attached])
+    assert.deepEqual(list.toSorted(), instances.toSorted());
+  assert.equal(new Set(volumes).size, instances.length);
+  await aws.text(`ec2 wait volume-in-use --volume-ids ${volumes.join(" ")}`);
+  assert.deepEqual(
+    (
+      await line(
+        "ec2 describe-instances --filters Name=tag:Name,Values=na* --query Reservations[].Instances[].InstanceId",
+      )
+    ).toSorted(),
+    instances.filter((id) => id !== kept).toSorted(),
+  );
+});
+
+test("an instance is asked for its console, its screen, its template and its password", async () => {
+  const [output, data, password, screenshot] = await Promise.all([
+    until(
+      () => aws.text(`ec2 get-console-output --instance-id ${nano} --query Output`),
+      (said) => said.trim() !== "",
+    ),
+    line(
+      `ec2 get-launch-template-data --instance-id ${nano} --query LaunchTemplateData.[ImageId,InstanceType,KeyName]`,
+    ),
+    line(`ec2 get-password-data --instance-id ${nano} --query [InstanceId,PasswordData]`),
+    line(`ec2 get-console-screenshot --instance-id ${nano} --query [InstanceId,ImageData]`),
+  ]);
+  assert.match(output, /This machine is fake/);
+  assert.deepEqual(data, [region.imageId, "t3.nano", "made"]);
+  assert.deepEqual(password, [nano, ""]);
+  assert.equal(screenshot[0], nano);
+  assert.deepEqual(Buffer.from(screenshot[1] ?? "", "base64").subarray(0, 3), jpegBegins);
+});
+
+test("a running instance's options change", async () => {
+  const one = `--instance-id ${nano}`;
+  assert.deepEqual(
+    await line(
+      `ec2 modify-instance-metadata-options ${one} --http-tokens required --http-put-response-hop-limit 2 ` +
+        "--query InstanceMetadataOptions.[HttpTokens,HttpPutResponseHopLimit]",
+    ),
+    ["required", "2"],
+  );
+  assert.deepEqual(
+    await line(
+      `ec2 modify-instance-maintenance-options ${one} --auto-recovery disabled --query AutoRecovery`,
+    ),
+    ["disabled"],
+  );
+  await aws.text(`ec2 monitor-instances --instance-ids ${nano}`);
+  assert.deepEqual(await shown("Monitoring.State"), ["enabled"]);
+  await aws.text(`ec2 unmonitor-instances --instance-ids ${nano}`);
+  assert.deepEqual(await shown("Monitoring.State"), ["disabled"]);
+  const unknown = "i-00000000000000000";
+  assert.deepEqual(
+    await line(
+      "ec2 modify-instance-credit-specification --instance-credit-specifications " +
+        `InstanceId=${nano},CpuCredits=standard InstanceId=${unknown},CpuCredits=standard --query ` +
+        "[SuccessfulInstanceCreditSpecifications[0].InstanceId,UnsuccessfulInstanceCreditSpecifications[0].Error.Code]",
+    ),
+    [nano, "InvalidInstanceID.NotFound"],
+  );
+  const [nic] = await shown("NetworkInterfaces[0].NetworkInterfaceId");
+  await aws.text(`ec2 modify-network-interface-attribute --network-interface-id ${nic} --description first`);
+  assert.deepEqual(
+    await line(
+      "ec2 describe-network-interfaces --filters Name=description,Values=first --query NetworkInterfaces[].NetworkInterfaceId",
+    ),
+    [nic],
+  );
+});
+
+test("an instance is rebooted, stopped, changed while it is stopped, and started", async () => {
+  await aws.text(`ec2 reboot-instances --instance-ids ${nano}`);
+  const type = `ec2 modify-instance-attribute --instance-id ${nano} --instance-type t3.micro`;
+  assert.equal(await aws.refusal(type), "IncorrectInstanceState");
+  assert.deepEqual(
+    await line(
+      `ec2 stop-instances --instance-ids ${nano} --query StoppingInstances[].[PreviousState.Name,CurrentState.Name]`,
+    ),
+    ["running", "stopping"],
+  );
+  await aws.text(`ec2 wait instance-stopped --instance-ids ${nano}`);
+  assert.equal(await aws.refusal(`ec2 reboot-instances --instance-ids ${nano}`), "IncorrectInstanceState");
+  await aws.text(type);
+  assert.deepEqual(await attribute("instanceType", "InstanceType"), ["t3.micro"]);
+  await aws.text(`ec2 modify-instance-attribute --instance-id ${nano} --no-source-dest-check`);
+  assert.deepEqual(await attribute("sourceDestCheck", "SourceDestCheck"), ["False"]);
+  await aws.text(`ec2 reset-instance-attribute --instance-id ${nano} --attribute sourceDestCheck`);
+  assert.deepEqual(await attribute("sourceDestCheck", "SourceDestCheck"), ["True"]);
+  assert.deepEqual(
+    await line(`ec2 start-instances --instance-ids ${nano} --query StartingInstances[].PreviousState.Name`),
+    ["stopped"],
+  );
+  await aws.text(`ec2 wait instance-running --instance-ids ${nano}`);
+});
+
+test("tags are put on, listed in pages, and taken off", async () => {
+  const [key] = await line("ec2 describe-key-pairs --query KeyPairs[].KeyPairId");
+  const tags = [0, 1, 2, 3, 4, 5].map((n) => `Key=tag${n},Value=${n}`);
+  await aws.text(`ec2 create-tags --resources ${key} --tags ${tags.join(" ")}`);
+  const mine = `ec2 describe-tags --page-size 5 --filters Name=resource-id,Values=${key} --query Tags[].Key`;
+  assert.deepEqual((await severalPages(mine)).toSorted(), [
+    "tag0",
+    "tag1",
+    "tag2",
+    "tag3",
+    "tag4",
+    "tag5",
+    "team",
+  ]);
+  await aws.text(`ec2 delete-tags --resources ${key} --tags Key=team,Value=b Key=tag0`);
+  assert.deepEqual((await severalPages(mine)).toSorted(), ["tag1", "tag2", "tag3", "tag4", "tag5", "team"]);
+});
+
+test("terminated instances leave what was to be kept, and nothing else", async () => {
+  const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
+  const [[gone], [volume], [nic]] = await Promise.all([
+    shown(volumeOf),
+    shown(volumeOf, kept),
+    shown("NetworkInterfaces[0].NetworkInterfaceId", kept),
+  ]);
+  const ids = `--instance-ids ${instances.join(" ")}`;
+  assert.deepEqual(
+    new Set(await line(`ec2 terminate-instances ${ids} --query TerminatingInstances[].CurrentState.Name`)),
+    new Set(["shutting-down"]),
+  );
+  await aws.text(`ec2 wait instance-terminated ${ids}`);
+  await Promise.all([
+    aws.text(`ec2 wait volume-deleted --volume-ids ${gone}`),
+    aws.text(`ec2 wait volume-available --volume-ids ${volume}`),
+    aws.text(`ec2 wait network-interface-available --network-interface-ids ${nic}`),
+  ]);
+  assert.deepEqual(await line("ec2 describe-volumes --query Volumes[].VolumeId"), [volume]);
+  assert.deepEqual(
+    await line("ec2 describe-network-interfaces --query NetworkInterfaces[].NetworkInterfaceId"),
+    [nic],
+  );
+  await aws.text("ec2 delete-placement-group --group-name apart");
+  assert.deepEqual(await aws.rows("ec2 describe-placement-groups --query PlacementGroups[].GroupName"), []);
+});
+
+test("what Croft does not serve yet is refused by its name", async () => {
+  assert.equal(await aws.refusal("ec2 create-vpc --cidr-block 10.0.0.0/16"), "UnsupportedOperation");
+  assert.equal(
+    await aws.refusal("ssm put-parameter --name /mine --value a --type String"),
+    "UnsupportedOperationException",
+  );
+});
+
+everythingWasUsed("the aws CLI", aws.conveniences);
+
+/** The one line it printed. */
+async function line(command: string): Promise<string[]> {
+  const rows = await aws.rows(command);
+  assert.equal(rows.length, 1, `aws ${command}: ${rows.length} lines`);
+  return rows[0] ?? [];
+}
+
+/** A list that comes in several pages, whole; nothing is in it twice. */
+async function severalPages(command: string): Promise<string[]> {
+  const pages = await aws.rows(command);
+  assert.ok(pages.length > 1, `aws ${command}: one page`);
+  const list = pages.flat();
+  assert.equal(new Set(list).size, list.length, `aws ${command}: ${list.join(" ")}`);
+  return list;
+}
+
+function shown(member: string, id = nano): Promise<string[]> {
+  return line(`ec2 describe-instances --instance-ids ${id} --query Reservations[0].Instances[0].${member}`);
+}
+
+function attribute(name: string, member: string): Promise<string[]> {
+  return line(
+    `ec2 describe-instance-attribute --instance-id ${nano} --attribute ${name} --query ${member}.Value`,
+  );
+}

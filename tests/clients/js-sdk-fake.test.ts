@@ -1,0 +1,532 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import * as ec2Module from "@aws-sdk/client-ec2";
+import * as quotasModule from "@aws-sdk/client-service-quotas";
+import * as ssmModule from "@aws-sdk/client-ssm";
+import * as stsModule from "@aws-sdk/client-sts";
+import { until } from "../until.ts";
+import { followCoverage } from "./coverage.ts";
+import { fakeRegion } from "./fake-region.ts";
+import { noting, offeredBy } from "./js-sdk.ts";
+
+/** Every served operation by the SDK for JavaScript, on fake machines. Each test goes on from where the one before it ended. */
+const region = await fakeRegion();
+Object.assign(process.env, region.environment);
+const everythingWasUsed = await followCoverage(region.endpoint);
+
+const used = new Set<string>();
+const sdk = noting("ec2", ec2Module, used);
+const quotasSdk = noting("servicequotas", quotasModule, used);
+const ssmSdk = noting("ssm", ssmModule, used);
+const offered = [
+  ...(await offeredBy("ec2", ec2Module)),
+  ...(await offeredBy("servicequotas", quotasModule)),
+  ...(await offeredBy("ssm", ssmModule)),
+  ...(await offeredBy("sts", stsModule)),
+];
+const ec2 = new sdk.EC2();
+const quotas = new quotasSdk.ServiceQuotas();
+const ssm = new ssmSdk.SSM();
+const sts = new stsModule.STS();
+after(() => [ec2, quotas, ssm, sts].forEach((client) => client.destroy()));
+
+const patience = { client: ec2, maxWaitTime: 120, minDelay: 1, maxDelay: 2 };
+const release = "/aws/service/debian/release/12/latest/amd64";
+const home = region.environment["AWS_REGION"] ?? "";
+const zones = ["a", "b", "c"].map((letter) => `${home}${letter}`);
+const [unknown, one] = ["i-00000000000000000", { MinCount: 1, MaxCount: 1 }];
+const jpegBegins = Buffer.from([0xff, 0xd8, 0xff]);
+let instances: string[] = [];
+/** The one that changes, and the one whose volume and interface stay. */
+let [nano, kept] = ["", ""];
+
+test("the caller is the account's root, whose account has one VPC", async () => {
+  const caller = await sts.getCallerIdentity({});
+  assert.deepEqual([caller.Account, caller.Arn], ["000000000000", "arn:aws:iam::000000000000:root"]);
+  const { Vpcs: [vpc, ...more] = [] } = await ec2.describeVpcs({});
+  assert.deepEqual([vpc?.IsDefault, more], [true, []]);
+  const { AccountAttributes: [attribute] = [] } = await ec2.describeAccountAttributes({
+    AttributeNames: ["default-vpc"],
+  });
+  assert.deepEqual(attribute?.AttributeValues, [{ AttributeValue: vpc?.VpcId }]);
+  assert.equal((await ec2.getEbsEncryptionByDefault({})).EbsEncryptionByDefault, false);
+});
+
+test("service quotas come in pages, and are AWS's defaults", async () => {
+  const inPages = { client: quotas, pageSize: 1 };
+  const services = await severalPages(
+    quotasSdk.paginateListServices(inPages, {}),
+    ({ Services }) => Services,
+  );
+  assert.deepEqual(
+    services.map(({ ServiceCode }) => ServiceCode),
+    ["ec2", "vpc"],
+  );
+  const [applied, defaults] = [
+    await severalPages(
+      quotasSdk.paginateListServiceQuotas(inPages, { ServiceCode: "vpc" }),
+      (it) => it.Quotas,
+    ),
+    await severalPages(
+      quotasSdk.paginateListAWSDefaultServiceQuotas(inPages, { ServiceCode: "vpc" }),
+      (it) => it.Quotas,
+    ),
+  ];
+  const values = (list: quotasModule.ServiceQuota[]) => list.map((it) => [it.QuotaCode, it.Value]);
+  assert.deepEqual(values(applied), values(defaults));
+  const vpcs = { ServiceCode: "vpc", QuotaCode: "L-F678F1CE" };
+  const { Quota } = await quotas.getServiceQuota(vpcs);
+  assert.deepEqual([Quota?.QuotaName, Quota?.Value], ["VPCs per Region", 5]);
+  assert.deepEqual(
+    applied.find(({ QuotaCode }) => QuotaCode === vpcs.QuotaCode),
+    Quota,
+  );
+  assert.equal((await quotas.getAWSDefaultServiceQuota(vpcs)).Quota?.Value, 5);
+  await refused(quotas.getServiceQuota({ ...vpcs, QuotaCode: "L-00000000" }), "NoSuchResourceException");
+});
+
+test("regions and their zones are AWS's, and each region is its own", async () => {
+  const { Regions: [paris] = [] } = await ec2.describeRegions({ RegionNames: ["eu-west-3"] });
+  assert.equal(paris?.Endpoint, "ec2.eu-west-3.amazonaws.com");
+  await refused(ec2.describeRegions({ RegionNames: ["mars-north-1"] }), "InvalidParameterValue");
+  const { AvailabilityZones = [] } = await ec2.describeAvailabilityZones({});
+  assert.deepEqual(
+    AvailabilityZones.map(({ ZoneName }) => ZoneName),
+    zones,
+  );
+});
+
+test("the default VPC has a subnet in each zone", async () => {
+  const vpcs = await pages(
+    sdk.paginateDescribeVpcs(
+      { client: ec2, pageSize: 5 },
+      { Filters: [{ Name: "is-default", Values: ["true"] }] },
+    ),
+  );
+  const id = vpcs[0]?.Vpcs?.[0]?.VpcId ?? "";
+  await sdk.waitUntilVpcExists(patience, { VpcIds: [id] });
+  await sdk.waitUntilVpcAvailable(patience, { VpcIds: [id] });
+  const found = await pages(
+    sdk.paginateDescribeSubnets(
+      { client: ec2, pageSize: 5 },
+      { Filters: [{ Name: "vpc-id", Values: [id] }] },
+    ),
+  );
+  const subnets = found.flatMap(({ Subnets = [] }) => Subnets);
+  assert.deepEqual(subnets.map(({ AvailabilityZone }) => AvailabilityZone ?? "").toSorted(), zones);
+  await sdk.waitUntilSubnetAvailable(patience, {
+    SubnetIds: subnets.map(({ SubnetId }) => SubnetId ?? ""),
+  });
+  const { EnableDnsSupport } = await ec2.describeVpcAttribute({ VpcId: id, Attribute: "enableDnsSupport" });
+  assert.deepEqual(EnableDnsSupport, { Value: true });
+  await refused(ec2.describeVpcs({ VpcIds: ["vpc-00000000000000000"] }), "InvalidVpcID.NotFound");
+});
+
+test("the image is Amazon's, and public parameters name it", async () => {
+  const found = await pages(sdk.paginateDescribeImages({ client: ec2, pageSize: 5 }, { Owners: ["amazon"] }));
+  const images = found.flatMap(({ Images = [] }) => Images);
+  assert.deepEqual(
+    images.map(({ ImageId, State }) => [ImageId, State]),
+    [[region.imageId, "available"]],
+  );
+  await sdk.waitUntilImageExists(patience, { ImageIds: [region.imageId] });
+  await sdk.waitUntilImageAvailable(patience, { ImageIds: [region.imageId] });
+  const { Parameter } = await ssm.getParameter({ Name: release });
+  assert.deepEqual([Parameter?.Value, Parameter?.Type], [region.imageId, "String"]);
+  const both = await ssm.getParameters({ Names: [release, "/no/such"] });
+  assert.deepEqual([both.Parameters, both.InvalidParameters], [[Parameter], ["/no/such"]]);
+  const parameters = await severalPages(
+    ssmSdk.paginateGetParametersByPath(
+      { client: ssm, pageSize: 1 },
+      { Path: "/aws/service", Recursive: true },
+    ),
+    (it) => it.Parameters,
+  );
+  assert.ok(parameters.some(({ Name }) => Name === release));
+  await refused(ec2.describeImages({ ImageIds: ["ami-00000000000000000"] }), "InvalidAMIID.NotFound");
+  await refused(ssm.getParameter({ Name: "/no/such" }), "ParameterNotFound");
+});
+
+test("instance types come in pages, each once, and are found by what they must have", async () => {
+  const types = await severalPages(
+    sdk.paginateDescribeInstanceTypes({ client: ec2, pageSize: 100 }, {}),
+    (it) => it.InstanceTypes,
+  );
+  assert.ok(types.length > 500, `${types.length} types`);
+  const offerings = await severalPages(
+    sdk.paginateDescribeInstanceTypeOfferings({ client: ec2, pageSize: 200 }, {}),
+    (it) => it.InstanceTypeOfferings,
+  );
+  assert.deepEqual(names(offerings).toSorted(), names(types).toSorted());
+  const found = await severalPages(
+    sdk.paginateGetInstanceTypesFromInstanceRequirements(
+      { client: ec2, pageSize: 3 },
+      {
+        ArchitectureTypes: ["x86_64"],
+        VirtualizationTypes: ["hvm"],
+        InstanceRequirements: {
+          VCpuCount: { Min: 2, Max: 2 },
+          MemoryMiB: { Min: 1024, Max: 2048 },
+          BurstablePerformance: "included",
+        },
+      },
+    ),
+    (it) => it.InstanceTypes,
+  );
+  assert.ok(names(found).includes("t3.micro") && !names(found).includes("t3.nano"), names(found).join(" "));
+});
+
+test("key pairs are made, imported and deleted", async () => {
+  const made = await ec2.createKeyPair({
+    KeyName: "made",
+    KeyType: "ed25519",
+    TagSpecifications: [{ ResourceType: "key-pair", Tags: [{ Key: "team", Value: "a" }] }],
+  });
+  assert.match(made.KeyMaterial ?? "", /^-----BEGIN OPENSSH PRIVATE KEY-----/);
+  await sdk.waitUntilKeyPairExists(patience, { KeyNames: ["made"] });
+  const { KeyPairs: [described] = [] } = await ec2.describeKeyPairs({
+    KeyNames: ["made"],
+    IncludePublicKey: true,
+  });
+  assert.deepEqual([described?.KeyPairId, described?.Tags], [made.KeyPairId, [{ Key: "team", Value: "a" }]]);
+  const imported = await ec2.importKeyPair({
+    KeyName: "imported",
+    PublicKeyMaterial: Buffer.from(described?.PublicKey ?? ""),
+  });
+  assert.equal(imported.KeyFingerprint, made.KeyFingerprint);
+  await ec2.deleteKeyPair({ KeyName: "imported" });
+  await refused(ec2.describeKeyPairs({ KeyNames: ["imported"] }), "InvalidKeyPair.NotFound");
+  await refused(ec2.createKeyPair({ KeyName: "made" }), "InvalidKeyPair.Duplicate");
+});
+
+test("a security group's rules are authorized, described, changed and revoked", async () => {
+  const groups = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(async (n) => {
+      const { GroupId = "" } = await ec2.createSecurityGroup({
+        GroupName: `group-${n}`,
+        Description: "made by a test",
+      });
+      return GroupId;
+    }),
+  );
+  const listed = await severalPages(
+    sdk.paginateDescribeSecurityGroups(
+      { client: ec2, pageSize: 5 },
+      { Filters: [{ Name: "group-name", Values: ["group-*"] }] },
+    ),
+    (it) => it.SecurityGroups,
+  );
+  assert.deepEqual(listed.map(({ GroupId = "" }) => GroupId).toSorted(), groups.toSorted());
+
+  const [GroupId = ""] = groups;
+  await sdk.waitUntilSecurityGroupExists(patience, { GroupIds: [GroupId] });
+  const permission = (port: number, Description?: string) => ({
+    IpProtocol: "tcp",
+    FromPort: port,
+    ToPort: port,
+    IpRanges: [{ CidrIp: "10.0.0.0/8", ...(Description && { Description }) }],
+  });
+  const ports = [80, 81, 82, 83];
+  const all = { GroupId, IpPermissions: ports.map((port) => permission(port)) };
+  const { SecurityGroupRules: [web, other] = [] } = await ec2.authorizeSecurityGroupIngress(all);
+  assert.deepEqual([web?.FromPort, web?.CidrIpv4, web?.IsEgress], [80, "10.0.0.0/8", false]);
+  assert.equal((await ec2.authorizeSecurityGroupEgress(all)).Return, true);
+  await refused(ec2.authorizeSecurityGroupIngress(all), "InvalidPermission.Duplicate");
+  const described = { GroupId, IpPermissions: [permission(80, "web")] };
+  assert.equal((await ec2.updateSecurityGroupRuleDescriptionsIngress(described)).Return, true);
+  assert.equal((await ec2.updateSecurityGroupRuleDescriptionsEgress(described)).Return, true);
+  await ec2.modifySecurityGroupRules({
+    GroupId,
+    SecurityGroupRules: [
+      {
+        SecurityGroupRuleId: other?.SecurityGroupRuleId,
+        SecurityGroupRule: { IpProtocol: "tcp", FromPort: 443, ToPort: 443, CidrIpv4: "10.0.0.0/8" },
+      },
+    ],
+  });
+  const rulesOfGroup = async () =>
+    severalPages(
+      sdk.paginateDescribeSecurityGroupRules(
+        { client: ec2, pageSize: 5 },
+        { Filters: [{ Name: "group-id", Values: [GroupId] }] },
+      ),
+      (it) => it.SecurityGroupRules,
+    );
+  const rules = await rulesOfGroup();
+  const fromPorts = (egress: boolean) =>
+    rules.filter(({ IsEgress }) => IsEgress === egress).map(({ FromPort }) => FromPort);
+  assert.deepEqual(new Set(fromPorts(false)), new Set([80, 82, 83, 443]));
+  assert.deepEqual(new Set(fromPorts(true)), new Set([-1, ...ports]));
+  assert.equal(rules.filter(({ Description }) => Description === "web").length, 2);
+  const { SecurityGroupReferenceSet } = await ec2.describeSecurityGroupReferences({ GroupId: [GroupId] });
+  assert.deepEqual(SecurityGroupReferenceSet, []);
+
+  await ec2.revokeSecurityGroupIngress({ GroupId, IpPermissions: [permission(80)] });
+  assert.equal((await rulesOfGroup()).length, rules.length - 1);
+  assert.equal((await ec2.revokeSecurityGroupEgress(all)).Return, true);
+  const { SecurityGroups: [group] = [] } = await ec2.describeSecurityGroups({ GroupIds: [GroupId] });
+  assert.deepEqual(
+    group?.IpPermissionsEgress?.map(({ IpProtocol }) => IpProtocol),
+    ["-1"],
+  );
+  await ec2.deleteSecurityGroup({ GroupId });
+  await refused(ec2.describeSecurityGroups({ GroupIds: [GroupId] }), "InvalidGroup.NotFound");
+});
+
+test("a launch template has versions, one of them the default", async () => {
+  const data = { InstanceType: "t3.micro", KeyName: "made", ImageId: `resolve:ssm:${release}` } as const;
+  const named = { LaunchTemplateName: "nano" };
+  for (const LaunchTemplateName of ["nano", "other"])
+    await ec2.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData: data });
+  for (const InstanceType of ["t3.small", "t3.nano"] as const)
+    await ec2.createLaunchTemplateVersion({
+      ...named,
+      SourceVersion: "1",
+      LaunchTemplateData: { InstanceType },
+    });
+  const { LaunchTemplate } = await ec2.modifyLaunchTemplate({ ...named, DefaultVersion: "3" });
+  assert.deepEqual([LaunchTemplate?.DefaultVersionNumber, LaunchTemplate?.LatestVersionNumber], [3, 3]);
+  const deleted = await ec2.deleteLaunchTemplateVersions({ ...named, Versions: ["1", "3"] });
+  const numbers = (list: { VersionNumber?: number | undefined }[] = []) =>
+    list.map(({ VersionNumber }) => VersionNumber);
+  assert.deepEqual(numbers(deleted.SuccessfullyDeletedLaunchTemplateVersions), [1]);
+  assert.deepEqual(numbers(deleted.UnsuccessfullyDeletedLaunchTemplateVersions), [3]);
+  const versions = await severalPages(
+    sdk.paginateDescribeLaunchTemplateVersions({ client: ec2, pageSize: 1 }, named),
+    (it) => it.LaunchTemplateVersions,
+  );
+  assert.deepEqual(
+    versions.map((it) => it.LaunchTemplateData?.InstanceType),
+    ["t3.nano", "t3.small"],
+  );
+  const templates = await severalPages(
+    sdk.paginateDescribeLaunchTemplates({ client: ec2, pageSize: 1 }, {}),
+    (it) => it.LaunchTemplates,
+  );
+  assert.deepEqual(templates.map((it) => it.LaunchTemplateName ?? "").toSorted(), ["nano", "other"]);
+  await ec2.deleteLaunchTemplate({ LaunchTemplateName: "other" });
+  await refused(
+    ec2.describeLaunchTemplates({ LaunchTemplateNames: ["other"] }),
+    "InvalidLaunchTemplateName.NotFoundException",
+  );
+});
+
+test("instances are launched, and the waiters see them run", async () => {
+  const { PlacementGroup } = await ec2.createPlacementGroup({ GroupName: "apart", Strategy: "spread" });
+  assert.deepEqual((await ec2.describePlacementGroups({ GroupNames: ["apart"] })).PlacementGroups, [
+    PlacementGroup,
+  ]);
+  const ofTemplate = await ec2.runInstances({
+    LaunchTemplate: { LaunchTemplateName: "nano" },
+    Placement: { GroupName: "apart" },
+    MinCount: 5,
+    MaxCount: 5,
+    TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "Name", Value: "nano" }] }],
+  });
+  const keeping = await ec2.runInstances({
+    ...one,
+    ImageId: region.imageId,
+    InstanceType: "t3.nano",
+    BlockDeviceMappings: [{ DeviceName: "/dev/xvda", Ebs: { DeleteOnTermination: false } }],
+    NetworkInterfaces: [{ DeviceIndex: 0, DeleteOnTermination: false }],
+  });
+  const launched = [...(ofTemplate.Instances ?? []), ...(keeping.Instances ?? [])];
+  assert.deepEqual(new Set(launched.map(({ State }) => State?.Name)), new Set(["pending"]));
+  instances = launched.map(({ InstanceId = "" }) => InstanceId);
+  assert.equal(new Set(instances).size, 6);
+  [nano, kept] = [instances[0] ?? "", instances[5] ?? ""];
+  await refused(ec2.deletePlacementGroup({ GroupName: "apart" }), "InvalidPlacementGroup.InUse");
+  await sdk.waitUntilInstanceExists(patience, { InstanceIds: instances });
+  await sdk.waitUntilInstanceRunning(patience, { InstanceIds: instances });
+  await sdk.waitUntilInstanceStatusOk(patience, { InstanceIds: instances });
+  await sdk.waitUntilSystemStatusOk(patience, { InstanceIds: instances });
+});
+
+test("what belongs to instances is listed in pages", async () => {
+  const inPages = { client: ec2, pageSize: 5 };
+  const reservations = await pages(sdk.paginateDescribeInstances(inPages, {}));
+  assert.equal(reservations.length, 2);
+  const statuses = await severalPages(
+    sdk.paginateDescribeInstanceStatus(inPages, {}),
+    (it) => it.InstanceStatuses,
+  );
+  const credits = await severalPages(
+    sdk.paginateDescribeInstanceCreditSpecifications(inPages, {}),
+    (it) => it.InstanceCreditSpecifications,
+  );
+  const nics = await severalPages(
+    sdk.paginateDescribeNetworkInterfaces(inPages, {}),
+    (it) => it.NetworkInterfaces,
+  );
+  const volumes = await severalPages(sdk.paginateDescribeVolumes(inPages, {}), (it) => it.Volumes);
+  for (const ids of [
+    reservations.flatMap((it) => (it.Reservations ?? []).flatMap(({ Instances = [] }) => Instances)),
+    statuses,
+    credits,
+    nics.map(({ Attachment }) => Attachment),
+    volumes.map(({ Attachments }) => Attachments?.[0]),
+  ])
+    assert.deepEqual(ids.map((it) => it?.InstanceId ?? "").toSorted(), instances.toSorted());
+  await sdk.waitUntilVolumeInUse(patience, { VolumeIds: volumes.map(({ VolumeId = "" }) => VolumeId) });
+});
+
+test("an instance is asked for its console, its screen, its template and its password", async () => {
+  const output = await until(
+    async () =>
+      Buffer.from((await ec2.getConsoleOutput({ InstanceId: nano })).Output ?? "", "base64").toString(),
+    (text) => text !== "",
+  );
+  assert.match(output, /This machine is fake/);
+  const { LaunchTemplateData: data } = await ec2.getLaunchTemplateData({ InstanceId: nano });
+  assert.deepEqual([data?.ImageId, data?.InstanceType, data?.KeyName], [region.imageId, "t3.nano", "made"]);
+  const password = await ec2.getPasswordData({ InstanceId: nano });
+  assert.deepEqual([password.InstanceId, password.PasswordData], [nano, ""]);
+  await assert.rejects(
+    sdk.waitUntilPasswordDataAvailable({ ...patience, maxWaitTime: 3 }, { InstanceId: nano }),
+    { name: "TimeoutError" },
+  );
+  const { ImageData = "" } = await ec2.getConsoleScreenshot({ InstanceId: nano });
+  assert.deepEqual(Buffer.from(ImageData, "base64").subarray(0, 3), jpegBegins);
+});
+
+test("a running instance's options change", async () => {
+  const { InstanceMetadataOptions: options } = await ec2.modifyInstanceMetadataOptions({
+    InstanceId: nano,
+    HttpTokens: "required",
+    HttpPutResponseHopLimit: 2,
+  });
+  assert.deepEqual([options?.HttpTokens, options?.HttpPutResponseHopLimit], ["required", 2]);
+  const maintained = await ec2.modifyInstanceMaintenanceOptions({
+    InstanceId: nano,
+    AutoRecovery: "disabled",
+  });
+  assert.equal(maintained.AutoRecovery, "disabled");
+  await ec2.monitorInstances({ InstanceIds: [nano] });
+  assert.equal((await shown()).Monitoring?.State, "enabled");
+  await ec2.unmonitorInstances({ InstanceIds: [nano] });
+  assert.equal((await shown()).Monitoring?.State, "disabled");
+  const changed = await ec2.modifyInstanceCreditSpecification({
+    InstanceCreditSpecifications: [nano, unknown].map((InstanceId) => ({
+      InstanceId,
+      CpuCredits: "standard",
+    })),
+  });
+  assert.deepEqual(changed.SuccessfulInstanceCreditSpecifications, [{ InstanceId: nano }]);
+  assert.equal(
+    changed.UnsuccessfulInstanceCreditSpecifications?.[0]?.Error?.Code,
+    "InvalidInstanceID.NotFound",
+  );
+  const id = (await shown()).NetworkInterfaces?.[0]?.NetworkInterfaceId;
+  await ec2.modifyNetworkInterfaceAttribute({ NetworkInterfaceId: id, Description: { Value: "first" } });
+  const { NetworkInterfaces: [nic] = [] } = await ec2.describeNetworkInterfaces({
+    Filters: [{ Name: "description", Values: ["first"] }],
+  });
+  assert.equal(nic?.NetworkInterfaceId, id);
+});
+
+test("an instance is rebooted, stopped, changed while it is stopped, and started", async () => {
+  const ids = { InstanceIds: [nano] };
+  const larger = { InstanceId: nano, InstanceType: { Value: "t3.micro" } };
+  await ec2.rebootInstances(ids);
+  await refused(ec2.modifyInstanceAttribute(larger), "IncorrectInstanceState");
+  const { StoppingInstances: [change] = [] } = await ec2.stopInstances(ids);
+  assert.equal(change?.PreviousState?.Name, "running");
+  await sdk.waitUntilInstanceStopped(patience, ids);
+  await refused(ec2.rebootInstances(ids), "IncorrectInstanceState");
+  await ec2.modifyInstanceAttribute(larger);
+  const attribute = (Attribute: "instanceType" | "sourceDestCheck") =>
+    ec2.describeInstanceAttribute({ InstanceId: nano, Attribute });
+  assert.equal((await attribute("instanceType")).InstanceType?.Value, "t3.micro");
+  await ec2.modifyInstanceAttribute({ InstanceId: nano, SourceDestCheck: { Value: false } });
+  assert.equal((await attribute("sourceDestCheck")).SourceDestCheck?.Value, false);
+  await ec2.resetInstanceAttribute({ InstanceId: nano, Attribute: "sourceDestCheck" });
+  assert.equal((await attribute("sourceDestCheck")).SourceDestCheck?.Value, true);
+  const { StartingInstances: [started] = [] } = await ec2.startInstances(ids);
+  assert.equal(started?.PreviousState?.Name, "stopped");
+  await sdk.waitUntilInstanceRunning(patience, ids);
+});
+
+test("tags are put on, listed in pages, and taken off", async () => {
+  const { KeyPairs: [key] = [] } = await ec2.describeKeyPairs({});
+  const Resources = [key?.KeyPairId ?? ""];
+  await ec2.createTags({
+    Resources,
+    Tags: [0, 1, 2, 3, 4, 5].map((n) => ({ Key: `tag${n}`, Value: `${n}` })),
+  });
+  const tags = async () => {
+    const list = await severalPages(
+      sdk.paginateDescribeTags(
+        { client: ec2, pageSize: 5 },
+        { Filters: [{ Name: "resource-id", Values: Resources }] },
+      ),
+      (it) => it.Tags,
+    );
+    return list.map(({ Key = "" }) => Key).toSorted();
+  };
+  assert.deepEqual(await tags(), ["tag0", "tag1", "tag2", "tag3", "tag4", "tag5", "team"]);
+  await ec2.deleteTags({ Resources, Tags: [{ Key: "team", Value: "b" }, { Key: "tag0" }] });
+  assert.deepEqual(await tags(), ["tag1", "tag2", "tag3", "tag4", "tag5", "team"]);
+});
+
+test("terminated instances leave what was to be kept, and nothing else", async () => {
+  const [gone, stays] = [await shown(), await shown(kept)];
+  const volumeOf = (it: ec2Module.Instance) => it.BlockDeviceMappings?.[0]?.Ebs?.VolumeId ?? "";
+  const nic = stays.NetworkInterfaces?.[0]?.NetworkInterfaceId ?? "";
+  const { TerminatingInstances = [] } = await ec2.terminateInstances({ InstanceIds: instances });
+  assert.equal(TerminatingInstances.length, instances.length);
+  await sdk.waitUntilInstanceTerminated(patience, { InstanceIds: instances });
+  await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: [volumeOf(gone)] });
+  await sdk.waitUntilVolumeAvailable(patience, { VolumeIds: [volumeOf(stays)] });
+  await sdk.waitUntilNetworkInterfaceAvailable(patience, { NetworkInterfaceIds: [nic] });
+  const { Volumes = [] } = await ec2.describeVolumes({});
+  assert.deepEqual(
+    Volumes.map(({ VolumeId }) => VolumeId),
+    [volumeOf(stays)],
+  );
+  const { NetworkInterfaces = [] } = await ec2.describeNetworkInterfaces({});
+  assert.deepEqual(
+    NetworkInterfaces.map(({ NetworkInterfaceId }) => NetworkInterfaceId),
+    [nic],
+  );
+  await ec2.deletePlacementGroup({ GroupName: "apart" });
+  assert.deepEqual((await ec2.describePlacementGroups({})).PlacementGroups, []);
+});
+
+test("what Croft does not serve yet is refused by its name", async () => {
+  await refused(ec2.createVpc({ CidrBlock: "10.0.0.0/16" }), "UnsupportedOperation");
+  await refused(
+    ssm.putParameter({ Name: "/mine", Value: "a", Type: "String" }),
+    "UnsupportedOperationException",
+  );
+});
+
+everythingWasUsed("the JavaScript SDK", () => ({ offered, used }));
+
+const refused = (call: Promise<unknown>, name: string) => assert.rejects(call, { name });
+
+async function pages<Page>(paginator: AsyncIterable<Page>): Promise<Page[]> {
+  const found: Page[] = [];
+  for await (const page of paginator) found.push(page);
+  return found;
+}
+
+/** A list that comes in several pages, whole. */
+async function severalPages<Page, Item>(
+  paginator: AsyncIterable<Page>,
+  items: (page: Page) => Item[] | undefined,
+): Promise<Item[]> {
+  const found = await pages(paginator);
+  assert.ok(found.length > 1, "one page");
+  const list = found.flatMap((page) => items(page) ?? []);
+  assert.equal(new Set(list.map((it) => JSON.stringify(it))).size, list.length, "nothing is in it twice");
+  return list;
+}
+
+function names(types: readonly { InstanceType?: string | undefined }[]): string[] {
+  return types.map(({ InstanceType = "" }) => InstanceType);
+}
+
+async function shown(id = nano): Promise<ec2Module.Instance> {
+  const { Reservations = [] } = await ec2.describeInstances({ InstanceIds: [id] });
+  return Reservations[0]?.Instances?.[0] ?? assert.fail(`${id} is not there`);
+}
