@@ -22,6 +22,7 @@ import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { recordKey } from "./services/ec2/records.ts";
 import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
+import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
 import { hostRecord, promisableMiB, reportImage } from "./services/host/host-reports.ts";
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter } from "./services/host/presence.ts";
@@ -133,7 +134,10 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   await clearStrays();
   report();
   log(`host ${hostId}: ${acceleration.kind} (${acceleration.reason})`);
+  const credits = creditKeeper(hostId, machines, regions, regions.in(scope).instancesOn, store, systemClock);
+  const creditsKept = keepCredits(credits, signal, log);
   await renewLease(store, hostId, signal, log);
+  await creditsKept;
   await loop.stopped;
   unwatchResolvers();
   await guests.close();

@@ -85,7 +85,7 @@ const readProc = (pid: string, file: string): string => {
 };
 
 const controlGroups = (prefix: string): string[] =>
-  ["", "memory", "pids"]
+  ["", "memory", "pids", "cpu"]
     .map((controller) => join("/sys/fs/cgroup", controller, prefix))
     .filter(existsSync)
     .flatMap((group) => [

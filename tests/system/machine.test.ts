@@ -17,7 +17,7 @@ import { isAlive, startedWith } from "#drivers/linux/host-process.ts";
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
-import { bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
+import { bakeBusyKernel, bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
 
 const name = `croft-test-${process.pid}`;
 const scratch = mkdtempSync(join(tmpdir(), "croft-machine-"));
@@ -181,6 +181,31 @@ describe("a QEMU machine", () => {
     assert.match(groups, new RegExp(`/${name}/i-group$`, "m"));
     await driver.remove("i-group");
     assert.deepEqual(groupsLeft(), []);
+  });
+
+  test("is held to its share of the host's processors, until it is let go", async (t) => {
+    if (warnings.length > 0) return t.skip(warnings.join("; "));
+    const image = join(scratch, "busy");
+    await bakeBusyKernel(image);
+    await driver.ensure({
+      ...specOf("i-busy"),
+      boot: { by: "kernel", image, initrd: image, commandLine: "" },
+    });
+    const ran = async () => (await driver.processorMs("i-busy")) ?? NaN;
+    /** Of one processor, in the next two seconds. */
+    const share = async () => {
+      const [earlier, since] = [await ran(), performance.now()];
+      await sleep(2000);
+      return ((await ran()) - earlier) / (performance.now() - since);
+    };
+    await driver.limitProcessors("i-busy", 0.1);
+    await sleep(200);
+    const limited = await share();
+    assert.ok(limited > 0.01 && limited < 0.15, `${limited}`);
+    await driver.limitProcessors("i-busy", undefined);
+    const free = await share();
+    assert.ok(free > limited, `${free}`);
+    await driver.remove("i-busy");
   });
 
   test("does not get a disk that another machine has, and says so; nothing stays of the attempt", async () => {
@@ -377,7 +402,7 @@ test("a trial guest runs under TCG, and not under an accelerator this host does 
 });
 
 const groupsLeft = (): string[] =>
-  ["memory", "pids", "."].flatMap((hierarchy) => {
+  ["memory", "pids", "cpu", "."].flatMap((hierarchy) => {
     try {
       return readdirSync(join("/sys/fs/cgroup", hierarchy)).filter((group) => group === name);
     } catch {

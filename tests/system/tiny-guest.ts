@@ -10,7 +10,11 @@ export const bakeTinyGuest = async (path: string): Promise<void> => {
 };
 
 /** A kernel that prints its own command line and then does nothing. */
-export const bakeTinyKernel = (path: string): Promise<void> => writeFile(path, kernel());
+export const bakeTinyKernel = (path: string): Promise<void> => writeFile(path, kernel(kernelListing));
+
+/** A kernel that never rests. */
+export const bakeBusyKernel = (path: string): Promise<void> =>
+  writeFile(path, kernel("\n  eb fe  busy: jmp busy\n"));
 
 /** The firmware loads it at 0x7c00 and runs it in real mode. */
 const bootSectorListing = `
@@ -79,9 +83,9 @@ const assembled = (listing: string): Buffer => {
   return Buffer.concat([...lines].map(([, bytes = ""]) => Buffer.from(bytes.replaceAll(" ", ""), "hex")));
 };
 
-const kernel = (): Buffer => {
+const kernel = (listing: string): Buffer => {
   const [magic, flags, at] = [0x1bad_b002, 0x0001_0000, 0x0010_0000];
-  const code = assembled(kernelListing);
+  const code = assembled(listing);
   const entry = at + 32;
   const end = entry + code.length;
   const header = Buffer.alloc(32);

@@ -29,6 +29,22 @@ export const isAlive = ({ pid, startTicks, bootId: boot }: HostProcess): boolean
 export const ageMs = ({ startTicks }: HostProcess): number =>
   Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * 1000 - startTicks * 10;
 
+/** How long its threads of such names have run, added up; 0 once it is gone. */
+export const threadTimeMs = (target: HostProcess, name: RegExp): number => {
+  if (!isAlive(target)) return 0;
+  const tasks = `/proc/${target.pid}/task`;
+  const stats = readdirSync(tasks).map((thread) => readIfPresent(`${tasks}/${thread}/stat`));
+  return stats.reduce((sum, text) => sum + (name.test(nameIn(text)) ? runMsIn(text) : 0), 0);
+};
+
+const nameIn = (stat: string): string => stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+
+/** User and system time, the 14th and 15th field, in ticks of 10 ms. */
+const runMsIn = (stat: string): number => {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+};
+
 /** Whether it is gone, looked for during at most `withinMs`. */
 export const isGone = async (process: HostProcess, withinMs: number): Promise<boolean> => {
   for (const deadline = performance.now() + withinMs; performance.now() < deadline; await sleep(5))

@@ -25,7 +25,7 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
     assert.equal(picture?.rgb.length, picture && 3 * picture.width * picture.height);
     return new Set(picture?.rgb.toString("hex").match(/.{6}/g)).size;
   };
-  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-one", "i-two"];
+  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-time", "i-one", "i-two"];
 
   describe(name, () => {
     after(async () => {
@@ -36,8 +36,10 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       const id = "i-nobody";
       await driver().pressPower(id);
       await driver().reset(id);
+      await driver().limitProcessors(id, 0.1);
       await driver().stop(id);
       await driver().remove(id);
+      assert.equal(await driver().processorMs(id), undefined);
       assert.deepEqual(await driver().observe(id), off("absent"));
       assert.equal((await driver().console(id)).length, 0);
       assert.equal(await driver().screenshot(id, { wake: true }), undefined);
@@ -83,6 +85,18 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       await driver().stop(id);
       assert.equal(await driver().screenshot(id, { wake: false }), undefined);
       await driver().remove(id);
+    });
+
+    test("a machine's processor time only grows while it runs, limited or not", async () => {
+      const id = "i-time";
+      await driver().ensure(specOf(id));
+      await until(() => booted(id));
+      const before = (await driver().processorMs(id)) ?? NaN;
+      await driver().limitProcessors(id, 0.05);
+      await driver().limitProcessors(id, undefined);
+      assert.ok(((await driver().processorMs(id)) ?? NaN) >= before);
+      await driver().stop(id);
+      assert.equal(await driver().processorMs(id), undefined);
     });
 
     test("a guest that obeys the power button powers off, says so, and can be started again", async () => {

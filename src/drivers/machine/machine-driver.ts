@@ -17,6 +17,10 @@ export interface MachineDriver {
   console(id: string): Promise<Buffer>;
   /** What its screen shows, or nothing while it is off. To wake the guest, a key is pressed a moment before. */
   screenshot(id: string, options: { readonly wake: boolean }): Promise<Picture | undefined>;
+  /** Milliseconds that its processors have run, added up, since its process started; undefined when there is none. */
+  processorMs(id: string): Promise<number | undefined>;
+  /** From now on it uses at most this many of the host's processors (0.2: a fifth of one); undefined: as many as it has. */
+  limitProcessors(id: string, processors: number | undefined): Promise<void>;
   /** Called when a machine changed by itself: powered off, was reset, died, printed. */
   onChange(listener: (id: string) => void): void;
 }

@@ -2,7 +2,7 @@ import type { Feed } from "#store/feed.ts";
 import type { Entry } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import type { ImageRecord } from "./image/image.ts";
-import type { ConsoleRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
+import type { ConsoleRecord, CreditRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
 import { promisedMemory } from "./instance/promised-memory.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
 import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
@@ -26,6 +26,7 @@ export interface Kinds {
   readonly image: ImageRecord;
   readonly instance: InstanceRecord;
   readonly console: ConsoleRecord;
+  readonly credits: CreditRecord;
   readonly "key-pair": KeyPairRecord;
   readonly "launch-template": LaunchTemplateRecord;
   readonly "launch-template-version": LaunchTemplateVersionRecord;

@@ -41,6 +41,7 @@ test("a region with a host and an image is ready, and says how it runs machines"
     zones: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
     images: [{ id: testImage.id, name: testImage.name }],
     capped: [],
+    credits: {},
     instances: {},
     starting: [],
     queue: 0,

@@ -1,5 +1,6 @@
 import type { Clock } from "#clock.ts";
-import { instanceState, type InstanceRecord } from "../ec2/instance/instance.ts";
+import { creditBalance } from "../ec2/instance/credit-account.ts";
+import { instanceState, type CreditRecord, type InstanceRecord } from "../ec2/instance/instance.ts";
 import type { Scope } from "../ec2/records.ts";
 import type { RegionalRecords } from "../ec2/regional-records.ts";
 import type { Feed } from "#store/feed.ts";
@@ -37,6 +38,14 @@ export function regionHealth(
       // Larger than their host, so it gives them what it has.
       capped: instances.flatMap(({ id, type, cpus, memoryMiB, cappedFrom }) =>
         cappedFrom ? [{ id, type, cpus, memoryMiB, cappedFrom }] : [],
+      ),
+      credits: Object.fromEntries(
+        feed
+          .list<CreditRecord>("credits/")
+          .map(({ value: { id, account, limited } }) => [
+            id,
+            { balance: creditBalance(account), surplus: account.surplus, limited },
+          ]),
       ),
       instances: Object.fromEntries([...states].map(([state, of]) => [state, of.length])),
       starting: hosts.flatMap(({ launches }) => launches.starting),

@@ -1,7 +1,13 @@
 import type { Metric } from "#api/exposition.ts";
 import type { Clock } from "#clock.ts";
 import type { Feed } from "#store/feed.ts";
-import { instanceState, stateCodes, type InstanceRecord } from "../ec2/instance/instance.ts";
+import { creditBalance } from "../ec2/instance/credit-account.ts";
+import {
+  instanceState,
+  stateCodes,
+  type CreditRecord,
+  type InstanceRecord,
+} from "../ec2/instance/instance.ts";
 import { parseKey } from "../ec2/records.ts";
 import { hostLease, type HostRecord } from "./host.ts";
 
@@ -11,6 +17,7 @@ export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric
     .list<HostRecord>("host/")
     .map(({ value }) => value)
     .filter(({ id }) => hostLease.isHeld(feed, id, clock.now()));
+  const credits = feed.list<CreditRecord>("credits/").map(({ value }) => value);
   return [
     gauge("croft_info", "The version that runs.", [{ labels: { version }, value: 1 }]),
     {
@@ -21,6 +28,16 @@ export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric
     },
     gauge("croft_hosts", "Hosts that are there.", [{ value: hosts.length }]),
     gauge("croft_instances", "Instances by region and state.", instanceCounts(feed)),
+    gauge(
+      "croft_cpu_credit_balance",
+      "CPU credits of burstable instances, recorded each five minutes.",
+      credits.map(({ id, account }) => ({ labels: { instance: id }, value: creditBalance(account) })),
+    ),
+    gauge(
+      "croft_cpu_surplus_credit_balance",
+      "CPU credits that unlimited instances spent without having them.",
+      credits.map(({ id, account }) => ({ labels: { instance: id }, value: account.surplus })),
+    ),
     gauge(
       "croft_launches",
       "Instances whose guests are starting, and those that wait for their turn.",

@@ -9,6 +9,10 @@ export interface FakeMachines extends MachineDriver {
   kill(id: string): void;
   /** The guest writes to its console. */
   print(id: string, text: string): void;
+  /** Its processors run for so many milliseconds. */
+  run(id: string, ms: number): void;
+  /** What `limitProcessors` last said, since it was started. */
+  limit(id: string): number | undefined;
   /** What a running machine was last started with. */
   spec(id: string): MachineSpec | undefined;
 }
@@ -60,7 +64,7 @@ export const createFakeMachines = ({
       const machine = machines.get(spec.id) ?? { console: "", life: absent };
       machines.set(spec.id, machine);
       if (machine.life.state === "running") return;
-      machine.life = { state: "running", booted: false, spec };
+      machine.life = { state: "running", booted: false, processorMs: 0, limit: undefined, spec };
       boot(spec.id);
     },
     pressPower: async (id) => {
@@ -86,10 +90,20 @@ export const createFakeMachines = ({
     list: async () => [...machines.keys()],
     console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
     screenshot: async (id) => (running(id) === undefined ? undefined : fakePicture()),
+    processorMs: async (id) => running(id)?.processorMs,
+    limitProcessors: async (id, processors) => {
+      const life = running(id);
+      if (life !== undefined) life.limit = processors;
+    },
     onChange: (listener) => void listeners.push(listener),
     guestPowersOff: (id) => end(id, running(id), poweredOff),
     kill: (id) => end(id, running(id), { state: "off", how: "died", detail: "killed" }),
     print: (id, text) => print(id, running(id), text),
+    run: (id, ms) => {
+      const life = running(id);
+      if (life !== undefined) life.processorMs += ms;
+    },
+    limit: (id) => running(id)?.limit,
     spec: (id) => running(id)?.spec,
   };
 };
@@ -102,6 +116,8 @@ interface Running {
   readonly state: "running";
   readonly spec: MachineSpec;
   booted: boolean;
+  processorMs: number;
+  limit: number | undefined;
 }
 type Off = Extract<MachineState, { state: "off" }>;
 

@@ -32,7 +32,7 @@ describe("QEMU's command line", () => {
     assert.equal(
       lines(argv),
       `qemu-system-x86_64
--name i-0123456789abcdef0
+-name i-0123456789abcdef0,debug-threads=on
 -no-user-config
 -nodefaults
 -display none

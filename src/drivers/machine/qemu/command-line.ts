@@ -11,7 +11,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
   const control = open({ kind: "control" });
   const slots = slotsFor(spec.disks.length, spec.ports.length);
   const options: Option[] = [
-    ["-name", spec.id],
+    ["-name", `${spec.id},debug-threads=on`],
     ["-no-user-config"],
     ["-nodefaults"],
     ["-display", "none"],

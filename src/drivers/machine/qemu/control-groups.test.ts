@@ -26,15 +26,19 @@ describe("a machine's control group", () => {
     const groups = await openControlGroups("croft-t", unexpected, mount);
     await groups.enter("i-1", 42, limits);
     const read = (file: string) => readFileSync(join(mount, file), "utf8");
-    assert.equal(read("cgroup.subtree_control"), "+memory +pids");
-    assert.equal(read("croft-t/cgroup.subtree_control"), "+memory +pids");
+    assert.equal(read("cgroup.subtree_control"), "+memory +pids +cpu");
+    assert.equal(read("croft-t/cgroup.subtree_control"), "+memory +pids +cpu");
     assert.equal(read("croft-t/i-1/memory.max"), "1000");
     assert.equal(read("croft-t/i-1/pids.max"), "7");
     assert.equal(read("croft-t/i-1/cgroup.procs"), "42");
+    await groups.limitProcessors("i-1", 0.2);
+    assert.equal(read("croft-t/i-1/cpu.max"), "20000 100000");
+    await groups.limitProcessors("i-1", undefined);
+    assert.equal(read("croft-t/i-1/cpu.max"), "max 100000");
   });
 
   test("limits them by the two hierarchies of version 1 elsewhere", async () => {
-    const mount = mountOf("v1", "memory/tasks", "pids/tasks");
+    const mount = mountOf("v1", "memory/tasks", "pids/tasks", "cpu/tasks");
     const groups = await openControlGroups("croft-t", unexpected, mount);
     await groups.enter("i-1", 42, limits);
     const read = (file: string) => readFileSync(join(mount, file), "utf8");
@@ -42,6 +46,11 @@ describe("a machine's control group", () => {
     assert.equal(read("memory/croft-t/i-1/cgroup.procs"), "42");
     assert.equal(read("pids/croft-t/i-1/pids.max"), "7");
     assert.equal(read("pids/croft-t/i-1/cgroup.procs"), "42");
+    await groups.limitProcessors("i-1", 0.005);
+    assert.equal(read("cpu/croft-t/i-1/cpu.cfs_period_us"), "100000");
+    assert.equal(read("cpu/croft-t/i-1/cpu.cfs_quota_us"), "1000");
+    await groups.limitProcessors("i-1", undefined);
+    assert.equal(read("cpu/croft-t/i-1/cpu.cfs_quota_us"), "-1");
   });
 
   test("is done without, and that is said once, where the host lets nobody make groups", async () => {
@@ -50,13 +59,13 @@ describe("a machine's control group", () => {
     const groups = await openControlGroups("croft-t", (message) => said.push(message), mount);
     await groups.enter("i-1", 42, limits);
     await groups.remove("i-1");
-    assert.equal(said.length, 2);
-    assert.match(said.join(), /not limited .*memory.*not limited .*pids/s);
+    assert.equal(said.length, 3);
+    assert.match(said.join(), /not limited .*memory.*not limited .*pids.*not limited .*cpu/s);
     assert.deepEqual(readdirSync(mount), ["file"]);
   });
 
   test("leaves nothing of its region's when it was the last", async () => {
-    const mount = mountOf("last", "memory/tasks", "pids/tasks");
+    const mount = mountOf("last", "memory/tasks", "pids/tasks", "cpu/tasks");
     const groups = await openControlGroups("croft-t", unexpected, mount);
     for (const id of ["i-1", "i-2"]) mkdirSync(join(mount, "memory/croft-t", id), { recursive: true });
     await groups.remove("i-1");

@@ -13,12 +13,14 @@ export interface GroupLimits {
 export interface ControlGroups {
   /** The process is in its machine's group, which has these limits. */
   enter(id: string, pid: number, limits: GroupLimits): Promise<void>;
+  /** All that is in the machine's group uses at most this many of the host's processors; undefined: no limit. */
+  limitProcessors(id: string, processors: number | undefined): Promise<void>;
   /** The machine's group is gone, and with the last one the region's. */
   remove(id: string): Promise<void>;
 }
 
 /**
- * Control groups under `name` with the memory and pids controllers of cgroup v2, or else of v1. `warn` is told when this
+ * Control groups under `name` with the memory, pids and cpu controllers of cgroup v2, or else of v1. `warn` is told when this
  * host lets nobody make groups, and why.
  */
 export const openControlGroups = async (
@@ -50,6 +52,11 @@ export const openControlGroups = async (
         await writeFile(join(group, "cgroup.procs"), String(pid));
       }
     },
+    limitProcessors: async (id, processors) => {
+      for (const hierarchy of usable)
+        for (const [file, value] of hierarchy.quota(processors))
+          await writeFile(join(hierarchy.root, name, id, file), value);
+    },
     remove: async (id) => {
       for (const { root } of usable) {
         await removeGroup(join(root, name, id));
@@ -63,19 +70,31 @@ interface Hierarchy {
   readonly root: string;
   /** Makes the region's group. */
   prepare(group: string): void;
-  settings(limits: GroupLimits): readonly (readonly [file: string, value: string])[];
+  settings(limits: GroupLimits): Settings;
+  quota(processors: number | undefined): Settings;
 }
+
+type Settings = readonly (readonly [file: string, value: string])[];
+
+/** Long enough that a small share is not cut into slivers, short enough that a guest's clock does not notice. */
+const PERIOD_US = 100_000;
+/** The kernel takes no less than a millisecond. */
+const quotaUs = (processors: number) => Math.max(1000, Math.round(processors * PERIOD_US));
+const noSettings = (): Settings => [];
 
 const version2 = (root: string): Hierarchy => ({
   root,
   prepare: (group) => {
     makeGroup(group);
     for (const parent of [dirname(group), group])
-      writeFileSync(join(parent, "cgroup.subtree_control"), "+memory +pids");
+      writeFileSync(join(parent, "cgroup.subtree_control"), "+memory +pids +cpu");
   },
   settings: ({ memoryBytes, threads }) => [
     ["memory.max", String(Math.ceil(memoryBytes))],
     ["pids.max", String(threads)],
+  ],
+  quota: (processors) => [
+    ["cpu.max", `${processors === undefined ? "max" : quotaUs(processors)} ${PERIOD_US}`],
   ],
 });
 
@@ -84,11 +103,22 @@ const version1 = (mount: string): readonly Hierarchy[] => [
     root: join(mount, "memory"),
     prepare: makeGroup,
     settings: ({ memoryBytes }) => [["memory.limit_in_bytes", String(Math.ceil(memoryBytes))]],
+    quota: noSettings,
   },
   {
     root: join(mount, "pids"),
     prepare: makeGroup,
     settings: ({ threads }) => [["pids.max", String(threads)]],
+    quota: noSettings,
+  },
+  {
+    root: join(mount, "cpu"),
+    prepare: makeGroup,
+    settings: noSettings,
+    quota: (processors) => [
+      ["cpu.cfs_period_us", String(PERIOD_US)],
+      ["cpu.cfs_quota_us", processors === undefined ? "-1" : String(quotaUs(processors))],
+    ],
   },
 ];
 

@@ -7,7 +7,15 @@ import { commandLine } from "./command-line.ts";
 import { confined, threadLimit } from "./confinement.ts";
 import { appendConsole } from "./console-log.ts";
 import type { ControlGroups } from "./control-groups.ts";
-import { ageMs, bootId, endProcess, isAlive, isGone, startedWith } from "../../linux/host-process.ts";
+import {
+  ageMs,
+  bootId,
+  endProcess,
+  isAlive,
+  isGone,
+  startedWith,
+  threadTimeMs,
+} from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
 import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
@@ -115,6 +123,16 @@ export class QemuMachine {
     await this.#become(off);
     this.#events.changed();
     return off;
+  }
+
+  async processorMs(): Promise<number | undefined> {
+    if ((await this.look()).state !== "running" || this.#record?.life.state !== "running") return undefined;
+    return threadTimeMs(this.#record.life.process, PROCESSOR_THREAD);
+  }
+
+  async limitProcessors(processors: number | undefined): Promise<void> {
+    if ((await this.look()).state === "running")
+      await this.#host.groups.limitProcessors(this.#id, processors);
   }
 
   /** To be called every second: takes over what the console printed, and sees what nobody told us of. */
@@ -257,6 +275,9 @@ const died = (detail: string): Off => ({ state: "off", how: "died", detail });
 /** QEMU's own memory, its translated code and page tables, and room for the page cache of the disks. */
 const OVERHEAD_MIB = 384;
 const MEMORY_FACTOR = 1.02;
+
+/** How QEMU names the threads that run the guest's processors (`-name …,debug-threads=on`). */
+const PROCESSOR_THREAD = /^CPU \d+\//;
 
 const START_MS = 30_000;
 const QUIT_MS = 1000;

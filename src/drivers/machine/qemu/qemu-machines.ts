@@ -110,6 +110,8 @@ export const openQemuMachines = async ({
         return readConsole(join(directory, id));
       }),
     screenshot: (id, options) => inTurn(id, (it) => it.screenshot(options)),
+    processorMs: (id) => inTurn(id, (it) => it.processorMs()),
+    limitProcessors: (id, processors) => inTurn(id, (it) => it.limitProcessors(processors)),
     onChange: (listener) => void listeners.push(listener),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);

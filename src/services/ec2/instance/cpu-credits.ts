@@ -3,10 +3,7 @@ import { instanceTypes } from "../instance-type/instance-type.ts";
 import type { CpuCredits, InstanceRecord } from "./instance.ts";
 import { oneOf } from "./launch-parameters.ts";
 
-/**
- * What an instance may do when its credits are used up; undefined for types that have none. It is recorded, not enforced:
- * here every instance has its processors to itself as far as the host allows.
- */
+/** What an instance may do when its credits are used up; undefined for types that have none. */
 export const cpuCredits = ({ type, cpuCredits: chosen }: Pick<InstanceRecord, "type" | "cpuCredits">) =>
   isBurstable(type) ? (chosen ?? defaultCredits(type)) : undefined;
 

@@ -160,6 +160,7 @@ const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, r
       key,
       records.key("console", id),
       records.key("screenshot", id),
+      records.key("credits", id),
       ...(clientToken === "" ? [] : [records.key("claim", clientTokenClaim("RunInstances", clientToken))]),
     ],
   });

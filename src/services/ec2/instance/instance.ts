@@ -8,6 +8,7 @@ import type {
   ShutdownBehavior,
 } from "@aws-sdk/client-ec2";
 import type { ResourceRecord, Scope } from "../records.ts";
+import type { CreditAccount } from "./credit-account.ts";
 
 /**
  * One instance. Operations write `wanted` and count its `generation` up; the reconciler on its host writes `so`.
@@ -117,6 +118,13 @@ export interface ScreenshotRecord extends ResourceRecord {
   };
   /** The count that `jpeg`, in base64, is the answer to. */
   readonly so: { readonly count: number; readonly jpeg: string };
+}
+
+/** A burstable instance's CPU credits, as its host last recorded them. The id is the instance's. */
+export interface CreditRecord extends ResourceRecord {
+  readonly account: CreditAccount;
+  /** It has none left, and runs at its baseline. */
+  readonly limited: boolean;
 }
 
 /** AWS's reasons that Croft gives. */
