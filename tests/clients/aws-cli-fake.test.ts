@@ -121,6 +121,7 @@ test("the image is Amazon's, and public parameters name it", async () => {
     await aws.refusal("ec2 describe-images --image-ids ami-00000000000000000"),
     "InvalidAMIID.NotFound",
   );
+  assert.equal(await aws.refusal(`ec2 deregister-image --image-id ${region.imageId}`), "AuthFailure");
   assert.equal(await aws.refusal("ssm get-parameter --name /no/such"), "ParameterNotFound");
 });
 

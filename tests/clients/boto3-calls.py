@@ -3,6 +3,7 @@ Calls a region with boto3, Debian's or a newer one. Prints JSON: {"tests": [{"na
 of boto3's own data ("ec2:wait VpcExists") with the service and operation it calls, "used": [those that came to their end]}.
 """
 
+import base64
 import json
 import os
 import time
@@ -193,6 +194,8 @@ def _():
     assert ec2.describe_images(Owners=["self"])["Images"] == []
     ec2.get_waiter("image_exists").wait(ImageIds=[image])
     ec2.get_waiter("image_available").wait(ImageIds=[image])
+    with refused("AuthFailure"):
+        ec2.deregister_image(ImageId=image)
     with refused("InvalidAMIID.NotFound"):
         ec2.describe_images(ImageIds=["ami-00000000000000000"])
 

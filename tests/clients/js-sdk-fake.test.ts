@@ -143,6 +143,7 @@ test("the image is Amazon's, and public parameters name it", async () => {
     (it) => it.Parameters,
   );
   assert.ok(parameters.some(({ Name }) => Name === release));
+  await refused(ec2.deregisterImage({ ImageId: region.imageId }), "AuthFailure");
   await refused(ec2.describeImages({ ImageIds: ["ami-00000000000000000"] }), "InvalidAMIID.NotFound");
   await refused(ssm.getParameter({ Name: "/no/such" }), "ParameterNotFound");
 });

@@ -137,6 +137,11 @@ export const idempotentMismatch = () =>
     "IdempotentParameterMismatch",
     "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
   );
+export const idempotentInstanceTerminated = () =>
+  error(
+    "IdempotentInstanceTerminated",
+    "The client token was used for a launch whose instances have been terminated.",
+  );
 export const insufficientCapacity = (type: string, zone: string, why: string) =>
   error(
     "InsufficientInstanceCapacity",

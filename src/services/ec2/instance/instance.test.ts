@@ -205,6 +205,18 @@ test("the same client token launches once, and refuses another request", limit, 
   await refused(region, { ...again, InstanceType: "t3.small" }, "IdempotentParameterMismatch");
 });
 
+test("the client token of an instance that was terminated launches no other", limit, async (t) => {
+  const region = await testRegion(t);
+  const again = { ...one, ClientToken: "token-1" };
+  const { Instances: [instance] = [] } = await region.client.runInstances(again);
+  const id = instance?.InstanceId ?? "";
+  await region.client.terminateInstances({ InstanceIds: [id], Force: true });
+  await region.until(() => region.records.get("instance", id)?.so.state === "terminated");
+  await refused(region, again, "IdempotentInstanceTerminated");
+  await refused(region, { ...again, InstanceType: "t3.small" }, "IdempotentParameterMismatch");
+  assert.equal(region.records.all("instance").length, 1);
+});
+
 test("of 30 launches at once no two get the same address", limit, async (t) => {
   const region = await testRegion(t);
   await Promise.all(Array.from({ length: 30 }, () => region.client.send(new RunInstancesCommand(one))));

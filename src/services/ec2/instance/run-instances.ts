@@ -3,7 +3,13 @@ import type { Operation } from "#api/operation.ts";
 import { transactionLimits, type Entry, type Expectation } from "#store/store.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
-import { imageNotFound, instanceLimitExceeded, invalidParameter, keyPairNotFound } from "../errors.ts";
+import {
+  idempotentInstanceTerminated,
+  imageNotFound,
+  instanceLimitExceeded,
+  invalidParameter,
+  keyPairNotFound,
+} from "../errors.ts";
 import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
 import type { ImageRecord } from "../image/image.ts";
@@ -32,7 +38,10 @@ export const runInstances: Operation<
   MakingPlan
 > = {
   resolve(input, context) {
-    return once("RunInstances", input, context, () => newReservation(input, context));
+    const plan = once("RunInstances", input, context, () => newReservation(input, context));
+    const again = plan.transaction === undefined;
+    if (again && isTerminated(plan.made, context)) throw idempotentInstanceTerminated();
+    return plan;
   },
   answer({ made: reservationId }, context) {
     const launched = context.records.instancesOfReservation(reservationId);
@@ -42,6 +51,9 @@ export const runInstances: Operation<
     );
   },
 };
+
+const isTerminated = (reservationId: string, { records }: Ec2Context): boolean =>
+  records.instancesOfReservation(reservationId).every(({ so }) => so.state === "terminated");
 
 function newReservation(request: RunInstancesCommandInput, context: Ec2Context): MakingPlan {
   const { input: asked, tags: templateTags } = launchFromTemplate(

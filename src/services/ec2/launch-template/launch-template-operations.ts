@@ -23,6 +23,9 @@ import {
   type LaunchTemplateVersionRecord,
 } from "./launch-template.ts";
 
+/** A template remembers so many of the tokens it was modified by. */
+const mostModificationTokens = 20;
+
 export const launchTemplateOperations = {
   CreateLaunchTemplate: {
     resolve(input, context) {
@@ -81,18 +84,27 @@ export const launchTemplateOperations = {
   ModifyLaunchTemplate: {
     resolve(input, context) {
       const { key, revision, value: template } = findLaunchTemplate(input, context);
-      if (input.DefaultVersion === undefined) throw missingParameter("SetDefaultVersion");
-      const { number } = findVersion(template, input.DefaultVersion, context);
-      return {
-        touches: [{ arn: launchTemplateArn(template.id, context), tags: template.tags }],
-        transaction: {
-          expect: [{ at: [key, revision] }],
-          put: [{ key, value: { ...template, defaultVersion: number } satisfies LaunchTemplateRecord }],
-        },
-        id: template.id,
-      };
+      return once("ModifyLaunchTemplate", input, context, () => {
+        if (input.DefaultVersion === undefined) throw missingParameter("SetDefaultVersion");
+        const { number } = findVersion(template, input.DefaultVersion, context);
+        const tokens = [input.ClientToken || [], template.modifiedBy ?? []].flat();
+        const value: LaunchTemplateRecord = {
+          ...template,
+          defaultVersion: number,
+          modifiedBy: tokens.slice(0, mostModificationTokens),
+        };
+        return {
+          touches: [{ arn: launchTemplateArn(template.id, context), tags: template.tags }],
+          transaction: {
+            expect: [{ at: [key, revision] }],
+            put: [{ key, value }],
+            delete: tokens.slice(mostModificationTokens).map((token) => modificationKey(token, context)),
+          },
+          made: template.id,
+        };
+      });
     },
-    answer: ({ id }: { id: string }, context) => ({
+    answer: ({ made: id }: { made: string }, context) => ({
       LaunchTemplate: describeLaunchTemplate(
         findLaunchTemplate({ LaunchTemplateId: id }, context).value,
         context,
@@ -114,7 +126,11 @@ export const launchTemplateOperations = {
         touches: [{ arn: launchTemplateArn(template.id, context), tags: template.tags }],
         transaction: {
           expect: [{ at: [key, revision] }],
-          delete: [key, ...claims.map((name) => context.records.key("claim", name))],
+          delete: [
+            key,
+            ...claims.map((name) => context.records.key("claim", name)),
+            ...(template.modifiedBy ?? []).map((token) => modificationKey(token, context)),
+          ],
         },
         template,
       };
@@ -154,3 +170,6 @@ function checkedName(name: string): string {
   if (!/^[a-zA-Z0-9()./_-]{3,128}$/.test(name)) throw invalidLaunchTemplateName();
   return name;
 }
+
+const modificationKey = (token: string, { records }: Ec2Context): string =>
+  records.key("claim", clientTokenClaim("ModifyLaunchTemplate", token));

@@ -71,6 +71,31 @@ test(
   },
 );
 
+test("a client token modifies once, and is forgotten with the template", limit, async (t) => {
+  const { client, store } = await testRegion(t);
+  const claims = async () =>
+    (await store.list("claim/")).entries.filter(({ key }) => key.includes("ModifyLaunchTemplate")).length;
+  await client.createLaunchTemplate(web());
+  for (const InstanceType of ["t3.small", "t3.large"] as const)
+    await client.createLaunchTemplateVersion({
+      LaunchTemplateName: "web",
+      LaunchTemplateData: { InstanceType },
+    });
+  const modify = async (DefaultVersion: string, ClientToken: string) =>
+    (await client.modifyLaunchTemplate({ LaunchTemplateName: "web", DefaultVersion, ClientToken }))
+      .LaunchTemplate?.DefaultVersionNumber;
+  assert.equal(await modify("2", "second"), 2);
+  assert.equal(await modify("3", "third"), 3);
+  assert.equal(await modify("2", "second"), 3, "that was done before");
+  await assert.rejects(modify("1", "second"), { name: "IdempotentParameterMismatch" });
+  for (let n = 0; n < 30; n++) await modify("1", `token-${n}`);
+  assert.equal(await claims(), 20);
+  assert.equal(await modify("3", "last"), 3);
+  assert.equal(await modify("1", "token-29"), 3, "that was done before");
+  await client.deleteLaunchTemplate({ LaunchTemplateName: "web" });
+  assert.equal(await claims(), 0);
+});
+
 test("a client token is free again once what it made is gone", limit, async (t) => {
   const { client } = await testRegion(t);
   const input = { ...web(), ClientToken: "token-1" };

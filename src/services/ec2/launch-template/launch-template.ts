@@ -18,6 +18,8 @@ export interface LaunchTemplateRecord extends ResourceRecord {
   readonly latestVersion: number;
   readonly lastNumber: number;
   readonly clientToken: string;
+  /** The client tokens of its last modifications, newest first. */
+  readonly modifiedBy?: readonly string[];
 }
 
 export interface LaunchTemplateVersionRecord extends ResourceRecord {
