@@ -1,24 +1,23 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import type { Socket as DatagramSocket } from "node:dgram";
-import { mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { Socket, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
 import { endProcess, isAlive, startedWith } from "#drivers/linux/host-process.ts";
-import { check, setns } from "#drivers/linux/libc.ts";
-import { inNamespace, openSocket } from "#drivers/linux/namespaces.ts";
+import { openSocket } from "#drivers/linux/namespaces.ts";
 import type { InterfaceElement, NetworkElement } from "#drivers/network/network-driver.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { until } from "../until.ts";
 import { dial, dialed, pings, plugIn, sendDatagram } from "./guest-namespace.ts";
+import { playHost } from "./played-host.ts";
 
 /**
- * This file plays a host of its own: a namespace with a LAN, behind which another stands for the internet. No packet of it
- * comes to this machine's network.
+ * This file plays a host of its own:
  *
  *   guest ─ network ─ edge ─ pasta ┤ croft-ohost: 192.168.77.2, 198.51.100.200 ┤ croft-oworld: 192.168.77.1, 203.0.113.10, …
  */
@@ -84,31 +83,7 @@ const clean = async () => {
 
 before(async () => {
   await clean();
-  for (const name of [host, world]) await run("ip", ["netns", "add", name]);
-  const configure = (namespace: string, ...lines: string[]) =>
-    run("ip", ["-batch", "-"], { namespace, input: `${lines.join("\n")}\n` });
-  await configure(
-    host,
-    "link set dev lo up",
-    `link add dev eth0 type veth peer name lan netns ${world}`,
-    "link set dev eth0 up",
-    "address add 192.168.77.2/24 dev eth0",
-    "address add 198.51.100.200/32 dev eth0",
-  );
-  await configure(
-    world,
-    "link set dev lo up",
-    "link set dev lan up",
-    "address add 192.168.77.1/24 dev lan",
-    ...[server, stranger, behindLan].map((address) => `address add ${address}/32 dev lo`),
-    "route add 198.51.100.200/32 via 192.168.77.2",
-  );
-  await configure(host, "route add default via 192.168.77.1");
-  // As on Debian: anybody may ping.
-  inNamespace(host, () => writeFileSync("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"));
-  // From here on everything this file does happens on that host.
-  check("setns", setns(openSync(`/run/netns/${host}`, "r"), 0));
-
+  await playHost({ host, world, ownAddresses, worldAddresses: [server, stranger, behindLan] });
   await openDriver();
   for (const element of [open, inward])
     await plugIn(guest(element), networks.port("vpc-one", element.id), element);
