@@ -26,6 +26,8 @@ export interface RegionSettings {
   /** Networks beside it that they reach though they are private, or this host's; never the host itself. */
   readonly outboundTo?: readonly string[];
   readonly capacity: CapacitySettings;
+  /** Whether AWS's names lead instances to the real AWS, but those of what the region serves; by default they do not. */
+  readonly realAws?: boolean;
   /** Absolute path of the key that secrets are sealed with, when it is not kept in the data directory. */
   readonly masterKeyFile?: string;
 }
@@ -80,6 +82,9 @@ export const layout = (dataDir: string) => {
       caKey: join(dir, "tls", "ca.key"),
       cert: join(dir, "tls", "server.pem"),
       key: join(dir, "tls", "server.key"),
+      /** For the names that AWS's services have, by which instances call the API. */
+      awsCert: join(dir, "tls", "aws.pem"),
+      awsKey: join(dir, "tls", "aws.key"),
     },
     /** What signs the identity documents of instances: 0600, its key sealed with the master key; and its certificate, for all. */
     identity: { sealed: join(dir, "identity.json"), certificate: join(dir, "identity.pem") },
@@ -94,6 +99,8 @@ export const layout = (dataDir: string) => {
     /** The name by which this machine is known to its region. */
     hostId: join(dir, "host-id"),
     guestSocket: join(dir, "run", "guest.sock"),
+    /** Where the API listens for instances, whose connections croft-guest hands on; in a directory that the two share. */
+    apiSocket: join(dir, "run", "api", "socket"),
     /** What pasta last complained of. */
     pastaComplaints: join(dir, "run", "pasta.log"),
   };

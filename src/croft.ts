@@ -1,13 +1,15 @@
-import { chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { auditPipe, auditTrail } from "./api/audit.ts";
 import { systemClock } from "./clock.ts";
 import { hostNames, layout } from "./config.ts";
 import { listen } from "./http/http-server.ts";
+import { listenForRelay } from "./http/relayed-server.ts";
 import type { ProgramOptions } from "./main.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { loadApiParts, openRegionApi } from "./region-api.ts";
 import { readCredentials } from "./setup/credentials.ts";
-import { readServerTls } from "./setup/region-tls.ts";
+import { readAwsTls, readServerTls } from "./setup/region-tls.ts";
 import { requireSettings } from "./setup/region-settings.ts";
 import { serveStore } from "./store/socket/serve-store.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
@@ -15,15 +17,20 @@ import { startStoreThread } from "./store/sqlite/store-thread.ts";
 
 /** The API and the store. It reads what root may read, becomes its own user, and only then listens. */
 export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): Promise<void> {
-  const { storeDir, storeSocket } = layout(dataDir);
+  const { storeDir, storeSocket, apiSocket } = layout(dataDir);
   const { uids } = hostNames(dataDir);
   const settings = requireSettings(dataDir);
   const credentials = readCredentials(dataDir);
   const tls = readServerTls(dataDir, settings);
+  const awsTls = readAwsTls(dataDir);
   const parts = loadApiParts();
   const thread = await startStoreThread();
   mkdirSync(storeDir, { recursive: true, mode: 0o700 });
   chownSync(storeDir, uids.croft, uids.croft);
+  // croft-guest may pass to the socket in it, and make none.
+  mkdirSync(dirname(apiSocket), { recursive: true });
+  chownSync(dirname(apiSocket), uids.croft, uids.guest);
+  chmodSync(dirname(apiSocket), 0o710);
   dropPrivileges(uids.croft);
 
   const store = await openSqliteStore(storeDir, { thread });
@@ -49,9 +56,11 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
       return answer(request);
     },
   });
+  // Instances call operations, and nothing that is for this machine's users.
+  const guestApi = await listenForRelay({ socketPath: apiSocket, tls: awsTls, refused, handle: answer });
   log(`answering on ${settings.listen ?? "127.0.0.1"}, port ${settings.port}${tls ? ", by TLS" : ""}`);
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
-  await api.close();
+  await Promise.all([api.close(), guestApi.close()]);
   await audit?.close();
   await storeServer.close();
   await store.close();

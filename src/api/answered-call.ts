@@ -6,6 +6,8 @@ export interface AnsweredCall {
   readonly requestId: string;
   /** The caller's IP address. */
   readonly source: string;
+  /** The network of this region that the caller is an instance of. */
+  readonly network?: string | undefined;
   readonly at: Date;
   readonly latencyMs: number;
   /** Absent when the signature did not hold. */
@@ -20,6 +22,6 @@ export interface AnsweredCall {
 }
 
 /** A request that was refused before anyone looked who asks, or what. */
-export interface RefusedRequest extends Pick<AnsweredCall, "requestId" | "source" | "latencyMs"> {
+export interface RefusedRequest extends Pick<AnsweredCall, "requestId" | "source" | "network" | "latencyMs"> {
   readonly error: ApiError;
 }

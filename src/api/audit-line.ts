@@ -8,6 +8,7 @@ export function auditLine(call: AnsweredCall, accountId: string): string {
     requestId: call.requestId,
     principal: signedIn && { arn: `arn:aws:iam::${accountId}:root`, accessKeyId: signedIn.accessKeyId },
     source: call.source,
+    network: call.network,
     region: signedIn?.region,
     operation: signedIn && call.operation && `${signedIn.service}:${call.operation}`,
     parameters: call.input && shown(call.input),

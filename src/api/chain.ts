@@ -57,6 +57,8 @@ export interface ChainRequest extends WireRequest {
   readonly requestId: string;
   /** The caller's IP address. */
   readonly remoteAddress: string;
+  /** The network of this region that the caller is an instance of; absent: it calls from elsewhere. */
+  readonly network?: string | undefined;
 }
 
 /** Every request's way: sign-in → wire → throttle → operation.resolve → dry run → commit → operation.answer → wire → audit. */
@@ -103,12 +105,13 @@ type CallUnderWay = {
 
 /** What is to be done when the call has its answer. */
 function begin(
-  { requestId, remoteAddress: source }: ChainRequest,
+  { requestId, remoteAddress: source, network }: ChainRequest,
   call: CallUnderWay,
   { clock, answered }: ChainOptions,
 ): () => void {
   const [at, begunMs] = [clock.now(), clock.monotonicMs()];
-  return () => answered?.({ requestId, source, at, latencyMs: clock.monotonicMs() - begunMs, ...call });
+  return () =>
+    answered?.({ requestId, source, network, at, latencyMs: clock.monotonicMs() - begunMs, ...call });
 }
 
 function serviceOf({ service: name, region, sessionToken }: SignedIn, options: ChainOptions): ServedService {

@@ -7,7 +7,7 @@ import { setUpDefaultImage } from "#setup/default-image.ts";
 import { makeIdentityKey } from "#setup/identity-key.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
-import { makeRegionTls } from "#setup/region-tls.ts";
+import { makeAwsTls, makeRegionTls } from "#setup/region-tls.ts";
 import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { readChoices, readSettings, requireWholeTls, settle, writeSettings } from "#setup/region-settings.ts";
 import type { RegionChoices } from "#setup/region-settings.ts";
@@ -48,6 +48,7 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   makeIdentityKey(dataDir, settings.region);
   makeCredentials(dataDir);
   makeRegionTls(dataDir, settings);
+  makeAwsTls(dataDir, settings);
   joinCache(cacheDir, dataDir);
   await supervise(
     { dataDir, cacheDir, api: apiEndpoint(dataDir, settings).localUrl },

@@ -12,6 +12,7 @@ const options = {
   port: { type: "string" },
   "image-alias": { type: "string", multiple: true },
   throttle: { type: "string" },
+  "real-aws": { type: "string" },
   outbound: { type: "string" },
   "outbound-to": { type: "string", multiple: true },
   "keep-memory": { type: "string" },

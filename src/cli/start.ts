@@ -16,6 +16,7 @@ Instances run on when it stops, and are taken up again by the next start.
   --tls-cert FILE --tls-key FILE
   --outbound on|off  whether instances with a public address reach the internet through this host (on)
   --outbound-to NET  let them reach this private network as well, such as 192.168.1.0/24; may be repeated (none)
+  --real-aws on|off  let AWS's names lead instances to the real AWS for what this region does not serve (off)
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
   --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,

@@ -16,7 +16,9 @@ import { loopback } from "./loopback-sockets.ts";
 import { networkView } from "./network-view.ts";
 import { sampleInterface, sampleNetwork } from "./sample-network.ts";
 
-const network = networkView(sampleNetwork([sampleInterface("10.0.1.5")]));
+const network = networkView(
+  sampleNetwork([sampleInterface("10.0.1.5", { tree: { "public-ipv4": "198.18.0.5" } })]),
+);
 const [A, NS, PTR, TXT, AAAA, ANY] = [1, 2, 12, 16, 28, 255];
 
 describe("DNS of a network's own names", () => {
@@ -51,6 +53,12 @@ describe("DNS of a network's own names", () => {
     ["ec2.internal", NS, 0, undefined],
     ["5.1.0.10.in-addr.arpa", PTR, 0, encodeName("ip-10-0-1-5.ec2.internal").toString("hex")],
     ["5.1.0.10.in-addr.arpa", A, 0, undefined],
+    ["STS.amazonaws.com", A, 0, "a9fea9f0"],
+    ["ec2.eu-west-1.api.aws", AAAA, 0, undefined],
+    ["bucket.s3.amazonaws.com", A, 0, "a9fea9f0"],
+    ["ec2-198-18-0-5.compute-1.amazonaws.com", A, 0, "0a000105"],
+    ["ec2-198-18-0-9.compute-1.amazonaws.com", A, 0, "c6120009"],
+    ["compute-1.amazonaws.com", A, 3, undefined],
   ];
   for (const [name, type, code, data] of cases)
     test(`answers type ${type} of ${name} with ${data ?? `code ${code} and no record`}`, async () => {
@@ -65,6 +73,19 @@ describe("DNS of a network's own names", () => {
         [0x8580 | code, data === undefined ? 0 : 1, data ?? ""],
       );
     });
+
+  test("leads to the real AWS, where that is let in, by all names but those of what the region serves", async () => {
+    const forwarded: string[] = [];
+    const forwarder: DnsForwarder = {
+      async ask(asked) {
+        forwarded.push(asked.name);
+        return asked.bytes;
+      },
+    };
+    for (const name of ["s3.amazonaws.com", "sts.amazonaws.com"])
+      await ask(query(name, A), forwarder, "udp", { realAws: true });
+    assert.deepEqual(forwarded, ["s3.amazonaws.com"]);
+  });
 
   test("says nothing to what is no query with one whole question", async () => {
     const whole = query("ip-10-0-1-5.ec2.internal", A);
@@ -213,8 +234,12 @@ describe("DNS over TCP", () => {
 const limits: ForwarderLimits = { tries: 2, tryMs: 500, inFlight: 10, inFlightPerClient: 10 };
 const silent: DnsForwarder = { ask: () => Promise.reject(new Error("nothing here is to be forwarded")) };
 
-const ask = (message: Buffer, forwarder: DnsForwarder, transport: Transport = "udp") =>
-  answerDns(message, { network, client: "10.0.1.5", transport, forwarder });
+const ask = (
+  message: Buffer,
+  forwarder: DnsForwarder,
+  transport: Transport = "udp",
+  { realAws = false } = {},
+) => answerDns(message, { network, client: "10.0.1.5", transport, forwarder, realAws });
 
 const query = (name: string, type: number | undefined, { edns }: { edns?: number } = {}): Buffer => {
   const size = (edns ?? 0).toString(16).padStart(4, "0");

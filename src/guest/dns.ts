@@ -12,11 +12,12 @@ import {
 } from "./dns-message.ts";
 import type { DnsQuery, Transport } from "./dns-message.ts";
 import type { DnsForwarder } from "./dns-forwarder.ts";
+import { apiAddress, awsName } from "./aws-names.ts";
 import type { NetworkView } from "./network-view.ts";
 
 /**
  * The answer to one DNS message from `client`, or undefined when it deserves none (malformed, or no query). The network's own
- * names and addresses are answered here with authority; everything else is asked of the host's resolvers.
+ * names and addresses, and those of AWS's services, are answered here with authority; everything else is asked of the host's resolvers.
  */
 export const answerDns = async (
   message: Buffer,
@@ -25,16 +26,22 @@ export const answerDns = async (
     client,
     transport,
     forwarder,
+    realAws,
   }: {
     readonly network: NetworkView;
     readonly client: string;
     readonly transport: Transport;
     readonly forwarder: DnsForwarder;
+    /** Whether AWS's names lead to the real AWS, but those of what the region serves. */
+    readonly realAws: boolean;
   },
 ): Promise<Buffer | undefined> => {
   const query = parseQuery(message);
   if (!query) return undefined;
-  const reply = ownAnswer(query, network) ?? (await forwarder.ask(query, client, transport));
+  const reply =
+    ownAnswer(query, network) ??
+    awsAnswer(query, network, realAws) ??
+    (await forwarder.ask(query, client, transport));
   return transport === "udp" ? fitForUdp(reply, query) : reply;
 };
 
@@ -42,8 +49,7 @@ const ownAnswer = (query: DnsQuery, network: NetworkView): Buffer | undefined =>
   if (query.class !== IN) return undefined;
   const named = network.byName(query.name);
   if (named) {
-    const data =
-      query.type === A || query.type === ANY ? Buffer.from(named.address.split(".").map(Number)) : undefined;
+    const data = query.type === A || query.type === ANY ? bytesOf(named.address) : undefined;
     return answer(query, A, data);
   }
   if (query.name === network.domain) return answer(query, A);
@@ -56,6 +62,17 @@ const ownAnswer = (query: DnsQuery, network: NetworkView): Buffer | undefined =>
     query.type === PTR || query.type === ANY ? encodeName(`${owner.hostName}.${network.domain}`) : undefined;
   return answer(query, PTR, data);
 };
+
+const awsAnswer = (query: DnsQuery, network: NetworkView, realAws: boolean): Buffer | undefined => {
+  const named = query.class === IN ? awsName(query.name, { realAws }) : undefined;
+  if (!named) return undefined;
+  if (named.is === "nothing") return composeAnswer(query, { code: NXDOMAIN, authoritative: true });
+  const address =
+    named.is === "api" ? apiAddress : (network.byPublicAddress(named.address)?.address ?? named.address);
+  return answer(query, A, query.type === A || query.type === ANY ? bytesOf(address) : undefined);
+};
+
+const bytesOf = (address: string): Buffer => Buffer.from(address.split(".").map(Number));
 
 const answer = (query: DnsQuery, type: number, data?: Buffer): Buffer =>
   composeAnswer(query, { code: NOERROR, authoritative: true, ...(data && { record: { type, data } }) });

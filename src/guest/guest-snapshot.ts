@@ -1,3 +1,5 @@
+import { apiAddress } from "./aws-names.ts";
+
 /**
  * What croft-guest is fed by croft-host over a Unix socket, one JSON line each, and nothing else: it keeps what it was last
  * told and goes on serving when the host program is away. When it connects it says once what it still serves (`GuestHello`);
@@ -90,5 +92,7 @@ export const guestSockets = [
   { name: "dns-vpc", type: "udp", address: "resolver", port: 53 },
   { name: "dns-vpc-tcp", type: "tcp", address: "resolver", port: 53 },
   { name: "imds", type: "tcp", address: "169.254.169.254", port: 80 },
+  { name: "api", type: "tcp", address: apiAddress, port: 443 },
+  { name: "api-ca", type: "tcp", address: apiAddress, port: 80 },
   { name: "ntp", type: "udp", address: "169.254.169.123", port: 123 },
 ] as const;

@@ -236,6 +236,8 @@ const runGuest = (socketPath: string) => {
     log: () => {},
     clock: () => 1_800_000_000_000,
     reconnectMs: 10,
+    apiSocket: "/nonexistent",
+    realAws: false,
   });
   return {
     stop: async () => {

@@ -9,10 +9,10 @@ import { jsonLine, readLines } from "./lines.ts";
 import { networkView } from "./network-view.ts";
 import type { NetworkView } from "./network-view.ts";
 import { serveNetwork } from "./serve-network.ts";
-import type { Services } from "./serve-network.ts";
+import type { RegionApi, Services } from "./serve-network.ts";
 import { sessionTokens } from "./session-token.ts";
 
-export interface GuestOptions {
+export interface GuestOptions extends RegionApi {
   /** Where croft-host listens (`serveGuests`). */
   readonly socketPath: string;
   readonly signal: AbortSignal;
@@ -28,8 +28,8 @@ export interface GuestOptions {
  * only when `signal` aborts. From its first await on it opens no file, so the caller may then give up every privilege.
  */
 export const startGuest = async (options: GuestOptions): Promise<void> => {
-  const { socketPath, signal, log, clock = Date.now, reconnectMs = 500 } = options;
-  using served = servedNetworks(clock, log);
+  const { socketPath, signal, log, clock = Date.now, reconnectMs = 500, ...api } = options;
+  using served = servedNetworks(clock, log, api);
   let lastReason = "";
   while (!signal.aborted) {
     using arrived = arrivals(served);
@@ -73,13 +73,20 @@ interface ServedNetworks extends Disposable {
   apply(message: GuestMessage, fds: readonly number[]): void;
 }
 
-const servedNetworks = (clock: () => number, log: (line: string) => void): ServedNetworks => {
+const servedNetworks = (
+  clock: () => number,
+  log: (line: string) => void,
+  { apiSocket, ca, realAws }: RegionApi,
+): ServedNetworks => {
   let settings: GuestSettings = { tokenKey: randomBytes(32).toString("base64"), resolvers: [] };
   const services: Services = {
     forwarder: dnsForwarder(() => settings.resolvers),
     tokens: sessionTokens(clock, () => settings.tokenKey),
     clock,
     log,
+    apiSocket,
+    ca,
+    realAws,
   };
   const networks = new Map<string, { namespace: string; view: NetworkView; serving: Disposable }>();
 

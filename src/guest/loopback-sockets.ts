@@ -32,6 +32,8 @@ export const freePorts = async (): Promise<ServicePorts> => ({
   "dns-vpc": await freeUdpPort(),
   "dns-vpc-tcp": await freeTcpPort(),
   imds: await freeTcpPort(),
+  api: await freeTcpPort(),
+  "api-ca": await freeTcpPort(),
   ntp: await freeUdpPort(),
 });
 

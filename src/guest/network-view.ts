@@ -8,6 +8,7 @@ export interface NetworkView {
   readonly resolver: string;
   byMac(mac: string): GuestInterface | undefined;
   byAddress(address: string): GuestInterface | undefined;
+  byPublicAddress(address: string): GuestInterface | undefined;
   /** `name` is lower case, with the network's domain. */
   byName(name: string): GuestInterface | undefined;
   /** Forgets everything but this. */
@@ -20,6 +21,7 @@ export const networkView = (network: GuestNetwork): NetworkView => {
   const byId = new Map<string, GuestInterface>();
   const byMac = new Map<string, GuestInterface>();
   const byAddress = new Map<string, GuestInterface>();
+  const byPublicAddress = new Map<string, GuestInterface>();
   const byName = new Map<string, GuestInterface>();
   const nameOf = ({ hostName }: GuestInterface) => `${hostName}.${domain}`.toLowerCase();
 
@@ -30,6 +32,8 @@ export const networkView = (network: GuestNetwork): NetworkView => {
     // Another interface may have taken over the address or the name in the meantime: that entry stays.
     if (byMac.get(old.mac) === old) byMac.delete(old.mac);
     if (byAddress.get(old.address) === old) byAddress.delete(old.address);
+    const publicAddress = publicAddressOf(old);
+    if (byPublicAddress.get(publicAddress) === old) byPublicAddress.delete(publicAddress);
     if (byName.get(nameOf(old)) === old) byName.delete(nameOf(old));
   };
   const update = (changed: readonly GuestInterface[], gone: readonly string[]) => {
@@ -39,6 +43,7 @@ export const networkView = (network: GuestNetwork): NetworkView => {
       byId.set(now.id, now);
       byMac.set(now.mac, now);
       byAddress.set(now.address, now);
+      if (publicAddressOf(now) !== "") byPublicAddress.set(publicAddressOf(now), now);
       byName.set(nameOf(now), now);
     }
   };
@@ -54,6 +59,7 @@ export const networkView = (network: GuestNetwork): NetworkView => {
     },
     byMac: (mac) => byMac.get(mac),
     byAddress: (address) => byAddress.get(address),
+    byPublicAddress: (address) => byPublicAddress.get(address),
     byName: (name) => byName.get(name),
     replace: (now) => {
       update([], [...byId.keys()]);
@@ -63,3 +69,5 @@ export const networkView = (network: GuestNetwork): NetworkView => {
     update,
   };
 };
+
+const publicAddressOf = ({ metadata }: GuestInterface): string => metadata.tree["public-ipv4"] ?? "";

@@ -2,6 +2,7 @@ import { createSocket } from "node:dgram";
 import type { RemoteInfo } from "node:dgram";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
+import { apiRelay, caServer } from "./api-relay.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { answerDhcp, dhcpClientPort } from "./dhcp.ts";
 import { encodeFrame, readFrames } from "./dns-frames.ts";
@@ -13,12 +14,22 @@ import type { NetworkView } from "./network-view.ts";
 import { answerNtp } from "./ntp.ts";
 import type { SessionTokens } from "./session-token.ts";
 
-export interface Services {
+export interface Services extends RegionApi {
   readonly forwarder: DnsForwarder;
   readonly tokens: SessionTokens;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly log: (line: string) => void;
+}
+
+/** What guests are told of the region's API. */
+export interface RegionApi {
+  /** The Unix socket it listens on for them. */
+  readonly apiSocket: string;
+  /** The certificate authority it is known by, in PEM; absent while there is none. */
+  readonly ca?: string | undefined;
+  /** Whether AWS's names lead to the real AWS, but those of what the region serves. */
+  readonly realAws: boolean;
 }
 
 /** Serves `network` on `fds` (in the order of `guestSockets`), which it owns from now on, until closed. */
@@ -48,17 +59,29 @@ const ntp: Serve = (_network, fd, { clock, log }) =>
     if (answer) reply(answer, from.port, from.address);
   });
 
-const dns: Serve = (network, fd, { forwarder, log }) =>
+const dns: Serve = (network, fd, { forwarder, realAws, log }) =>
   serveDatagrams(fd, log, async (message, from, reply) => {
-    const answer = await answerDns(message, { network, client: from.address, transport: "udp", forwarder });
+    const answer = await answerDns(message, {
+      network,
+      client: from.address,
+      transport: "udp",
+      forwarder,
+      realAws,
+    });
     if (answer) reply(answer, from.port, from.address);
   });
 
-const dnsTcp: Serve = (network, fd, { forwarder, log }) => {
+const dnsTcp: Serve = (network, fd, { forwarder, realAws, log }) => {
   const server = createServer((socket) => {
     const client = socket.remoteAddress ?? "";
     const answer = async (message: Buffer) => {
-      const reply = await answerDns(message, { network, client, transport: "tcp", forwarder });
+      const reply = await answerDns(message, {
+        network,
+        client,
+        transport: "tcp",
+        forwarder,
+        realAws,
+      });
       // A client that asks on without reading is not worth the memory.
       if (socket.writableLength > 256 * 1024) socket.destroy();
       else if (reply && socket.writable) socket.write(encodeFrame(reply));
@@ -78,6 +101,12 @@ const dnsTcp: Serve = (network, fd, { forwarder, log }) => {
 const imds: Serve = (network, fd, { tokens, log }) =>
   serveConnections(imdsServer(network, tokens), fd, log, { network, perClient: 64 });
 
+const api: Serve = (network, fd, { apiSocket, log }) =>
+  serveConnections(apiRelay(network, apiSocket), fd, log, { network, perClient: 64 });
+
+const apiCa: Serve = (network, fd, { ca, log }) =>
+  serveConnections(caServer(network, ca), fd, log, { network, perClient: 8 });
+
 const servers: Record<(typeof guestSockets)[number]["name"], Serve> = {
   dhcp,
   dns,
@@ -85,6 +114,8 @@ const servers: Record<(typeof guestSockets)[number]["name"], Serve> = {
   "dns-vpc": dns,
   "dns-vpc-tcp": dnsTcp,
   imds,
+  api,
+  "api-ca": apiCa,
   ntp,
 };
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
@@ -17,12 +17,22 @@ export interface HttpRequest extends WireRequest {
   /** A UUID; the answer carries it as `x-amzn-requestid`. */
   readonly requestId: string;
   readonly remoteAddress: string;
+  /** The network of this region that the caller is an instance of; absent: it calls from elsewhere. */
+  readonly network?: string | undefined;
 }
 
-export interface ListenOptions {
+/** Who called. */
+export type Caller = Pick<HttpRequest, "remoteAddress" | "network">;
+
+export interface ListenOptions extends CallOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
+  /** PEM texts: speak TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+export interface CallOptions {
   /** Answers its own failures; what it throws all the same is written to stderr and answered InternalError. */
   readonly handle: (request: HttpRequest) => WireAnswer | Promise<WireAnswer>;
   /** By default EC2's, 1 MiB. */
@@ -31,8 +41,6 @@ export interface ListenOptions {
   readonly mayStream?: (request: Omit<WireRequest, "body" | "stream">) => boolean;
   /** Told of what never reached `handle`; it neither waits nor throws. */
   readonly refused?: (request: RefusedRequest) => void;
-  /** PEM texts: speak TLS. */
-  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export interface HttpServer {
@@ -42,21 +50,17 @@ export interface HttpServer {
 }
 
 /** Serves HTTP, to clients and never to web pages of others. Rejects when the address is taken. */
-export async function listen({
-  host,
-  port,
-  handle,
-  bodyLimitBytes = 1024 * 1024,
-  mayStream = () => false,
-  refused,
-  tls,
-}: ListenOptions): Promise<HttpServer> {
+export async function listen({ host, port, tls, ...calls }: ListenOptions): Promise<HttpServer> {
   const server = tls
     ? createTlsServer({ ...timeouts, ...tls, minVersion: "TLSv1.2" })
     : createServer(timeouts);
-  const answering = new WeakMap<Socket, Set<ServerResponse>>();
-  server.on("request", (request, response) => void serve(request, response));
-  server.on("clientError", refuseMalformed);
+  serveCalls(server, {
+    ...calls,
+    open: () => server.listening,
+    // Of a certificate's names none can be bound to another address than ours.
+    isRefused: ({ headers }) => (tls ? hasForeignOrigin(headers) : isForeign(headers)),
+    callerOf: (socket) => ({ remoteAddress: socket.remoteAddress ?? "" }),
+  });
   server.listen(port, host);
   await once(server, "listening");
   const address = server.address();
@@ -70,19 +74,45 @@ export async function listen({
       clearTimeout(timer);
     },
   };
+}
+
+interface ServeOptions extends CallOptions {
+  /** Whether connections are kept for more calls. */
+  readonly open: () => boolean;
+  /** Whether a web page may be behind it. */
+  readonly isRefused: (request: IncomingMessage) => boolean;
+  readonly callerOf: (socket: Socket) => Caller;
+}
+
+/** Answers the server's requests. */
+export function serveCalls(
+  server: Server,
+  {
+    handle,
+    bodyLimitBytes = 1024 * 1024,
+    mayStream = () => false,
+    refused,
+    open,
+    isRefused,
+    callerOf,
+  }: ServeOptions,
+): void {
+  const answering = new WeakMap<Socket, Set<ServerResponse>>();
+  server.on("request", (request, response) => void serve(request, response));
+  server.on("clientError", refuseMalformed);
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [requestId, begunMs] = [randomUUID(), performance.now()];
-    const { remoteAddress: source = "" } = request.socket;
+    const { remoteAddress: source, network } = callerOf(request.socket);
     noteAnswering(request.socket, response);
     const answer = await answerTo(request, requestId).catch((thrown: unknown) => {
       const error = toldToCaller(thrown, requestId);
-      refused?.({ requestId, source, latencyMs: performance.now() - begunMs, error });
+      refused?.({ requestId, source, network, latencyMs: performance.now() - begunMs, error });
       return ec2Error(error, requestId);
     });
     // A client that has gone, or a call that outlived the server.
     if (response.destroyed) return;
-    const last = !server.listening || !request.complete;
+    const last = !open() || !request.complete;
     const headers = {
       ...answer.headers,
       "x-amzn-requestid": requestId,
@@ -115,14 +145,14 @@ export async function listen({
       socket.destroy();
       return;
     }
-    const [error, requestId, source] = [malformedRequest(thrown), randomUUID(), socket.remoteAddress ?? ""];
+    const [error, requestId] = [malformedRequest(thrown), randomUUID()];
+    const { remoteAddress: source, network } = callerOf(socket);
     socket.end(rawAnswer(ec2Error(error, requestId), requestId), () => socket.destroy());
-    if (!underWay) refused?.({ requestId, source, latencyMs: 0, error });
+    if (!underWay) refused?.({ requestId, source, network, latencyMs: 0, error });
   }
 
   async function answerTo(request: IncomingMessage, requestId: string): Promise<WireAnswer> {
-    // Of a certificate's names none can be bound to another address than ours.
-    if (tls ? hasForeignOrigin(request.headers) : isForeign(request.headers))
+    if (isRefused(request))
       throw new ApiError(
         "AccessDenied",
         "Web pages of other sites may not call this API, nor may calls name another host",
@@ -143,12 +173,13 @@ export async function listen({
       ...asked,
       ...body,
       requestId,
-      remoteAddress: socket.remoteAddress ?? "",
+      ...callerOf(socket),
     });
   }
 }
 
-const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 } as const;
+/** Of what one call and one connection may take. */
+export const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 } as const;
 
 /** Of the second that is promised. */
 const closeMs = 900;

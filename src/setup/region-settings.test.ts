@@ -97,6 +97,7 @@ test("options are read as they are written on the command line", () => {
     machines: undefined,
     imageAliases: undefined,
     throttled: undefined,
+    realAws: undefined,
     outbound: undefined,
     outboundTo: undefined,
     capacity: {},

@@ -21,6 +21,7 @@ export const readChoices = (options: {
   "image-alias"?: readonly string[] | undefined;
   throttle?: string | undefined;
   outbound?: string | undefined;
+  "real-aws"?: string | undefined;
   "outbound-to"?: readonly string[] | undefined;
   "keep-memory"?: string | undefined;
   "overcommit-memory"?: string | undefined;
@@ -41,6 +42,7 @@ export const readChoices = (options: {
   machines: machinesOf(options.machines),
   imageAliases: options["image-alias"]?.map(imageAlias),
   throttled: onOrOff("--throttle", options.throttle),
+  realAws: onOrOff("--real-aws", options["real-aws"]),
   outbound: onOrOff("--outbound", options.outbound),
   outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(privateNetwork),
   capacity: capacityOf(options["keep-memory"], options["overcommit-memory"]),
@@ -95,8 +97,8 @@ export const settle = (
 /** Those that were chosen of the settings that need not be. */
 const optional = (choices: RegionChoices) =>
   Object.fromEntries(
-    (["listen", "tlsCert", "tlsKey", "masterKeyFile", "outbound", "outboundTo"] as const).flatMap((name) =>
-      choices[name] === undefined ? [] : [[name, choices[name]]],
+    (["listen", "tlsCert", "tlsKey", "masterKeyFile", "outbound", "outboundTo", "realAws"] as const).flatMap(
+      (name) => (choices[name] === undefined ? [] : [[name, choices[name]]]),
     ),
   );
 

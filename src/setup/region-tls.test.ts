@@ -12,7 +12,7 @@ import { layout, type RegionSettings } from "#config.ts";
 import { listen, type ListenOptions } from "#http/http-server.ts";
 import { apiEndpoint } from "./api-endpoint.ts";
 import { makeCredentials } from "./credentials.ts";
-import { makeRegionTls, opensslConfig, readServerTls } from "./region-tls.ts";
+import { makeAwsTls, makeRegionTls, opensslConfig, readServerTls } from "./region-tls.ts";
 import { requireWholeTls, settle, writeSettings } from "./region-settings.ts";
 
 const limit = { timeout: 20_000 };
@@ -71,6 +71,21 @@ test("the authority is made once; the certificate anew for another address, and 
   assert.notEqual(other, cert);
   makeRegionTls(dataDir, { ...settings, listen: "192.0.2.8" }, new Date(Date.now() + 380 * 24 * 3_600_000));
   assert.notEqual(files()[1], other);
+});
+
+test("instances call by the names that AWS's services have, in any region", (t) => {
+  const { dataDir } = scene(t, undefined);
+  const { tls } = layout(dataDir);
+  makeAwsTls(dataDir, { region: "xx-test-1" });
+  const [authority, cert] = [tls.ca, tls.awsCert].map((file) => new X509Certificate(readFileSync(file)));
+  assert.ok(authority && cert && cert.checkIssued(authority));
+  for (const name of ["sts.amazonaws.com", "ec2.xx-test-1.amazonaws.com", "ssm.eu-west-1.api.aws"])
+    assert.ok(cert.checkHost(name), name);
+  for (const name of ["example.com", "amazonaws.com.example.com"]) assert.ok(!cert.checkHost(name), name);
+  assert.equal(statSync(tls.awsKey).mode & 0o777, 0o600);
+  const before = readFileSync(tls.awsCert, "utf8");
+  makeAwsTls(dataDir, { region: "xx-test-1" });
+  assert.equal(readFileSync(tls.awsCert, "utf8"), before);
 });
 
 test("whoever trusts the authority can call, and whoever does not, does not", limit, async (t) => {

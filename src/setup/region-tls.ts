@@ -6,6 +6,7 @@ import { hostname, networkInterfaces } from "node:os";
 import { Refusal } from "#cli/command.ts";
 import { layout, type RegionSettings } from "#config.ts";
 import { isLoopback } from "#http/loopback.ts";
+import { regionsWith } from "#services/ec2/region/region.ts";
 
 /** PEM texts. */
 export interface ServerTls {
@@ -23,6 +24,29 @@ export const readServerTls = (dataDir: string, settings: RegionSettings): Server
   };
 };
 
+/** What the API speaks TLS with to instances. Comes after `makeAwsTls`. */
+export const readAwsTls = (dataDir: string): ServerTls => {
+  const { awsCert, awsKey } = layout(dataDir).tls;
+  return { cert: readPem(awsCert), key: readPem(awsKey) };
+};
+
+/**
+ * A certificate by the region's own authority, which is made when there is none, for the names that AWS's services have in each of
+ * its regions and in this one; made anew when one is not in it or less than 30 days are left.
+ */
+export const makeAwsTls = (
+  dataDir: string,
+  { region }: Pick<RegionSettings, "region">,
+  now = new Date(),
+): void => {
+  const { tls } = layout(dataDir);
+  const regions = regionsWith(region).map(({ name }) => name);
+  const names = ["", ...regions.map((name) => `${name}.`)].flatMap((within) =>
+    ["amazonaws.com", "api.aws"].map((domain) => `*.${within}${domain}`),
+  );
+  ensureCertificate(dataDir, { cert: tls.awsCert, key: tls.awsKey, names, region }, now);
+};
+
 /**
  * The region's own authority, made once, and a certificate by it for every name and address of this host, made anew when one
  * is not in it or less than 30 days are left. Nothing on loopback, or with a certificate that was given.
@@ -32,10 +56,23 @@ export const makeRegionTls = (dataDir: string, settings: RegionSettings, now = n
   const address = settings.listen ?? "127.0.0.1";
   if (isLoopback(address) || settings.tlsCert !== undefined) return;
   const names = hostNamesAnd(address);
+  ensureCertificate(dataDir, { cert: tls.cert, key: tls.key, names, region: settings.region }, now);
+};
+
+interface CertificateSpec {
+  /** Files. */
+  readonly cert: string;
+  readonly key: string;
+  readonly names: readonly string[];
+  readonly region: string;
+}
+
+const ensureCertificate = (dataDir: string, spec: CertificateSpec, now: Date): void => {
+  const { tls } = layout(dataDir);
   mkdirSync(tls.dir, { recursive: true, mode: 0o711 });
-  writeFileSync(tls.config, opensslConfig(names));
-  if (!existsSync(tls.ca)) makeAuthority(dataDir, settings.region);
-  if (!certifies(tls.cert, names, now)) makeCertificate(dataDir);
+  writeFileSync(tls.config, opensslConfig(spec.names));
+  if (!existsSync(tls.ca)) makeAuthority(dataDir, spec.region);
+  if (!certifies(spec.cert, spec.names, now)) makeCertificate(dataDir, spec);
 };
 
 /** For `openssl req` and `openssl x509`: the extensions of an authority that signs servers only, and of this server. */
@@ -76,7 +113,9 @@ const certifies = (file: string, names: readonly string[], now: Date): boolean =
   if (!existsSync(file)) return false;
   const cert = new X509Certificate(readFileSync(file));
   const left = Date.parse(cert.validTo) - now.getTime();
-  return left > renewMs && names.every((name) => (isIP(name) ? cert.checkIP(name) : cert.checkHost(name)));
+  const isFor = (name: string) =>
+    isIP(name) ? cert.checkIP(name) : cert.checkHost(name.replace("*", "any"));
+  return left > renewMs && names.every(isFor);
 };
 const renewMs = 30 * 24 * 3_600_000;
 
@@ -106,11 +145,11 @@ const makeAuthority = (dataDir: string, region: string): void => {
   chmodSync(tls.ca, 0o644);
 };
 
-const makeCertificate = (dataDir: string): void => {
+const makeCertificate = (dataDir: string, { cert, key }: CertificateSpec): void => {
   const { tls } = layout(dataDir);
-  const request = `${tls.cert}.csr`;
-  openssl("req", "-new", "-config", tls.config, ...newKey, "-keyout", tls.key, "-out", request);
-  chmodSync(tls.key, 0o600);
+  const request = `${cert}.csr`;
+  openssl("req", "-new", "-config", tls.config, ...newKey, "-keyout", key, "-out", request);
+  chmodSync(key, 0o600);
   // Positive, and never the same twice.
   const serial = `0x01${randomBytes(15).toString("hex")}`;
   openssl(
@@ -131,7 +170,7 @@ const makeCertificate = (dataDir: string): void => {
     "-extensions",
     "server",
     "-out",
-    tls.cert,
+    cert,
   );
   rmSync(request);
 };

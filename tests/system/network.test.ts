@@ -307,16 +307,19 @@ describe("a guest", () => {
     }
   });
 
-  test("reaches the four services, and nothing else on the router", async () => {
+  test("reaches the services of its network, and nothing else on the router", async () => {
     const sockets = [
       { type: "tcp", address: "169.254.169.254", port: 80 },
       { type: "tcp", address: "169.254.169.253", port: 53 },
+      { type: "tcp", address: "169.254.169.240", port: 443 },
       { type: "tcp", address: "0.0.0.0", port: 81 },
       { type: "tcp", address: "10.0.1.1", port: 80 },
     ] as const;
     const fds = sockets.map((socket) => openSocket(router, socket));
     assert.equal(dial(guest(a), "169.254.169.254", 80), "connected");
     assert.equal(dial(guest(a), "169.254.169.253", 53), "connected");
+    assert.equal(dial(guest(a), "169.254.169.240", 443), "connected");
+    assert.equal(dial(guest(a), "169.254.169.240", 81), "timeout");
     assert.equal(dial(guest(a), "10.0.1.1", 80), "timeout");
     assert.equal(dial(guest(a), "169.254.169.254", 81), "timeout");
     assert.equal(dial(guest(a), "10.0.1.1", 81), "timeout");

@@ -170,6 +170,40 @@ test("a guest finds itself and its neighbour by name, and has the time", async (
   assert.ok(Math.abs(Number(time) - Date.now() / 1000) < 5, `${time}`);
 });
 
+test("a guest calls the region by the names of AWS's services, and never the real AWS", async () => {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: name } = region.environment;
+  const call = (host: string, signing: string, body: string) =>
+    one.shell.run(
+      `curl -s -m 60 -u ${id}:${secret} --aws-sigv4 aws:amz:${signing} -d '${body}' https://${host}/ || echo failed: $?`,
+    );
+  const whoAmI = "Action=GetCallerIdentity&Version=2011-06-15";
+  for (const host of ["sts.amazonaws.com", `sts.${name}.amazonaws.com`, `sts.${name}.api.aws`])
+    assert.match(await call(host, `${name}:sts`, whoAmI), /<Account>\d{12}<\/Account>/, host);
+  const zones = "Action=DescribeAvailabilityZones&Version=2016-11-15";
+  assert.match(
+    await call("ec2.eu-west-1.amazonaws.com", "eu-west-1:ec2", zones),
+    /<regionName>eu-west-1<\/regionName>/,
+  );
+  const [line = "{}"] = readFileSync(join(region.dataDir, "log", "audit.log"), "utf8")
+    .split("\n")
+    .filter((text) => text.includes("DescribeAvailabilityZones"));
+  const { source, network } = JSON.parse(line);
+  const { VpcId: vpc } = await describe(one.id);
+  assert.deepEqual({ source, network }, { source: one.address, network: vpc });
+
+  // What the region does not serve it says so of, and what is for this host's users it does not tell guests.
+  assert.match(
+    await call("sqs.us-east-1.amazonaws.com", `${name}:sqs`, "Action=ListQueues"),
+    /UnsupportedOperation/,
+  );
+  for (const path of ["_croft/health", "_croft/metrics", "_croft/reset"])
+    assert.match(await one.shell.run(`curl -s https://sts.amazonaws.com/${path}`), /<Code>\w+<\/Code>/, path);
+  const addresses = await one.shell.run(
+    "getent ahosts s3.eu-west-1.amazonaws.com | cut -d ' ' -f 1 | sort -u",
+  );
+  assert.equal(addresses.trim(), "169.254.169.240");
+});
+
 test("a guest reaches nothing of the host: not its API, not its end of the link, not its other networks", async () => {
   const server = createServer().listen(0, "0.0.0.0");
   await once(server, "listening");

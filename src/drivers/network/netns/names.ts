@@ -45,4 +45,5 @@ export const serviceAddresses = {
   metadata: "169.254.169.254",
   resolver: "169.254.169.253",
   time: "169.254.169.123",
+  api: "169.254.169.240",
 } as const;

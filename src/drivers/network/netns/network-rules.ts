@@ -68,6 +68,7 @@ table inet croft {
     ct state established,related accept
     udp sport 68 udp dport 67 accept
     ip daddr ${serviceAddresses.metadata} tcp dport 80 accept
+    ip daddr ${serviceAddresses.api} tcp dport { 80, 443 } accept
     ip daddr ${serviceAddresses.time} udp dport 123 accept
     ip daddr @resolvers udp dport 53 accept
     ip daddr @resolvers tcp dport 53 accept
