@@ -1,5 +1,4 @@
-import { enableCompileCache, flushCompileCache } from "node:module";
-import { join } from "node:path";
+import { flushCompileCache } from "node:module";
 import { parseArgs } from "node:util";
 
 /** Which of the three programs to be: `main.ts croft|croft-host|croft-guest --data-dir DIR --cache-dir DIR [--audit-fd FD]`. */
@@ -38,8 +37,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal
 // The supervisor holds the other end: without it nobody would restart this program or tell it to end.
 process.stdin.on("end", () => ending.abort()).resume();
 
-// A start that finds its code compiled takes half the time, and half the memory. Written while this is still root.
-enableCompileCache(join(cacheDir, "code"));
+// What this start had to compile, the next finds. Written while this is still root.
 const program = await programs[name as keyof typeof programs]();
 flushCompileCache();
 await program({

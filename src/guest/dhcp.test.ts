@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { answerDhcp } from "./dhcp.ts";
 import { networkView } from "./network-view.ts";
+import * as fc from "fast-check";
 import { damaged } from "./damaged.ts";
 import { sampleInterface, sampleNetwork } from "./sample-network.ts";
 
@@ -112,9 +113,18 @@ describe("DHCP", () => {
     }
   });
 
-  test("never throws, whatever arrives", () => {
-    for (const bytes of damaged(message({ type: request, options: requested5 + server }), 20_000))
-      answerDhcp(bytes, network);
+  test("answers whatever arrives with silence, or to its own client at its own address", () => {
+    const arrives = damaged(message({ type: request, options: requested5 + server }));
+    fc.assert(
+      fc.property(arrives, (bytes) => {
+        const answer = answerDhcp(bytes, network);
+        if (!answer) return;
+        assert.ok(["10.0.1.5", "10.0.1.6"].includes(answer.to));
+        assert.deepEqual(answer.message.subarray(4, 8), bytes.subarray(4, 8), "the transaction it asked in");
+        assert.ok(["0.0.0.0", answer.to].includes(answer.message.subarray(16, 20).join(".")));
+      }),
+      { numRuns: 5_000 },
+    );
   });
 });
 

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Server, Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
+import * as fc from "fast-check";
 import { limitConnections } from "./connection-limit.ts";
+import { damaged } from "./damaged.ts";
 import { imdsServer } from "./imds-server.ts";
 import { networkView } from "./network-view.ts";
 import { sampleInterface, sampleNetwork } from "./sample-network.ts";
@@ -31,9 +33,10 @@ describe("the metadata server", () => {
     return connect({ host: "127.0.0.1", port: address.port, localAddress: from }).on("error", () => {});
   };
   /** Everything that comes back until the server hangs up. */
-  const say = async (from: string, text: string): Promise<string> => {
+  const say = async (from: string, text: string | Buffer, then?: "and hang up"): Promise<string> => {
     const socket = dial(from);
-    socket.write(text);
+    if (then) socket.end(text);
+    else socket.write(text);
     let heard = "";
     socket.on("data", (chunk) => (heard += String(chunk)));
     await new Promise((resolve) => socket.on("close", resolve));
@@ -75,6 +78,18 @@ describe("the metadata server", () => {
     const body = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     assert.match(await say(one, `PUT /latest/api/token HTTP/1.1\r\nHost: x\r\n${body}`), /^HTTP\/1\.1 400 /);
     assert.match(await say(one, `GET ${idPath} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n`), /i-5$/);
+  });
+
+  test("answers whatever bytes arrive or hangs up, and then serves the next", async () => {
+    const arrives = damaged(Buffer.from(`PUT /latest/api/token HTTP/1.1\r\nX-Forwarded-For: x\r\n${last}`));
+    await fc.assert(
+      fc.asyncProperty(arrives, async (bytes) => {
+        const heard = await say(one, bytes, "and hang up");
+        assert.match(heard, /^($|HTTP\/1\.1 4\d\d )/);
+      }),
+      { numRuns: 300 },
+    );
+    assert.match(await say(one, `GET ${idPath} HTTP/1.1\r\n${last}`), /i-5$/);
   });
 
   test("waits for no request longer than some seconds", async () => {

@@ -39,6 +39,7 @@ const areas = ({ tree, dynamic, userData }: GuestMetadata): string[] => [
 
 /** The leaf at `path`, else the listing of what lies below it, directories with a "/" at their end. */
 const lookUp = (tree: Readonly<Record<string, string>>, path: string): string | undefined => {
+  if (Object.hasOwn(tree, path) && !path.startsWith("public-keys/")) return tree[path];
   const below = path === "" ? "" : `${path}/`;
   const names = new Set<string>();
   for (const [leaf, value] of Object.entries(tree)) {

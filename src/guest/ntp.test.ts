@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import * as fc from "fast-check";
 import { damaged } from "./damaged.ts";
 import { answerNtp } from "./ntp.ts";
 
@@ -44,7 +45,9 @@ describe("NTP", () => {
   });
 
   test("never throws, and never answers more than was sent", () => {
-    for (const bytes of damaged(request(0x23), 20_000))
-      assert.ok((answerNtp(bytes, now)?.length ?? 0) <= bytes.length);
+    fc.assert(
+      fc.property(damaged(request(0x23)), (bytes) => (answerNtp(bytes, now)?.length ?? 0) <= bytes.length),
+      { numRuns: 5_000 },
+    );
   });
 });

@@ -205,6 +205,41 @@ describe("a guest's metadata", () => {
   });
 });
 
+describe("a guest that floods the services", () => {
+  test("gets a thousand packets a second through, and no other guest notices", async () => {
+    const flood = inNode(
+      guest(a),
+      `const socket = require("dgram").createSocket("udp4");
+       const request = Buffer.alloc(48, 0); request[0] = 0x23;
+       let answers = 0; socket.on("message", () => answers++);
+       const start = Date.now(); let sent = 0;
+       const more = () => {
+         for (let n = 0; n < 200; n++, sent++) socket.send(request, 123, "169.254.169.123");
+         if (sent < 20000) return setTimeout(more, 5);
+         setTimeout(() => { console.log(JSON.stringify({ answers, ms: Date.now() - start })); process.exit(0); }, 500);
+       };
+       more();`,
+    );
+    for (let round = 0; round < 5; round += 1) await serves(b, "i-6");
+    const { answers, ms }: { answers: number; ms: number } = JSON.parse(await flood);
+    assert.ok(answers >= 1000 && answers <= 1024 * (1 + ms / 1000) + 50, `${answers} answers in ${ms} ms`);
+    await sleep(1000);
+    await serves(a, "i-5");
+  });
+
+  test("opens connections by the thousand and says nothing on them, and others connect", async () => {
+    const syn = inNode(
+      guest(a),
+      `for (let n = 0; n < 2000; n++) { const s = require("net").connect(80, "169.254.169.254"); s.on("error", () => {}); }
+       setTimeout(() => process.exit(0), 1000);`,
+    );
+    for (let round = 0; round < 5; round += 1) await serves(b, "i-6");
+    await syn;
+    await sleep(1000);
+    await serves(a, "i-5");
+  });
+});
+
 describe("the guest program", () => {
   test("runs without privileges, in at most 80 MiB", () => {
     const status = readFileSync(`/proc/${program.pid}/status`, "utf8");
@@ -226,6 +261,8 @@ describe("the guest program", () => {
   });
 
   test("killed and started again, serves as before, and takes the session tokens of before", async () => {
+    await tell();
+    await serves(a, "i-5");
     const ttl = ["-X", "PUT", "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60"];
     const token = await curl(guest(a), "/latest/api/token", ...ttl);
     await endProgram("SIGKILL");

@@ -7,6 +7,8 @@ export interface Program {
   readonly name: string;
   /** File and arguments. */
   readonly command: readonly [string, ...string[]];
+  /** Beside this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** A line of the program's stdout, or of its stderr. */
   readonly heard: (line: string, from: "stdout" | "stderr") => void;
   /** A line of its descriptor 3, which it then has. */
@@ -37,7 +39,7 @@ export const keepRunning = async (program: Program, signal: AbortSignal): Promis
 
 /** Resolves to how it ended, when it has ended and all it said was heard. */
 const once = (
-  { command: [file, ...args], heard, audited, started }: Program,
+  { command: [file, ...args], environment, heard, audited, started }: Program,
   signal: AbortSignal,
 ): Promise<string> =>
   new Promise((resolve) => {
@@ -45,6 +47,7 @@ const once = (
     // written to: at its end the program knows that the supervisor is gone.
     const child = spawn(file, args, {
       detached: true,
+      env: { ...process.env, ...environment },
       stdio: ["pipe", "pipe", "pipe", audited ? "pipe" : "ignore"],
     });
     const [, stdout, stderr, audit] = child.stdio;

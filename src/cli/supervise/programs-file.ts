@@ -12,6 +12,7 @@ export interface Running {
 }
 
 export const programNames = ["croft", "croft-host", "croft-guest"] as const;
+export type ProgramName = (typeof programNames)[number];
 
 export const pidFile = (dataDir: string): string => join(layout(dataDir).runDir, "croft.pid");
 

@@ -2,7 +2,6 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { identify } from "#drivers/linux/host-process.ts";
 import type { HostProcess } from "#drivers/linux/host-process.ts";
-import { checkout } from "../checkout.ts";
 import { say } from "../terminal.ts";
 import { auditFile } from "./audit-file.ts";
 import { untilReady } from "./health.ts";
@@ -11,7 +10,8 @@ import { keepRunning } from "./keep-running.ts";
 import type { Program } from "./keep-running.ts";
 import { logFile } from "./log-file.ts";
 import { endProcesses } from "./end-processes.ts";
-import { programNames, readRunning, writeRunning } from "./programs-file.ts";
+import { programCommand } from "./program-command.ts";
+import { programNames, readRunning, writeRunning, type ProgramName } from "./programs-file.ts";
 
 export interface Supervised {
   readonly dataDir: string;
@@ -54,7 +54,7 @@ export const endLeftovers = async (dataDir: string): Promise<void> =>
   endProcesses(Object.values(readRunning(dataDir)?.programs ?? {}), 3000);
 
 const program = (
-  name: string,
+  name: ProgramName,
   { dataDir, cacheDir }: Supervised,
   logDir: string,
   note: (name: string, pid: number) => void,
@@ -63,16 +63,7 @@ const program = (
   const audit = name === "croft" ? auditFile(logDir) : undefined;
   return {
     name,
-    command: [
-      process.execPath,
-      join(checkout, "src", "main.ts"),
-      name,
-      "--data-dir",
-      dataDir,
-      "--cache-dir",
-      cacheDir,
-      ...(audit ? ["--audit-fd", "3"] : []),
-    ],
+    ...programCommand(name, { dataDir, cacheDir }, audit ? ["--audit-fd", "3"] : []),
     heard(line, from) {
       log(line);
       // A program's stdout is its diary; what it says on stderr is for the operator too.

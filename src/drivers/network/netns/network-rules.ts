@@ -7,8 +7,10 @@ import type { NftObject } from "./ruleset.ts";
  * The fixed part of a network's tables. Packets have no route until `arriving` marks them, so without these tables nothing
  * passes. Every forwarded packet is decided twice: `leaving` by the groups of where it comes from, `entering` by the groups
  * of where it goes. DHCP answers go out to the leased address, so the route finds the link; a client that asked for a
- * broadcast (the first bit of its flags, which the answer repeats) gets its frame as one.
+ * broadcast (the first bit of its flags, which the answer repeats) gets its frame as one. An interface may send the services
+ * as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel.
  */
+const servicePacketsPerSecond = 1024;
 export const networkTable = "inet croft";
 export const networkTables = `
 table arp croft {
@@ -23,6 +25,7 @@ table inet croft {
   set unchecked { typeof iifname . ether saddr; }
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
+  set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
   map egress { typeof iifname : verdict; }
   map ingress { typeof oifname : verdict; }
   map private_of { typeof ip daddr : ip daddr; }
@@ -65,6 +68,7 @@ table inet croft {
   chain to_services {
     type filter hook input priority filter; policy drop;
     iifname "igw" drop
+    update @spent { iifname limit rate over ${servicePacketsPerSecond}/second burst ${servicePacketsPerSecond} packets } drop
     ct state established,related accept
     udp sport 68 udp dport 67 accept
     ip daddr ${serviceAddresses.metadata} tcp dport 80 accept
