@@ -1,6 +1,6 @@
-import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
 import type { Server } from "node:net";
+import { createHttpServer } from "./http-servers.ts";
 import { jsonLine } from "./lines.ts";
 import type { NetworkView } from "./network-view.ts";
 

@@ -2,16 +2,14 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { fdOf } from "#drivers/linux/fd-passing.ts";
 import { setsockopt } from "#drivers/linux/libc.ts";
+import { createHttpServer } from "./http-servers.ts";
 import { answerImds } from "./imds.ts";
 import type { NetworkView } from "./network-view.ts";
 import type { SessionTokens } from "./session-token.ts";
 
-/** Not by `import`: that reads every export, and `WebSocket` among them loads a client of 14 MiB. */
-const { createServer } = process.getBuiltinModule("node:http");
-
 /** Serves instance metadata to `network` on a listening socket. Who asks is told by the source address, which the network vouches for. */
 export const imdsServer = (network: NetworkView, tokens: SessionTokens): Server => {
-  const server = createServer(limits, (request, response) => {
+  const server = createHttpServer(limits, (request, response) => {
     const client = network.byAddress(request.socket.remoteAddress ?? "");
     if (!client) return void request.socket.destroy();
     const { method = "", url = "", headers } = request;
