@@ -44,12 +44,13 @@ export interface CapacitySettings {
 export interface ImageAlias {
   /** `*` and `?` are wildcards. */
   readonly ids: string;
-  /** An image's id or name, or its name up to a "-": then the newest. */
+  /** An image's id or name; or that of its recipe, with or without architecture: then the newest. */
   readonly image: string;
 }
 
-/** The recipe of the image that every region offers. */
-export const defaultRecipe = join(import.meta.dirname, "..", "images", "debian-12");
+/** The recipes Croft provides, and that of the image that every region offers. */
+export const recipesDir = join(import.meta.dirname, "..", "images");
+export const defaultRecipe = join(recipesDir, "debian-12");
 
 export const defaults = {
   dataDir: "/var/lib/croft",

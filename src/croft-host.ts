@@ -8,7 +8,7 @@ import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
 import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
 import { readResolvers, watchResolvers } from "./guest/host-resolvers.ts";
-import { bakedImages } from "./images/bake.ts";
+import { findBaked } from "./images/bake.ts";
 import { importedDisk, removeImported } from "./images/import-image.ts";
 import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
@@ -47,7 +47,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const memoryMiB = promisableMiB(capacity);
   const scope = { accountId, region };
   const hostId = ownHostId(paths.hostId);
-  const images = new Map(bakedImages(cacheDir).map((image) => [image.recipe.hash, image]));
+  /** Also one of an earlier recipe, which serves the volumes that were made from it, or one baked a moment ago. */
+  const baked = (entry: string) => findBaked(cacheDir, { hash: entry });
 
   const acceleration = await detectAcceleration();
   const disks = await openQcow2Disks(paths.disksDir);
@@ -81,8 +82,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const store = connectStore(paths.storeSocket);
   const feed = await startFeed(store, signal);
   const regions = regionalRecords(feed);
-  // Images of earlier recipes serve the volumes that were made from them, and regions that knew them already.
-  const offered = images.get(readRecipe(defaultRecipe).hash);
+  const offered = baked(readRecipe(defaultRecipe).hash);
   if (offered) await reportImage(offered, scope, store);
 
   const report = reporter(() => {
@@ -109,12 +109,12 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       guests,
       queue,
       signIdentity: identitySigner(readIdentityKey(dataDir)),
-      imageFile: (entry) => images.get(entry)?.disk ?? importedDisk(paths.imagesDir, entry),
+      imageFile: (entry) => baked(entry)?.disk ?? importedDisk(paths.imagesDir, entry),
       removeImage: (entry) => removeImported(paths.imagesDir, entry),
       machineSpec: (instance, records) => {
         sayIfCapped(instance);
         const imageKernel = (entry: string) => {
-          const image = images.get(entry);
+          const image = baked(entry);
           return image && ({ by: "kernel", ...image.kernel } as const);
         };
         return machineSpec(instance, records, { disks, networks, imageKernel });

@@ -2,7 +2,6 @@ import { basename } from "node:path";
 import type { BootModeValues } from "@aws-sdk/client-ec2";
 import { ApiError } from "#api/error.ts";
 import { hostNames, layout } from "#config.ts";
-import { isAlive } from "#drivers/linux/host-process.ts";
 import { diskFormats, type DiskFormat } from "#images/disk-format.ts";
 import { importImage } from "#images/import-image.ts";
 import { ImportRefused } from "#images/import-refused.ts";
@@ -12,7 +11,7 @@ import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
-import { readRunning } from "./supervise/programs-file.ts";
+import { requireRunning } from "./running-region.ts";
 import { progress } from "./terminal.ts";
 
 const options = {
@@ -116,12 +115,6 @@ const oneOf = <Value extends string>(
 const bytesOf = (gib: string): number => {
   if (!/^\d{1,5}$/.test(gib) || gib === "0") throw new Refusal(`--max-size is a number of GiB, not "${gib}"`);
   return Number(gib) * 1024 ** 3;
-};
-
-const requireRunning = (dataDir: string): void => {
-  const croft = readRunning(dataDir)?.programs["croft"];
-  if (!croft || !isAlive(croft))
-    throw new Refusal(`the region at ${dataDir} does not run: croft start first`, 1);
 };
 
 const refusal = (source: string, error: unknown): unknown => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, copyFile, mkdir, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exclusively } from "./exclusively.ts";
@@ -6,7 +6,7 @@ import { run } from "./command.ts";
 import { installDebian } from "./debian-root.ts";
 import { buildDisk } from "./disk.ts";
 import { directBootInitrd } from "./initrd.ts";
-import type { Recipe } from "./recipe.ts";
+import { recipeFile, type Recipe } from "./recipe.ts";
 
 /** A machine image, ready to be a backing file. Its files are never written again. */
 export interface BakedImage {
@@ -36,12 +36,6 @@ export interface BakeOptions {
   /** Goes into the image's name. */
   readonly date: Date;
 }
-
-/** Every image in the cache, also those of earlier recipes. */
-export const bakedImages = (cacheDir: string): BakedImage[] =>
-  (existsSync(imagesDir(cacheDir)) ? readdirSync(imagesDir(cacheDir)) : []).flatMap(
-    (hash) => findBaked(cacheDir, { hash }) ?? [],
-  );
 
 /** The image of this very recipe, if it was baked. */
 export const findBaked = (cacheDir: string, recipe: Pick<Recipe, "hash">): BakedImage | undefined => {
@@ -94,7 +88,8 @@ const bakeInto = async (
   const version = (await readlink(join(root, "vmlinuz"))).replace("boot/vmlinuz-", "");
   // Packed as Debian ships it: unpacked, it boots no faster, and its unpacking is what randomises the kernel's addresses.
   await copyFile(join(root, "vmlinuz"), kernel.image);
-  const init = join(recipe.dir, "initrd-init");
+  const init = recipeFile(recipe, "initrd-init");
+  if (init === undefined) throw new Error(`the recipe ${recipe.name} has no initrd-init`);
   await writeFile(kernel.initrd, await directBootInitrd(root, version, recipe.directBootModules, init));
   const packages = await installedPackages(root, signal);
 

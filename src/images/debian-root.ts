@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./command.ts";
 import type { Recipe } from "./recipe.ts";
@@ -27,7 +28,10 @@ export const installDebian = async (
     `--include=${recipe.packages.join(",")}`,
     ...[...options, 'Apt::Install-Recommends "false"'].map((option) => `--aptopt=${option}`),
     ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
-    `--customize-hook=${join(recipe.dir, "customise")}`,
+    ...recipe.dirs
+      .map((dir) => join(dir, "customise"))
+      .filter((hook) => existsSync(hook))
+      .map((hook) => `--customize-hook=${hook}`),
   ];
   await run("unshare", [...confined, "--", "mmdebstrap", ...mmdebstrap, recipe.suite, root, "-"], {
     signal,

@@ -1,15 +1,22 @@
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { findBaked } from "./bake.ts";
 import { packageSources } from "./debian-root.ts";
-import { readRecipe } from "./recipe.ts";
+import { findRecipe, readRecipe, recipeFile } from "./recipe.ts";
 
 const debian12 = join(import.meta.dirname, "../../images/debian-12");
 const dir = mkdtempSync(join(tmpdir(), "croft-recipe-"));
 after(() => rmSync(dir, { recursive: true }));
+
+/** The folder of a recipe of nothing but its `recipe.json`. */
+const written = (name: string, recipe: object): string => {
+  mkdirSync(join(dir, name), { recursive: true });
+  writeFileSync(join(dir, name, "recipe.json"), JSON.stringify(recipe));
+  return join(dir, name);
+};
 
 describe("a recipe", () => {
   test("is another one when any of its files, or who may run it, changes, and only then", () => {
@@ -22,6 +29,39 @@ describe("a recipe", () => {
     assert.notEqual(changed, hash);
     chmodSync(join(copy, "customise"), 0o644);
     assert.notEqual(readRecipe(copy).hash, changed);
+  });
+
+  test("has what its base has, and more; it is another one when its base changes", () => {
+    const base = join(dir, "base");
+    cpSync(debian12, base, { recursive: true });
+    const own = written("own", { base: "../base", name: "own-amd64", packages: ["python3"] });
+    const recipe = readRecipe(own);
+    assert.deepEqual([recipe.name, recipe.suite, recipe.dirs], ["own-amd64", "bookworm", [base, own]]);
+    assert.deepEqual(recipe.packages, [...readRecipe(base).packages, "python3"]);
+    assert.equal(recipeFile(recipe, "initrd-init"), join(base, "initrd-init"));
+    writeFileSync(join(base, "files/etc/hostname"), "other\n");
+    assert.notEqual(readRecipe(own).hash, recipe.hash);
+    writeFileSync(join(own, "initrd-init"), "#!/bin/busybox sh\n");
+    assert.equal(recipeFile(readRecipe(own), "initrd-init"), join(own, "initrd-init"));
+  });
+
+  test("is found by its folder, or by its name among those that are provided", () => {
+    assert.equal(findRecipe(debian12, dir).name, "debian-12-amd64");
+    assert.ok(findRecipe("debian-12-tools", join(debian12, "..")).packages.includes("awscli"));
+    assert.throws(() => findRecipe("debian-11", join(debian12, "..")), /no recipe "debian-11".*debian-12/);
+  });
+
+  test("that is none says what is wrong with it", () => {
+    for (const [name, recipe, wrong] of [
+      ["nameless", { base: "debian-12", name: "../x" }, /nameless\/recipe.json: wrong or no "name"/],
+      ["packaged", { base: "debian-12", packages: ["-oFile=/etc/passwd", "a b"] }, /wrong or no "packages"/],
+      ["bare", { name: "bare" }, /wrong or no "architecture"/],
+      ["endless", { base: "../endless" }, /bases never end/],
+      ["orphan", { base: "debian-0" }, /debian-0\/recipe.json: ENOENT/],
+    ] as const)
+      assert.throws(() => readRecipe(written(name, recipe)), wrong);
+    writeFileSync(join(written("torn", {}), "recipe.json"), "{");
+    assert.throws(() => readRecipe(join(dir, "torn")), /torn\/recipe.json: .*JSON/);
   });
 
   test("has no image in an empty cache", () => {

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-/** How a machine image is made: a folder of `images/` with `recipe.json`, `customise`, `initrd-init` and `files/`. */
+/**
+ * How a machine image is made: a folder with `recipe.json` and, where it has no base, `customise` and `initrd-init`. With a
+ * base it has everything of the base's, whose `customise` runs first, and adds or replaces.
+ */
 export interface Recipe {
   readonly name: string;
   readonly architecture: "x86_64";
@@ -18,25 +21,93 @@ export interface Recipe {
   /** How many packages it comes to with what they depend on, roughly: the measure of the progress bar. */
   readonly expectedPackages: number;
   readonly packages: readonly string[];
-  /** The folder. */
-  readonly dir: string;
+  /** The folders, its base's before its own. */
+  readonly dirs: readonly string[];
   /** Twelve hex digits over everything in the folder and the way images are baked. */
   readonly hash: string;
 }
 
-/** Reads the recipe in `dir`; throws when there is none. */
-export const readRecipe = (dir: string): Recipe => ({
-  ...JSON.parse(readFileSync(join(dir, "recipe.json"), "utf8")),
-  dir: resolve(dir),
-  hash: hashOf(dir),
-});
+/** Reads the recipe in `dir`; throws `RecipeRefused` when there is none, or it is not one. */
+export const readRecipe = (dir: string, depth = 0): Recipe => {
+  if (depth > 8) throw new RecipeRefused(`${dir}: a recipe whose bases never end`);
+  const written = parse(join(dir, "recipe.json"));
+  const { base: baseName, ...own } = written;
+  const base = baseName === undefined ? undefined : readRecipe(baseDir(baseName, dir), depth + 1);
+  const recipe = { ...base, ...own, packages: [...(base?.packages ?? []), ...(own.packages ?? [])] };
+  for (const [key, isRight] of Object.entries(parts))
+    if (!isRight(Reflect.get(recipe, key)))
+      throw new RecipeRefused(`${dir}/recipe.json: wrong or no "${key}"`);
+  return {
+    ...(recipe as Omit<Recipe, "dirs" | "hash">),
+    dirs: [...(base?.dirs ?? []), resolve(dir)],
+    hash: hashOf(dir, base?.hash),
+  };
+};
+
+/** A folder, or the name of one in `provided`. */
+export const findRecipe = (named: string, provided: string): Recipe => {
+  const dir = [named, join(provided, named)].find((it) => existsSync(join(it, "recipe.json")));
+  if (dir === undefined)
+    throw new RecipeRefused(
+      `no recipe "${named}": neither a folder with a recipe.json nor one of ${readdirSync(provided).join(", ")}`,
+    );
+  return readRecipe(dir);
+};
+
+/** The recipe's own file of that name, or the nearest of its bases'. */
+export const recipeFile = ({ dirs }: Recipe, name: string): string | undefined =>
+  dirs
+    .map((dir) => join(dir, name))
+    .toReversed()
+    .find((file) => existsSync(file));
+
+export class RecipeRefused extends Error {
+  override readonly name = "RecipeRefused";
+}
+
+/** As it is written: everything but `base` may come from the base. */
+interface WrittenRecipe extends Partial<Omit<Recipe, "dirs" | "hash">> {
+  /** A recipe beside this one by its name, or a path that begins with "/" or ".". */
+  readonly base?: string;
+}
+
+const parse = (file: string): WrittenRecipe => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new RecipeRefused(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
+const baseDir = (base: string, dir: string): string =>
+  /^[./]/.test(base) ? resolve(dir, base) : join(provided, base);
+
+/** What Croft provides. */
+const provided = join(import.meta.dirname, "../../images");
+
+const isName = (value: unknown) => typeof value === "string" && /^[a-z0-9][a-z0-9.-]{0,100}$/.test(value);
+const isCount = (value: unknown) => typeof value === "number" && Number.isInteger(value) && value > 0;
+const isNames = (value: unknown) =>
+  Array.isArray(value) && value.every((it) => typeof it === "string" && /^\w[\w.+:-]*$/.test(it));
+
+const parts: Record<keyof Omit<Recipe, "dirs" | "hash">, (value: unknown) => boolean> = {
+  name: isName,
+  architecture: (value) => value === "x86_64",
+  suite: isName,
+  sizeGiB: isCount,
+  loginUser: isName,
+  kernelCommandLine: (value) => typeof value === "string",
+  directBootModules: isNames,
+  expectedPackages: isCount,
+  packages: isNames,
+};
 
 /** To be raised when the code of this folder makes another image of the same recipe. */
 const bakeVersion = 1;
 
 /** Of names, contents and who may execute: what a checkout keeps. */
-const hashOf = (dir: string): string => {
-  const hash = createHash("sha256").update(`bake ${bakeVersion}\n`);
+const hashOf = (dir: string, base = ""): string => {
+  const hash = createHash("sha256").update(`bake ${bakeVersion}\n${base}`);
   const files = readdirSync(dir, { recursive: true, encoding: "utf8" }).toSorted();
   for (const name of files) {
     const path = join(dir, name);

@@ -3,17 +3,23 @@ import { progress } from "#cli/terminal.ts";
 import { defaultRecipe } from "#config.ts";
 import { bakeImage, findBaked } from "#images/bake.ts";
 import type { BakedImage } from "#images/bake.ts";
-import { readRecipe } from "#images/recipe.ts";
+import { readRecipe, type Recipe } from "#images/recipe.ts";
 
-/**
- * The image every region offers, baked with a progress bar when the cache has none of this recipe. Undefined when `signal`
- * aborts first; throws `Refusal` when it cannot be baked.
- */
-export const setUpDefaultImage = async (
+/** The image every region offers. */
+export const setUpDefaultImage = (
   cacheDir: string,
   signal = new AbortController().signal,
+): Promise<BakedImage | undefined> => setUpImage(readRecipe(defaultRecipe), cacheDir, signal);
+
+/**
+ * The image of `recipe`, baked with a progress bar when the cache has none. Undefined when `signal` aborts first; throws
+ * `Refusal` when it cannot be baked.
+ */
+export const setUpImage = async (
+  recipe: Recipe,
+  cacheDir: string,
+  signal: AbortSignal,
 ): Promise<BakedImage | undefined> => {
-  const recipe = readRecipe(defaultRecipe);
   const baked = findBaked(cacheDir, recipe);
   if (baked) return baked;
   const shown = progress(`baking ${recipe.name}, once`);

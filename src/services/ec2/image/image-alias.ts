@@ -12,9 +12,15 @@ export function imageNamed(
   const alias = own ? undefined : imageAliases.find(({ ids }) => pattern(ids)(id));
   if (!alias) return own;
   return images
-    .filter((it) => [it.id, it.name].includes(alias.image) || it.name.startsWith(`${alias.image}-`))
+    .filter((it) => namesOf(it).includes(alias.image))
     .reduce<ImageRecord | undefined>(
       (newest, it) => (newest && newest.createdAt > it.createdAt ? newest : it),
       undefined,
     );
 }
+
+/** A baked image is also known by its recipe, with or without the architecture. */
+const namesOf = ({ id, name }: ImageRecord): string[] => {
+  const recipe = name.replace(/-(\d{8}|fake)$/, "");
+  return [id, name, recipe, recipe.replace(/-(amd64|arm64)$/, "")];
+};

@@ -1,0 +1,52 @@
+import { layout, recipesDir } from "#config.ts";
+import { findRecipe, type Recipe, RecipeRefused } from "#images/recipe.ts";
+import { providedImageIds } from "#services/ec2/image/provided-image.ts";
+import { reportImage } from "#services/host/host-reports.ts";
+import { setUpImage } from "#setup/default-image.ts";
+import { requireSettings } from "#setup/region-settings.ts";
+import { connectStore } from "#store/socket/connect-store.ts";
+import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
+import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { requireRunning } from "./running-region.ts";
+
+export const command: Command = {
+  usage: `image bake [options] RECIPE
+
+Makes an image of the region from Debian's packages, unless this host has baked that very recipe, and prints its id. A recipe
+is a folder, or the name of one that Croft provides: debian-12, debian-12-tools. The region is to be running.
+
+${dataDirUsage}`,
+  async run(args) {
+    const { values, positionals } = readOptions(args, dataDirOption, { positionals: true });
+    const [named, ...more] = positionals;
+    if (named === undefined || more.length > 0) throw new Refusal("which recipe? croft image bake RECIPE");
+    const recipe = recipeNamed(named);
+    const dataDir = readDataDir(values["data-dir"]);
+    const settings = requireSettings(dataDir);
+    if (settings.machines === "fake") throw new Refusal("a region of fake machines has one fake image");
+    requireRoot("to install Debian into a folder as its own root");
+    const { cacheDir } = requireRunning(dataDir);
+
+    const interrupted = new AbortController();
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      process.on(signal, () => interrupted.abort());
+    const image = await setUpImage(recipe, cacheDir, interrupted.signal);
+    if (!image) throw new Refusal("interrupted: nothing is baked", 1);
+    const store = connectStore(layout(dataDir).storeSocket);
+    try {
+      await reportImage(image, settings, store);
+    } finally {
+      await store.close();
+    }
+    process.stdout.write(`${providedImageIds(settings.region, image.recipe.hash).id}\n`);
+    return 0;
+  },
+};
+
+const recipeNamed = (named: string): Recipe => {
+  try {
+    return findRecipe(named, recipesDir);
+  } catch (error) {
+    throw error instanceof RecipeRefused ? new Refusal(error.message) : error;
+  }
+};

@@ -1,0 +1,41 @@
+import { layout } from "#config.ts";
+import type { ImageRecord } from "#services/ec2/image/image.ts";
+import { recordKey } from "#services/ec2/records.ts";
+import { requireSettings } from "#setup/region-settings.ts";
+import { connectStore } from "#store/socket/connect-store.ts";
+import { readOptions, requireRoot, type Command } from "./command.ts";
+import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { requireRunning } from "./running-region.ts";
+
+export const command: Command = {
+  usage: `image list [options]
+
+Prints the images of the region that runs, oldest first, one a line: id, name, when it was made, least size of its root volume.
+
+${dataDirUsage}`,
+  async run(args) {
+    const { values } = readOptions(args, dataDirOption);
+    const dataDir = readDataDir(values["data-dir"]);
+    const settings = requireSettings(dataDir);
+    requireRoot("to read the region's records");
+    requireRunning(dataDir);
+    const store = connectStore(layout(dataDir).storeSocket);
+    try {
+      const { entries } = await store.list(recordKey("image", settings, ""));
+      process.stdout.write(
+        imageLines(entries.map(({ value }) => value as ImageRecord).filter((it) => !it.deregistered)),
+      );
+    } finally {
+      await store.close();
+    }
+    return 0;
+  },
+};
+
+const imageLines = (images: readonly ImageRecord[]): string => {
+  const width = Math.max(...images.map(({ name }) => name.length));
+  return images
+    .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
+    .map((it) => `${it.id}  ${it.name.padEnd(width)}  ${it.createdAt}  ${it.sizeGiB} GiB\n`)
+    .join("");
+};
