@@ -73,6 +73,7 @@ const theirs = () =>
     Array.from({ length: networks }, () => Number(barePort)),
     latenciesMs.bare,
   );
+const idle = { ours: cpuMs(guest), bare: cpuMs(bare) };
 await comparePairs("IMDS", "requests/s", { ours, bare: theirs });
 for (const [name, values] of Object.entries(latenciesMs)) {
   const sorted = values.toSorted((a, b) => a - b);
@@ -81,6 +82,12 @@ for (const [name, values] of Object.entries(latenciesMs)) {
     `${name}: median ${round(median(sorted))} ms, slowest of a hundred ${at(0.99)} ms, of a thousand ${at(0.999)} ms`,
   );
 }
+const perRequest = (program: ChildProcess, before: number, { length }: readonly number[]) =>
+  round(((cpuMs(program) - before) * 1000) / length);
+console.log(
+  `processor time a request: ${perRequest(guest, idle.ours, latenciesMs.ours)} µs, ` +
+    `bare ${perRequest(bare, idle.bare, latenciesMs.bare)} µs`,
+);
 console.log(`croft-guest afterwards: ${rssMiB(guest)} MiB`);
 
 /** Requests a second, of one client in each network at once. */
@@ -144,6 +151,12 @@ function addressOf(network: number, n: number): string {
 }
 function hex(n: number): string {
   return n.toString(16).padStart(2, "0");
+}
+/** Of the kernel's too; what else the machine does is not in it. */
+function cpuMs({ pid }: ChildProcess): number {
+  const [user, system] =
+    readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ").slice(11, 13) ?? [];
+  return (Number(user) + Number(system)) * 10;
 }
 function rssMiB({ pid }: ChildProcess): number {
   const [, kiB] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
