@@ -70,7 +70,10 @@ const processes = (dataDir: string): string[] => {
     .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
     .flatMap((pid) => {
       const command = readProc(pid, "cmdline").split("\0");
-      const uid = Number(/^Uid:\s+(\d+)/m.exec(readProc(pid, "status"))?.[1] ?? -1);
+      const status = readProc(pid, "status");
+      // One that has ended is only there until its parent has heard: a container's init may never listen.
+      if (/^State:\s+Z/m.test(status)) return [];
+      const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? -1);
       const ours = (uid >= uids.croft && uid < uids.croft + 4096) || command.includes(dataDir);
       return ours ? [command.filter((word) => /^(croft|i-|start)/.test(word)).join(" ")] : [];
     });

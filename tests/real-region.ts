@@ -73,7 +73,7 @@ export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
   };
   const traces = () => hostTraces(dataDir, cacheDir);
   const croft = (word: string, ...args: string[]) =>
-    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 120_000 });
+    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 300_000 });
   const status = async (): Promise<RegionStatus> => {
     // Its exit code says that a region is not ready; what it prints says why.
     const { stdout } = spawnSync(process.execPath, [croftCommand, "status", "--json", "--data-dir", dataDir]);

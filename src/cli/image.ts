@@ -12,10 +12,13 @@ export const command: Command = {
   bake RECIPE        make an image of the region from Debian's packages
   list               the images of the region
   import FILE|URL    make an image of the region from a disk of another cloud's or distribution's`,
-  async run([word = "", ...args]) {
+  async run(given) {
+    // Options may stand before the word too.
+    const word = given.find((arg) => Object.hasOwn(words, arg)) ?? "";
     const load = words[word];
-    if (!load) throw new Refusal(`croft image does ${Object.keys(words).join(", ")}, not "${word}"`);
+    if (!load) throw new Refusal(`what about images? croft image ${Object.keys(words).join(" or ")}`);
     const { command: chosen } = await load();
+    const args = given.toSpliced(given.indexOf(word), 1);
     if (args[0] !== "--help" && args[0] !== "-h") return chosen.run(args);
     process.stdout.write(`usage: croft ${chosen.usage}\n`);
     return 0;

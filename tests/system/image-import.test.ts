@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import {
+  DeregisterImageCommand,
+  DescribeImagesCommand,
+  GetConsoleOutputCommand,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
+import { layout } from "#config.ts";
+import { realRegion } from "../real-region.ts";
+import { until } from "../until.ts";
+import { bakeTinyGuest } from "./tiny-guest.ts";
+
+/** `croft image import` in a region, with a disk that boots by itself and only says so. */
+const region = await realRegion();
+const { client } = region;
+const { imagesDir } = layout(region.dataDir);
+const scratch = mkdtempSync(join(tmpdir(), "croft-import-"));
+const file = join(scratch, "tiny.qcow2");
+after(() => rm(scratch, { recursive: true }));
+let imageId: string;
+
+test("an imported disk is an image of one's own", { timeout: 120_000 }, async () => {
+  await bakeTinyGuest(file);
+  imageId = (await region.croft("image", "import", "--name", "tiny", file)).trim();
+  const { Images: [image] = [] } = await client.send(new DescribeImagesCommand({ Owners: ["self"] }));
+  assert.deepEqual([image?.ImageId, image?.Name, image?.State], [imageId, "tiny", "available"]);
+  assert.deepEqual(readdirSync(imagesDir), [imageId]);
+});
+
+test(
+  "what cannot be imported is refused in words, and nothing stays of it",
+  { timeout: 120_000 },
+  async () => {
+    const refused = (sentence: RegExp, ...args: readonly string[]) =>
+      assert.rejects(region.croft("image", "import", ...args), sentence);
+    await refused(/AMI name tiny is already in use by AMI ami-/, "--name", "tiny", file);
+    await refused(/\/etc\/passwd is not imported: by its first bytes it is no disk/, "/etc/passwd");
+    await refused(
+      /--boot-mode is one of legacy-bios, uefi, uefi-preferred, not "bios"/,
+      "--boot-mode",
+      "bios",
+      file,
+    );
+    assert.deepEqual(readdirSync(imagesDir), [imageId]);
+  },
+);
+
+test(
+  "it boots by its own boot loader; deregistered, it goes with its last instance",
+  { timeout: 300_000 },
+  async () => {
+    const { Instances: [launched] = [] } = await client.send(
+      new RunInstancesCommand({ ImageId: imageId, InstanceType: "t3.nano", MinCount: 1, MaxCount: 1 }),
+    );
+    const InstanceId = launched?.InstanceId ?? "";
+    await client.send(new DeregisterImageCommand({ ImageId: imageId }));
+    const printed = async () => {
+      const { Output = "" } = await client.send(new GetConsoleOutputCommand({ InstanceId }));
+      return Buffer.from(Output, "base64").toString();
+    };
+    assert.match(await until(printed, (text) => text.includes("croft login:")), /SeaBIOS[^]*croft login:/);
+    assert.deepEqual(readdirSync(imagesDir), [imageId]);
+    await client.send(new TerminateInstancesCommand({ InstanceIds: [InstanceId] }));
+    assert.deepEqual(
+      await until(
+        async () => readdirSync(imagesDir),
+        (names) => names.length === 0,
+      ),
+      [],
+    );
+  },
+);
