@@ -202,6 +202,8 @@ test("a guest calls the region by the names of AWS's services, and never the rea
     "getent ahosts s3.eu-west-1.amazonaws.com | cut -d ' ' -f 1 | sort -u",
   );
   assert.equal(addresses.trim(), "169.254.169.240");
+  // For clients that bring authorities of their own.
+  assert.equal(await one.shell.run("echo $AWS_CA_BUNDLE"), "/etc/ssl/certs/ca-certificates.crt\n");
 });
 
 test("a guest reaches nothing of the host: not its API, not its end of the link, not its other networks", async () => {
