@@ -1,4 +1,4 @@
-import { cp, mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./command.ts";
 
@@ -8,10 +8,11 @@ const sector = 512;
 /** As Debian's cloud images number them, so that the root file system is the last one and can grow. */
 const partitions = {
   bios: { number: 14, startMiB: 1, sizeMiB: 1, type: "21686148-6449-6E6F-744E-656564454649" },
-  root: { number: 1, startMiB: 2, type: "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" },
+  uefi: { number: 15, startMiB: 2, sizeMiB: 8, type: "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" },
+  root: { number: 1, startMiB: 10, type: "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" },
 };
 
-/** Lays out a raw disk at `path` (GPT, GRUB for BIOS, the tree of `root` as ext4), without a loop device or a mount. */
+/** Lays out a raw disk at `path` (GPT, GRUB for BIOS and UEFI, the tree of `root` as ext4), without a loop device or a mount. */
 export const buildDisk = async (
   path: string,
   root: string,
@@ -21,7 +22,8 @@ export const buildDisk = async (
   await writeFile(path, "");
   await truncate(path, sizeGiB * 1024 * mebibyte);
   await run("sfdisk", ["--quiet", path], { signal, input: partitionTable() });
-  const core = await installGrub(root, signal);
+  const core = await installGrub(root, "i386-pc", ["biosdisk", "part_gpt", "ext2"], signal);
+  await makeUefiPartition(path, root, signal);
   await makeFileSystem(path, root, sizeGiB * 1024 - partitions.root.startMiB - 1, signal);
   await writeBootSectors(path, await readFile(join(root, "usr/lib/grub/i386-pc/boot.img")), core);
 };
@@ -49,19 +51,41 @@ const makeFileSystem = (path: string, root: string, sizeMiB: number, signal: Abo
   return run("mke2fs", [...options, "-d", root, path, `${sizeMiB}m`], { signal });
 };
 
-/** What grub-install puts into /boot/grub, and the core image that knows where that is. */
-const installGrub = async (root: string, signal: AbortSignal): Promise<Buffer> => {
-  const dir = "/boot/grub/i386-pc";
+/** What grub-install puts into /boot/grub for a platform, and the core image that knows where that is. */
+const installGrub = async (
+  root: string,
+  platform: "i386-pc" | "x86_64-efi",
+  modules: readonly string[],
+  signal: AbortSignal,
+): Promise<Buffer> => {
+  const dir = `/boot/grub/${platform}`;
   await mkdir(join(root, dir), { recursive: true });
-  await cp(join(root, "usr/lib/grub/i386-pc"), join(root, dir), {
+  await cp(join(root, "usr/lib/grub", platform), join(root, dir), {
     recursive: true,
-    filter: (source) => !/\.(img|image|module)$/.test(source),
+    preserveTimestamps: true,
+    filter: (source) => !/\.(img|image|module|efi)$|\/monolithic$/.test(source),
   });
   const prefix = `(,gpt${partitions.root.number})/boot/grub`;
-  const core = `${dir}/core.img`;
-  const image = ["-O", "i386-pc", "-p", prefix, "-o", core, "biosdisk", "part_gpt", "ext2"];
+  const core = `${dir}/core.${platform === "i386-pc" ? "img" : "efi"}`;
+  const image = ["-O", platform, "-p", prefix, "-o", core, ...modules];
   await run("chroot", [root, "grub-mkimage", ...image], { signal });
   return readFile(join(root, core));
+};
+
+/** GRUB where any UEFI looks on a disk it knows nothing of, in a file system of FAT. */
+const makeUefiPartition = async (path: string, root: string, signal: AbortSignal): Promise<void> => {
+  const { startMiB, sizeMiB } = partitions.uefi;
+  await installGrub(root, "x86_64-efi", ["part_gpt", "ext2"], signal);
+  const partition = `${path}.uefi`;
+  await writeFile(partition, "");
+  await truncate(partition, sizeMiB * mebibyte);
+  await run("mkfs.vfat", ["--invariant", "-F", "12", "-n", "UEFI", partition], { signal });
+  await run("mmd", ["-i", partition, "::EFI", "::EFI/BOOT"], { signal });
+  const core = join(root, "boot/grub/x86_64-efi/core.efi");
+  await run("mcopy", ["-i", partition, core, "::EFI/BOOT/BOOTX64.EFI"], { signal });
+  await using disk = await open(path, "r+");
+  await disk.write(await readFile(partition), 0, sizeMiB * mebibyte, startMiB * mebibyte);
+  await rm(partition);
 };
 
 /**

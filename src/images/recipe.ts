@@ -103,7 +103,7 @@ const parts: Record<keyof Omit<Recipe, "dirs" | "hash">, (value: unknown) => boo
 };
 
 /** To be raised when the code of this folder makes another image of the same recipe. */
-const bakeVersion = 1;
+const bakeVersion = 2;
 
 /** Of names, contents and who may execute: what a checkout keeps. */
 const hashOf = (dir: string, base = ""): string => {

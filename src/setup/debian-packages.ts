@@ -16,6 +16,8 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: "mmdebstrap", provides: "mmdebstrap", why: "bakes the Debian image" },
   { name: "e2fsprogs", provides: "mke2fs", why: "bakes the image's file system" },
   { name: "fdisk", provides: "sfdisk", why: "bakes the image's partitions" },
+  { name: "dosfstools", provides: "mkfs.vfat", why: "bakes the image's UEFI partition" },
+  { name: "mtools", provides: "mcopy", why: "bakes the image's UEFI partition" },
   { name: "openssl", provides: "openssl", why: "makes the API's certificate" },
   { name: "openssh-client", provides: "ssh", why: "croft ssh" },
 ];

@@ -169,6 +169,13 @@ describe("the baked image", { timeout: 600_000 }, () => {
     await machine.off;
   });
 
+  test("boots by UEFI, which finds GRUB where it looks on any disk", async () => {
+    await using machine = await start({ boot: "uefi" });
+    assert.match(await machine.ssh("ls /sys/firmware/efi; cat /proc/cmdline"), /systab[^]*BOOT_IMAGE=/);
+    await machine.pressPower();
+    await machine.off;
+  });
+
   test("leaves a cloud-config to cloud-init, whose users and files are there at the first login", async () => {
     metadata.instanceId = "i-00000000000000003";
     metadata.userData = `#cloud-config

@@ -17,7 +17,7 @@ import { isAlive, startedWith } from "#drivers/linux/host-process.ts";
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
-import { bakeBusyKernel, bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
+import { bakeBusyKernel, bakeRefusingKernel, bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
 
 const name = `croft-test-${process.pid}`;
 const scratch = mkdtempSync(join(tmpdir(), "croft-machine-"));
@@ -265,6 +265,33 @@ describe("a QEMU machine", () => {
     assert.deepEqual(readFileSync(variables), kept);
     await driver.remove("i-uefi");
     assert.equal(existsSync(variables), false);
+  });
+
+  test("whose kernel finds the disk changed boots from the disk, then and ever after, whoever looks after it", async () => {
+    const id = "i-refused";
+    const [image, initrd] = [join(scratch, "refusing-kernel"), join(scratch, "initrd")];
+    await bakeRefusingKernel(image);
+    const boot = { by: "kernel", image, initrd, commandLine: "the kernel" } as const;
+    const printed = async (text: string) => (await driver.console(id)).toString().split(text).length - 1;
+    await driver.ensure({ ...specOf(id), boot });
+    const { process: first } = lifeOf(id);
+    await driver[Symbol.asyncDispose]();
+    await sleep(2000);
+    driver = await openQemuMachines(options);
+    await until(() => prompted(id));
+    assert.equal(isAlive(first), false);
+    assert.equal((await driver.observe(id)).state, "running");
+    assert.equal(await printed("the kernel"), 1);
+
+    await driver.stop(id);
+    await driver.ensure({ ...specOf(id), boot });
+    await until(async () => (await printed("login:")) === 2);
+    assert.equal(await printed("the kernel"), 1);
+    // Its power button is obeyed as any machine's.
+    await driver.pressPower(id);
+    await until(async () => (await driver.observe(id)).state === "off");
+    assert.deepEqual(await driver.observe(id), { state: "off", how: "powered-off" });
+    await driver.remove(id);
   });
 
   test("does not start without a file it needs, and says which", async () => {

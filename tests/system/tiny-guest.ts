@@ -10,7 +10,12 @@ export const bakeTinyGuest = async (path: string): Promise<void> => {
 };
 
 /** A kernel that prints its own command line and then does nothing. */
-export const bakeTinyKernel = (path: string): Promise<void> => writeFile(path, kernel(kernelListing));
+export const bakeTinyKernel = (path: string): Promise<void> =>
+  writeFile(path, kernel(kernelListing + haltListing));
+
+/** A kernel that prints its command line and then refuses to be booted, as an initrd does whose disk has changed. */
+export const bakeRefusingKernel = (path: string): Promise<void> =>
+  writeFile(path, kernel(kernelListing + refusalListing));
 
 /** A kernel that never rests. */
 export const bakeBusyKernel = (path: string): Promise<void> =>
@@ -74,8 +79,23 @@ const kernelListing = `
   66 ba f8 03    mov dx, 0x3f8
   ee             out dx, al
   eb e7          jmp next
+`;
+
+const haltListing = `
   f4             done: hlt
   eb fd          jmp done
+`;
+
+/** Write to port 0xe9, then power off as above. */
+const refusalListing = `
+  b9 10 00 00 00 done: mov ecx, 16
+  b0 46          mov al, 'F'
+  e6 e9          more: out 0xe9, al
+  e2 fc          loop more
+  66 ba 04 06    mov dx, 0x604
+  66 b8 00 20    mov ax, 0x2000
+  66 ef          out dx, ax
+  f4             hlt
 `;
 
 const assembled = (listing: string): Buffer => {

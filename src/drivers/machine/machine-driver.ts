@@ -40,7 +40,11 @@ export interface MachineSpec {
   readonly ports: readonly MachinePort[];
 }
 
-/** A kernel of this host's, without firmware; or a PC's firmware, which finds the boot loader on the first disk. */
+/**
+ * A kernel of this host's, without firmware; or a PC's firmware, which finds the boot loader on the first disk. A kernel's
+ * initrd may find that the disk boots something else by now: it writes to port 0xe9 and powers off, and the machine starts
+ * again, from then on by its BIOS.
+ */
 export type MachineBoot =
   | {
       readonly by: "kernel";

@@ -90,13 +90,17 @@ describe("QEMU's command line", () => {
       commandLine: "console=ttyS0 root=/dev/vda1",
     } as const;
     const { argv, shows } = commandLine({ ...smallest, boot }, "tcg");
-    assert.deepEqual(argv.slice(-6), [
+    assert.deepEqual(argv.slice(-10), [
       "-kernel",
       "/boot/kernel",
       "-initrd",
       "/boot/initrd",
       "-append",
       "console=ttyS0 root=/dev/vda1",
+      "-chardev",
+      "ringbuf,id=refusal,size=16",
+      "-device",
+      "isa-debugcon,iobase=0xe9,chardev=refusal",
     ]);
     assert.deepEqual(shows, [
       { outside: "/cache/vmlinuz", inside: "/boot/kernel" },

@@ -197,6 +197,8 @@ const boot = (how: MachineBoot): Option[] =>
         ["-kernel", KERNEL],
         ["-initrd", INITRD],
         ["-append", how.commandLine],
+        ["-chardev", "ringbuf,id=refusal,size=16"],
+        ["-device", "isa-debugcon,iobase=0xe9,chardev=refusal"],
       ]
     : [["-boot", "strict=on"]];
 

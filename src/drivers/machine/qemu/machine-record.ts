@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { MachineState } from "../machine-driver.ts";
+import type { MachineSpec, MachineState } from "../machine-driver.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
 
 /** What outlives the driver's own process: `machine.json` in the machine's directory. */
 export interface MachineRecord {
   /** The user the machine's process runs as; no other machine of this host has it. */
   readonly uid: number;
+  /** The kernel it was to boot without firmware found its disk changed. */
+  readonly refusedKernel?: true;
   readonly life: MachineLife;
 }
 
@@ -25,6 +27,7 @@ export interface Running {
   readonly booted: boolean;
   /** The whole command, as it was started. */
   readonly argv: readonly string[];
+  readonly spec?: MachineSpec;
 }
 
 export type Off = Extract<MachineState, { state: "off" }>;

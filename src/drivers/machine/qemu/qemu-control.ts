@@ -65,6 +65,15 @@ export class QemuControl {
     }
   }
 
+  /**
+   * Whether the initrd wrote to the port by which it refuses its kernel. It writes many bytes and one is taken, so that
+   * whoever asks next hears it too.
+   */
+  async refusesKernel(): Promise<boolean> {
+    const answer = await this.#ask("ringbuf-read", { device: "refusal", size: 1, format: "base64" });
+    return typeof answer === "string" && answer !== "";
+  }
+
   /** QEMU writes out what it holds of its disks' tables and ends, if it hears this. */
   async quit(): Promise<void> {
     await this.#ask("quit");

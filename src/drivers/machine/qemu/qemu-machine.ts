@@ -119,7 +119,9 @@ export class QemuMachine {
       ? await this.#stoppedState()
       : died(await this.#causeOfDeath(life.process));
     if (off === undefined) return { state: "running", booted: (await this.#afterReset(life)).booted };
+    const refused = off.how === "powered-off" && (await this.#control.refusesKernel());
     await this.#end(life.process);
+    if (refused && life.spec) return this.#startByFirmware(life.spec);
     await this.#become(off);
     this.#events.changed();
     return off;
@@ -179,7 +181,8 @@ export class QemuMachine {
     const uid = this.#record?.uid ?? this.#host.takeUid();
     await this.#become({ state: "starting" }, uid);
     try {
-      const { argv, opens, shows } = commandLine(spec, acceleration);
+      const boot = this.#record?.refusedKernel && spec.boot.by === "kernel" ? bios : spec.boot;
+      const { argv, opens, shows } = commandLine({ ...spec, boot }, acceleration);
       const command = confined({ argv, shows }, { uid, cpus: spec.cpus, acceleration });
       const { process, ending } = startProcess(this.#directory, command, opens);
       this.#ending = ending;
@@ -191,7 +194,7 @@ export class QemuMachine {
       await this.#control.connect(START_MS).catch(async (error: unknown) => {
         throw (await isGone(process, ENDING_MS)) ? new Error(await this.#causeOfDeath(process)) : error;
       });
-      await this.#become({ state: "running", process, booted: false, argv: command });
+      await this.#become({ state: "running", process, booted: false, argv: command, spec });
       await this.#resume();
     } catch (error) {
       await this.#undoStart();
@@ -199,6 +202,13 @@ export class QemuMachine {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`${this.#id} does not start: ${reason}`, { cause: error });
     }
+  }
+
+  async #startByFirmware(spec: MachineSpec): Promise<MachineState> {
+    if (this.#record) this.#record = { ...this.#record, refusedKernel: true };
+    await this.#start(spec);
+    this.#events.changed();
+    return { state: "running", booted: false };
   }
 
   /** Ends the process of a start that was cut short, recorded or not. */
@@ -258,7 +268,7 @@ export class QemuMachine {
   }
 
   async #become<Life extends MachineLife>(life: Life, uid = this.#record?.uid): Promise<Life> {
-    this.#record = { uid: uid ?? this.#host.takeUid(), life };
+    this.#record = { ...this.#record, uid: uid ?? this.#host.takeUid(), life };
     await writeRecord(this.#directory, this.#record);
     return life;
   }
@@ -270,6 +280,7 @@ export class QemuMachine {
 }
 
 const absent: Off = { state: "off", how: "absent" };
+const bios: MachineSpec["boot"] = { by: "bios" };
 const died = (detail: string): Off => ({ state: "off", how: "died", detail });
 
 /** QEMU's own memory, its translated code and page tables, and room for the page cache of the disks. */
