@@ -23,7 +23,7 @@ import { recordKey } from "./services/ec2/records.ts";
 import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
-import { hostRecord, promisableMiB, reportImage } from "./services/host/host-reports.ts";
+import { hostRecord, promisableMiB, reportImage, withdrawGone } from "./services/host/host-reports.ts";
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
@@ -84,6 +84,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const regions = regionalRecords(feed);
   const offered = baked(readRecipe(defaultRecipe).hash);
   if (offered) await reportImage(offered, scope, store);
+  await withdrawGone((entry) => baked(entry) !== undefined, store);
 
   const report = reporter(() => {
     const value = hostRecord(hostId, acceleration, queue.launches, memoryMiB);

@@ -30,7 +30,7 @@ ${dataDirUsage}`,
     const interrupted = new AbortController();
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
       process.on(signal, () => interrupted.abort());
-    const image = await setUpImage(recipe, cacheDir, interrupted.signal);
+    const image = await setUpImage(recipe, cacheDir, interrupted.signal, dataDir);
     if (!image) throw new Refusal("interrupted: nothing is baked", 1);
     const store = connectStore(layout(dataDir).storeSocket);
     try {

@@ -4,6 +4,7 @@ const words: Record<string, () => Promise<{ command: Command }>> = {
   bake: () => import("./image-bake.ts"),
   list: () => import("./image-list.ts"),
   import: () => import("./image-import.ts"),
+  remove: () => import("./image-remove.ts"),
 };
 
 export const command: Command = {
@@ -11,7 +12,8 @@ export const command: Command = {
 
   bake RECIPE        make an image of the region from Debian's packages
   list               the images of the region
-  import FILE|URL    make an image of the region from a disk of another cloud's or distribution's`,
+  import FILE|URL    make an image of the region from a disk of another cloud's or distribution's
+  remove NAME|ID     take an imported image from the region, or a baked one from this host`,
   async run(given) {
     // Options may stand before the word too.
     const word = given.find((arg) => Object.hasOwn(words, arg)) ?? "";

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { chmod, copyFile, mkdir, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exclusively } from "./exclusively.ts";
@@ -45,6 +45,27 @@ export const findBaked = (cacheDir: string, recipe: Pick<Recipe, "hash">): Baked
   return { ...image, ...filesIn(dir, image.kernel.commandLine) };
 };
 
+/** All that are in the cache. */
+export const listBaked = (cacheDir: string): BakedImage[] => {
+  const hashes = existsSync(imagesDir(cacheDir)) ? readdirSync(imagesDir(cacheDir)) : [];
+  return hashes.filter((name) => name !== UNFINISHED).flatMap((hash) => findBaked(cacheDir, { hash }) ?? []);
+};
+
+/** Runs `work` while nothing is baked into the cache or removed from it; `waiting` is called when that is to be waited for. */
+export const withoutBakes = <T>(
+  cacheDir: string,
+  options: { readonly waiting: () => void; readonly signal: AbortSignal },
+  work: () => Promise<T>,
+): Promise<T> => exclusively(`croft-bake:${imagesDir(cacheDir)}`, options, work);
+
+/** Removes an image from the cache, within `withoutBakes`. */
+export const removeBakedFiles = async (cacheDir: string, { recipe }: Pick<BakedImage, "recipe">) => {
+  const unfinished = join(imagesDir(cacheDir), UNFINISHED);
+  await rm(unfinished, { recursive: true, force: true });
+  await rename(join(imagesDir(cacheDir), recipe.hash), unfinished);
+  await rm(unfinished, { recursive: true, force: true });
+};
+
 /**
  * The image of `recipe`: the one in the cache, or a new one. Needs root, mmdebstrap, mke2fs, sfdisk and qemu-img; about a minute.
  * Of several callers at once, in whatever process, one bakes and the others wait for its image.
@@ -53,11 +74,11 @@ export const bakeImage = async (recipe: Recipe, options: BakeOptions): Promise<B
   const { cacheDir, progress, signal } = options;
   await mkdir(imagesDir(cacheDir), { recursive: true });
   const waiting = () => progress(0, "waiting for another bake");
-  return exclusively(`croft-bake:${imagesDir(cacheDir)}`, { waiting, signal }, async () => {
+  return withoutBakes(cacheDir, { waiting, signal }, async () => {
     const found = findBaked(cacheDir, recipe);
     if (found) return found;
-    // A bake that was interrupted left it.
-    const dir = join(imagesDir(cacheDir), ".baking");
+    // A bake or a removal that was interrupted left it.
+    const dir = join(imagesDir(cacheDir), UNFINISHED);
     await rm(dir, { recursive: true, force: true });
     await mkdir(dir);
     await bakeInto(dir, recipe, options);
@@ -69,6 +90,7 @@ export const bakeImage = async (recipe: Recipe, options: BakeOptions): Promise<B
 };
 
 const imagesDir = (cacheDir: string): string => join(cacheDir, "images");
+const UNFINISHED = ".baking";
 
 const filesIn = (dir: string, commandLine: string): Pick<BakedImage, "disk" | "kernel"> => ({
   disk: join(dir, "disk.qcow2"),

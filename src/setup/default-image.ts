@@ -4,6 +4,7 @@ import { defaultRecipe } from "#config.ts";
 import { bakeImage, findBaked } from "#images/bake.ts";
 import type { BakedImage } from "#images/bake.ts";
 import { readRecipe, type Recipe } from "#images/recipe.ts";
+import { pruneBaked } from "./remove-baked.ts";
 
 /** The image every region offers. */
 export const setUpDefaultImage = (
@@ -12,19 +13,23 @@ export const setUpDefaultImage = (
 ): Promise<BakedImage | undefined> => setUpImage(readRecipe(defaultRecipe), cacheDir, signal);
 
 /**
- * The image of `recipe`, baked with a progress bar when the cache has none. Undefined when `signal` aborts first; throws
+ * The image of `recipe`, for the region at `dataDir`, baked with a progress bar when the cache has none; those that the recipe made
+ * before it changed go, if nothing needs them. Undefined when `signal` aborts first; throws
  * `Refusal` when it cannot be baked.
  */
 export const setUpImage = async (
   recipe: Recipe,
   cacheDir: string,
   signal: AbortSignal,
+  dataDir?: string,
 ): Promise<BakedImage | undefined> => {
   const baked = findBaked(cacheDir, recipe);
   if (baked) return baked;
   const shown = progress(`baking ${recipe.name}, once`);
   try {
-    return await bakeImage(recipe, { cacheDir, progress: shown.show, signal, date: new Date() });
+    const image = await bakeImage(recipe, { cacheDir, progress: shown.show, signal, date: new Date() });
+    await pruneBaked(cacheDir, image, dataDir);
+    return image;
   } catch (error) {
     if (signal.aborted) return undefined;
     const why = error instanceof Error ? error.message : String(error);

@@ -31,9 +31,15 @@ export const leaveCache = (
 const registry = (cacheDir: string) => join(cacheDir, "regions");
 
 /** Data directories of the regions on the list that still exist. */
-export const regionsUsing = (cacheDir: string): string[] => {
+export const regionsUsing = (cacheDir: string): string[] =>
+  listedRegions(cacheDir)
+    .map(({ dataDir }) => dataDir)
+    .filter((dataDir) => existsSync(layout(dataDir).settings));
+
+/** Data directories of all on the list, also those that are not there, or not now; and the file that says so. */
+export const listedRegions = (cacheDir: string): { readonly dataDir: string; readonly file: string }[] => {
   if (!existsSync(registry(cacheDir))) return [];
   return readdirSync(registry(cacheDir))
-    .map((tag) => readFileSync(join(registry(cacheDir), tag), "utf8").trim())
-    .filter((dataDir) => existsSync(layout(dataDir).settings));
+    .map((tag) => join(registry(cacheDir), tag))
+    .map((file) => ({ dataDir: readFileSync(file, "utf8").trim(), file }));
 };

@@ -1,11 +1,12 @@
 import { cpus, totalmem } from "node:os";
 import type { CapacitySettings } from "#config.ts";
 import type { BakedImage } from "#images/bake.ts";
-import type { Store } from "#store/store.ts";
+import type { Entry, Store } from "#store/store.ts";
 import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
-import type { ImageRecord } from "../ec2/image/image.ts";
+import { isProvided, type ImageRecord } from "../ec2/image/image.ts";
 import { providedImageIds } from "../ec2/image/provided-image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
+import type { VolumeRecord } from "../ec2/volume/volume.ts";
 import type { HostRecord } from "./host.ts";
 
 /** What instances may be promised: real memory less what the host keeps for its kernel, Croft's programs and page cache. */
@@ -46,6 +47,55 @@ export async function reportImage(image: BakedImage, scope: Scope, store: Store)
     createdAt: image.bakedAt,
   };
   const key = recordKey("image", scope, record.id);
-  if (!(await store.get(key)))
-    await store.commit({ expect: [{ absent: key }], put: [{ key, value: record }] });
+  const known = await store.get(key);
+  if (!known || (known.value as ImageRecord).deregistered)
+    await store.commit({
+      expect: [known ? { at: [key, known.revision] } : { absent: key }],
+      put: [{ key, value: record }],
+    });
+}
+
+/**
+ * Offers a baked image no longer, in any region of the store: from then on nothing is launched of it. Answers the records as they
+ * were, for `offerAgain`.
+ */
+export async function withdrawImage(cacheEntry: string, store: Store): Promise<Entry<ImageRecord>[]> {
+  const offered = (await offeredBaked(store)).filter(({ value }) => value.cacheEntry === cacheEntry);
+  if (offered.length > 0)
+    await store.commit({
+      expect: offered.map(({ key, revision }) => ({ at: [key, revision] as const })),
+      put: offered.map(({ key, value }) => ({ key, value: { ...value, deregistered: true } })),
+    });
+  return offered;
+}
+
+/** What was removed from the cache while its regions did not run. */
+export async function withdrawGone(isThere: (cacheEntry: string) => boolean, store: Store): Promise<void> {
+  const offered = new Set((await offeredBaked(store)).map(({ value }) => value.cacheEntry));
+  for (const cacheEntry of offered) if (!isThere(cacheEntry)) await withdrawImage(cacheEntry, store);
+}
+
+const offeredBaked = async (store: Store): Promise<Entry<ImageRecord>[]> =>
+  ((await store.list("image/")).entries as Entry<ImageRecord>[]).filter(
+    ({ value }) => isProvided(value) && !value.deregistered,
+  );
+
+export async function offerAgain(withdrawn: readonly Entry<ImageRecord>[], store: Store): Promise<void> {
+  if (withdrawn.length > 0) await store.commit({ put: withdrawn.map(({ key, value }) => ({ key, value })) });
+}
+
+/** Whether any region of the store offers this baked image, and the volumes that are, or will be, a difference to it. */
+export async function usesOfBaked(
+  cacheEntry: string,
+  store: Store,
+): Promise<{ readonly offered: boolean; readonly volumes: readonly string[] }> {
+  const { entries } = await store.list("image/");
+  const images = entries
+    .map(({ value }) => value as ImageRecord)
+    .filter((it) => isProvided(it) && it.cacheEntry === cacheEntry);
+  const ids = new Set<string>(images.map(({ id }) => id));
+  const volumes = (await store.list("volume/")).entries
+    .map(({ value }) => value as VolumeRecord)
+    .filter(({ image }) => image && ids.has(image.imageId));
+  return { offered: images.some((it) => !it.deregistered), volumes: volumes.map(({ id }) => id) };
 }

@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
 import { diskConformance } from "../disk-conformance.ts";
 import type { DiskDriver } from "../disk-driver.ts";
-import { openQcow2Disks } from "./qcow2-disks.ts";
+import { imagesOfDisks, openQcow2Disks } from "./qcow2-disks.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "croft-disks-"));
 const directory = join(scratch, "disks");
@@ -51,6 +61,23 @@ describe("a qcow2 disk", () => {
     await run("qemu-img", ["rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/shadow", path]);
     assert.equal((await disks.locate("vol-forged")).backing, image);
     await disks.remove("vol-forged");
+  });
+
+  test("is known by its image to whoever looks, though it is not finished; looking changes nothing", async () => {
+    await disks.ensure({ id: "vol-made", sizeGiB: 1, image });
+    await disks.ensure({ id: "vol-empty", sizeGiB: 1 });
+    const unfinished = join(directory, "vol-begun.1");
+    mkdirSync(unfinished);
+    symlinkSync(image, join(unfinished, "image"));
+    const found = await imagesOfDisks(directory);
+    assert.deepEqual(
+      ["vol-made", "vol-begun", "vol-empty"].map((id) => found.get(id)),
+      [image, image, undefined],
+    );
+    assert.ok(existsSync(unfinished));
+    await assert.rejects(imagesOfDisks(`${directory}-away`), { code: "ENOENT" });
+    rmSync(unfinished, { recursive: true });
+    for (const id of ["vol-made", "vol-empty"]) await disks.remove(id);
   });
 
   test("is not made from an image that depends on another file, is too large, or is none; nothing stays of it", async () => {

@@ -54,6 +54,15 @@ export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => 
   };
 };
 
+/** The image that each disk in `directory` is a difference to, by the disk's id; changes nothing, so the region may run or not. */
+export const imagesOfDisks = async (directory: string): Promise<Map<string, string>> => {
+  const links = (await readdir(directory)).map(async (name) => {
+    const image = await readlink(join(directory, name, IMAGE)).catch(unless("ENOENT"));
+    return image === undefined ? [] : ([[name.replace(/\..*/, ""), image]] as const);
+  });
+  return new Map((await Promise.all(links)).flat());
+};
+
 /** Whole on the disk when this returns. */
 const create = async (place: string, { sizeGiB, image }: DiskSpec): Promise<void> => {
   const path = join(place, DISK);

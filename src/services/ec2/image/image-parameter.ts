@@ -15,7 +15,7 @@ export interface ImageParameter {
  * which Debian publishes its own, `/aws/service/debian/release/12/latest/amd64`.
  */
 export function imageParameters(all: readonly ImageRecord[]): ImageParameter[] {
-  const images = all.filter(isProvided);
+  const images = all.filter((it) => isProvided(it) && !it.deregistered);
   const named = images.map((image) => [`/aws/service/croft/images/${image.name}`, image] as const);
   const released = images.flatMap((image) => {
     const [, release, architecture] = /^debian-(\d+)-(amd64|arm64)-/.exec(image.name) ?? [];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EC2, type DescribeImagesCommandInput } from "@aws-sdk/client-ec2";
 import { testImage, testRegion } from "#testing/region.ts";
+import { withdrawGone, withdrawImage } from "../../host/host-reports.ts";
 import { imageParameters } from "./image-parameter.ts";
 import { recordImportedImage } from "./imported-image.ts";
 
@@ -122,6 +123,36 @@ test(
     assert.deepEqual(region.removedImages, [own.id]);
   },
 );
+
+test("a baked image that was removed is gone in every region of the store", limit, async (t) => {
+  const region = await testRegion(t);
+  const elsewhere = new EC2({ ...region.clientConfig, region: "us-west-2" });
+  t.after(() => elsewhere.destroy());
+  const { Images: [away] = [] } = await elsewhere.describeImages({});
+  await withdrawGone(() => true, region.store);
+  assert.equal((await region.client.describeImages({})).Images?.length, 1);
+  await withdrawGone((entry) => entry !== testImage.cacheEntry, region.store);
+  await region.until(() => region.records.get("image", testImage.id) === undefined);
+  assert.deepEqual((await elsewhere.describeImages({})).Images, []);
+  const gone = { name: "InvalidAMIID.NotFound" };
+  const launch = { InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 } as const;
+  await assert.rejects(region.client.runInstances({ ...launch, ImageId: testImage.id }), gone);
+  await assert.rejects(elsewhere.runInstances({ ...launch, ImageId: away?.ImageId ?? "" }), gone);
+});
+
+test("withdrawn while an instance has it, a baked image is known no longer, and kept", limit, async (t) => {
+  const region = await testRegion(t);
+  const launch = { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 } as const;
+  const { Instances: [instance] = [] } = await region.client.runInstances(launch);
+  await withdrawImage(testImage.cacheEntry, region.store);
+  await region.until(() => region.records.get("image", testImage.id)?.deregistered === true);
+  assert.deepEqual((await region.client.describeImages({})).Images, []);
+  assert.deepEqual(imageParameters(region.records.all("image")), []);
+  await region.until(
+    () => region.records.get("instance", instance?.InstanceId ?? "")?.so.state === "running",
+  );
+  assert.notEqual(region.records.get("image", testImage.id), undefined);
+});
 
 test("images that Croft provides are nobody's to deregister", limit, async (t) => {
   const { client } = await testRegion(t);

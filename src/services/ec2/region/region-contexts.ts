@@ -1,7 +1,7 @@
 import type { Feed } from "#store/feed.ts";
 import { ExpectationFailed, type Store, type Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { isProvided, type ImageRecord } from "../image/image.ts";
+import { isProvided, offeredImages, type ImageRecord } from "../image/image.ts";
 import { imageInRegion } from "../image/provided-image.ts";
 import { recordKey, type Scope } from "../records.ts";
 import type { RegionalRecords } from "../regional-records.ts";
@@ -52,7 +52,7 @@ export function regionContexts(
   }
 
   function lackingIn(context: Ec2Context): Transaction | undefined {
-    const provided = context.region === home.region ? [] : regions.in(home).all("image").filter(isProvided);
+    const provided = context.region === home.region ? [] : offeredImages(regions.in(home)).filter(isProvided);
     return regionStart(context, provided);
   }
 
