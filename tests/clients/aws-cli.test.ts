@@ -74,7 +74,7 @@ test("console output has the kernel's lines, and the fingerprints of the keys th
   const printed = fingerprints(
     output.slice(output.indexOf("BEGIN SSH HOST KEY FINGERPRINTS"), output.indexOf(ending)),
   );
-  const scanned = await run("ssh-keyscan", ["-T", "60", web.address]);
+  const scanned = await run("ssh-keyscan", ["-T", "60", web.address], { timeoutMs: 120_000 });
   assert.deepEqual(printed, fingerprints(await run("ssh-keygen", ["-l", "-f", "-"], { input: scanned })));
   assert.ok(printed.length > 0);
 });

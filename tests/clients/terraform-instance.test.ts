@@ -141,7 +141,7 @@ test(
     const changed = await read(client, id);
     assert.deepEqual(changed, {
       ...state,
-      cpu_core_count: 4,
+      cpu_core_count: 2,
       ...publicAddress(changed),
       credit_specification: "unlimited",
       disable_api_stop: true,
@@ -422,8 +422,8 @@ const bare = {
   ami: testImage.id,
   associate_public_ip_address: true,
   capacity_reservation_preference: "open",
-  cpu_core_count: 2,
-  cpu_threads_per_core: 1,
+  cpu_core_count: 1,
+  cpu_threads_per_core: 2,
   credit_specification: "unlimited",
   disable_api_stop: false,
   disable_api_termination: false,

@@ -137,7 +137,7 @@ describe("the baked image", { timeout: 600_000 }, () => {
     const pressed = performance.now();
     await machine.pressPower();
     await machine.off;
-    assert.ok(performance.now() - pressed < 10_000);
+    assert.ok(performance.now() - pressed < 60_000);
   });
 
   test("boots again as the same instance: nothing is made or run twice", async () => {
