@@ -23,6 +23,7 @@ export const outboundRules = ({ inside, to }: OutboundReach, host: HostNetworks 
   chain from_world {
     type filter hook postrouting priority mangle; policy accept;
     iifname "${outboundLink}" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    iifname "${outboundLink}" tcp flags & (syn | rst) == 0 tcp window > ${mostWindow} tcp window set ${mostWindow}
   }`;
 
 export interface OutboundReach {
@@ -76,5 +77,10 @@ const notTheInternet = [
 
 /** pasta binds this host's port of the same number: IANA's dynamic ones, on which no service is expected. */
 const datagramPorts = "49152-65535";
+/**
+ * What a guest may have under way, as pasta scales it: 128 KiB. It offers all that the far end would take, and of what its own
+ * socket then has no room for it says nothing until the guest tries again, ever more seldom.
+ */
+const mostWindow = (128 * 1024) / 256;
 /** So that one guest leaves pasta, which serves all, room for the others. */
 const connectionsPerGuest = 4096;
