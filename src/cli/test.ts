@@ -39,7 +39,7 @@ export const unitTests = (): Promise<Tally> =>
   });
 
 const systemTests = (): Promise<Tally> =>
-  runTests({ patterns: ["tests/**/*.test.ts"], concurrency: 1, testMs: 10 * minute, limitMs: 75 * minute });
+  runTests({ patterns: ["tests/**/*.test.ts"], concurrency: 1, testMs: 20 * minute, limitMs: 75 * minute });
 
 const minute = 60_000;
 

@@ -100,7 +100,7 @@ const processesRootedIn = async (dir: string): Promise<string[]> => {
 
 const fingerprints = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done";
 
-describe("the baked image", { timeout: 600_000 }, () => {
+describe("the baked image", { timeout: 1_200_000 }, () => {
   test("cannot be written, and says what is in it", () => {
     assert.match(image.name, /^debian-12-amd64-\d{8}$/);
     assert.equal(statSync(image.disk).mode & 0o222, 0);
