@@ -34,8 +34,8 @@ export const unitTests = (): Promise<Tally> =>
   runTests({
     patterns: ["{src,tools,bench}/**/*.test.ts"],
     concurrency: availableParallelism(),
-    testMs: minute,
-    limitMs: 8 * minute,
+    testMs: 2 * minute,
+    limitMs: 12 * minute,
   });
 
 const systemTests = (): Promise<Tally> =>
