@@ -34,3 +34,17 @@ export const readOptions = <const Options extends ParseArgsOptionsConfig>(
 export const requireRoot = (why: string): void => {
   if (process.getuid?.() !== 0) throw new Refusal(`needs root, ${why}: run the same as root`);
 };
+
+/** The one argument that a command takes. `question` asks for it. */
+export const onlyArgument = (positionals: readonly string[], question: string): string => {
+  const [only, ...more] = positionals;
+  if (only === undefined || more.length > 0) throw new Refusal(question);
+  return only;
+};
+
+/** Aborts when the operator ends this program: ^C, SIGTERM, a terminal that is closed. */
+export const interruption = (): AbortSignal => {
+  const ending = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => ending.abort());
+  return ending.signal;
+};

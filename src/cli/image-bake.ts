@@ -5,7 +5,7 @@ import { reportImage } from "#services/host/host-reports.ts";
 import { setUpImage } from "#setup/default-image.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
-import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
+import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { requireRunning } from "./running-region.ts";
 
@@ -18,19 +18,14 @@ is a folder, or the name of one that Croft provides: debian-12, debian-12-tools.
 ${dataDirUsage}`,
   async run(args) {
     const { values, positionals } = readOptions(args, dataDirOption, { positionals: true });
-    const [named, ...more] = positionals;
-    if (named === undefined || more.length > 0) throw new Refusal("which recipe? croft image bake RECIPE");
-    const recipe = recipeNamed(named);
+    const recipe = recipeNamed(onlyArgument(positionals, "which recipe? croft image bake RECIPE"));
     const dataDir = readDataDir(values["data-dir"]);
     const settings = requireSettings(dataDir);
     if (settings.machines === "fake") throw new Refusal("a region of fake machines has one fake image");
     requireRoot("to install Debian into a folder as its own root");
     const { cacheDir } = requireRunning(dataDir);
 
-    const interrupted = new AbortController();
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-      process.on(signal, () => interrupted.abort());
-    const image = await setUpImage(recipe, cacheDir, interrupted.signal, dataDir);
+    const image = await setUpImage(recipe, cacheDir, interruption(), dataDir);
     if (!image) throw new Refusal("interrupted: nothing is baked", 1);
     const store = connectStore(layout(dataDir).storeSocket);
     try {

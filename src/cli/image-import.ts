@@ -9,7 +9,7 @@ import { newId } from "#services/ec2/chance.ts";
 import { recordImportedImage } from "#services/ec2/image/imported-image.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
-import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
+import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { requireRunning } from "./running-region.ts";
 import { progress } from "./terminal.ts";
@@ -40,8 +40,7 @@ that http or https serves. Its bytes are handled in a jail and converted. Prints
 ${dataDirUsage}`,
   async run(args) {
     const { values, positionals } = readOptions(args, options, { positionals: true });
-    const [source, ...more] = positionals;
-    if (source === undefined || more.length > 0) throw new Refusal("which disk? croft image import FILE|URL");
+    const source = onlyArgument(positionals, "which disk? croft image import FILE|URL");
     const dataDir = readDataDir(values["data-dir"]);
     const scope = requireSettings(dataDir);
     const name = checkedName(values.name ?? defaultName(source));
@@ -55,9 +54,7 @@ ${dataDirUsage}`,
     const id = newId("ami");
     const facts = { id, name, description: values.description, architecture: "x86_64" } as const;
     const uid = hostNames(dataDir).uids.image;
-    const interrupted = new AbortController();
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-      process.on(signal, () => interrupted.abort());
+    const interrupted = interruption();
     const shown = progress(`importing ${name}`);
     const store = connectStore(layout(dataDir).storeSocket);
     try {
@@ -69,16 +66,14 @@ ${dataDirUsage}`,
           uid,
           maxBytes,
           progress: shown.show,
-          signal: interrupted.signal,
+          signal: interrupted,
           ...(format && { format }),
         },
         ({ sizeGiB }) =>
           recordImportedImage({ ...facts, sizeGiB, ...(bootMode && { bootMode }) }, scope, store, new Date()),
       );
     } catch (error) {
-      throw interrupted.signal.aborted
-        ? new Refusal("interrupted: nothing is imported", 1)
-        : refusal(source, error);
+      throw interrupted.aborted ? new Refusal("interrupted: nothing is imported", 1) : refusal(source, error);
     } finally {
       shown.end();
       await store.close();

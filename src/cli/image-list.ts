@@ -1,10 +1,8 @@
-import { layout } from "#config.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
-import { recordKey } from "#services/ec2/records.ts";
 import { requireSettings } from "#setup/region-settings.ts";
-import { connectStore } from "#store/socket/connect-store.ts";
 import { readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { regionImages } from "./region-images.ts";
 import { requireRunning } from "./running-region.ts";
 
 export const command: Command = {
@@ -16,18 +14,10 @@ ${dataDirUsage}`,
   async run(args) {
     const { values } = readOptions(args, dataDirOption);
     const dataDir = readDataDir(values["data-dir"]);
-    const settings = requireSettings(dataDir);
+    requireSettings(dataDir);
     requireRoot("to read the region's records");
     requireRunning(dataDir);
-    const store = connectStore(layout(dataDir).storeSocket);
-    try {
-      const { entries } = await store.list(recordKey("image", settings, ""));
-      process.stdout.write(
-        imageLines(entries.map(({ value }) => value as ImageRecord).filter((it) => !it.deregistered)),
-      );
-    } finally {
-      await store.close();
-    }
+    process.stdout.write(imageLines(await regionImages(dataDir)));
     return 0;
   },
 };

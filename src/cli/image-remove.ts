@@ -1,14 +1,12 @@
-import { layout } from "#config.ts";
 import { listBaked } from "#images/bake.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
 import { providedImageIds } from "#services/ec2/image/provided-image.ts";
-import { recordKey } from "#services/ec2/records.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { BakedImageStays, removeBaked } from "#setup/remove-baked.ts";
-import { connectStore } from "#store/socket/connect-store.ts";
-import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
+import { Refusal, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { callEc2 } from "./region-api.ts";
+import { regionImages } from "./region-images.ts";
 import { requireRunning } from "./running-region.ts";
 
 export const command: Command = {
@@ -20,15 +18,14 @@ host, and so from all of its regions, unless a volume of any of them is made of 
 ${dataDirUsage}`,
   async run(args) {
     const { values, positionals } = readOptions(args, dataDirOption, { positionals: true });
-    const [named, ...more] = positionals;
-    if (named === undefined || more.length > 0) throw new Refusal("which image? croft image remove NAME|ID");
+    const named = onlyArgument(positionals, "which image? croft image remove NAME|ID");
     const dataDir = readDataDir(values["data-dir"]);
     const { region, machines } = requireSettings(dataDir);
     if (machines === "fake") throw new Refusal("a region of fake machines keeps its one fake image");
     requireRoot("to remove what root made");
     const { cacheDir } = requireRunning(dataDir);
 
-    const imported = (await importedImages(dataDir)).map(({ id, name }) => ({
+    const imported = (await regionImages(dataDir)).filter(isImported).map(({ id, name }) => ({
       id,
       name,
       remove: () => callEc2(dataDir, "DeregisterImage", { ImageId: id }),
@@ -51,17 +48,7 @@ ${dataDirUsage}`,
   },
 };
 
-const importedImages = async (dataDir: string): Promise<ImageRecord[]> => {
-  const store = connectStore(layout(dataDir).storeSocket);
-  try {
-    const { entries } = await store.list(recordKey("image", requireSettings(dataDir), ""));
-    return entries
-      .map(({ value }) => value as ImageRecord)
-      .filter((it) => it.ownerId !== undefined && !it.deregistered);
-  } finally {
-    await store.close();
-  }
-};
+const isImported = ({ ownerId }: ImageRecord): boolean => ownerId !== undefined;
 
 /** Throws `Refusal` when none, or more than one, is named so: an image baked again on the same day has the same name. */
 const theOne = <Image extends { readonly id: string; readonly name: string }>(

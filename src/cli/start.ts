@@ -1,5 +1,5 @@
 import { defaults } from "#config.ts";
-import type { Command } from "./command.ts";
+import { interruption, type Command } from "./command.ts";
 import { cacheDirUsage, dataDirUsage } from "./data-dir.ts";
 import { readStartOptions } from "./start-options.ts";
 
@@ -38,11 +38,10 @@ for tests of what calls EC2, on any system and as any user:
 
   async run(args) {
     const values = readStartOptions(args);
-    const ending = new AbortController();
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => ending.abort());
+    const ending = interruption();
     // Each loads what it needs only: fakes run where the machines' libraries do not load.
-    if (values.machines === "fake") await (await import("./start-fake.ts")).startFake(values, ending.signal);
-    else await (await import("./start-machines.ts")).startMachines(values, ending.signal);
+    if (values.machines === "fake") await (await import("./start-fake.ts")).startFake(values, ending);
+    else await (await import("./start-machines.ts")).startMachines(values, ending);
     return 0;
   },
 };
