@@ -5,6 +5,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { inNamespace, openSocket } from "#drivers/linux/namespaces.ts";
 import type { InterfaceElement, NetworkElement } from "#drivers/network/network-driver.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { routedRange } from "#drivers/network/routed-range.ts";
 import { connectionRate, plugIn } from "../tests/system/guest-namespace.ts";
 import { comparePairs } from "./pairs.ts";
 
@@ -16,6 +17,7 @@ const prefix = "croft-nb";
 const bare = { server: `${prefix}bare-1`, client: `${prefix}bare-2`, address: "192.0.2.1" };
 const card = (n: number): InterfaceElement => ({
   kind: "interface",
+  subnet: "one",
   id: `eni-${n}`,
   mac: `02:aa:00:00:00:0${n}`,
   address: `10.0.1.${9 + n}`,
@@ -32,8 +34,7 @@ const group = {
 } as const;
 const network = (port: number): Map<string, NetworkElement> =>
   new Map<string, NetworkElement>([
-    ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-    ["subnet/one", { kind: "subnet", cidr: "10.0.1.0/24" }],
+    ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
     ["interface/eni-1", one],
     ["interface/eni-2", two],
     [

@@ -7,6 +7,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { inNamespace } from "#drivers/linux/namespaces.ts";
 import type { InterfaceElement, NetworkElement } from "#drivers/network/network-driver.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { routedRange } from "#drivers/network/routed-range.ts";
 import { dial, plugIn } from "../tests/system/guest-namespace.ts";
 import { playHost } from "../tests/system/played-host.ts";
 import { comparePairs } from "./pairs.ts";
@@ -19,6 +20,7 @@ const [host, world, guest] = ["croft-obhost", "croft-obworld", "croft-obguest"];
 const server = "203.0.113.10";
 const card: InterfaceElement = {
   kind: "interface",
+  subnet: "one",
   id: "eni-1",
   mac: "02:aa:00:00:00:01",
   address: "10.0.1.10",
@@ -49,8 +51,7 @@ stack.defer(() => networks.close());
 await networks.apply(
   "vpc",
   new Map<string, NetworkElement>([
-    ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-    ["subnet/one", { kind: "subnet", cidr: "10.0.1.0/24" }],
+    ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
     ["group/sg", { kind: "group", id: "sg", ingress: anything, egress: anything }],
     ["interface/eni-1", card],
   ]),

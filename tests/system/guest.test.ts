@@ -12,6 +12,7 @@ import { run } from "#drivers/linux/commands.ts";
 import type { InterfaceElement, NetworkElement } from "#drivers/network/network-driver.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { routedRange } from "#drivers/network/routed-range.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "#guest/guest-feed.ts";
 import type { GuestFeed } from "#guest/guest-feed.ts";
 import type { GuestInterface, GuestMetadata } from "#guest/guest-snapshot.ts";
@@ -57,8 +58,7 @@ before(async () => {
   await networks.apply(
     network,
     new Map<string, NetworkElement>([
-      ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-      ["subnet/one", { kind: "subnet", cidr: "10.0.1.0/24" }],
+      ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
       ...elements.map((element): [string, NetworkElement] => [`interface/${element.id}`, element]),
     ]),
   );
@@ -287,7 +287,7 @@ describe("the guest program", () => {
 
 const card = (address: string): InterfaceElement => {
   const { id, mac } = sampleInterface(address);
-  return { kind: "interface", id, mac, address, groups: [], sourceCheck: true };
+  return { kind: "interface", subnet: "one", id, mac, address, groups: [], sourceCheck: true };
 };
 
 const startFeed = async () => {

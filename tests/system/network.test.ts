@@ -19,6 +19,7 @@ import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { networkConformance } from "#drivers/network/network-conformance.ts";
 import { passes } from "#drivers/network/traffic.ts";
+import { routedRange } from "#drivers/network/routed-range.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
 import { dial, dialed, pings, plugIn, sendDatagram, unacknowledged, waiting } from "./guest-namespace.ts";
 
@@ -34,6 +35,7 @@ const everything: TrafficRule = { protocol: "any", peer: anywhere };
 const card = (n: number, more: Partial<InterfaceElement> = {}): InterfaceElement => ({
   kind: "interface",
   id: `eni-${n}`,
+  subnet: n === 4 ? "two" : "one",
   mac: `02:aa:00:00:00:0${n}`,
   address: `10.0.${n === 4 ? 2 : 1}.${9 + n}`,
   groups: [`sg-${n}`],
@@ -61,9 +63,7 @@ const group = (
 /** Everything shut, but that all may send. */
 const shut = (): Map<string, NetworkElement> =>
   new Map<string, NetworkElement>([
-    ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-    ["subnet/one", { kind: "subnet", cidr: "10.0.1.0/24" }],
-    ["subnet/two", { kind: "subnet", cidr: "10.0.2.0/24" }],
+    ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24", two: "10.0.2.0/24" }),
     ...[a, b, c, d].flatMap((element, index): [string, NetworkElement][] => [
       [`interface/${element.id}`, element],
       [`group/sg-${index + 1}`, group(`sg-${index + 1}`)],
@@ -563,7 +563,7 @@ describe("a whole network", () => {
 
   test("applied as nothing leaves nothing behind", async () => {
     const other = new Map<string, NetworkElement>([
-      ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
+      ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
       ["interface/eni-9", card(9, { publicAddress: "198.18.250.99" })],
     ]);
     const routesBefore = await run("ip", ["-json", "route"], { namespace: edge });

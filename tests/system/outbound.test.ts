@@ -12,6 +12,7 @@ import { openSocket } from "#drivers/linux/namespaces.ts";
 import type { InterfaceElement, NetworkElement } from "#drivers/network/network-driver.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { routedRange } from "#drivers/network/routed-range.ts";
 import { until } from "../until.ts";
 import { dial, dialed, pings, plugIn, sendDatagram } from "./guest-namespace.ts";
 import { playHost } from "./played-host.ts";
@@ -31,6 +32,7 @@ const ownAddresses = ["192.168.77.2", "198.51.100.200"];
 
 const card = (n: number, more: Partial<InterfaceElement> = {}): InterfaceElement => ({
   kind: "interface",
+  subnet: "one",
   id: `eni-${n}`,
   mac: `02:aa:00:00:00:0${n}`,
   address: `10.0.1.${9 + n}`,
@@ -44,8 +46,7 @@ const guest = ({ id }: InterfaceElement) => `croft-owguest-${id}`;
 
 const anything = [{ protocol: "any", peer: { cidr: "0.0.0.0/0" } }] as const;
 const elements = new Map<string, NetworkElement>([
-  ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-  ["subnet/one", { kind: "subnet", cidr: "10.0.1.0/24" }],
+  ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
   ["group/sg", { kind: "group", id: "sg", ingress: anything, egress: anything }],
   ["interface/eni-1", open],
   ["interface/eni-2", inward],

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from "node:net";
-import type { NetworkElement, TrafficRule } from "./network-driver.ts";
+import { addressesOf } from "./network-driver.ts";
+import type { InterfaceAddress, NetworkElement, RouteTarget, TrafficRule } from "./network-driver.ts";
 
 /**
  * Elements come from a program with fewer rights than this one and become lines of commands run by root: nothing passes that
@@ -8,14 +9,24 @@ import type { NetworkElement, TrafficRule } from "./network-driver.ts";
 export const checkElement = (element: NetworkElement): void => {
   switch (element.kind) {
     case "range":
-    case "subnet":
       return must("IPv4 range", isCidr4(element.cidr), element.cidr);
+    case "subnet":
+      must("IPv4 range", isCidr4(element.cidr), element.cidr);
+      return [element.id, element.table, element.filter].forEach(checkIdIfAny);
+    case "table":
+      return checkId(element.id);
+    case "route":
+      checkId(element.table);
+      must("IPv4 range", isCidr4(element.to), element.to);
+      return checkTarget(element.via);
+    case "filter":
+      checkId(element.id);
+      return [...element.ingress, ...element.egress].forEach(checkRule);
     case "interface":
       checkId(element.id);
+      checkId(element.subnet);
       must("MAC address", /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(element.mac), element.mac);
-      must("IPv4 address", isIPv4(element.address), element.address);
-      if (element.publicAddress !== undefined)
-        must("IPv4 address", isIPv4(element.publicAddress), element.publicAddress);
+      addressesOf(element).forEach(checkAddresses);
       return element.groups.forEach(checkId);
     case "group":
       checkId(element.id);
@@ -28,6 +39,20 @@ export const checkElement = (element: NetworkElement): void => {
 
 /** Ids become parts of file, link, chain and set names. */
 export const checkId = (id: string): void => must("id", /^[a-zA-Z][a-zA-Z0-9-]{0,62}$/.test(id), id);
+
+const checkIdIfAny = (id: string | undefined): void => {
+  if (id !== undefined) checkId(id);
+};
+
+const checkAddresses = ({ address, publicAddress = address }: InterfaceAddress): void => {
+  for (const it of [address, publicAddress]) must("IPv4 address", isIPv4(it), it);
+};
+
+const checkTarget = (via: RouteTarget): void => {
+  if (typeof via === "string") return must("way", ["network", "outside", "nowhere"].includes(via), via);
+  checkId(via.interface);
+  must("IPv4 address", isIPv4(via.address), via.address);
+};
 
 const checkRule = ({ protocol, ports, peer }: TrafficRule): void => {
   must("protocol", protocol === "any" || isInteger(protocol, 0, 255), protocol);

@@ -61,6 +61,8 @@ export const networkConformance = (name: string, driver: () => NetworkDriver): v
         { mac: "02:aa:00:00:00:01 }; flush ruleset" },
         { groups: ['sg-1 { include "/etc/passwd" }'] },
         { publicAddress: "198.18.0.0/16" },
+        { subnet: "subnet-1 accept" },
+        { secondary: [{ address: "10.0.1.11/8" }] },
       ];
       await driver().apply("vpc-1", oneInterface());
       for (const change of wrong) {
@@ -81,6 +83,7 @@ export const networkConformance = (name: string, driver: () => NetworkDriver): v
 const card: InterfaceElement = {
   kind: "interface",
   id: "eni-1",
+  subnet: "subnet-1",
   mac: "02:aa:00:00:00:01",
   address: "10.0.1.10",
   groups: ["sg-1"],
@@ -91,7 +94,7 @@ const card: InterfaceElement = {
 export const oneInterface = (): Map<string, NetworkElement> =>
   new Map<string, NetworkElement>([
     ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-    ["subnet/subnet-1", { kind: "subnet", cidr: "10.0.1.0/24" }],
+    ["subnet/subnet-1", { kind: "subnet", id: "subnet-1", cidr: "10.0.1.0/24" }],
     ["interface/eni-1", { ...card }],
     [
       "group/sg-1",

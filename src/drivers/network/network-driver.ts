@@ -14,7 +14,15 @@ export interface NetworkDriver {
   onForeignChange(listener: (networkId: string) => void): void;
 }
 
-export type NetworkElement = NetworkRange | SubnetElement | InterfaceElement | GroupElement | MemberElement;
+export type NetworkElement =
+  | NetworkRange
+  | SubnetElement
+  | TableElement
+  | RouteElement
+  | FilterElement
+  | InterfaceElement
+  | GroupElement
+  | MemberElement;
 
 /** `range/CIDR`: an address range of the network. Its unused addresses answer nothing. */
 export interface NetworkRange {
@@ -25,20 +33,66 @@ export interface NetworkRange {
 /** `subnet/ID`: the router answers at the subnet's first address. */
 export interface SubnetElement {
   readonly kind: "subnet";
+  readonly id: string;
   readonly cidr: string;
+  /** By which what its interfaces send is routed; absent: to the network's own interfaces only. */
+  readonly table?: string;
+  /** What passes the subnet's edge; absent: everything. */
+  readonly filter?: string;
+}
+
+/** `table/ID`: a routing table. What none of its routes is for goes nowhere. */
+export interface TableElement {
+  readonly kind: "table";
+  readonly id: string;
+}
+
+/** `route/TABLE/CIDR`: one way of a table; the longest prefix wins. */
+export interface RouteElement {
+  readonly kind: "route";
+  readonly table: string;
+  readonly to: string;
+  readonly via: RouteTarget;
+}
+
+export type RouteTarget =
+  /** To whichever interface has the address. */
+  | "network"
+  /** To where public addresses are: the host, other networks, and beyond. */
+  | "outside"
+  | "nowhere"
+  /** To an interface of this host, whoever the packet is for; unless that interface forwards for others, it is dropped there. */
+  | { readonly interface: string; readonly address: string };
+
+/** `filter/ID`: what passes the edge of a subnet. Stateless, in order, the first that fits decides; none: nothing passes. */
+export interface FilterElement {
+  readonly kind: "filter";
+  readonly id: string;
+  readonly ingress: readonly FilterRule[];
+  readonly egress: readonly FilterRule[];
+}
+
+export interface FilterRule extends Omit<TrafficRule, "peer"> {
+  readonly peer: { readonly cidr: string };
+  readonly passes: boolean;
+}
+
+/** An address, and the public one it is mapped to one to one at the way out; absent: no way out. */
+export interface InterfaceAddress {
+  readonly address: string;
+  readonly publicAddress?: string;
 }
 
 /** `interface/ID`: a tap device here. Traffic passes when any group of each end allows it; none: nothing passes. */
-export interface InterfaceElement {
+export interface InterfaceElement extends InterfaceAddress {
   readonly kind: "interface";
   readonly id: string;
+  readonly subnet: string;
   readonly mac: string;
-  readonly address: string;
+  readonly secondary?: readonly InterfaceAddress[];
   readonly groups: readonly string[];
-  /** Drop what does not come from, or go to, `address`. */
+  /** Drop what does not come from, or go to, one of its addresses. */
   readonly sourceCheck: boolean;
-  /** Mapped one to one to `address` at the way out; absent: no way out. */
-  readonly publicAddress?: string;
 }
 
 /** `group/ID`: what its members may receive and send. Stateful: answers always pass. */
@@ -63,3 +117,9 @@ export interface TrafficRule {
   readonly ports?: { readonly from: number; readonly to: number };
   readonly peer: { readonly cidr: string } | { readonly group: string };
 }
+
+/** All addresses of an interface, the primary one first. */
+export const addressesOf = (it: InterfaceElement): readonly InterfaceAddress[] => [
+  it,
+  ...(it.secondary ?? []),
+];

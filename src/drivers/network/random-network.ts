@@ -1,4 +1,10 @@
-import type { GroupElement, InterfaceElement, NetworkElement, TrafficRule } from "./network-driver.ts";
+import type {
+  FilterRule,
+  GroupElement,
+  InterfaceElement,
+  NetworkElement,
+  TrafficRule,
+} from "./network-driver.ts";
 
 /** An integer from 0 to one less than `limit`. */
 type Random = (limit: number) => number;
@@ -10,6 +16,7 @@ type Random = (limit: number) => number;
 export const randomNetwork = (below: Random, { interfaces = 12, groups = 6 } = {}) => {
   let desired = new Map<string, NetworkElement>([
     ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
+    ...tables.map((id): [string, NetworkElement] => [`table/${id}`, { kind: "table", id }]),
   ]);
   const group = () => `sg-${below(groups)}`;
   const rule = (): TrafficRule => {
@@ -32,11 +39,28 @@ export const randomNetwork = (below: Random, { interfaces = 12, groups = 6 } = {
     kind: "interface",
     id: `eni-${n}`,
     mac: `02:aa:00:00:00:${n.toString(16).padStart(2, "0")}`,
+    subnet: `subnet-${n % 3}`,
     address: address(n),
+    ...(below(10) < 3 ? { secondary: [{ address: `10.0.${n % 3}.${100 + n}` }] } : {}),
     groups: [...new Set(Array.from({ length: below(4) }, group))],
     sourceCheck: below(10) < 8,
     ...(below(10) < 5 ? { publicAddress: `198.18.250.${10 + below(interfaces)}` } : {}),
   });
+
+  const route = (table: string, to: string): [string, NetworkElement] => [
+    `route/${table}/${to}`,
+    { kind: "route", table, to, via: pick(below, ["network", "outside", "nowhere"]) },
+  ];
+  const filter = (id: string): [string, NetworkElement] => [
+    `filter/${id}`,
+    { kind: "filter", id, ingress: filterRules(), egress: filterRules() },
+  ];
+  const filterRules = (): FilterRule[] =>
+    rules().map((it) => ({
+      ...it,
+      peer: { cidr: pick(below, ["0.0.0.0/0", "10.0.1.0/24"]) },
+      passes: below(2) > 0,
+    }));
 
   const change = (next: Map<string, NetworkElement>) => {
     const n = below(interfaces);
@@ -45,7 +69,19 @@ export const randomNetwork = (below: Random, { interfaces = 12, groups = 6 } = {
       () => [`interface/eni-${n}`, withOwnAddress(next, card(n))],
       () => [`group/${id}`, { kind: "group", id, ingress: rules(), egress: rules() } satisfies GroupElement],
       () => [`member/${id}/${address(n)}`, { kind: "member", group: id, address: address(n) }],
-      () => [`subnet/${n % 3}`, { kind: "subnet", cidr: `10.0.${n % 3}.0/24` }],
+      () => [
+        `subnet/${n % 3}`,
+        {
+          kind: "subnet",
+          id: `subnet-${n % 3}`,
+          cidr: `10.0.${n % 3}.0/24`,
+          ...(below(2) > 0 ? { table: pick(below, tables) } : {}),
+          ...(below(2) > 0 ? { filter: pick(below, filters) } : {}),
+        },
+      ],
+      () =>
+        route(pick(below, tables), pick(below, ["0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "192.0.2.7/32"])),
+      () => filter(pick(below, filters)),
     ])();
     if (below(10) < 3) next.delete(key);
     else next.set(key, element);
@@ -58,6 +94,9 @@ export const randomNetwork = (below: Random, { interfaces = 12, groups = 6 } = {
     },
   };
 };
+
+const tables = ["rtb-1", "rtb-2"] as const;
+const filters = ["acl-1", "acl-2"] as const;
 
 const pick = <T>(below: Random, from: readonly [T, ...T[]]): T => from[below(from.length)] ?? from[0];
 

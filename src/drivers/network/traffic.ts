@@ -1,7 +1,15 @@
 import { BlockList } from "node:net";
-import type { GroupElement, InterfaceElement, NetworkElement, TrafficRule } from "./network-driver.ts";
+import { addressesOf } from "./network-driver.ts";
+import type {
+  FilterRule,
+  InterfaceElement,
+  NetworkElement,
+  RouteTarget,
+  SubnetElement,
+  TrafficRule,
+} from "./network-driver.ts";
 
-/** A flow's first packet, with the network's own addresses on its own side. */
+/** A packet, with the network's own addresses on its own side. */
 export interface Flow {
   readonly from: string;
   readonly to: string;
@@ -11,43 +19,121 @@ export interface Flow {
   readonly port?: number;
 }
 
+/** One thing that a packet met, in order: the last one stopped it, unless it arrived. */
+interface Hop {
+  readonly at: "interface" | "table" | "filter" | "groups" | "check" | "public address" | "outside";
+  /** Of the interface, table or filter; of groups and checks, the interface's. */
+  readonly id: string;
+}
+
+interface Path {
+  readonly arrives: boolean;
+  readonly hops: readonly Hop[];
+}
+
 /** What a network's elements mean, said once more without a kernel: whether they let `flow` begin. */
-export const passes = (elements: Iterable<NetworkElement>, flow: Flow): boolean => {
-  const all = [...elements];
-  const interfaceAt = (address: string) =>
-    all.find((element) => element.kind === "interface" && element.address === address);
-  const [source, target] = [interfaceAt(flow.from), interfaceAt(flow.to)];
-  if (source === undefined && target === undefined) return false;
-  const allowed = (end: NetworkElement | undefined, way: "ingress" | "egress", peer: string) =>
-    end?.kind === "interface"
-      ? rulesOf(all, end, way).some((rule) => allows(rule, all, peer, flow))
-      : hasWayOut(way === "egress" ? target : source);
-  return allowed(source, "egress", flow.to) && allowed(target, "ingress", flow.from);
+export const passes = (elements: Iterable<NetworkElement>, flow: Flow): boolean =>
+  path(elements, flow).arrives;
+
+/** The way of a flow's first packet. An interface that forwards for others is taken to forward. */
+const path = (elements: Iterable<NetworkElement>, flow: Flow): Path => {
+  const network = lookUp(elements);
+  const hops: Hop[] = [];
+  const meet = (at: Hop["at"], id: string, passed = true) => {
+    hops.push({ at, id });
+    return passed;
+  };
+
+  const leave = (source: InterfaceElement, towards: InterfaceElement | undefined): boolean => {
+    const edge = towards?.subnet === source.subnet ? undefined : network.subnet(source.subnet)?.filter;
+    if (edge !== undefined && !meet("filter", edge, network.filters(edge, "egress", flow.to, flow)))
+      return false;
+    return meet("groups", source.id, network.allows(source, "egress", flow.to, flow));
+  };
+  /** `sender`: the address the packet comes from, as the interface sees it. From outside only a public address leads in. */
+  const enter = (target: InterfaceElement, from: InterfaceElement | undefined, sender: string): boolean => {
+    const edge = from?.subnet === target.subnet ? undefined : network.subnet(target.subnet)?.filter;
+    if (edge !== undefined && !meet("filter", edge, network.filters(edge, "ingress", sender, flow)))
+      return false;
+    if (from && !owns(target, flow.to) && target.sourceCheck) return meet("check", target.id, false);
+    return meet("groups", target.id, network.allows(target, "ingress", sender, flow));
+  };
+
+  const arrive = (target: InterfaceElement | undefined, from: InterfaceElement | undefined): boolean => {
+    if (target === undefined) return false;
+    if (from && !leave(from, target)) return false;
+    if (!enter(target, from, flow.from)) return false;
+    meet("interface", target.id);
+    return owns(target, flow.to) || (hops.length < mostHops && send(target));
+  };
+  const send = (source: InterfaceElement): boolean => {
+    const table = network.subnet(source.subnet)?.table;
+    const via = table === undefined ? "network" : network.route(table, flow.to);
+    if (table !== undefined && !meet("table", table, via !== "nowhere")) return false;
+    if (via === "network") return arrive(network.owner(flow.to), source);
+    if (typeof via === "object") return arrive(network.byId(via.interface), source);
+    const publicAddress = publicAddressOf(source, flow.from);
+    if (publicAddress === undefined) return meet("public address", source.id, false);
+    if (!leave(source, undefined)) return false;
+    const target = network.publicOwner(flow.to);
+    if (!target) return meet("outside", flow.to);
+    return enter(target, undefined, publicAddress) && meet("interface", target.id);
+  };
+
+  const [source, target] = [network.owner(flow.from), network.owner(flow.to)];
+  const arrives = source
+    ? meet("interface", source.id) && send(source)
+    : target !== undefined &&
+      meet("outside", flow.from) &&
+      (publicAddressOf(target, flow.to) === undefined
+        ? meet("public address", target.id, false)
+        : arrive(target, undefined));
+  return { arrives, hops };
 };
 
-const hasWayOut = (end: NetworkElement | undefined): boolean =>
-  end?.kind === "interface" && end.publicAddress !== undefined;
+/** More than a way through appliances that do not send in circles. */
+const mostHops = 64;
 
-const rulesOf = (
-  all: readonly NetworkElement[],
-  { groups }: InterfaceElement,
-  way: "ingress" | "egress",
-): readonly TrafficRule[] =>
-  all
-    .filter((element): element is GroupElement => element.kind === "group" && groups.includes(element.id))
-    .flatMap((group) => group[way]);
+const owns = (it: InterfaceElement, address: string): boolean =>
+  addressesOf(it).some((own) => own.address === address);
+const publicAddressOf = (it: InterfaceElement, address: string): string | undefined =>
+  addressesOf(it).find((own) => own.address === address)?.publicAddress;
 
-const allows = (
-  { protocol, ports, peer }: TrafficRule,
-  all: readonly NetworkElement[],
-  address: string,
-  flow: Flow,
-): boolean => {
-  const peerMatches =
-    "group" in peer
-      ? all.some((it) => it.kind === "member" && it.group === peer.group && it.address === address)
+const lookUp = (elements: Iterable<NetworkElement>) => {
+  const all = [...elements];
+  const ofKind = <Kind extends NetworkElement["kind"]>(kind: Kind) =>
+    all.filter((it): it is Extract<NetworkElement, { kind: Kind }> => it.kind === kind);
+  const interfaces = ofKind("interface");
+  return {
+    owner: (address: string) => interfaces.find((it) => owns(it, address)),
+    byId: (id: string) => interfaces.find((it) => it.id === id),
+    publicOwner: (address: string) =>
+      interfaces.find((it) => addressesOf(it).some(({ publicAddress }) => publicAddress === address)),
+    subnet: (id: string): SubnetElement | undefined => ofKind("subnet").find((it) => it.id === id),
+    route: (table: string, to: string): RouteTarget =>
+      ofKind("route")
+        .filter((it) => it.table === table && inRange(it.to, to))
+        .toSorted((a, b) => bitsOf(b.to) - bitsOf(a.to))[0]?.via ?? "nowhere",
+    filters: (id: string, way: "ingress" | "egress", peer: string, flow: Flow): boolean =>
+      ofKind("filter")
+        .find((it) => it.id === id)
+        ?.[way].find((rule) => concerns(rule, flow) && inRange(rule.peer.cidr, peer))?.passes ?? false,
+    allows: (it: InterfaceElement, way: "ingress" | "egress", peer: string, flow: Flow): boolean =>
+      ofKind("group")
+        .filter(({ id }) => it.groups.includes(id))
+        .flatMap((group) => group[way])
+        .some((rule) => concerns(rule, flow) && isPeer(rule.peer, peer)),
+  };
+
+  function isPeer(peer: TrafficRule["peer"], address: string): boolean {
+    return "group" in peer
+      ? ofKind("member").some((it) => it.group === peer.group && it.address === address)
       : inRange(peer.cidr, address);
-  if (!peerMatches || (protocol !== "any" && protocol !== flow.protocol)) return false;
+  }
+};
+
+const concerns = ({ protocol, ports }: TrafficRule | FilterRule, flow: Flow): boolean => {
+  if (protocol !== "any" && protocol !== flow.protocol) return false;
   if (protocol === "any" || ports === undefined || ports.from === -1) return true;
   if (flow.port === undefined) return false;
   return protocol === 1
@@ -55,10 +141,12 @@ const allows = (
     : flow.port >= ports.from && flow.port <= ports.to;
 };
 
+const bitsOf = (cidr: string): number => Number(cidr.split("/")[1]);
+
 const inRange = (cidr: string, address: string): boolean => {
-  const [base = "", bits = ""] = cidr.split("/");
+  const [base = ""] = cidr.split("/");
   if (base.includes(":")) return false;
   const list = new BlockList();
-  list.addSubnet(base, Number(bits));
+  list.addSubnet(base, bitsOf(cidr));
   return list.check(address);
 };

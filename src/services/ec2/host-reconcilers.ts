@@ -52,10 +52,13 @@ export function hostReconcilers(
       affected(key, now, before) {
         const { kind, id, records } = at(key);
         switch (kind) {
+          case "internet-gateway":
+          case "network-acl":
           case "network-interface":
+          case "route-table":
           case "security-group":
           case "subnet":
-            return [records.key("vpc", ((now ?? before) as { vpcId: string }).vpcId)];
+            return vpcsOf(now, before).map((vpcId) => records.key("vpc", vpcId));
           case "public-address": {
             const { interfaceId } = (now ?? before) as PublicAddressRecord;
             const nic = regions.find("network-interface", interfaceId)?.records;
@@ -105,3 +108,8 @@ export function hostReconcilers(
     },
   ];
 }
+
+/** The VPC that a record is of, and the one it was of before. */
+const vpcsOf = (...records: readonly unknown[]): string[] => [
+  ...new Set((records as ({ vpcId?: string } | undefined)[]).flatMap((it) => it?.vpcId ?? [])),
+];

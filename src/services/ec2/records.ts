@@ -1,13 +1,17 @@
 import type { Feed } from "#store/feed.ts";
 import type { Entry } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
+import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ConsoleRecord, CreditRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
 import { promisedMemory } from "./instance/promised-memory.ts";
+import type { InternetGatewayRecord } from "./internet-gateway/internet-gateway.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
 import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
+import type { NetworkAclRecord } from "./network-acl/network-acl.ts";
 import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
+import type { RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
@@ -22,17 +26,21 @@ export interface ResourceRecord {
 
 /** The kinds of record that EC2 keeps, each under `kind/account/region/id`; those shared by all without account and region. */
 export interface Kinds {
+  readonly "dhcp-options": DhcpOptionsRecord;
   readonly host: HostRecord;
   readonly image: ImageRecord;
   readonly instance: InstanceRecord;
   readonly console: ConsoleRecord;
   readonly credits: CreditRecord;
+  readonly "internet-gateway": InternetGatewayRecord;
   readonly "key-pair": KeyPairRecord;
   readonly "launch-template": LaunchTemplateRecord;
   readonly "launch-template-version": LaunchTemplateVersionRecord;
+  readonly "network-acl": NetworkAclRecord;
   readonly "network-interface": NetworkInterfaceRecord;
   readonly "placement-group": PlacementGroupRecord;
   readonly "public-address": PublicAddressRecord;
+  readonly "route-table": RouteTableRecord;
   readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;
   readonly subnet: SubnetRecord;
@@ -137,6 +145,14 @@ export class Ec2Records {
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
   /** A rule lives in its group's record. */
   groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];
+  routeTablesIn = (vpcId: string) => values(this.#indexes.routeTablesOfVpc(vpcId));
+  aclsIn = (vpcId: string) => values(this.#indexes.aclsOfVpc(vpcId));
+  /** Its own, or its VPC's main one. */
+  routeTableOf = ({ id, vpcId }: SubnetRecord) =>
+    this.#indexes.routeTablesOfSubnet(id)[0]?.value ??
+    this.routeTablesIn(vpcId).find((it) => it.associations.some((association) => "main" in association));
+  aclOf = (subnetId: string) => this.#indexes.aclsOfSubnet(subnetId)[0]?.value;
+  internetGatewayOf = (vpcId: string) => this.#indexes.internetGatewaysOfVpc(vpcId)[0]?.value;
   groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
   publicAddressOf = (interfaceId: string) => this.#indexes.publicAddressesOf(interfaceId)[0]?.value;
   instancesOfReservation = (reservationId: string) =>
@@ -158,6 +174,17 @@ export const ec2Indexes = (feed: Feed) => ({
   ),
   volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
   subnetsOfVpc: feed.index<SubnetRecord>("subnet", (it) => [it.vpcId]),
+  routeTablesOfVpc: feed.index<RouteTableRecord>("route-table", (it) => [it.vpcId]),
+  routeTablesOfSubnet: feed.index<RouteTableRecord>("route-table", (it) =>
+    it.associations.flatMap((association) => ("subnetId" in association ? [association.subnetId] : [])),
+  ),
+  aclsOfVpc: feed.index<NetworkAclRecord>("network-acl", (it) => [it.vpcId]),
+  aclsOfSubnet: feed.index<NetworkAclRecord>("network-acl", (it) =>
+    it.associations.map(({ subnetId }) => subnetId),
+  ),
+  internetGatewaysOfVpc: feed.index<InternetGatewayRecord>("internet-gateway", (it) =>
+    it.vpcId ? [it.vpcId] : [],
+  ),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
   groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),
   publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) => [it.interfaceId]),

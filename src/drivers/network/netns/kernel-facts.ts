@@ -7,7 +7,7 @@ export const readFacts = async (namespace: string): Promise<Set<Fact>> => {
   // Links last: after them, one `ip` shows no addresses any more.
   const questions = [
     "address show",
-    "route show table main",
+    "route show table all",
     "neighbour show nud permanent",
     "rule show",
     "link show",
@@ -51,7 +51,17 @@ const addressFacts = ({ ifname, addr_info = [] }: Link): Fact[] =>
         `address ${prefixlen === 32 ? local : `${local}/${prefixlen}`} dev ${ifname}`,
     );
 
-const routeFacts = ({ type, dst, gateway, dev, prefsrc, protocol, flags = [] }: Route): Fact[] => {
+const routeFacts = ({
+  type,
+  dst,
+  gateway,
+  dev,
+  prefsrc,
+  protocol,
+  table,
+  metric,
+  flags = [],
+}: Route): Fact[] => {
   if (protocol === "kernel") return [];
   const words = [
     type,
@@ -60,6 +70,8 @@ const routeFacts = ({ type, dst, gateway, dev, prefsrc, protocol, flags = [] }: 
     dev && `dev ${dev}`,
     flags.includes("onlink") && "onlink",
     prefsrc && `src ${prefsrc}`,
+    table && `table ${table}`,
+    metric && `metric ${metric}`,
   ];
   return [`route ${words.filter(Boolean).join(" ")}`];
 };
@@ -100,6 +112,9 @@ interface Route {
   readonly dev?: string;
   readonly prefsrc?: string;
   readonly protocol?: string;
+  /** Absent: the main one. */
+  readonly table?: string;
+  readonly metric?: number;
   readonly flags?: readonly string[];
 }
 

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { InterfaceElement } from "../network-driver.ts";
+import type { InterfaceElement, RouteTarget } from "../network-driver.ts";
 import { factsIn } from "./kernel-facts.ts";
 import type { Fact } from "./link-facts.ts";
 import { edgeFactsOf, factsOf, failClosedRules, linkBatch } from "./link-facts.ts";
+import { tableNumber } from "./names.ts";
 
 const eni: InterfaceElement = {
   kind: "interface",
   id: "eni-1",
+  subnet: "one",
   mac: "02:aa:00:00:00:01",
   address: "10.0.1.10",
   groups: [],
@@ -54,11 +56,40 @@ describe("an interface in ip's words", () => {
   });
 });
 
+describe("a routing table in ip's words", () => {
+  const number = tableNumber("rtb-1");
+
+  test("is what marked packets are routed by, and leads nowhere by itself", () => {
+    assert.deepEqual(linkBatch(nothing, new Set(factsOf({ kind: "table", id: "rtb-1" })), "tap").add, [
+      `rule add pref 100 fwmark 0x${number.toString(16)} lookup ${number}`,
+      `route replace unreachable default table ${number} metric 4294967295`,
+    ]);
+  });
+
+  test("has a line for each of its routes", () => {
+    const route = (to: string, via: RouteTarget) => factsOf({ kind: "route", table: "rtb-1", to, via });
+    assert.deepEqual(
+      [
+        ...route("10.0.0.0/16", "network"),
+        ...route("0.0.0.0/0", "outside"),
+        ...route("192.0.2.0/24", "nowhere"),
+        ...route("192.0.2.7/32", { interface: "eni-1", address: "10.0.1.10" }),
+      ],
+      [
+        `route throw 10.0.0.0/16 table ${number}`,
+        `route default via 169.254.1.1 dev igw onlink table ${number}`,
+        `route blackhole 192.0.2.0/24 table ${number}`,
+        `route 192.0.2.7 via 10.0.1.10 dev enid3c623848a30 onlink table ${number}`,
+      ],
+    );
+  });
+});
+
 describe("what ip tells of a namespace", () => {
   test("is read back in the words it was made with", () => {
     const text = [
       '[{"ifname":"lo","flags":["UP"],"mtu":65536,"address":"00:00:00:00:00:00","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8},{"family":"inet","local":"10.0.1.1","prefixlen":32}]}]',
-      '[{"type":"unreachable","dst":"10.0.0.0/16","flags":[]},{"dst":"10.0.1.10","dev":"eniX","scope":"link","flags":["linkdown"]},{"dst":"default","gateway":"169.254.1.1","dev":"igw","flags":["onlink"]},{"dst":"10.9.0.0/24","dev":"eth0","protocol":"kernel","flags":[]}]',
+      '[{"type":"unreachable","dst":"10.0.0.0/16","flags":[]},{"dst":"10.0.1.10","dev":"eniX","scope":"link","flags":["linkdown"]},{"dst":"default","gateway":"169.254.1.1","dev":"igw","table":"300","flags":["onlink"]},{"type":"unreachable","dst":"default","table":"300","metric":4294967295,"flags":[]},{"dst":"10.9.0.0/24","dev":"eth0","protocol":"kernel","flags":[]}]',
       '[{"dst":"10.0.1.10","dev":"eniX","lladdr":"02:aa:00:00:00:01","state":["PERMANENT"]}]',
       '[{"priority":5,"src":"all","iif":"lo","table":"local"},{"priority":40,"src":"all","fwmark":"0","action":"unreachable"}]',
       '[{"ifname":"lo","flags":["UP"],"mtu":65536,"address":"00:00:00:00:00:00"},{"ifname":"eniX","flags":["UP"],"mtu":9001,"address":"02:00:00:00:00:01","ifalias":"eni-1"}]',
@@ -69,7 +100,8 @@ describe("what ip tells of a namespace", () => {
         "address 10.0.1.1 dev lo",
         "route unreachable 10.0.0.0/16",
         "route 10.0.1.10 dev eniX",
-        "route default via 169.254.1.1 dev igw onlink",
+        "route default via 169.254.1.1 dev igw onlink table 300",
+        "route unreachable default table 300 metric 4294967295",
         "neighbour 10.0.1.10 lladdr 02:aa:00:00:00:01 dev eniX",
         "rule pref 5 iif lo lookup local",
         "rule pref 40 fwmark 0 unreachable",

@@ -1,4 +1,5 @@
-import type { NetworkElement } from "../network-driver.ts";
+import { addressesOf } from "../network-driver.ts";
+import type { NetworkElement, RouteElement } from "../network-driver.ts";
 import { addressIn } from "./cidr.ts";
 import {
   guestMtu,
@@ -7,6 +8,7 @@ import {
   outboundLink,
   routerMac,
   serviceAddresses,
+  tableNumber,
   uplink,
   uplinkEnds,
   uplinkMtu,
@@ -44,7 +46,6 @@ export const networkFacts: readonly Fact[] = [
   ...failClosedRules,
   ...Object.values(serviceAddresses).map((address): Fact => `address ${address} dev lo`),
   `settings ${uplink} address ${uplinkEnds.network.mac} mtu ${uplinkMtu} up`,
-  `route default via ${uplinkEnds.edge.address} dev ${uplink} onlink`,
   `neighbour ${uplinkEnds.edge.address} lladdr ${uplinkEnds.edge.mac} dev ${uplink}`,
 ];
 
@@ -55,19 +56,40 @@ export const factsOf = (element: NetworkElement): Fact[] => {
       return [`route unreachable ${element.cidr}`, `address ${addressIn(element.cidr, 2)} dev lo`];
     case "subnet":
       return [`address ${addressIn(element.cidr, 1)} dev lo`];
+    case "table": {
+      const number = tableNumber(element.id);
+      return [
+        `rule pref 100 fwmark 0x${number.toString(16)} lookup ${number}`,
+        `route unreachable default table ${number} metric 4294967295`,
+      ];
+    }
+    case "route":
+      return [`route ${wayOf(element)} table ${tableNumber(element.table)}`];
     case "interface": {
       const link = interfaceLink(element.id);
       return [
         `link ${link}`,
         `settings ${link} alias ${element.id} address ${routerMac} mtu ${guestMtu} up`,
-        `route ${element.address} dev ${link}`,
-        `neighbour ${element.address} lladdr ${element.mac} dev ${link}`,
+        ...addressesOf(element).flatMap(({ address }): Fact[] => [
+          `route ${address} dev ${link}`,
+          `neighbour ${address} lladdr ${element.mac} dev ${link}`,
+        ]),
       ];
     }
+    case "filter":
     case "group":
     case "member":
       return [];
   }
+};
+
+/** `throw`: on to the main table, which knows the interfaces. */
+const wayOf = ({ to, via }: RouteElement): string => {
+  const range = to === "0.0.0.0/0" ? "default" : to.replace(/\/32$/, "");
+  if (via === "network") return `throw ${range}`;
+  if (via === "nowhere") return `blackhole ${range}`;
+  if (via === "outside") return `${range} via ${uplinkEnds.edge.address} dev ${uplink} onlink`;
+  return `${range} via ${via.address} dev ${interfaceLink(via.interface)} onlink`;
 };
 
 /** What a network needs in the edge's namespace. */
@@ -78,10 +100,12 @@ export const edgeFacts = (networkId: string): Fact[] => [
 
 /** What one element adds to the edge's namespace. */
 export const edgeFactsOf = (element: NetworkElement, networkId: string): Fact[] =>
-  element.kind === "interface" && element.publicAddress !== undefined
-    ? [
-        `route ${element.publicAddress} via ${uplinkEnds.network.address} dev ${networkLink(networkId)} onlink`,
-      ]
+  element.kind === "interface"
+    ? addressesOf(element).flatMap(({ publicAddress }): Fact[] =>
+        publicAddress === undefined
+          ? []
+          : [`route ${publicAddress} via ${uplinkEnds.network.address} dev ${networkLink(networkId)} onlink`],
+      )
     : [];
 
 /** Lines for `ip -batch` that make what is wanted of what is there: first `remove`, then `add`. Repeating them does no harm. */

@@ -8,6 +8,15 @@ const linkName = (kind: string, id: string): string =>
 export const interfaceLink = (interfaceId: string): string => linkName("eni", interfaceId);
 /** When an interface's link is a veth: what its other end is called. */
 export const otherEnd = (link: string): string => link.replace("eni", "far");
+/**
+ * A routing table's number in its network's namespace, which packets that are to be routed by it are marked with. Past the numbers
+ * that mean something else: 0 is "not admitted", 1 "routed by the main table", 253 to 255 the kernel's own.
+ */
+export const tableNumber = (tableId: string): number =>
+  256 + (createHash("sha256").update(tableId).digest().readUInt32BE() % 0x7fff_0000);
+/** The mark of what is routed to the network's own interfaces only. */
+export const insideOnly = 1;
+
 /** A network's link in the edge namespace; its other end is `igw` in the network's own. */
 export const networkLink = (networkId: string): string => linkName("net", networkId);
 /** A network's link to the edge, in the network's namespace. */

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { NetworkElement, TrafficRule } from "../network-driver.ts";
 import { randomNetwork } from "../random-network.ts";
 import { difference } from "./difference.ts";
+import { tableNumber } from "./names.ts";
 import { networkTable, rulesOf } from "./network-rules.ts";
 import { Ruleset } from "./ruleset.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
@@ -10,6 +11,7 @@ import { seededRandom } from "#testing/seeded-random.ts";
 const eni = {
   kind: "interface",
   id: "eni-1",
+  subnet: "one",
   mac: "02:aa:00:00:00:01",
   address: "10.0.1.10",
   groups: ["sg-a", "sg-b"],
@@ -29,6 +31,10 @@ const ruleLines = (...ingress: TrafficRule[]) =>
 describe("an interface in nft's words", () => {
   test("is its source, its port and the chains of its groups", () => {
     assert.deepEqual(lines({ ...eni, publicAddress: "198.18.0.9" }), [
+      "add set inet croft links-one { typeof iifname; }",
+      "add chain inet croft from-one",
+      "add chain inet croft leave-one",
+      "add chain inet croft enter-one",
       "add chain inet croft in-sg-a",
       "add chain inet croft in-sg-b",
       "add chain inet croft in-enid3c623848a30",
@@ -41,6 +47,11 @@ describe("an interface in nft's words", () => {
       "add rule inet croft out-enid3c623848a30 jump out-sg-b",
       'add element inet croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
       'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 }',
+      'add element inet croft destinations { "enid3c623848a30" . 10.0.1.10 }',
+      'add element inet croft links-one { "enid3c623848a30" }',
+      'add element inet croft subnet_of { "enid3c623848a30" : goto from-one }',
+      'add element inet croft leaves { "enid3c623848a30" : jump leave-one }',
+      'add element inet croft enters { "enid3c623848a30" : jump enter-one }',
       'add element inet croft egress { "enid3c623848a30" : jump out-enid3c623848a30 }',
       'add element inet croft ingress { "enid3c623848a30" : jump in-enid3c623848a30 }',
       "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
@@ -54,6 +65,49 @@ describe("an interface in nft's words", () => {
     assert.deepEqual(rules.change(rulesOf(eni), rulesOf({ ...eni, publicAddress: "198.18.0.9" })), [
       "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
       "add element inet croft public_of { 10.0.1.10 : 198.18.0.9 }",
+    ]);
+  });
+});
+
+describe("a subnet in nft's words", () => {
+  const subnet = { kind: "subnet", id: "one", cidr: "10.0.1.0/24", table: "rtb-1", filter: "acl-1" } as const;
+  const filter: NetworkElement = {
+    kind: "filter",
+    id: "acl-1",
+    ingress: [
+      { protocol: 6, ports: { from: 22, to: 22 }, peer: { cidr: "192.0.2.0/24" }, passes: false },
+      { protocol: "any", peer: { cidr: "0.0.0.0/0" }, passes: true },
+    ],
+    egress: [],
+  };
+
+  test("marks what its interfaces send with its table, and asks its filter about what crosses its edge", () => {
+    assert.deepEqual(lines(subnet, filter), [
+      "add set inet croft links-one { typeof iifname; }",
+      "add chain inet croft from-one",
+      "add chain inet croft leave-acl-1",
+      "add chain inet croft leave-one",
+      "add chain inet croft enter-acl-1",
+      "add chain inet croft enter-one",
+      `add rule inet croft from-one meta mark set ${tableNumber("rtb-1")} accept`,
+      "add rule inet croft leave-acl-1 drop",
+      "add rule inet croft leave-one oifname @links-one return",
+      "add rule inet croft leave-one goto leave-acl-1",
+      "add rule inet croft enter-acl-1 ip saddr 192.0.2.0/24 tcp dport 22 drop",
+      "add rule inet croft enter-acl-1 return",
+      "add rule inet croft enter-acl-1 drop",
+      "add rule inet croft enter-one iifname @links-one return",
+      "add rule inet croft enter-one goto enter-acl-1",
+      "add element inet croft gateways { 10.0.1.1 }",
+    ]);
+  });
+
+  test("that gets another table is one rule replaced, however many interfaces it has", () => {
+    const rules = new Ruleset(networkTable);
+    rules.change([], [subnet, eni, filter].flatMap(rulesOf));
+    assert.deepEqual(rules.change(rulesOf(subnet), rulesOf({ ...subnet, table: "rtb-2" })), [
+      "flush chain inet croft from-one",
+      `add rule inet croft from-one meta mark set ${tableNumber("rtb-2")} accept`,
     ]);
   });
 });
@@ -126,6 +180,11 @@ class ModelTable {
       "sources",
       "ports",
       "unchecked",
+      "destinations",
+      "forwarders",
+      "subnet_of",
+      "leaves",
+      "enters",
       "gateways",
       "resolvers",
       "egress",

@@ -1,11 +1,19 @@
-import type { InterfaceElement, NetworkElement, TrafficRule } from "../network-driver.ts";
+import { addressesOf } from "../network-driver.ts";
+import type {
+  FilterRule,
+  InterfaceElement,
+  NetworkElement,
+  SubnetElement,
+  TrafficRule,
+} from "../network-driver.ts";
 import { addressIn } from "./cidr.ts";
-import { interfaceLink, serviceAddresses } from "./names.ts";
+import { insideOnly, interfaceLink, serviceAddresses, tableNumber } from "./names.ts";
 import type { NftObject } from "./ruleset.ts";
 
 /**
- * The fixed part of a network's tables. Packets have no route until `arriving` marks them, so without these tables nothing
- * passes. Every forwarded packet is decided twice: `leaving` by the groups of where it comes from, `entering` by the groups
+ * The fixed part of a network's tables. Packets have no route until `arriving` marks them with their subnet's routing table, so
+ * without these tables nothing passes. Where a packet leaves one subnet and enters another, the filters of both decide, whatever
+ * was begun before. Then every forwarded packet is decided twice: `leaving` by the groups of where it comes from, `entering` by the groups
  * of where it goes. DHCP answers go out to the leased address, so the route finds the link; a client that asked for a
  * broadcast (the first bit of its flags, which the answer repeats) gets its frame as one. An interface may send the services
  * as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel.
@@ -16,16 +24,21 @@ export const networkTables = `
 table arp croft {
   chain arriving {
     type filter hook input priority filter; policy drop;
-    iifname "eni*" meta mark set 1 accept
+    iifname "eni*" meta mark set ${insideOnly} accept
   }
 }
 table inet croft {
   set sources { typeof iifname . ether saddr . ip saddr; }
   set ports { typeof iifname . ether saddr; }
   set unchecked { typeof iifname . ether saddr; }
+  set destinations { typeof oifname . ip daddr; }
+  set forwarders { typeof oifname; }
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
   set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
+  map subnet_of { typeof iifname : verdict; }
+  map leaves { typeof iifname : verdict; }
+  map enters { typeof oifname : verdict; }
   map egress { typeof iifname : verdict; }
   map ingress { typeof oifname : verdict; }
   map private_of { typeof ip daddr : ip daddr; }
@@ -33,11 +46,11 @@ table inet croft {
 
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
-    iifname "igw" meta nfproto ipv4 meta mark set 1 accept
-    iifname . ether saddr . ip saddr @sources meta mark set 1 accept
+    iifname "igw" meta nfproto ipv4 meta mark set ${insideOnly} accept
+    iifname . ether saddr . ip saddr @sources iifname vmap @subnet_of
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
-    iifname . ether saddr @unchecked meta nfproto ipv4 meta mark set 1 accept
+    iifname . ether saddr @unchecked meta nfproto ipv4 iifname vmap @subnet_of
   }
   chain to_private {
     type nat hook prerouting priority dstnat; policy accept;
@@ -46,6 +59,11 @@ table inet croft {
   chain to_public {
     type nat hook postrouting priority srcnat; policy accept;
     oifname "igw" snat ip to ip saddr map @public_of
+  }
+  chain between_subnets {
+    type filter hook forward priority filter - 10; policy accept;
+    iifname vmap @leaves
+    oifname vmap @enters
   }
   chain leaving {
     type filter hook forward priority filter; policy drop;
@@ -57,6 +75,7 @@ table inet croft {
   }
   chain entering {
     type filter hook forward priority filter + 10; policy drop;
+    oifname "eni*" oifname . ip daddr != @destinations oifname != @forwarders drop
     ct state established,related accept
     oifname "igw" accept
     oifname vmap @ingress
@@ -93,7 +112,15 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
     case "range":
       return [{ kind: "element", set: "resolvers", key: addressIn(element.cidr, 2) }];
     case "subnet":
-      return [{ kind: "element", set: "gateways", key: addressIn(element.cidr, 1) }];
+      return subnetRules(element);
+    case "table":
+    case "route":
+      return [];
+    case "filter":
+      return [
+        { kind: "chain", name: `enter-${element.id}`, rules: filterRules(element.ingress, "saddr") },
+        { kind: "chain", name: `leave-${element.id}`, rules: filterRules(element.egress, "daddr") },
+      ];
     case "interface":
       return interfaceRules(element);
     case "group":
@@ -120,29 +147,70 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
   }
 };
 
-const interfaceRules = ({
-  id,
-  mac,
-  address,
-  groups,
-  sourceCheck,
-  publicAddress,
-}: InterfaceElement): NftObject[] => {
-  const link = interfaceLink(id);
-  const port = `"${link}" . ${mac}`;
+/** Each in a chain of its own, so that another table or filter for a subnet is one rule, however many interfaces it has. */
+const subnetRules = ({ id, cidr, table, filter }: SubnetElement): NftObject[] => [
+  element("gateways", addressIn(cidr, 1)),
+  linksOf(id),
+  {
+    kind: "chain",
+    name: `from-${id}`,
+    rules: [`meta mark set ${table === undefined ? insideOnly : tableNumber(table)} accept`],
+  },
+  ...(["leave", "enter"] as const).flatMap((way): NftObject[] => [
+    ...(filter === undefined ? [] : [{ kind: "chain", name: `${way}-${filter}`, rules: [] } as const]),
+    {
+      kind: "chain",
+      name: `${way}-${id}`,
+      rules:
+        filter === undefined
+          ? ["return"]
+          : [
+              `${way === "leave" ? "oifname" : "iifname"} @${linksOf(id).name} return`,
+              `goto ${way}-${filter}`,
+            ],
+    },
+  ]),
+];
+
+/** The links of a subnet's interfaces. */
+const linksOf = (subnet: string) =>
+  ({ kind: "set", name: `links-${subnet}`, type: "typeof iifname" }) as const;
+
+const filterRules = (rules: readonly FilterRule[], side: "saddr" | "daddr"): string[] => [
+  ...rules.flatMap((rule) => matches(rule, side, rule.passes ? "return" : "drop")),
+  "drop",
+];
+
+const interfaceRules = (it: InterfaceElement): NftObject[] => {
+  const link = interfaceLink(it.id);
+  const port = `"${link}" . ${it.mac}`;
+  const addresses = addressesOf(it);
   return [
     element("ports", port),
-    element("sources", `${port} . ${address}`),
-    ...(sourceCheck ? [] : [element("unchecked", port)]),
+    ...addresses.map(({ address }) => element("sources", `${port} . ${address}`)),
+    ...addresses.map(({ address }) => element("destinations", `"${link}" . ${address}`)),
+    ...(it.sourceCheck ? [] : [element("unchecked", port), element("forwarders", `"${link}"`)]),
+    linksOf(it.subnet),
+    element(linksOf(it.subnet).name, `"${link}"`),
+    ...["from", "leave", "enter"].map((way): NftObject => ({
+      kind: "chain",
+      name: `${way}-${it.subnet}`,
+      rules: [],
+    })),
+    element("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
+    element("leaves", `"${link}"`, `jump leave-${it.subnet}`),
+    element("enters", `"${link}"`, `jump enter-${it.subnet}`),
     ...(["in", "out"] as const).flatMap((way): NftObject[] => [
-      ...groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] })),
-      { kind: "chain", name: `${way}-${link}`, rules: groups.map((group) => `jump ${way}-${group}`) },
+      ...it.groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] })),
+      { kind: "chain", name: `${way}-${link}`, rules: it.groups.map((group) => `jump ${way}-${group}`) },
     ]),
     element("egress", `"${link}"`, `jump out-${link}`),
     element("ingress", `"${link}"`, `jump in-${link}`),
-    ...(publicAddress === undefined
-      ? []
-      : [element("private_of", publicAddress, address), element("public_of", address, publicAddress)]),
+    ...addresses.flatMap(({ address, publicAddress }) =>
+      publicAddress === undefined
+        ? []
+        : [element("private_of", publicAddress, address), element("public_of", address, publicAddress)],
+    ),
   ];
 };
 
@@ -153,8 +221,12 @@ const element = (set: string, key: string, value?: string): NftObject =>
 const members = (group: string) =>
   ({ kind: "set", name: `members-${group}`, type: "typeof ip saddr" }) as const;
 
-/** The nft rules that accept what `rule` allows: none when it speaks of IPv6, which is dropped whole. */
-const matches = ({ protocol, ports, peer }: TrafficRule, side: "saddr" | "daddr"): string[] => {
+/** The nft rules that give their verdict on what `rule` is about: none when it speaks of IPv6, which is dropped whole. */
+const matches = (
+  { protocol, ports, peer }: TrafficRule,
+  side: "saddr" | "daddr",
+  verdict = "accept",
+): string[] => {
   if (("cidr" in peer && peer.cidr.includes(":")) || protocol === icmpV6) return [];
   const who =
     "group" in peer
@@ -162,7 +234,7 @@ const matches = ({ protocol, ports, peer }: TrafficRule, side: "saddr" | "daddr"
       : peer.cidr.endsWith("/0")
         ? ""
         : `ip ${side} ${peer.cidr}`;
-  return [[who, whatOf(protocol, ports), "accept"].filter((part) => part !== "").join(" ")];
+  return [[who, whatOf(protocol, ports), verdict].filter((part) => part !== "").join(" ")];
 };
 
 const whatOf = (protocol: TrafficRule["protocol"], ports: TrafficRule["ports"]): string => {

@@ -1,27 +1,40 @@
 import type { Transaction } from "#store/store.ts";
 import { zonesOf } from "../availability-zone/availability-zone.ts";
 import type { Ec2Context } from "../context.ts";
-import { newSecurityGroup } from "../security-group/security-group.ts";
+import {
+  defaultConfiguration,
+  defaultDhcpOptionsClaim,
+  type DhcpOptionsRecord,
+} from "../dhcp-options/dhcp-options.ts";
+import { attachedGatewayClaim, type InternetGatewayRecord } from "../internet-gateway/internet-gateway.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
+import { newVpc } from "./new-vpc.ts";
 import type { VpcRecord } from "./vpc.ts";
 
 /**
- * The default VPC that every account has in a region: 172.31.0.0/16, a /20 subnet in each zone that gives public addresses,
- * and the default security group. Undefined when it is there already. Follows the VPC guide, "Default VPC components".
+ * The default VPC that every account has in a region: 172.31.0.0/16, a /20 subnet in each zone that gives public addresses, and
+ * an internet gateway that its main route table leads to. Undefined when it is there already. Follows the VPC guide, "Default VPC components".
  */
 export function defaultVpc(context: Ec2Context): Transaction | undefined {
   const { records, newId } = context;
   const claim = records.key("claim", "default-vpc");
   if (records.claimed("default-vpc") !== undefined) return undefined;
+  const createdAt = context.now().toISOString();
+  const common = { tags: {}, createdAt };
+  const dhcpOptions: DhcpOptionsRecord = {
+    id: newId("dopt"),
+    configuration: defaultConfiguration(context.region),
+    ...common,
+  };
   const vpc: VpcRecord = {
     id: newId("vpc"),
     cidr: "172.31.0.0/16",
     cidrAssociationId: newId("vpc-cidr-assoc"),
-    dhcpOptionsId: newId("dopt"),
+    dhcpOptionsId: dhcpOptions.id,
     isDefault: true,
-    tags: {},
-    createdAt: context.now().toISOString(),
+    ...common,
   };
+  const gateway: InternetGatewayRecord = { id: newId("igw"), vpcId: vpc.id, ...common };
   const subnets = zonesOf(context.region).map((zone, n): SubnetRecord => ({
     id: newId("subnet"),
     vpcId: vpc.id,
@@ -29,20 +42,18 @@ export function defaultVpc(context: Ec2Context): Transaction | undefined {
     zone: zone.name,
     defaultForZone: true,
     publicAddressOnLaunch: true,
-    tags: {},
-    createdAt: vpc.createdAt,
+    ...common,
   }));
-  const group = newSecurityGroup(
-    { name: "default", description: "default VPC security group", vpcId: vpc.id, tags: {} },
-    context,
-  );
+  const routes = [{ cidr: "0.0.0.0/0", target: { internetGatewayId: gateway.id } }];
   return {
     expect: [{ absent: claim }],
     put: [
       { key: claim, value: vpc.id },
-      { key: records.key("vpc", vpc.id), value: vpc },
-      ...subnets.map((subnet) => ({ key: records.key("subnet", subnet.id), value: subnet })),
-      ...group.put,
+      { key: records.key("dhcp-options", dhcpOptions.id), value: dhcpOptions },
+      { key: records.key("claim", defaultDhcpOptionsClaim), value: dhcpOptions.id },
+      { key: records.key("internet-gateway", gateway.id), value: gateway },
+      { key: records.key("claim", attachedGatewayClaim(vpc.id)), value: gateway.id },
+      ...newVpc(vpc, context, { subnets, routes }).put,
     ],
   };
 }

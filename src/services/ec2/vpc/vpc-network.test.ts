@@ -1,14 +1,22 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { NetworkElement, TrafficRule } from "#drivers/network/network-driver.ts";
+import type {
+  NetworkElement,
+  RouteElement,
+  SubnetElement,
+  TrafficRule,
+} from "#drivers/network/network-driver.ts";
 import { startFeed } from "#store/feed.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
+import type { InternetGatewayRecord } from "../internet-gateway/internet-gateway.ts";
+import type { NetworkAclRecord } from "../network-acl/network-acl.ts";
 import type {
   InterfaceAttachment,
   NetworkInterfaceRecord,
   PublicAddressRecord,
 } from "../network-interface/network-interface.ts";
 import { Ec2Records, ec2Indexes, type Kind, type Kinds } from "../records.ts";
+import type { RouteTableRecord } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 import { vpcNetwork } from "./vpc-network.ts";
@@ -68,8 +76,51 @@ const attachedTo = (instanceId: `i-${string}`, deleteOnTermination = true): Inte
 const { attachment: _, ...loose } = nic(6);
 const publicAddress: PublicAddressRecord = { id: "198.18.0.9", interfaceId: "eni-5", ...common };
 
+const gateway: InternetGatewayRecord = { id: "igw-1", vpcId, ...common };
+const gatewayElsewhere: InternetGatewayRecord = { ...gateway, vpcId: "vpc-2" };
+const routeTable = (
+  id: RouteTableRecord["id"],
+  routes: RouteTableRecord["routes"],
+  association: { main: true } | { subnetId: `subnet-${string}` },
+): RouteTableRecord => ({
+  id,
+  vpcId,
+  routes,
+  associations: [{ id: `rtbassoc-${id}`, ...association }],
+  ...common,
+});
+const acl: NetworkAclRecord = {
+  id: "acl-1",
+  vpcId,
+  isDefault: true,
+  entries: [
+    { number: 90, egress: false, protocol: -1, allows: true, peer: { cidrIpv6: "::/0" } },
+    {
+      number: 100,
+      egress: false,
+      protocol: 6,
+      ports: { from: 22, to: 22 },
+      allows: false,
+      peer: { cidr: "10.0.0.0/8" },
+    },
+    { number: 100, egress: true, protocol: -1, allows: true, peer: { cidr: "0.0.0.0/0" } },
+  ],
+  associations: [{ id: "aclassoc-1", subnetId: "subnet-1" }],
+  ...common,
+};
+const inSubnet = (more: Partial<SubnetElement>): Record<string, NetworkElement> => ({
+  "subnet/subnet-1": { kind: "subnet", id: "subnet-1", cidr: "10.0.1.0/24", ...more },
+});
+const route = (table: string, to: string, via: RouteElement["via"]): Record<string, NetworkElement> => ({
+  [`route/${table}/${to}`]: { kind: "route", table, to, via },
+});
+const localTable = (id: string): Record<string, NetworkElement> => ({
+  [`table/${id}`]: { kind: "table", id },
+  ...route(id, "10.0.0.0/16", "network"),
+});
+
 const range = { "range/10.0.0.0/16": { kind: "range", cidr: "10.0.0.0/16" } } as const;
-const theSubnet = { "subnet/subnet-1": { kind: "subnet", cidr: "10.0.1.0/24" } } as const;
+const theSubnet = { "subnet/subnet-1": { kind: "subnet", id: "subnet-1", cidr: "10.0.1.0/24" } } as const;
 const emptyGroup = { "group/sg-web": { kind: "group", id: "sg-web", ingress: [], egress: [] } } as const;
 const member = (n: number, of = "sg-web"): Record<string, NetworkElement> => ({
   [`member/${of}/10.0.1.${n}`]: { kind: "member", group: of, address: `10.0.1.${n}` },
@@ -78,6 +129,7 @@ const carried = (n: number, more: object = {}): Record<string, NetworkElement> =
   [`interface/eni-${n}`]: {
     kind: "interface",
     id: `eni-${n}`,
+    subnet: "subnet-1",
     mac: `02:01:00:00:00:0${n}`,
     address: `10.0.1.${n}`,
     groups: ["sg-web"],
@@ -123,13 +175,106 @@ const table: readonly [what: string, records: Records, network: Record<string, N
   ],
   [
     "a public address is its interface's way out",
-    { ...base, "network-interface": [nic(5), nic(6)], "public-address": [publicAddress] },
+    {
+      ...base,
+      "internet-gateway": [gateway],
+      "network-interface": [nic(5), nic(6)],
+      "public-address": [publicAddress],
+    },
     {
       ...elements,
       ...member(5),
       ...member(6),
       ...carried(5, { publicAddress: "198.18.0.9" }),
       ...carried(6),
+    },
+  ],
+  [
+    "without an internet gateway a public address is none",
+    { ...base, "network-interface": [nic(5)], "public-address": [publicAddress] },
+    { ...elements, ...member(5), ...carried(5) },
+  ],
+  [
+    "a subnet is routed by its VPC's main table, where every range of the VPC is local",
+    { ...base, "network-interface": [nic(5)], "route-table": [routeTable("rtb-main", [], { main: true })] },
+    {
+      ...elements,
+      ...inSubnet({ table: "rtb-main" }),
+      ...localTable("rtb-main"),
+      ...member(5),
+      ...carried(5),
+    },
+  ],
+  [
+    "a subnet in a table of its own is routed by that",
+    {
+      ...base,
+      "network-interface": [nic(5)],
+      "internet-gateway": [gateway],
+      "route-table": [
+        routeTable("rtb-main", [], { main: true }),
+        routeTable(
+          "rtb-own",
+          [
+            { cidr: "0.0.0.0/0", target: { internetGatewayId: "igw-1" } },
+            { cidr: "192.0.2.0/24", target: { networkInterfaceId: "eni-5" } },
+          ],
+          { subnetId: "subnet-1" },
+        ),
+      ],
+    },
+    {
+      ...elements,
+      ...inSubnet({ table: "rtb-own" }),
+      ...localTable("rtb-main"),
+      ...localTable("rtb-own"),
+      ...route("rtb-own", "0.0.0.0/0", "outside"),
+      ...route("rtb-own", "192.0.2.0/24", { interface: "eni-5", address: "10.0.1.5" }),
+      ...member(5),
+      ...carried(5),
+    },
+  ],
+  [
+    "a route to a gateway that is not attached, or to an interface that nothing is behind, leads nowhere",
+    {
+      ...base,
+      "network-interface": [nic(5), loose],
+      "internet-gateway": [gatewayElsewhere],
+      "route-table": [
+        routeTable(
+          "rtb-main",
+          [
+            { cidr: "0.0.0.0/0", target: { internetGatewayId: "igw-1" } },
+            { cidr: "192.0.2.0/24", target: { networkInterfaceId: "eni-6" } },
+          ],
+          { main: true },
+        ),
+      ],
+    },
+    {
+      ...elements,
+      ...inSubnet({ table: "rtb-main" }),
+      ...localTable("rtb-main"),
+      ...route("rtb-main", "0.0.0.0/0", "nowhere"),
+      ...route("rtb-main", "192.0.2.0/24", "nowhere"),
+      ...member(5),
+      ...carried(5),
+    },
+  ],
+  [
+    "a network ACL filters the subnets it is associated with, IPv6 aside",
+    { ...base, "network-interface": [nic(5)], "network-acl": [acl] },
+    {
+      ...elements,
+      ...inSubnet({ filter: "acl-1" }),
+      "filter/acl-1": {
+        kind: "filter",
+        id: "acl-1",
+        ingress: [{ protocol: 6, ports: { from: 22, to: 22 }, peer: { cidr: "10.0.0.0/8" }, passes: false }],
+        egress: [{ protocol: "any", peer: { cidr: "0.0.0.0/0" }, passes: true }],
+      },
+      ...member(5),
+      ...carried(5),
     },
   ],
   [

@@ -1,16 +1,24 @@
 import type {
+  FilterElement,
+  FilterRule,
   InterfaceElement,
   MemberElement,
   NetworkElement,
+  RouteElement,
+  SubnetElement,
   TrafficRule,
 } from "#drivers/network/network-driver.ts";
+import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { Ec2Records } from "../records.ts";
+import type { Route, RouteTableRecord, RouteTarget } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
+import type { SubnetRecord } from "../subnet/subnet.ts";
+import type { VpcRecord } from "./vpc.ts";
 
 /**
- * What a host's kernel should hold of a VPC: its ranges and subnets, the interfaces carried here, every group with its rules,
+ * What a host's kernel should hold of a VPC: its ranges, subnets, route tables and network ACLs, the interfaces carried here, every group with its rules,
  * and the groups' members on all hosts. Empty while no interface is carried here.
  */
 export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): Map<string, NetworkElement> {
@@ -20,7 +28,14 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   const elements = new Map<string, NetworkElement>();
   if (!vpc || here.length === 0) return elements;
   elements.set(`range/${vpc.cidr}`, { kind: "range", cidr: vpc.cidr });
-  for (const { id, cidr } of records.subnetsIn(vpcId)) elements.set(`subnet/${id}`, { kind: "subnet", cidr });
+  for (const subnet of records.subnetsIn(vpcId))
+    elements.set(`subnet/${subnet.id}`, subnetElement(subnet, records));
+  for (const table of records.routeTablesIn(vpcId)) {
+    elements.set(`table/${table.id}`, { kind: "table", id: table.id });
+    for (const route of routeElements(table, vpc, records))
+      elements.set(`route/${table.id}/${route.to}`, route);
+  }
+  for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
   for (const group of records.groupsIn(vpcId)) elements.set(`group/${group.id}`, groupElement(group));
   for (const it of present)
     for (const group of it.groupIds) elements.set(`member/${group}/${it.address}`, member(group, it.address));
@@ -34,11 +49,58 @@ export const isCarried = ({ attachment }: NetworkInterfaceRecord, records: Ec2Re
   return instance !== undefined && instance.so.released !== true;
 };
 
+const subnetElement = (subnet: SubnetRecord, records: Ec2Records): SubnetElement => {
+  const [table, filter] = [records.routeTableOf(subnet)?.id, records.aclOf(subnet.id)?.id];
+  return {
+    kind: "subnet",
+    id: subnet.id,
+    cidr: subnet.cidr,
+    ...(table !== undefined && { table }),
+    ...(filter !== undefined && { filter }),
+  };
+};
+
+/** Every range of the VPC is local in every table, unless a route of the table says otherwise. */
+const routeElements = (table: RouteTableRecord, vpc: VpcRecord, records: Ec2Records): RouteElement[] => {
+  const local: Route = { cidr: vpc.cidr, target: { local: true } };
+  return [local, ...table.routes].map(({ cidr, target }) => ({
+    kind: "route",
+    table: table.id,
+    to: cidr,
+    via: routeTarget(target, table.vpcId, records),
+  }));
+};
+
+/** A route whose target is gone, or cannot take it, leads nowhere. */
+const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Records): RouteElement["via"] => {
+  if ("local" in target) return "network";
+  if ("internetGatewayId" in target)
+    return records.internetGatewayOf(vpcId)?.id === target.internetGatewayId ? "outside" : "nowhere";
+  const nic = records.get("network-interface", target.networkInterfaceId);
+  const carried = nic?.vpcId === vpcId && isCarried(nic, records);
+  return carried ? { interface: nic.id, address: nic.address } : "nowhere";
+};
+
+const filterElement = ({ id, entries }: NetworkAclRecord): FilterElement => ({
+  kind: "filter",
+  id,
+  ingress: entries.filter((entry) => !entry.egress).flatMap(filterRule),
+  egress: entries.filter((entry) => entry.egress).flatMap(filterRule),
+});
+
+const filterRule = ({ protocol, ports, peer, allows }: NetworkAclEntry): FilterRule[] =>
+  "cidrIpv6" in peer
+    ? []
+    : [{ protocol: protocol === -1 ? "any" : protocol, ...(ports && { ports }), peer, passes: allows }];
+
+/** Public addresses are reached through the VPC's internet gateway, if it has one. */
 const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): InterfaceElement => {
-  const publicAddress = records.publicAddressOf(it.id)?.id;
+  const publicAddress =
+    records.internetGatewayOf(it.vpcId) === undefined ? undefined : records.publicAddressOf(it.id)?.id;
   return {
     kind: "interface",
     id: it.id,
+    subnet: it.subnetId,
     mac: it.mac,
     address: it.address,
     groups: it.groupIds,
