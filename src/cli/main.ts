@@ -11,6 +11,7 @@ const commands: Record<string, readonly [summary: string, load: () => Promise<{ 
   ssh: ["log into an instance", () => import("./ssh.ts")],
   image: ["bake, list and import images", () => import("./image.ts")],
   status: ["what is up, and what is being worked on", () => import("./status.ts")],
+  doctor: ["what is not as it should be on this host, and what to do", () => import("./doctor.ts")],
   down: ["stop the region; its instances run on", () => import("./down.ts")],
   destroy: ["remove the region with all that is in it", () => import("./destroy.ts")],
   test: ["set up what is missing and run every test", () => import("./test.ts")],

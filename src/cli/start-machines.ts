@@ -1,9 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { hostNames, layout } from "#config.ts";
 import { makeCredentials } from "#setup/credentials.ts";
+import { kernelReadings, kernelTrials } from "#setup/checks/kernel-checks.ts";
+import { roomChecks } from "#setup/checks/room-checks.ts";
 import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
+import { portTrouble } from "#setup/free-port.ts";
 import { makeIdentityKey } from "#setup/identity-key.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
@@ -12,6 +14,7 @@ import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { readChoices, readSettings, requireWholeTls, settle, writeSettings } from "#setup/region-settings.ts";
 import type { RegionChoices } from "#setup/region-settings.ts";
 import type { RegionSettings } from "#config.ts";
+import { requireHost } from "#setup/require-host.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
 import { Refusal, requireRoot } from "./command.ts";
 import { readCacheDir, readDataDir } from "./data-dir.ts";
@@ -23,16 +26,14 @@ import { welcome } from "./welcome.ts";
 
 /** Sets up what is missing and supervises the three programs until `signal` aborts. */
 export async function startMachines(values: StartValues, signal: AbortSignal): Promise<void> {
-  if (process.platform !== "linux")
-    throw new Refusal(
-      `machines need Linux, and this is ${process.platform}: start it in a Debian machine, or with --machines fake`,
-    );
   for (const option of ["ephemeral", "access-key"] as const)
     if (values[option] !== undefined) throw new Refusal(`--${option} is for --machines fake`);
   const choices: RegionChoices = { ...readChoices(values), machines: "qemu" };
   const dataDir = readDataDir(values["data-dir"]);
   const cacheDir = readCacheDir(values["cache-dir"]);
-  requireRoot("to make machines and networks");
+  if (process.platform === "linux") requireRoot("to make machines and networks");
+  const place = { dataDir, cacheDir, settings: readSettings(dataDir) };
+  await requireHost([...kernelReadings, ...roomChecks], place);
 
   using region = openRegion(dataDir);
   // A start that would be refused later is refused before it changes anything.
@@ -40,6 +41,7 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   await becomeSupervisor({ dataDir, cacheDir });
   openCache(cacheDir);
   await setUpPackages(debianPackages, { yes: values.yes ?? false });
+  await requireHost(kernelTrials, place);
   const image = await setUpDefaultImage(cacheDir, signal);
   if (!image) return;
 
@@ -91,13 +93,8 @@ const neverChosen = (): never => {
 };
 
 /** Otherwise another program's answers could pass for the region's. */
-const requireFreePort = ({ port, listen = "127.0.0.1" }: RegionSettings): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on("error", (error) =>
-      reject(
-        new Refusal(`port ${port} of ${listen} cannot be used (${error.message}): choose another --port`, 1),
-      ),
-    );
-    probe.listen(port, listen, () => probe.close(() => resolve()));
-  });
+const requireFreePort = async ({ port, listen = "127.0.0.1" }: RegionSettings): Promise<void> => {
+  const trouble = await portTrouble(port, listen);
+  if (trouble !== undefined)
+    throw new Refusal(`port ${port} of ${listen} cannot be used (${trouble}): choose another --port`, 1);
+};

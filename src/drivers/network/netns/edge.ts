@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
 import type { Fact } from "./link-facts.ts";
 import { failClosedRules, linkBatch } from "./link-facts.ts";
 import { edgeNamespace, hostLink, outboundEnds, outboundLink, outboundMtu, uplinkMtu } from "./names.ts";
-import { ensureNamespace } from "./namespace.ts";
+import { disableIpv6, ensureNamespace } from "./namespace.ts";
 import { outboundRules } from "./outbound-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 
@@ -61,7 +60,7 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
       edge.name,
     ]);
   }
-  writeFileSync(`/proc/sys/net/ipv6/conf/${prefix}/disable_ipv6`, "1");
+  disableIpv6(prefix);
   const facts = await edge.facts();
   // What belongs to the networks' links is theirs to repair.
   const have = new Set([...facts].filter((fact) => !/ net[0-9a-f]{12}\b/.test(fact)));

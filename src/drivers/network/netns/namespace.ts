@@ -17,7 +17,15 @@ export const ensureNamespace = async (name: string): Promise<void> => {
   if (!namespaceExists(name)) await run("ip", ["netns", "add", name]);
   inNamespace(name, () => {
     for (const [key, value] of sysctls) writeFileSync(`/proc/sys/net/${key}`, value);
+    disableIpv6("all");
+    disableIpv6("default");
   });
+};
+
+/** On a link of this thread's namespace; nothing where the kernel has no IPv6 at all. */
+export const disableIpv6 = (link: string, root = "/proc/sys/net"): void => {
+  const ipv6 = `${root}/ipv6/conf`;
+  if (existsSync(ipv6)) writeFileSync(`${ipv6}/${link}/disable_ipv6`, "1");
 };
 
 /** Links go first: a machine or a server may hold the namespace itself open for longer. */
@@ -41,6 +49,4 @@ const sysctls = [
   ["ipv4/conf/default/send_redirects", "0"],
   ["ipv4/conf/all/accept_redirects", "0"],
   ["ipv4/conf/default/accept_redirects", "0"],
-  ["ipv6/conf/all/disable_ipv6", "1"],
-  ["ipv6/conf/default/disable_ipv6", "1"],
 ] as const;
