@@ -95,6 +95,8 @@ export const layout = (dataDir: string) => {
     /** Imported images; baked ones are in the cache. */
     imagesDir: join(dir, "images"),
     runDir: join(dir, "run"),
+    /** What the programs said, and the audit of calls. */
+    logDir: join(dir, "log"),
     /** In the directory of the program that listens there. */
     storeSocket: join(dir, "store", "socket"),
     /** The name by which this machine is known to its region. */

@@ -24,6 +24,7 @@ import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
 import { hostRecord, promisableMiB, reportImage, withdrawGone } from "./services/host/host-reports.ts";
+import type { StandingTrouble } from "./services/host/host.ts";
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
@@ -86,8 +87,9 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   if (offered) await reportImage(offered, scope, store);
   await withdrawGone((entry) => baked(entry) !== undefined, store);
 
+  let troubles: readonly StandingTrouble[] = [];
   const report = reporter(() => {
-    const value = hostRecord(hostId, acceleration, queue.launches, memoryMiB);
+    const value = hostRecord(hostId, acceleration, queue.launches, memoryMiB, troubles);
     return store.commit({ put: [{ key: recordKey("host", scope, hostId), value }] });
   }, log);
   const queue: LaunchQueue = new LaunchQueue(
@@ -123,7 +125,15 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),
-    { clock: systemClock, signal, log: ({ key, message }) => log(`${key}: ${message}`) },
+    {
+      clock: systemClock,
+      signal,
+      log: ({ key, message }) => log(`${key}: ${message}`),
+      troubled(now) {
+        troubles = now;
+        report();
+      },
+    },
   );
   const printed = consoleReports(machines, regions, store, systemClock, log);
   machines.onChange((id) => {

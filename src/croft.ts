@@ -35,7 +35,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
 
   const store = await openSqliteStore(storeDir, { thread });
   const audit = auditFd === undefined ? undefined : auditPipe(auditFd);
-  const { answer, refused, health, metrics } = await openRegionApi({
+  const { answer, refused, health, metrics, status } = await openRegionApi({
     parts,
     store,
     settings,
@@ -53,6 +53,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
     async handle(request) {
       if (request.path === "/_croft/health") return health();
       if (request.path === "/_croft/metrics") return metrics(request);
+      if (request.path === "/_croft/status") return status(request);
       return answer(request);
     },
   });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
 import { type ChainRequest, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
+import { localAnswer } from "./api/local-answer.ts";
 import { metricsAnswer } from "./api/metrics-answer.ts";
 import { processMetrics } from "./api/process-metrics.ts";
 import { tokenBuckets } from "./api/throttle.ts";
@@ -14,6 +15,7 @@ import { newId, random } from "./services/ec2/chance.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
+import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
 import { servedOperations } from "./services/operations.ts";
@@ -54,6 +56,8 @@ export interface RegionApi {
   readonly health: () => WireAnswer;
   /** `GET /_croft/metrics`, for callers on this machine. */
   readonly metrics: (request: { readonly remoteAddress: string }) => WireAnswer;
+  /** `GET /_croft/status`, for callers on this machine. */
+  readonly status: (request: { readonly remoteAddress: string }) => WireAnswer;
 }
 
 /**
@@ -116,5 +120,8 @@ export async function openRegionApi({
       ...regionMetrics(version, feed, systemClock),
       ...processMetrics(),
     ]),
+    status: localAnswer("the status is", "application/json", () =>
+      JSON.stringify(regionActivity(feed, systemClock)),
+    ),
   };
 }

@@ -65,8 +65,7 @@ function ephemeral({ port, ...values }: StartValues) {
 
 function kept(values: StartValues) {
   const dataDir = readDataDir(values["data-dir"] ?? join(homedir(), ".croft-fake"));
-  const { dir, runDir, storeDir } = layout(dataDir);
-  const logDir = join(dir, "log");
+  const { dir, runDir, storeDir, logDir } = layout(dataDir);
   const before = readSettings(dataDir);
   const settings = settle(before, { ...readChoices(values), machines: "fake" }, defaultPool);
   for (const made of [dir, runDir, logDir]) mkdirSync(made, { recursive: true, mode: 0o700 });

@@ -33,6 +33,7 @@ export async function serveFakeRegion(options: FakeRegionOptions): Promise<HttpS
   async function handle(request: HttpRequest): Promise<WireAnswer> {
     if (request.path === "/_croft/health") return region.health();
     if (request.path === "/_croft/metrics") return region.metrics(request);
+    if (request.path === "/_croft/status") return region.status(request);
     if (request.path === "/_croft/reset") return reset(request);
     return region.answer(request);
   }
@@ -53,7 +54,7 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const ending = new AbortController();
   const { signal } = ending;
   const store = await openStore();
-  const { feed, regions, answer, refused, health, metrics } = await openRegionApi({
+  const { feed, regions, answer, refused, health, metrics, status } = await openRegionApi({
     ...options,
     store,
     signal,
@@ -64,6 +65,7 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     refused,
     health,
     metrics,
+    status,
     answer(request: HttpRequest): Promise<WireAnswer> {
       const call = answer(request);
       calls.add(call);

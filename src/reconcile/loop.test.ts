@@ -5,7 +5,7 @@ import { startFeed } from "#store/feed.ts";
 import type { Store } from "#store/store.ts";
 import { FakeClock } from "#testing/fake-clock.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
-import { type ReconcileFailure, runReconcilers } from "./loop.ts";
+import { type FailingRecord, type ReconcileFailure, runReconcilers } from "./loop.ts";
 import { moved, type Outcome, type Reconciler, settled, wait } from "./outcome.ts";
 
 /** A loop over volumes whose steps are written down, on a clock that stands still. */
@@ -32,8 +32,11 @@ async function start(
   };
   const log = (failure: ReconcileFailure) => failures.push(failure);
   const { concurrency = 32 } = options;
-  const loop = runReconcilers(store, feed, [reconciler], { clock, log, signal: ending.signal, concurrency });
-  return { store, clock, steps, failures, loop, ending, feed };
+  const standing: (readonly FailingRecord[])[] = [];
+  const troubled = (failing: readonly FailingRecord[]) => standing.push(failing);
+  const { signal } = ending;
+  const loop = runReconcilers(store, feed, [reconciler], { clock, log, troubled, signal, concurrency });
+  return { store, clock, steps, failures, standing, loop, ending, feed };
 }
 
 /** The same store, whose watches tell everything some turns later. */
@@ -229,4 +232,23 @@ test("after the end no step begins, and it waits for the last", async (t) => {
   assert.deepEqual(steps, ["volume/slow", "volume/1"]);
   gate.resolve(settled);
   await loop.stopped;
+});
+
+test("what fails now is told when it begins, when its message changes, and when it is over", async (t) => {
+  const messages = ["disk full", "disk full", "disk broken"];
+  const { store, standing } = await start(t, (key, nth) => {
+    const message = key === "volume/1" ? messages[nth - 1] : undefined;
+    if (message === undefined) return settled;
+    throw new Error(message);
+  });
+  for (let n = 0; n < 4; n++) {
+    await put(store, "volume/1", n);
+    await rest();
+  }
+  const since = new FakeClock().now().toISOString();
+  assert.deepEqual(standing, [
+    [{ key: "volume/1", message: "disk full", since }],
+    [{ key: "volume/1", message: "disk broken", since }],
+    [],
+  ]);
 });

@@ -8,6 +8,8 @@ export interface ReconcileOptions {
   readonly clock: Clock;
   /** Told when a record fails, and again only when it fails with another message. */
   readonly log: (failure: ReconcileFailure) => void;
+  /** Told of all records that fail, oldest first, whenever one begins to, fails with another message, or no longer does. */
+  readonly troubled?: (failing: readonly FailingRecord[]) => void;
   /** No step begins after it aborts. */
   readonly signal: AbortSignal;
   /** Steps of one reconciler that may run at once. */
@@ -18,6 +20,13 @@ export interface ReconcileFailure {
   readonly key: string;
   readonly message: string;
   readonly error: unknown;
+}
+
+export interface FailingRecord {
+  readonly key: string;
+  readonly message: string;
+  /** When it first failed since it last did not; ISO 8601. */
+  readonly since: string;
 }
 
 export interface ReconcileLoop {
@@ -38,9 +47,10 @@ export function runReconcilers(
   reconcilers: readonly Reconciler[],
   options: ReconcileOptions,
 ): ReconcileLoop {
-  const { clock, log, signal, concurrency = defaultConcurrency } = options;
+  const { clock, signal, concurrency = defaultConcurrency } = options;
+  const failing = new Map<string, FailingRecord>();
   const loops = reconcilers.map((reconciler) => {
-    const lookAt = patiently(feed, log, (key) => step(store, feed, reconciler, key));
+    const lookAt = patiently(feed, options, failing, (key) => step(store, feed, reconciler, key));
     return { reconciler, queue: new KeyQueue(lookAt, clock, concurrency) };
   });
 
@@ -89,24 +99,34 @@ async function step(
   }
 }
 
-/** Turns what `lookAt` throws into a later look. */
-function patiently(feed: Feed, log: ReconcileOptions["log"], lookAt: LookAt): LookAt {
+/** Turns what `lookAt` throws into a later look. `failing` holds those of all reconcilers. */
+function patiently(
+  feed: Feed,
+  { clock, log, troubled }: Pick<ReconcileOptions, "clock" | "log" | "troubled">,
+  failing: Map<string, FailingRecord>,
+  lookAt: LookAt,
+): LookAt {
   const troubles = new Map<string, Trouble>();
   return async (key) => {
     try {
       const againInMs = await lookAt(key);
       troubles.delete(key);
+      if (failing.delete(key)) troubled?.([...failing.values()]);
       return againInMs;
     } catch (error) {
-      const trouble = troubles.get(key) ?? { lostRaces: 0, failures: 0, message: "" };
+      const trouble = troubles.get(key) ?? { lostRaces: 0, failures: 0 };
       troubles.set(key, trouble);
       if (error instanceof ExpectationFailed && trouble.lostRaces++ < mostLostRaces) {
         await feed.reached(error.revision).catch(() => {}); // the feed is over, and so is the loop
         return 0;
       }
       const message = error instanceof Error ? error.message : String(error);
-      if (message !== trouble.message) log({ key, message, error });
-      trouble.message = message;
+      const before = failing.get(key);
+      if (message !== before?.message) {
+        log({ key, message, error });
+        failing.set(key, { key, message, since: before?.since ?? clock.now().toISOString() });
+        troubled?.([...failing.values()]);
+      }
       return Math.min(firstBackoffMs * 2 ** trouble.failures++, longestBackoffMs);
     }
   };
@@ -115,7 +135,6 @@ function patiently(feed: Feed, log: ReconcileOptions["log"], lookAt: LookAt): Lo
 interface Trouble {
   lostRaces: number;
   failures: number;
-  message: string;
 }
 
 /** Losing to another writer is no failure, but an expectation that never holds is one. */

@@ -196,7 +196,7 @@ test("a guest calls the region by the names of AWS's services, and never the rea
     await call("sqs.us-east-1.amazonaws.com", `${name}:sqs`, "Action=ListQueues"),
     /UnsupportedOperation/,
   );
-  for (const path of ["_croft/health", "_croft/metrics", "_croft/reset"])
+  for (const path of ["_croft/health", "_croft/metrics", "_croft/status", "_croft/reset"])
     assert.match(await one.shell.run(`curl -s https://sts.amazonaws.com/${path}`), /<Code>\w+<\/Code>/, path);
   const addresses = await one.shell.run(
     "getent ahosts s3.eu-west-1.amazonaws.com | cut -d ' ' -f 1 | sort -u",

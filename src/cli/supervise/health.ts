@@ -10,24 +10,42 @@ export interface Health {
   readonly machines?: string;
   /** "kvm", "tcg" or "fake". */
   readonly acceleration?: string;
+  readonly accelerationReason?: string;
   readonly zones?: readonly string[];
   readonly images?: readonly { readonly id: string; readonly name: string }[];
   /** Ids of the instances whose guests are starting now. */
   readonly starting?: readonly string[];
   /** Launches that wait for their turn. */
   readonly queue?: number;
+  /** Instances larger than their host, which gives them what it has. */
+  readonly capped?: readonly (Shape & {
+    readonly id: string;
+    readonly type: string;
+    readonly cappedFrom: Shape;
+  })[];
+  /** Of burstable instances, by id. */
+  readonly credits?: Readonly<
+    Record<string, { readonly balance: number; readonly surplus: number; readonly limited: boolean }>
+  >;
   readonly [other: string]: unknown;
 }
 
+interface Shape {
+  readonly cpus: number;
+  readonly memoryMiB: number;
+}
+
+export const health = (api: string): Promise<Health | undefined> => told<Health>(api, "health");
+
 /**
- * Undefined when nothing answers at the URL, or not yet with 200. The certificate is not looked at: nothing secret is sent, and this
- * host's own address leads to no other.
+ * What `GET /_croft/WHAT` answers; undefined when nothing does at the URL, or not with 200. The certificate is not looked at: nothing
+ * secret is sent, and this host's own address leads to no other.
  */
-export const health = (api: string): Promise<Health | undefined> =>
+export const told = <Answer>(api: string, what: "health" | "status"): Promise<Answer | undefined> =>
   new Promise((resolve) => {
     const options = { timeout: 2000, agent: false, rejectUnauthorized: false } as const;
     const request = (api.startsWith("https:") ? https : http).get(
-      `${api}/_croft/health`,
+      `${api}/_croft/${what}`,
       options,
       (response) => {
         let body = "";
@@ -51,7 +69,7 @@ export const untilReady = async (api: string, signal: AbortSignal): Promise<Heal
   return undefined;
 };
 
-const parse = (body: string): Health | undefined => {
+const parse = (body: string) => {
   try {
     return JSON.parse(body);
   } catch {

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { layout } from "#config.ts";
 import { identify } from "#drivers/linux/host-process.ts";
 import type { HostProcess } from "#drivers/linux/host-process.ts";
 import { say } from "../terminal.ts";
@@ -38,7 +39,7 @@ export const supervise = async (
   ready: (health: Health) => void,
   signal: AbortSignal,
 ): Promise<void> => {
-  const logDir = join(region.dataDir, "log");
+  const { logDir } = layout(region.dataDir);
   mkdirSync(logDir, { recursive: true, mode: 0o750 });
   const note = notes(region);
   const programs = programNames.map((name) => keepRunning(program(name, region, logDir, note), signal));

@@ -7,7 +7,7 @@ import { isProvided, type ImageRecord } from "../ec2/image/image.ts";
 import { providedImageIds } from "../ec2/image/provided-image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
 import type { VolumeRecord } from "../ec2/volume/volume.ts";
-import type { HostRecord } from "./host.ts";
+import type { HostRecord, StandingTrouble } from "./host.ts";
 
 /** What instances may be promised: real memory less what the host keeps for its kernel, Croft's programs and page cache. */
 export const promisableMiB = ({ keptMemoryMiB, memoryOvercommit }: CapacitySettings) =>
@@ -18,6 +18,7 @@ export function hostRecord(
   acceleration: HostRecord["acceleration"],
   launches: HostRecord["launches"],
   memoryMiB: number,
+  troubles: readonly StandingTrouble[],
 ): HostRecord {
   return {
     id,
@@ -27,10 +28,17 @@ export function hostRecord(
     architecture: process.arch === "arm64" ? "arm64" : "x86_64",
     acceleration,
     launches,
+    troubles: troubles
+      .slice(0, mostTroubles)
+      .map((it) => ({ ...it, message: it.message.slice(0, longestTrouble) })),
     tags: {},
     createdAt: new Date().toISOString(),
   };
 }
+
+/** Enough to see what is wrong: a host whose disk is full cannot settle anything. */
+const mostTroubles = 20;
+const longestTrouble = 500;
 
 /** Makes a baked image known to the region, once. */
 export async function reportImage(image: BakedImage, scope: Scope, store: Store): Promise<void> {

@@ -12,6 +12,16 @@ export interface HostRecord extends ResourceRecord {
   readonly acceleration: { readonly kind: "kvm" | "tcg" | "fake"; readonly reason: string };
   /** Instance ids whose guests are starting now, and those waiting for their turn. */
   readonly launches: { readonly starting: readonly string[]; readonly waiting: readonly string[] };
+  /** The oldest of what its reconcilers cannot settle now; absent in records of before. */
+  readonly troubles?: readonly StandingTrouble[];
+}
+
+/** A record whose reconciler fails each time. */
+export interface StandingTrouble {
+  readonly key: string;
+  readonly message: string;
+  /** When it first failed. */
+  readonly since: string;
 }
 
 /** A host renews its lease while it is there; without it nothing new is placed on it. */
