@@ -1,7 +1,7 @@
 import { Refusal } from "./command.ts";
 import type { Command } from "./command.ts";
 import { become, findCommand } from "./become.ts";
-import { dataDirUsage, takeDataDir } from "./data-dir.ts";
+import { dataDirOption, dataDirUsage, takeDataDir } from "./data-dir.ts";
 import { regionEnvironment } from "./region-environment.ts";
 
 export const command: Command = {
@@ -10,6 +10,7 @@ export const command: Command = {
 Runs the aws CLI found on the PATH, any version, against the region.
 
 ${dataDirUsage}`,
+  options: dataDirOption,
   async run(args) {
     const { dataDir, rest } = takeDataDir(args);
     const aws = findCommand("aws");

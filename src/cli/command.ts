@@ -5,9 +5,18 @@ import type { ParseArgsOptionsConfig } from "node:util";
 export interface Command {
   /** What follows `croft` on the command line, then what the options mean. */
   readonly usage: string;
+  /** What it gives to `readOptions`; those of commands that pass on what they do not know are their own. */
+  readonly options?: ParseArgsOptionsConfig;
+  /** When the next word chooses among commands of its own. */
+  readonly words?: CommandTable;
   /** Resolves to the exit code. Throws `Refusal` for what the operator can mend. */
   run(args: readonly string[]): Promise<number>;
 }
+
+/** Commands by their word, in the order that help shows them. Their files are loaded when they are asked for. */
+export type CommandTable = Readonly<
+  Record<string, readonly [summary: string, load: () => Promise<{ command: Command }>]>
+>;
 
 /** Croft will not, or cannot yet: the message says what to do. Printed without a stack. */
 export class Refusal extends Error {

@@ -16,12 +16,14 @@ import {
   readDataDir,
 } from "./data-dir.ts";
 import { takeDown } from "./down.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { readRunning } from "./supervise/programs-file.ts";
 import { say } from "./terminal.ts";
 
 const options = {
   ...dataDirOption,
   ...cacheDirOption,
+  ...jsonOption,
   yes: { type: "boolean" },
   "keep-images": { type: "boolean" },
 } as const;
@@ -32,9 +34,11 @@ export const command: Command = {
 Ends the region and removes all of it: instances with their disks, networks, records, keys; and the baked images
 when no other region of this machine uses them. Nothing of it can be had back.
 
+${jsonUsage}
   --keep-images      leave the baked images for the next region
 ${dataDirUsage}
 ${cacheDirUsage}`,
+  options,
   async run(args) {
     const { values } = readOptions(args, options);
     const dataDir = readDataDir(values["data-dir"]);
@@ -56,7 +60,8 @@ ${cacheDirUsage}`,
     }
     rmSync(dataDir, { recursive: true, force: true });
     if (machines === "qemu") leaveCache(cacheDir, dataDir, { keepImages: values["keep-images"] ?? false });
-    say(`the region at ${dataDir} is gone`);
+    if (values.json) printJson({ destroyed: dataDir });
+    else say(`the region at ${dataDir} is gone`);
     return 0;
   },
 };

@@ -13,9 +13,10 @@ import {
   readCacheDir,
   readDataDir,
 } from "./data-dir.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { readRunning } from "./supervise/programs-file.ts";
 
-const options = { ...dataDirOption, ...cacheDirOption, json: { type: "boolean" } } as const;
+const options = { ...dataDirOption, ...cacheDirOption, ...jsonOption } as const;
 
 export const command: Command = {
   usage: `doctor [options]
@@ -23,9 +24,10 @@ export const command: Command = {
 Looks at all that a region needs of this host, and at the region if there is one: says what is not as it should be, and what
 to do. Exits 1 when something would keep the region from running, else 0.
 
-  --json             the same for scripts
+${jsonUsage}
 ${dataDirUsage}
 ${cacheDirUsage}`,
+  options,
   async run(args) {
     const { values } = readOptions(args, options);
     if (process.platform === "linux") requireRoot("to look where only root may");
@@ -34,9 +36,8 @@ ${cacheDirUsage}`,
     const checks = [...kernelReadings, ...roomChecks, ...kernelTrials, ...regionChecks];
     const place = { dataDir, cacheDir, settings: readSettings(dataDir) };
     const findings = await lookAt(checks, thisHost, place);
-    process.stdout.write(
-      values.json ? `${JSON.stringify({ findings }, null, 2)}\n` : findings.map(line).join(""),
-    );
+    if (values.json) printJson({ findings });
+    else process.stdout.write(findings.map(line).join(""));
     return findings.some(({ verdict }) => verdict === "refusal") ? 1 : 0;
   },
 };

@@ -2,6 +2,7 @@ import { requireSettings } from "#setup/region-settings.ts";
 import { Refusal, readOptions, requireRoot } from "./command.ts";
 import type { Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { stopInstances } from "./stop-instances.ts";
 import { isAlive } from "#drivers/linux/host-process.ts";
 import { endProcesses } from "./supervise/end-processes.ts";
@@ -9,15 +10,19 @@ import { readRunning } from "./supervise/programs-file.ts";
 import { endLeftovers } from "./supervise/supervise.ts";
 import { say } from "./terminal.ts";
 
+const options = { ...dataDirOption, ...jsonOption, "stop-instances": { type: "boolean" } } as const;
+
 export const command: Command = {
   usage: `down [options]
 
 Ends the region's programs. Instances run on, and the next start takes them up again.
 
   --stop-instances   stop the instances first
+${jsonUsage}
 ${dataDirUsage}`,
+  options,
   async run(args) {
-    const { values } = readOptions(args, { ...dataDirOption, "stop-instances": { type: "boolean" } });
+    const { values } = readOptions(args, options);
     const dataDir = readDataDir(values["data-dir"]);
     if (requireSettings(dataDir).machines === "qemu") requireRoot("to end the region's programs");
     if (values["stop-instances"]) {
@@ -28,7 +33,9 @@ ${dataDirUsage}`,
         );
       await stopInstances(dataDir);
     }
-    say((await takeDown(dataDir)) ? "the region is down" : "the region was not running");
+    const wasRunning = await takeDown(dataDir);
+    if (values.json) printJson({ wasRunning });
+    else say(wasRunning ? "the region is down" : "the region was not running");
     return 0;
   },
 };

@@ -4,14 +4,20 @@ import { readOptions } from "./command.ts";
 import type { Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { exportLines } from "./export-lines.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { regionEnvironment } from "./region-environment.ts";
 import { say } from "./terminal.ts";
 
+const options = { ...dataDirOption, ...jsonOption } as const;
+
 export const command: Command = {
-  usage: `env [options]\n\nPrints export lines for a shell: eval "$(croft env)"\n\n${dataDirUsage}`,
+  usage: `env [options]\n\nPrints export lines for a shell: eval "$(croft env)"\n\n${jsonUsage}\n${dataDirUsage}`,
+  options,
   async run(args) {
-    const { values } = readOptions(args, dataDirOption);
-    process.stdout.write(exportLines(regionEnvironment(readDataDir(values["data-dir"]))));
+    const { values } = readOptions(args, options);
+    const variables = regionEnvironment(readDataDir(values["data-dir"]));
+    if (values.json) printJson({ variables });
+    else process.stdout.write(exportLines(variables));
     warn();
     return 0;
   },

@@ -7,7 +7,10 @@ import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
+
+const options = { ...dataDirOption, ...jsonOption } as const;
 
 export const command: Command = {
   usage: `image bake [options] RECIPE
@@ -15,9 +18,11 @@ export const command: Command = {
 Makes an image of the region from Debian's packages, unless this host has baked that very recipe, and prints its id. A recipe
 is a folder, or the name of one that Croft provides: debian-12, debian-12-tools. The region is to be running.
 
+${jsonUsage}
 ${dataDirUsage}`,
+  options,
   async run(args) {
-    const { values, positionals } = readOptions(args, dataDirOption, { positionals: true });
+    const { values, positionals } = readOptions(args, options, { positionals: true });
     const recipe = recipeNamed(onlyArgument(positionals, "which recipe? croft image bake RECIPE"));
     const dataDir = readDataDir(values["data-dir"]);
     const settings = requireSettings(dataDir);
@@ -33,7 +38,7 @@ ${dataDirUsage}`,
     } finally {
       await store.close();
     }
-    process.stdout.write(`${providedImageIds(settings.region, image.recipe.hash).id}\n`);
+    printId(values.json, providedImageIds(settings.region, image.recipe.hash).id);
     return 0;
   },
 };

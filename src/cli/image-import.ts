@@ -11,11 +11,13 @@ import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
 import { progress } from "./terminal.ts";
 
 const options = {
   ...dataDirOption,
+  ...jsonOption,
   name: { type: "string" },
   description: { type: "string", default: "" },
   format: { type: "string" },
@@ -37,7 +39,9 @@ that http or https serves. Its bytes are handled in a jail and converted. Prints
   --format FORMAT    ${formats.join(", ")} (told by its first bytes)
   --boot-mode MODE   ${bootModes.join(", ")} (as the instance type does by default: legacy-bios)
   --max-size GIB     most that is read, and most that the disk may take here (64)
+${jsonUsage}
 ${dataDirUsage}`,
+  options,
   async run(args) {
     const { values, positionals } = readOptions(args, options, { positionals: true });
     const source = onlyArgument(positionals, "which disk? croft image import FILE|URL");
@@ -78,7 +82,7 @@ ${dataDirUsage}`,
       shown.end();
       await store.close();
     }
-    process.stdout.write(`${id}\n`);
+    printId(values.json, id);
     return 0;
   },
 };

@@ -7,7 +7,10 @@ import { Refusal, onlyArgument, readOptions, requireRoot, type Command } from ".
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { callEc2 } from "./region-api.ts";
 import { regionImages } from "./region-images.ts";
+import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
+
+const options = { ...dataDirOption, ...jsonOption } as const;
 
 export const command: Command = {
   usage: `image remove [options] NAME|ID
@@ -15,9 +18,11 @@ export const command: Command = {
 Takes an image away. An imported one as DeregisterImage does: its disk goes with the last volume made of it. A baked one from this
 host, and so from all of its regions, unless a volume of any of them is made of it. The region is to be running.
 
+${jsonUsage}
 ${dataDirUsage}`,
+  options,
   async run(args) {
-    const { values, positionals } = readOptions(args, dataDirOption, { positionals: true });
+    const { values, positionals } = readOptions(args, options, { positionals: true });
     const named = onlyArgument(positionals, "which image? croft image remove NAME|ID");
     const dataDir = readDataDir(values["data-dir"]);
     const { region, machines } = requireSettings(dataDir);
@@ -43,7 +48,7 @@ ${dataDirUsage}`,
         ? new Refusal(`${name} (${id}) is not removed:\n${error.message}`, 1)
         : error;
     }
-    process.stdout.write(`${id}\n`);
+    printId(values.json, id);
     return 0;
   },
 };

@@ -1,25 +1,7 @@
 import { Refusal } from "./command.ts";
-import type { Command } from "./command.ts";
+import { commands } from "./commands.ts";
 import { nearest } from "./nearest.ts";
 import { say } from "./terminal.ts";
-
-/** Every word of `croft …`, in the order that help shows them. A command's file is loaded when it is asked for. */
-const commands: Record<string, readonly [summary: string, load: () => Promise<{ command: Command }>]> = {
-  start: ["set up what is missing and run the region here", () => import("./start.ts")],
-  env: ["print the export lines that point AWS clients at the region", () => import("./env.ts")],
-  aws: ["run the aws CLI against the region", () => import("./aws.ts")],
-  ssh: ["log into an instance", () => import("./ssh.ts")],
-  image: ["bake, list and import images", () => import("./image.ts")],
-  status: ["what is up, and what is being worked on", () => import("./status.ts")],
-  doctor: ["what is not as it should be on this host, and what to do", () => import("./doctor.ts")],
-  down: ["stop the region; its instances run on", () => import("./down.ts")],
-  destroy: ["remove the region with all that is in it", () => import("./destroy.ts")],
-  test: ["set up what is missing and run every test", () => import("./test.ts")],
-  check: ["generated files, format, lint, types, unused code, unit tests", () => import("./check.ts")],
-  soak: ["the long tests", () => import("./soak.ts")],
-  run: ["run a file of this project with its own Node", () => import("./run.ts")],
-  version: ["print the version", () => import("./version.ts")],
-};
 
 const main = async ([word = "help", ...args]: readonly string[]): Promise<number> => {
   if (["help", "--help", "-h"].includes(word)) return print(overview());
@@ -41,7 +23,7 @@ const overview = (): string =>
   [
     "usage: croft COMMAND [options]   (croft COMMAND --help for more)",
     "",
-    ...Object.entries(commands).map(([word, [summary]]) => `  ${word.padEnd(9)}${summary}`),
+    ...Object.entries(commands).map(([word, [summary]]) => `  ${word.padEnd(12)}${summary}`),
     "",
   ].join("\n");
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { become, findCommand } from "./become.ts";
 import { Refusal } from "./command.ts";
 import type { Command } from "./command.ts";
-import { dataDirUsage, takeDataDir } from "./data-dir.ts";
+import { dataDirOption, dataDirUsage, takeDataDir } from "./data-dir.ts";
 import { callEc2, valuesOf } from "./region-api.ts";
 
 export const command: Command = {
@@ -12,6 +12,7 @@ Logs into the instance (i-…) at its public address, as admin unless -l says ot
 that is just starting.
 
 ${dataDirUsage}`,
+  options: dataDirOption,
   async run(args) {
     const { dataDir, rest } = takeDataDir(args);
     const { options, instanceId, remote } = splitSshArguments(rest);

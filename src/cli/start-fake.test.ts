@@ -9,6 +9,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { EC2, waitUntilInstanceRunning, waitUntilInstanceTerminated } from "@aws-sdk/client-ec2";
 import { checkout, croftCommand } from "./checkout.ts";
+import type { RegionStatus } from "./status.ts";
 
 const limit = { timeout: 30_000 };
 const ephemeral = ["--machines", "fake", "--ephemeral", "--port", "0", "--access-key", "test:test"];
@@ -136,7 +137,15 @@ test(
     const id = await launch(first.client, image?.ImageId);
     assert.equal(await statusOf("POST", `${first.url}/_croft/reset`), 404);
     assert.match(croft(home, "start", ...args).stderr, /already running|EADDRINUSE/);
-    assert.match(croft(home, "status", "--data-dir", join(home, "region")).stdout, /machines +fake/);
+    const at = ["--data-dir", join(home, "region")];
+    assert.match(croft(home, "status", ...at).stdout, /machines +fake/);
+    const { activity }: RegionStatus = JSON.parse(croft(home, "status", "--json", ...at).stdout);
+    assert.deepEqual(
+      activity?.machines.map((machine) => machine.id),
+      [id],
+    );
+    assert.equal(croft(home, "completion", "instances", ...at).stdout, `${id}\n`);
+    assert.match(croft(home, "logs", ...at, "i-0123456789abcdef0").stderr, /does not exist/);
     await assert.rejects(
       clientOf(t, first.url, { accessKeyId: "test", secretAccessKey: "no" }).describeVpcs({}),
     );

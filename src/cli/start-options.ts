@@ -2,10 +2,10 @@ import { cacheDirOption, dataDirOption } from "./data-dir.ts";
 import { readOptions } from "./command.ts";
 
 /** What `croft start` is told. */
-export const readStartOptions = (args: readonly string[]) => readOptions(args, options).values;
+export const readStartOptions = (args: readonly string[]) => readOptions(args, startOptions).values;
 export type StartValues = ReturnType<typeof readStartOptions>;
 
-const options = {
+export const startOptions = {
   ...dataDirOption,
   ...cacheDirOption,
   yes: { type: "boolean" },

@@ -1,7 +1,7 @@
 import { defaults } from "#config.ts";
 import { interruption, type Command } from "./command.ts";
 import { cacheDirUsage, dataDirUsage } from "./data-dir.ts";
-import { readStartOptions } from "./start-options.ts";
+import { readStartOptions, startOptions } from "./start-options.ts";
 
 export const command: Command = {
   usage: `start [options]
@@ -17,6 +17,7 @@ Instances run on when it stops, and are taken up again by the next start.
   --outbound on|off  whether instances with a public address reach the internet through this host (on)
   --outbound-to NET  let them reach this private network as well, such as 192.168.1.0/24; may be repeated (none)
   --real-aws on|off  let AWS's names lead instances to the real AWS for what this region does not serve (off)
+  --throttle on|off  whether EC2's calls are limited as AWS does (off)
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
   --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,
@@ -35,7 +36,7 @@ for tests of what calls EC2, on any system and as any user:
   --ephemeral        keep nothing; POST /_croft/reset then gives a fresh region, and --port 0 any free port
   --access-key ID:SECRET
                      the account's access key, such as test:test`,
-
+  options: startOptions,
   async run(args) {
     const values = readStartOptions(args);
     const ending = interruption();

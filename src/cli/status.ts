@@ -7,11 +7,12 @@ import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { readOptions, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { statusText } from "./status-text.ts";
 import { health, told, type Health } from "./supervise/health.ts";
 import { programNames, readRunning } from "./supervise/programs-file.ts";
 
-const options = { ...dataDirOption, json: { type: "boolean" } } as const;
+const options = { ...dataDirOption, ...jsonOption } as const;
 
 export const command: Command = {
   usage: `status [options]
@@ -19,12 +20,14 @@ export const command: Command = {
 Says which programs are up and how they fare, what they are working on, which instances there are, and what of this host is
 promised and used. As root it says more. Exits 0 when the region is ready, else 3.
 
-  --json             the same for scripts
+${jsonUsage}
 ${dataDirUsage}`,
+  options,
   async run(args) {
     const { values } = readOptions(args, options);
     const status = await regionStatus(readDataDir(values["data-dir"]));
-    process.stdout.write(values.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
+    if (values.json) printJson(status);
+    else process.stdout.write(statusText(status));
     return status.health?.status === "ready" ? 0 : 3;
   },
 };

@@ -17,6 +17,7 @@ Sets up what is missing, as croft start --yes does, and runs every test: those b
 tests/, which make real machines and networks and so run one file at a time.
 
 ${cacheDirUsage}`,
+  options: cacheDirOption,
   async run(args) {
     const { values } = readOptions(args, cacheDirOption);
     requireRoot("to make the machines and networks that are tested");

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkout } from "./checkout.ts";
-import type { Command } from "./command.ts";
+import { readOptions, type Command } from "./command.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
 
 export const croftVersion = (): string => {
   const { version }: { version: string } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8"));
@@ -9,9 +10,13 @@ export const croftVersion = (): string => {
 };
 
 export const command: Command = {
-  usage: "version",
-  async run() {
-    process.stdout.write(`croft ${croftVersion()} (Node ${process.versions.node})\n`);
+  usage: `version [options]\n\n${jsonUsage}`,
+  options: jsonOption,
+  async run(args) {
+    const { values } = readOptions(args, jsonOption);
+    const { node } = process.versions;
+    if (values.json) printJson({ version: croftVersion(), node });
+    else process.stdout.write(`croft ${croftVersion()} (Node ${node})\n`);
     return 0;
   },
 };
