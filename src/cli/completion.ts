@@ -5,7 +5,7 @@ import { Refusal, onlyArgument, readOptions, type Command } from "./command.ts";
 import { commands } from "./commands.ts";
 import { bashScript, completionWords, fishScript, zshScript } from "./completion-scripts.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
-import { told } from "./supervise/health.ts";
+import { answerOf } from "./supervise/health.ts";
 
 const scripts: Readonly<Record<string, typeof bashScript>> = {
   bash: bashScript,
@@ -41,6 +41,6 @@ ${dataDirUsage}`,
 
 const instanceLines = async (dataDir: string): Promise<string> => {
   const { localUrl } = apiEndpoint(dataDir, requireSettings(dataDir));
-  const activity = await told<RegionActivity>(localUrl, "status");
+  const activity = await answerOf<RegionActivity>(localUrl, "status");
   return (activity?.machines ?? []).map(({ id }) => `${id}\n`).join("");
 };

@@ -1,3 +1,4 @@
+import { defaults } from "#config.ts";
 import { lookAt, type NamedFinding } from "#setup/checks/check.ts";
 import { thisHost } from "#setup/checks/host.ts";
 import { kernelReadings, kernelTrials } from "#setup/checks/kernel-checks.ts";
@@ -34,7 +35,8 @@ ${cacheDirUsage}`,
     const dataDir = readDataDir(values["data-dir"]);
     const cacheDir = readCacheDir(values["cache-dir"] ?? readRunning(dataDir)?.cacheDir);
     const checks = [...kernelReadings, ...roomChecks, ...kernelTrials, ...regionChecks];
-    const place = { dataDir, cacheDir, settings: readSettings(dataDir) };
+    const settings = readSettings(dataDir);
+    const place = { dataDir, cacheDir, settings, capacity: settings?.capacity ?? defaults.capacity };
     const findings = await lookAt(checks, thisHost, place);
     if (values.json) printJson({ findings });
     else process.stdout.write(findings.map(line).join(""));

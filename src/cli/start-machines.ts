@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
-import { hostNames, layout } from "#config.ts";
+import { defaults, hostNames, layout } from "#config.ts";
 import { makeCredentials } from "#setup/credentials.ts";
 import { kernelReadings, kernelTrials } from "#setup/checks/kernel-checks.ts";
 import { roomChecks } from "#setup/checks/room-checks.ts";
@@ -32,7 +32,9 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   const dataDir = readDataDir(values["data-dir"]);
   const cacheDir = readCacheDir(values["cache-dir"]);
   if (process.platform === "linux") requireRoot("to make machines and networks");
-  const place = { dataDir, cacheDir, settings: readSettings(dataDir) };
+  const before = readSettings(dataDir);
+  const capacity = { ...defaults.capacity, ...before?.capacity, ...choices.capacity };
+  const place = { dataDir, cacheDir, settings: before, capacity };
   await requireHost([...kernelReadings, ...roomChecks], place);
 
   using region = openRegion(dataDir);

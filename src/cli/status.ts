@@ -9,7 +9,7 @@ import { readOptions, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { statusText } from "./status-text.ts";
-import { health, told, type Health } from "./supervise/health.ts";
+import { answerOf, health, type Health } from "./supervise/health.ts";
 import { programNames, readRunning } from "./supervise/programs-file.ts";
 
 const options = { ...dataDirOption, ...jsonOption } as const;
@@ -73,7 +73,7 @@ const regionStatus = async (dataDir: string): Promise<RegionStatus> => {
   const programs = Object.fromEntries(alive.map(([name, process]) => [name, process?.pid ?? null]));
   // With no program of ours up, whatever answers at the port is another's.
   const [healthy, activity] = programs["croft"]
-    ? await Promise.all([health(localUrl), told<RegionActivity>(localUrl, "status")])
+    ? await Promise.all([health(localUrl), answerOf<RegionActivity>(localUrl, "status")])
     : [];
   return {
     api: url,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { defaults } from "#config.ts";
 import { Refusal } from "#cli/command.ts";
 import { pretendedHost } from "#testing/pretended-host.ts";
 import { kernelReadings, kernelTrials } from "./checks/kernel-checks.ts";
 import { requireHost } from "./require-host.ts";
 
-const place = { dataDir: "/var/lib/croft", cacheDir: "/var/cache/croft" };
+const place = { dataDir: "/var/lib/croft", cacheDir: "/var/cache/croft", capacity: defaults.capacity };
 
 test("a start goes on where something is only missed", async () => {
   const host = pretendedHost({ stats: { "/dev/kvm": undefined } });

@@ -35,13 +35,13 @@ interface Shape {
   readonly memoryMiB: number;
 }
 
-export const health = (api: string): Promise<Health | undefined> => told<Health>(api, "health");
+export const health = (api: string): Promise<Health | undefined> => answerOf<Health>(api, "health");
 
 /**
  * What `GET /_croft/WHAT` answers; undefined when nothing does at the URL, or not with 200. The certificate is not looked at: nothing
  * secret is sent, and this host's own address leads to no other.
  */
-export const told = <Answer>(api: string, what: "health" | "status"): Promise<Answer | undefined> =>
+export const answerOf = <Answer>(api: string, what: "health" | "status"): Promise<Answer | undefined> =>
   new Promise((resolve) => {
     const options = { timeout: 2000, agent: false, rejectUnauthorized: false } as const;
     const request = (api.startsWith("https:") ? https : http).get(

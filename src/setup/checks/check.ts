@@ -1,4 +1,4 @@
-import type { RegionSettings } from "#config.ts";
+import type { CapacitySettings, RegionSettings } from "#config.ts";
 import type { Host } from "./host.ts";
 
 /** One thing that a region needs, or is better off with. `croft start` heeds some of them, `croft doctor` shows all. */
@@ -16,6 +16,8 @@ export interface RegionPlace {
   readonly cacheDir: string;
   /** Undefined before the first start. */
   readonly settings?: RegionSettings | undefined;
+  /** What it is to promise of the host's memory. */
+  readonly capacity: CapacitySettings;
 }
 
 export interface Finding {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { defaults } from "#config.ts";
 import { pretendedHost, type PretendedHost } from "#testing/pretended-host.ts";
 import { lookAt } from "./check.ts";
 import { kernelReadings, kernelTrials } from "./kernel-checks.ts";
 import { roomChecks } from "./room-checks.ts";
 
 const checks = [...kernelReadings, ...roomChecks, ...kernelTrials];
-const place = { dataDir: "/var/lib/croft", cacheDir: "/var/cache/croft" };
+const place = { dataDir: "/var/lib/croft", cacheDir: "/var/cache/croft", capacity: defaults.capacity };
 
 /** Of all checks those that are not content: "verdict name: sentence". */
 const complaints = async (host: PretendedHost): Promise<string[]> =>

@@ -16,7 +16,7 @@ const dataDir = "/var/lib/croft";
 const { prefix, uids } = hostNames(dataDir);
 const paths = layout(dataDir);
 const settings: RegionSettings = settle(undefined, { machines: "qemu" }, () => "198.18.0.0/16");
-const place: RegionPlace = { dataDir, cacheDir: "/var/cache/croft", settings };
+const place: RegionPlace = { dataDir, cacheDir: "/var/cache/croft", settings, capacity: settings.capacity };
 
 const finding = async (name: string, host: PretendedHost, region: RegionPlace = place) => {
   const [found] = await lookAt(

@@ -1,5 +1,4 @@
 import { dirname, join } from "node:path";
-import { defaults } from "#config.ts";
 import { ok, refusal, warning, type Check } from "./check.ts";
 import type { Host } from "./host.ts";
 
@@ -51,8 +50,7 @@ export const roomChecks: readonly Check[] = [
   },
   {
     name: "memory",
-    look(host, { settings }) {
-      const { keptMemoryMiB, memoryOvercommit } = settings?.capacity ?? defaults.capacity;
+    look(host, { capacity: { keptMemoryMiB, memoryOvercommit } }) {
       const total = memoryTotalMiB(host.read("/proc/meminfo") ?? "");
       const allowed = Math.min(
         ...groupsOf(host, "memory").flatMap((group) =>
