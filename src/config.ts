@@ -90,6 +90,7 @@ export const layout = (dataDir: string) => {
     /** What signs the identity documents of instances: 0600, its key sealed with the master key; and its certificate, for all. */
     identity: { sealed: join(dir, "identity.json"), certificate: join(dir, "identity.pem") },
     storeDir: join(dir, "store"),
+    store: join(dir, "store", "store.sqlite"),
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),
     /** Imported images; baked ones are in the cache. */

@@ -5,9 +5,11 @@ import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { EC2, waitUntilInstanceRunning, waitUntilInstanceTerminated } from "@aws-sdk/client-ec2";
+import { layout } from "#config.ts";
 import { checkout, croftCommand } from "./checkout.ts";
 import type { RegionStatus } from "./status.ts";
 
@@ -136,10 +138,13 @@ test(
     const { Images: [image] = [] } = await first.client.describeImages({});
     const id = await launch(first.client, image?.ImageId);
     assert.equal(await statusOf("POST", `${first.url}/_croft/reset`), 404);
-    assert.match(croft(home, "start", ...args).stderr, /already running|EADDRINUSE/);
     const at = ["--data-dir", join(home, "region")];
     assert.match(croft(home, "status", ...at).stdout, /machines +fake/);
-    const { activity }: RegionStatus = JSON.parse(croft(home, "status", "--json", ...at).stdout);
+    const { activity, programs }: RegionStatus = JSON.parse(croft(home, "status", "--json", ...at).stdout);
+    assert.equal(
+      croft(home, "start", ...args).stderr,
+      `croft: the region at ${home}/region is already running (process ${programs["croft"]})\n`,
+    );
     assert.deepEqual(
       activity?.machines.map((machine) => machine.id),
       [id],
@@ -162,6 +167,22 @@ test(
     assert.match(croft(home, "start", "--data-dir", join(home, "region")).stderr, /needs root|machines fake/);
   },
 );
+
+test("records of a later version are refused in one line, and left as they are", limit, async (t) => {
+  const home = homeOf(t);
+  const dataDir = join(home, "region");
+  const args = ["--machines", "fake", "--data-dir", dataDir, "--port", await freePort()];
+  await (await region(t, args, home)).end();
+  const file = layout(dataDir).store;
+  const later = new DatabaseSync(file);
+  later.exec("PRAGMA user_version = 99");
+  later.close();
+  const before = readFileSync(file);
+  const { status, stdout, stderr } = croft(home, "start", ...args);
+  assert.deepEqual([status, stdout], [1, ""]);
+  assert.match(stderr, /^croft: .* have format 99, of a later version of Croft: .*\n$/);
+  assert.deepEqual(readFileSync(file), before);
+});
 
 test("what only fake machines have is refused with real ones", () => {
   for (const args of [["--ephemeral"], ["--access-key", "test:test"]]) {

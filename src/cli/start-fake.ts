@@ -11,13 +11,14 @@ import { serveFakeRegion } from "#fake/fake-region.ts";
 import { loadApiParts } from "#region-api.ts";
 import { makeCredentials, newCredentials, readCredentials, writeCredentials } from "#setup/credentials.ts";
 import { readChoices, readSettings, settle, writeSettings } from "#setup/region-settings.ts";
+import { requireKnownFormat } from "#setup/store-format.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import { Refusal } from "./command.ts";
 import { readDataDir } from "./data-dir.ts";
 import type { StartValues } from "./start-options.ts";
 import { auditFile } from "./supervise/audit-file.ts";
-import { writeRunning } from "./supervise/programs-file.ts";
+import { readRunning, writeRunning } from "./supervise/programs-file.ts";
 import { say } from "./terminal.ts";
 import { fakeWelcome } from "./welcome.ts";
 
@@ -66,6 +67,7 @@ function ephemeral({ port, ...values }: StartValues) {
 function kept(values: StartValues) {
   const dataDir = readDataDir(values["data-dir"] ?? join(homedir(), ".croft-fake"));
   const { dir, runDir, storeDir, logDir } = layout(dataDir);
+  requireKnownFormat(dataDir);
   const before = readSettings(dataDir);
   const settings = settle(before, { ...readChoices(values), machines: "fake" }, defaultPool);
   for (const made of [dir, runDir, logDir]) mkdirSync(made, { recursive: true, mode: 0o700 });
@@ -78,7 +80,7 @@ function kept(values: StartValues) {
     settings,
     credentials: readCredentials(dataDir),
     async openStore() {
-      const store = await openSqliteStore(storeDir).catch(refuseLocked);
+      const store = await openSqliteStore(storeDir).catch(refuseLocked(dataDir));
       // For croft status and down.
       if (self)
         writeRunning(dataDir, { supervisor: self, cacheDir: defaults.cacheDir, programs: { croft: self } });
@@ -106,8 +108,13 @@ const refuseTaken = (error: unknown): never => {
   throw error;
 };
 
-const refuseLocked = (error: unknown): never => {
-  if (error instanceof Error && error.message.includes("locked"))
-    throw new Refusal("the region of this data directory is already running", 1);
-  throw error;
-};
+const refuseLocked =
+  (dataDir: string) =>
+  (error: unknown): never => {
+    if (error instanceof Error && error.message.includes("locked"))
+      throw new Refusal(
+        `the region at ${dataDir} is already running (process ${readRunning(dataDir)?.supervisor.pid})`,
+        1,
+      );
+    throw error;
+  };

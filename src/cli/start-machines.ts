@@ -13,6 +13,7 @@ import { makeAwsTls, makeRegionTls } from "#setup/region-tls.ts";
 import { apiEndpoint } from "#setup/api-endpoint.ts";
 import { readChoices, readSettings, requireWholeTls, settle, writeSettings } from "#setup/region-settings.ts";
 import type { RegionChoices } from "#setup/region-settings.ts";
+import { requireKnownFormat } from "#setup/store-format.ts";
 import type { RegionSettings } from "#config.ts";
 import { requireHost } from "#setup/require-host.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
@@ -39,6 +40,7 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
 
   using region = openRegion(dataDir);
   // A start that would be refused later is refused before it changes anything.
+  requireKnownFormat(dataDir);
   if (region.kept) settle(region.kept, choices, neverChosen);
   await becomeSupervisor({ dataDir, cacheDir });
   openCache(cacheDir);

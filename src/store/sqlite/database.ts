@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Expectation } from "../store.ts";
 import { type CheckedTransaction, endOf } from "../transaction.ts";
+import { migrate, migrations } from "./migrations.ts";
 
 /**
  * The tables, and every statement on them. Synchronous: `store-thread.ts` keeps it off the main thread. What it answers is
@@ -24,9 +25,17 @@ export type Verdict =
   | { readonly revision: number; readonly failed: Expectation };
 
 /** `remember`: how many transactions a watch can go back. */
-export function openDatabase(file: string, remember: number): Database {
+export function openDatabase(file: string, remember: number, formats = migrations): Database {
   const db = new DatabaseSync(file);
-  prepare(db);
+  try {
+    // Write-ahead log, synced at every commit: one wait for the disk, and nothing acknowledged is lost to a power cut. The
+    // exclusive lock, taken first, keeps a second opener out and the log's index in memory.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    migrate(db, file, formats);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 
   const written = db.prepare("SELECT revision FROM entry WHERE key = ?");
   const entry = db.prepare(`SELECT ${entryJson} AS json FROM entry WHERE key = ?`);
@@ -113,25 +122,7 @@ export function openDatabase(file: string, remember: number): Database {
 /** Entries in one message or one parse, so that no big listing holds up the event loop. */
 const pageSize = 500;
 
-/** The shape of the tables; a store of a later shape is refused, not guessed at. */
-const shape = 1;
-
 const entryJson = `'{"key":' || json_quote(key) || ',"value":' || value || ',"revision":' || revision || '}'`;
-
-function prepare(db: DatabaseSync): void {
-  // Write-ahead log, synced at every commit: one wait for the disk, and nothing acknowledged is lost to a power cut. The
-  // exclusive lock, taken first, keeps a second opener out and the log's index in memory.
-  db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-  const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
-  if (found > shape) throw new Error(`the store has shape ${found}, this version of Croft knows ${shape}`);
-  db.exec(`
-    BEGIN IMMEDIATE;
-    CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS change (revision INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT;
-    PRAGMA user_version = ${shape};
-    COMMIT;
-  `);
-}
 
 function changesJson(revision: number, { put }: CheckedTransaction, deleted: readonly string[]): string {
   const puts = put.map(

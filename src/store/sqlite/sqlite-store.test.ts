@@ -6,8 +6,11 @@ import { test } from "node:test";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
 import { testStore } from "../conformance.ts";
 import type { Changes } from "../store.ts";
+import { checkTransaction } from "../transaction.ts";
 import { openDatabase } from "./database.ts";
+import { formatOf, type Migration, migrations } from "./migrations.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
+import { writeStore } from "./write-store.ts";
 
 testStore("the store on disk", async (t, options) => {
   const directory = await temporaryDirectory(t);
@@ -58,13 +61,65 @@ test("a commit returns when the disk has it, not before", async (t) => {
   assert.deepEqual({ ...opened.prepare("PRAGMA journal_mode").get() }, { journal_mode: "wal" });
 });
 
-test("a store of a later version is refused, and left as it is", async (t) => {
+test("a store of a later format is refused, and left as it is", async (t) => {
   const directory = await temporaryDirectory(t);
+  const file = join(directory, "store.sqlite");
   await (await openSqliteStore(directory)).close();
-  const later = new DatabaseSync(join(directory, "store.sqlite"));
+  const later = new DatabaseSync(file);
   later.exec("PRAGMA user_version = 2");
   later.close();
-  await assert.rejects(openSqliteStore(directory), /shape 2/);
+  await assert.rejects(openSqliteStore(directory), /format 2, of a later version/);
+  assert.equal(formatOf(file), 2);
+});
+
+test("its format is told while it is open, killed or not there", async (t) => {
+  const file = join(await temporaryDirectory(t), "store.sqlite");
+  assert.equal(formatOf(file), 0);
+  const database = openDatabase(file, 10);
+  t.after(() => database.close());
+  assert.equal(formatOf(file), migrations.length);
+});
+
+test("a store of an earlier format goes through what it has not had, in order, and is kept as it was beside", async (t) => {
+  const file = join(await temporaryDirectory(t), "store.sqlite");
+  const before = openDatabase(file, 10);
+  before.apply([checkTransaction({ put: [{ key: "a/1", value: { name: "one" } }] })]);
+  before.close();
+  const renamed: Migration = (db) =>
+    db.exec(`UPDATE entry SET value = json_set(value, '$.name', 'renamed') WHERE key >= 'a/' AND key < 'a0'`);
+  const doubled: Migration = (db) =>
+    db.exec(
+      `UPDATE entry SET value = json_set(value, '$.twice', (value ->> '$.name') || (value ->> '$.name'))`,
+    );
+  const nameIn = (path: string, formats: readonly Migration[]) => {
+    const database = openDatabase(path, 10, formats);
+    const { value } = JSON.parse(database.get("a/1") ?? "{}");
+    database.close();
+    return value;
+  };
+
+  const fails: Migration = (db) => db.exec("SELECT * FROM nothing");
+  assert.throws(() => openDatabase(file, 10, [...migrations, renamed, fails]), /nothing/);
+  assert.equal(formatOf(file), migrations.length, "all of the way or not at all");
+  for (let opened = 0; opened < 2; opened++)
+    assert.deepEqual(nameIn(file, [...migrations, renamed, doubled]), {
+      name: "renamed",
+      twice: "renamedrenamed",
+    });
+  assert.equal(formatOf(file), migrations.length + 2);
+  const kept = `${file}.format-${migrations.length}`;
+  assert.deepEqual(nameIn(kept, migrations), { name: "one" });
+  assert.equal((await stat(kept)).mode & 0o077, 0, "it is its owner's alone");
+});
+
+test("a store written whole goes on from the revision it was written at", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const entries = [{ key: "a/1", value: { name: "one" }, revision: 7 }];
+  writeStore(join(directory, "store.sqlite"), { revision: 12, entries });
+  const store = await openSqliteStore(directory);
+  t.after(() => store.close());
+  assert.deepEqual(await store.list(""), { revision: 12, entries });
+  assert.equal((await store.commit({ expect: [{ at: ["a/1", 7] }], delete: ["a/1"] })).revision, 13);
 });
 
 test("a second opener is refused, and harms nothing", async (t) => {

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { chmodSync, cpSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { EC2 } from "@aws-sdk/client-ec2";
+import { layout } from "#config.ts";
+import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
+import { serveFakeRegion } from "#fake/fake-region.ts";
+import { loadApiParts } from "#region-api.ts";
+import { readCredentials } from "#setup/credentials.ts";
+import { readIdentityKey } from "#setup/identity-key.ts";
+import { requireSettings } from "#setup/region-settings.ts";
+import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
+import { temporaryDirectory } from "#testing/temporary-directory.ts";
+import { inventory } from "./inventory.ts";
+import { until } from "./until.ts";
+
+/** Data directories as releases left them, made by tools/keep-release.ts, each with what was in it. */
+const releases = join(import.meta.dirname, "releases");
+
+for (const release of readdirSync(releases))
+  test(`the region that release ${release} left is opened with every resource in it`, async (t) => {
+    const dataDir = await copyOf(release, t);
+    const settings = requireSettings(dataDir);
+    const credentials = readCredentials(dataDir);
+    const api = await serveFakeRegion({
+      settings,
+      credentials,
+      parts: loadApiParts(),
+      port: 0,
+      resettable: false,
+      openStore: () => openSqliteStore(layout(dataDir).storeDir),
+      log: (line) => t.diagnostic(line),
+    });
+    t.after(() => api.close());
+    const endpoint = `http://127.0.0.1:${api.port}`;
+    for (const region of [settings.region, "eu-west-1"]) {
+      const client = new EC2({ endpoint, region, credentials, maxAttempts: 1 });
+      t.after(() => client.destroy());
+      const kept = readFileSync(join(dataDir, `${region}.txt`), "utf8")
+        .trimEnd()
+        .split("\n");
+      const found = await until(
+        () => inventory(client),
+        (lines) => lines.join() === kept.join(),
+        5_000,
+      );
+      assert.deepEqual(found, kept);
+    }
+  });
+
+for (const release of readdirSync(releases))
+  test(`what else release ${release} left is read: machines, keys`, async (t) => {
+    const dataDir = await copyOf(release, t);
+    const machines = readdirSync(layout(dataDir).machinesDir);
+    assert.ok(machines.length > 0);
+    for (const id of machines) {
+      const record = readRecord(join(layout(dataDir).machinesDir, id));
+      assert.ok(record?.life.state === "running" && record.uid > 0 && record.life.spec?.id === id, id);
+    }
+    assert.match(readIdentityKey(dataDir).privateKey, /^-----BEGIN PRIVATE KEY-----/);
+  });
+
+async function copyOf(release: string, t: TestContext): Promise<string> {
+  const dataDir = await temporaryDirectory(t);
+  cpSync(join(releases, release), dataDir, { recursive: true });
+  chmodSync(layout(dataDir).masterKey, 0o600); // which Git does not keep
+  return dataDir;
+}
