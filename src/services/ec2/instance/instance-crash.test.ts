@@ -21,6 +21,7 @@ import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
 import { LaunchQueue } from "./launch-queue.ts";
 import { machineSpec } from "./machine-spec.ts";
+import { systemCheck } from "./status-checks.ts";
 
 const limit = { timeout: 120_000 };
 
@@ -76,6 +77,8 @@ test("a host that loses power starts again what was running, and nothing else", 
     await crashEverywhere(scene({ last, losesPower: true }), async (end) => {
       await recordsAndDriversAgree(end);
       assert.deepEqual(statesAtEnd(end), [last === "stop" ? "stopped" : "running"]);
+      const checks = recordsOf(end).all("instance").map(systemCheck);
+      assert.deepEqual(checks, [last === "stop" ? "not-applicable" : "ok"]);
     });
 });
 

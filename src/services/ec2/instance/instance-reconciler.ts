@@ -4,7 +4,13 @@ import type { Entry } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { fitsHost } from "./capacity.ts";
-import { reasons, type InstanceRecord, type InstanceSo, type TransitionReason } from "./instance.ts";
+import {
+  afterHostBoot,
+  reasons,
+  type InstanceRecord,
+  type InstanceSo,
+  type TransitionReason,
+} from "./instance.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
 
 export interface InstanceHost {
@@ -85,9 +91,7 @@ const launch: Step = async (entry, records, host) => {
     await host.machines.ensure(await host.machineSpec(entry.value, records));
   } catch (error) {
     if (!overdue(host, clock, deadlines.launch / 4)) throw error;
-    return fail(
-      reasons.internal(`the launch failed: ${error instanceof Error ? error.message : String(error)}`),
-    );
+    return fail(reasons.internal(`the launch failed: ${messageOf(error)}`));
   }
   host.worked.forget(clock);
   return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
@@ -104,7 +108,7 @@ async function launchFailed(entry: Entry<InstanceRecord>, host: InstanceHost, re
 const stop: Step = async (entry, records, host) => {
   const { id, wanted } = entry.value;
   host.queue.leave(id);
-  const off = await poweredOff(id, wanted.force ? 0 : deadlines.powerOff, host);
+  const off = await switchedOff(id, wanted.force ? 0 : deadlines.powerOff, host);
   return off ? finishStop(entry, records, host, wanted.reason ?? reasons.userStopped) : wait(500);
 };
 
@@ -131,7 +135,7 @@ async function finishStop(
 const terminate: Step = async (entry, records, host) => {
   const { id, wanted } = entry.value;
   host.queue.leave(id);
-  const off = await poweredOff(id, wanted.force ? 0 : deadlines.powerOffToTerminate, host);
+  const off = await switchedOff(id, wanted.force ? 0 : deadlines.powerOffToTerminate, host);
   return off ? release(entry, records, host) : wait(500);
 };
 
@@ -169,14 +173,15 @@ const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, r
 const keepRunning: Step = async (entry, records, host) => {
   const { id, wanted, so } = entry.value;
   const machine = await host.machines.observe(id);
+  const poweredOff = machine.state === "off" && machine.how === "powered-off";
+  if (so.bootId !== host.bootId && !poweredOff) return relaunch(entry, records, host);
   if (so.reboots < wanted.reboots) return reboot(entry, machine, records, host);
   if (machine.state === "running") {
     if (!so.booted) return awaitBoot(entry, machine.booted, host);
     return machine.booted ? settled : bootsAgain(entry);
   }
   host.queue.leave(id);
-  if (so.bootId !== host.bootId) return relaunch(entry, records, host);
-  if (machine.how === "powered-off") {
+  if (poweredOff) {
     const state = entry.value.shutdownBehavior === "terminate" ? "shutting-down" : "stopping";
     return reached(entry, host, { state, reason: reasons.guestStopped });
   }
@@ -221,19 +226,39 @@ async function reboot(
   return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 }
 
-/** The host was booted under it: the same machine once more, when it is its turn. */
+/** The host was booted under it: the same machine once more, when it is its turn, unless the host has less memory than before. */
 async function relaunch(
   entry: Entry<InstanceRecord>,
   records: Ec2Records,
   host: InstanceHost,
 ): Promise<Outcome> {
-  if (!host.queue.enter(entry.value.id)) return wait(1_000);
-  await host.machines.ensure(await host.machineSpec(entry.value, records));
-  return reached(entry, host, { state: "running", bootId: host.bootId });
+  const { key, revision, value: instance } = entry;
+  const { id, wanted, so } = instance;
+  if (so.bootId !== undefined)
+    return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: afterHostBoot(instance) }] });
+  if (!fitsHost(instance, host.memoryMiB, records)) return launchFailed(entry, host, reasons.noRoom);
+  const clock = `${id} relaunch`;
+  if (!host.queue.enter(id)) {
+    host.worked.forget(clock);
+    return wait(1_000);
+  }
+  try {
+    await host.machines.ensure(await host.machineSpec(instance, records));
+  } catch (error) {
+    if (!overdue(host, clock, deadlines.launch)) throw error;
+    host.worked.forget(clock);
+    return launchFailed(
+      entry,
+      host,
+      reasons.internal(`its host was restarted, and it could not be: ${messageOf(error)}`),
+    );
+  }
+  host.worked.forget(clock);
+  return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 }
 
 /** Presses the power button until the machine is off, for at most `patienceMs`; then it is off by force. */
-async function poweredOff(id: string, patienceMs: number, host: InstanceHost): Promise<boolean> {
+async function switchedOff(id: string, patienceMs: number, host: InstanceHost): Promise<boolean> {
   const clock = `${id} power off`;
   const machine = await host.machines.observe(id);
   if (machine.state === "running" && !overdue(host, clock, patienceMs)) {
@@ -253,6 +278,8 @@ async function pressSometimes(id: string, host: InstanceHost): Promise<void> {
   host.worked.since(clock);
   await host.machines.pressPower(id);
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 const overdue = (host: InstanceHost, clock: string, ms: number) => host.worked.since(clock) >= ms;
 

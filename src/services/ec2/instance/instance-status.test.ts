@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { testImage, testRegion } from "#testing/region.ts";
-import { instanceState } from "./instance.ts";
+import { systemClock } from "#clock.ts";
+import { workClock } from "#reconcile/work-clock.ts";
+import { testImage, testRegion, type TestRegion } from "#testing/region.ts";
+import { instanceState, type InstanceRecord } from "./instance.ts";
+import { reconcileInstance } from "./instance-reconciler.ts";
+import { instanceCheck, systemCheck } from "./status-checks.ts";
 
 const limit = { timeout: 10_000 };
 
@@ -32,3 +36,58 @@ test(
     });
   },
 );
+
+test(
+  "after its host's boot an instance's checks are initializing until it runs there, and until its guest has come up",
+  limit,
+  async (t) => {
+    const { client, feed, machines, records, store, until } = await testRegion(t);
+    const { key, value } = await booted(client, records, until);
+    await machines.stop(value.id);
+    const seen: string[] = [];
+    feed.onChange((_key, now) => {
+      const it = now?.value as InstanceRecord;
+      seen.push([instanceState(it), systemCheck(it), instanceCheck(it)].join(" "));
+    });
+    await store.commit({
+      put: [{ key, value: { ...value, so: { ...value.so, bootId: "an earlier one" } } }],
+    });
+    await until(() => seen.length > 1 && seen.at(-1) === "running ok ok");
+    assert.deepEqual(seen.slice(1), [
+      "running initializing initializing",
+      "running ok initializing",
+      "running ok ok",
+    ]);
+  },
+);
+
+test("a guest that had shut itself down before its host did is not started again", limit, async (t) => {
+  const { client, machines, queue, records, until } = await testRegion(t);
+  const { value } = await booted(client, records, until);
+  const outcome = await reconcileInstance(value.id, records, {
+    hostId: value.hostId,
+    bootId: "a later one",
+    memoryMiB: 0,
+    machines: { ...machines, observe: async () => ({ state: "off", how: "powered-off" }) },
+    machineSpec: () => assert.fail("it is not to be started"),
+    queue,
+    worked: workClock(systemClock),
+    now: () => new Date(),
+  });
+  const [put] = outcome.kind === "moved" ? (outcome.transaction.put ?? []) : [];
+  const stopping = put?.value as InstanceRecord | undefined;
+  assert.equal(stopping?.so.state, "stopping");
+  assert.equal(stopping.so.reason?.code, "Client.InstanceInitiatedShutdown");
+});
+
+async function booted(
+  client: TestRegion["client"],
+  records: TestRegion["records"],
+  until: TestRegion["until"],
+) {
+  const launch = { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 } as const;
+  const { Instances: [instance] = [] } = await client.runInstances(launch);
+  const id = instance?.InstanceId ?? "";
+  await until(() => records.get("instance", id)?.so.booted === true);
+  return records.entry("instance", id) ?? assert.fail(`${id} is gone`);
+}

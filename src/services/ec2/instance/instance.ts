@@ -74,7 +74,7 @@ export interface InstanceSo {
   readonly released?: true;
   /** Its guest has come up since it was last started. */
   readonly booted?: true;
-  /** The host's boot in which the machine was started. */
+  /** The host's boot in which the machine was started; absent while it is to be started again after another. */
   readonly bootId?: string;
   /** When `state` was reached. */
   readonly since?: string;
@@ -156,6 +156,12 @@ export const cpuOptions = ({ cpus, threadsPerCore = 1 }: InstanceRecord) => ({
 export function instanceState({ wanted, so }: InstanceRecord): InstanceStateName {
   if (so.generation === wanted.generation && so.state !== "new") return so.state;
   return ({ running: "pending", stopped: "stopping", terminated: "shutting-down" } as const)[wanted.state];
+}
+
+/** As another boot of its host finds it: its machine is gone, and is started again if it ran. */
+export function afterHostBoot({ so, ...instance }: InstanceRecord): InstanceRecord {
+  const { bootId: _, booted: _booted, ...outlives } = so;
+  return { ...instance, so: outlives };
 }
 
 /** The states each operation is accepted in, and those in which it changes nothing. */

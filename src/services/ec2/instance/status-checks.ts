@@ -8,9 +8,9 @@ export type Check = "ok" | "initializing" | "not-applicable";
 export const instanceCheck = (instance: InstanceRecord): Check =>
   instanceState(instance) !== "running" ? "not-applicable" : instance.so.booted ? "ok" : "initializing";
 
-/** The host under it. */
+/** The host under it: it passes once the machine runs there, anew when the host itself was restarted. */
 export const systemCheck = (instance: InstanceRecord): Check =>
-  instanceState(instance) === "running" ? "ok" : "not-applicable";
+  instanceState(instance) !== "running" ? "not-applicable" : instance.so.bootId ? "ok" : "initializing";
 
 export const reachability = (check: Check) =>
   ({ ok: "passed", initializing: "initializing", "not-applicable": undefined } as const)[check];
