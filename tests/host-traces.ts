@@ -63,8 +63,15 @@ const namespaceTraces = async (name: string): Promise<string[]> => {
   ];
 };
 
+const processes = (dataDir: string): string[] =>
+  regionProcesses(dataDir).map(({ command }) =>
+    command.filter((word) => /^(croft|i-|start)/.test(word)).join(" "),
+  );
+
 /** By the users that no other region has, and by the data directory in their commands. */
-const processes = (dataDir: string): string[] => {
+export const regionProcesses = (
+  dataDir: string,
+): { readonly pid: number; readonly command: readonly string[] }[] => {
   const { uids } = hostNames(dataDir);
   return readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
@@ -75,7 +82,7 @@ const processes = (dataDir: string): string[] => {
       if (/^State:\s+Z/m.test(status)) return [];
       const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? -1);
       const ours = (uid >= uids.croft && uid < uids.croft + 4096) || command.includes(dataDir);
-      return ours ? [command.filter((word) => /^(croft|i-|start)/.test(word)).join(" ")] : [];
+      return ours ? [{ pid: Number(pid), command }] : [];
     });
 };
 
@@ -87,7 +94,7 @@ const readProc = (pid: string, file: string): string => {
   }
 };
 
-const controlGroups = (prefix: string): string[] =>
+export const controlGroups = (prefix: string): string[] =>
   ["", "memory", "pids", "cpu"]
     .map((controller) => join("/sys/fs/cgroup", controller, prefix))
     .filter(existsSync)

@@ -27,8 +27,11 @@ export interface RealRegion {
   /** `croft WORD --data-dir …`: what it printed. */
   readonly croft: (word: string, ...args: string[]) => Promise<string>;
   readonly status: () => Promise<RegionStatus>;
-  /** Runs `croft start` and resolves to what it printed once the region is ready; for a region that was stopped. */
-  readonly start: () => Promise<string>;
+  /**
+   * Runs `croft start`, of another checkout if one is named, and resolves to what it printed once the region is ready; for a
+   * region that was stopped.
+   */
+  readonly start: (croft?: string) => Promise<string>;
   /** Ends the supervisor by SIGTERM, as ^C or a service manager would: its exit code, and how long it took. */
   readonly stop: () => Promise<{ readonly code: number | null; readonly tookMs: number }>;
   /** What the region has on this host beside its records. */
@@ -36,8 +39,8 @@ export interface RealRegion {
 }
 
 /** A region for all tests of the calling file. When one fails, what the region's programs said is shown. */
-export const realRegion = async (): Promise<RealRegion> => {
-  const region = await startRegion();
+export const realRegion = async (croft?: string): Promise<RealRegion> => {
+  const region = await startRegion(croft);
   after(() => region[Symbol.asyncDispose]());
   afterEach((context) => {
     if ("passed" in context && !context.passed) process.stderr.write(logs(region.dataDir));
@@ -49,16 +52,16 @@ export const realRegion = async (): Promise<RealRegion> => {
  * Starts a region in a directory of its own and on a free port; baked images are shared. Disposed of, it is destroyed, and must
  * leave nothing.
  */
-export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
+export const startRegion = async (firstCroft?: string): Promise<RealRegion & AsyncDisposable> => {
   const dataDir = mkdtempSync(join(tmpdir(), "croft-test-"));
   const cacheDir = process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir;
   const places = ["--data-dir", dataDir, "--cache-dir", cacheDir];
   const port = await freePort();
   let supervisor: ChildProcess | undefined;
 
-  const start = () => {
+  const start = (croftOf = croftCommand) => {
     const options = ["--yes", "--port", String(port), ...places];
-    supervisor = spawn(process.execPath, [croftCommand, "start", ...options], {
+    supervisor = spawn(process.execPath, [croftOf, "start", ...options], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     return untilReady(supervisor);
@@ -94,7 +97,7 @@ export const startRegion = async (): Promise<RealRegion & AsyncDisposable> => {
     });
   }
 
-  await start();
+  await start(firstCroft);
   const environment = exported(await croft("env"));
   const client = clientOf(environment);
   ending.defer(async () => client.destroy());

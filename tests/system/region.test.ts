@@ -20,6 +20,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import type { Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { decode } from "jpeg-js";
+import { readRunning } from "#cli/supervise/programs-file.ts";
 import { hostNames } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { dial, guestShell, saveKey } from "../guest-shell.ts";
@@ -47,7 +48,11 @@ interface Neighbour {
 
 test("a second start is refused while the region runs, and nothing is disturbed", async () => {
   const { programs } = await region.status();
-  await assert.rejects(region.croft("start", "--yes"), /is already running/);
+  const { supervisor } = readRunning(region.dataDir) ?? assert.fail("nothing runs");
+  await assert.rejects(
+    region.croft("start", "--yes"),
+    new RegExp(`is already running \\(process ${supervisor.pid}\\)`),
+  );
   assert.deepEqual((await region.status()).programs, programs);
 });
 

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  CreateKeyPairCommand,
+  DescribeInstanceStatusCommand,
+  DescribeInstancesCommand,
+  RunInstancesCommand,
+  StopInstancesCommand,
+  waitUntilInstanceRunning,
+  waitUntilInstanceStopped,
+} from "@aws-sdk/client-ec2";
+import { layout } from "#config.ts";
+import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
+import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
+import { otherCheckout } from "../other-checkout.ts";
+import { realRegion } from "../real-region.ts";
+import { until } from "../until.ts";
+import { playBoots } from "./played-boot.ts";
+
+/** What becomes of a region when Croft is upgraded and when the host is restarted: one guest sees it all. */
+const files = mkdtempSync(join(tmpdir(), "croft-life-"));
+after(() => rmSync(files, { recursive: true }));
+const boots = await playBoots();
+const region = await realRegion(otherCheckout(files));
+const { client, dataDir } = region;
+const patience = { client, maxWaitTime: 180, minDelay: 1, maxDelay: 2 };
+
+let runs: Seen;
+let stopped: Seen;
+let shell: GuestShell;
+
+test("of two instances one runs and one is stopped", async () => {
+  const { KeyMaterial: key = "" } = await client.send(
+    new CreateKeyPairCommand({ KeyName: "life", KeyType: "ed25519" }),
+  );
+  saveKey(join(files, "key.pem"), key);
+  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
+  await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", IpPermissions: [ssh] }));
+  const launch = {
+    ImageId: region.imageId,
+    InstanceType: "t3.micro",
+    KeyName: "life",
+    MinCount: 2,
+    MaxCount: 2,
+  } as const;
+  const { Instances = [] } = await client.send(new RunInstancesCommand(launch));
+  const [one = "", other = ""] = Instances.map(({ InstanceId = "" }) => InstanceId);
+  await client.send(new StopInstancesCommand({ InstanceIds: [other], Force: true }));
+  await waitUntilInstanceStopped(patience, { InstanceIds: [other] });
+  await waitUntilInstanceRunning(patience, { InstanceIds: [one] });
+  [runs, stopped] = [await seen(one), await seen(other)];
+  shell = await guestShell(runs.publicAddress ?? "", join(files, "key.pem"));
+});
+
+test("when all programs are those of another version, guests run on and their connections too", async () => {
+  const process = machineProcess(runs.id);
+  const counting = shell.open("while sleep 0.5; do date +%s; done");
+  let counted = "";
+  counting.stdout.setEncoding("utf8").on("data", (text: string) => (counted += text));
+  const ticks = () => counted.trimEnd().split("\n").length;
+  await until(
+    async () => ticks(),
+    (count) => count > 2,
+  );
+  const { code } = await region.stop();
+  assert.equal(code, 0);
+  await region.start();
+  const before = ticks();
+  await until(
+    async () => ticks(),
+    (count) => count > before + 2,
+  );
+  assert.ok(ticks() > before + 2, "the connection is still there");
+  counting.kill();
+  assert.deepEqual(machineProcess(runs.id), process);
+  assert.deepEqual([await seen(runs.id), await seen(stopped.id)], [runs, stopped]);
+});
+
+test("after the host's restart what ran runs again with its addresses and files, and what was stopped stays so", async () => {
+  await shell.run("echo kept > kept; sync");
+  const process = machineProcess(runs.id);
+  await boots.reboot(dataDir);
+  assert.deepEqual(
+    (await region.traces()).filter((line) => !/^(region|machine|disk|user of the cache) /.test(line)),
+    [],
+  );
+  await region.start();
+  const checks = new Set<string>();
+  await until(
+    async () => {
+      const { InstanceStatuses: [it] = [] } = await client.send(
+        new DescribeInstanceStatusCommand({ InstanceIds: [runs.id] }),
+      );
+      checks.add(`${it?.SystemStatus?.Status} ${it?.InstanceStatus?.Status}`);
+      return [...checks].at(-1);
+    },
+    (last) => checks.has("ok initializing") && last === "ok ok",
+    180_000,
+  );
+  assert.ok(checks.has("ok initializing"), [...checks].join());
+  assert.deepEqual([await seen(runs.id), await seen(stopped.id)], [runs, stopped]);
+  assert.notEqual(machineProcess(runs.id).pid, process.pid);
+  shell = await guestShell(runs.publicAddress ?? "", join(files, "key.pem"));
+  assert.equal(await shell.run("cat kept"), "kept\n");
+});
+
+interface Seen {
+  readonly id: string;
+  readonly state: string | undefined;
+  readonly address: string | undefined;
+  readonly publicAddress: string | undefined;
+  readonly mac: string | undefined;
+}
+
+async function seen(id: string): Promise<Seen> {
+  const { Reservations: [reservation] = [] } = await client.send(
+    new DescribeInstancesCommand({ InstanceIds: [id] }),
+  );
+  const [it] = reservation?.Instances ?? [];
+  return {
+    id,
+    state: it?.State?.Name,
+    address: it?.PrivateIpAddress,
+    publicAddress: it?.PublicIpAddress,
+    mac: it?.NetworkInterfaces?.[0]?.MacAddress,
+  };
+}
+
+function machineProcess(id: string) {
+  const life = readRecord(join(layout(dataDir).machinesDir, id))?.life;
+  assert.ok(life?.state === "running", JSON.stringify(life));
+  return life.process;
+}

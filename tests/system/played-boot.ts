@@ -1,0 +1,48 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import koffi from "koffi";
+import { hostNames } from "#config.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { check } from "#drivers/linux/libc.ts";
+import { controlGroups, regionProcesses } from "../host-traces.ts";
+import { until } from "../until.ts";
+
+/**
+ * From now on this process and those it starts see a boot id of their own, as systemd-nspawn's containers do, which another boot
+ * of this host then changes. To be called before the region starts.
+ */
+export const playBoots = async (): Promise<{ reboot(dataDir: string): Promise<void> }> => {
+  const scratch = mkdtempSync(join(tmpdir(), "croft-boot-"));
+  after(() => rmSync(scratch, { recursive: true }));
+  const bootId = join(scratch, "boot-id");
+  const newBoot = () => writeFileSync(bootId, `${randomUUID()}\n`);
+  newBoot();
+  check("unshare", unshare(CLONE_NEWNS));
+  await run("mount", ["--make-private", "/proc"]);
+  await run("mount", ["--bind", bootId, "/proc/sys/kernel/random/boot_id"]);
+  return {
+    /** Whatever a region has in the host's memory is gone at once; what it has on disk stays. */
+    async reboot(dataDir) {
+      const { prefix } = hostNames(dataDir);
+      const left = () => regionProcesses(dataDir);
+      // Its supervisors first: what they keep running would come back.
+      for (const [word] of [["start"], [undefined]])
+        for (const { pid, command } of left())
+          if (word === undefined || command.includes(word)) process.kill(pid, "SIGKILL");
+      await until(
+        async () => left(),
+        (pids) => pids.length === 0,
+      );
+      for (const name of readdirSync("/run/netns").filter((it) => it.startsWith(prefix)))
+        await run("ip", ["netns", "del", name]);
+      for (const group of controlGroups(prefix).toReversed()) rmdirSync(group);
+      newBoot();
+    },
+  };
+};
+
+const unshare: (flags: number) => number = koffi.load("libc.so.6").func("int unshare(int flags)");
+const CLONE_NEWNS = 0x2_0000;
