@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { run } from "../../linux/commands.ts";
+import { linkEnds } from "./host-end.ts";
 import type { Fact } from "./link-facts.ts";
 import { failClosedRules, linkBatch } from "./link-facts.ts";
 import { edgeNamespace, hostLink, outboundEnds, outboundLink, outboundMtu, uplinkMtu } from "./names.ts";
-import { disableIpv6, ensureNamespace } from "./namespace.ts";
+import { ensureNamespace } from "./namespace.ts";
 import { outboundRules } from "./outbound-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 
@@ -28,7 +28,10 @@ export interface OutboundOptions {
   readonly to: readonly string[];
 }
 
-/** The namespace between the host and every network. Opens it, makes or repairs what it needs, and keeps connections. */
+/**
+ * The namespace between the host and every network, and its link to the host. Opens it, makes or repairs what it needs, and keeps
+ * connections.
+ */
 export const openEdge = async (options: EdgeOptions): Promise<RoutedNamespace> => {
   await ensureNamespace(edgeNamespace(options.prefix));
   const edge = new RoutedNamespace(edgeNamespace(options.prefix));
@@ -45,29 +48,12 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
   const { prefix } = options;
   await ensureNamespace(edge.name);
   await edge.loadRules(edgeTables(options));
-  if (!(await hasLink(prefix))) {
-    await run("ip", [
-      "link",
-      "add",
-      "dev",
-      prefix,
-      "type",
-      "veth",
-      "peer",
-      "name",
-      hostLink,
-      "netns",
-      edge.name,
-    ]);
-  }
-  disableIpv6(prefix);
+  if (!(await isJoined(edge, prefix))) await join(edge, prefix);
   const facts = await edge.facts();
   // What belongs to the networks' links is theirs to repair.
   const have = new Set([...facts].filter((fact) => !/ net[0-9a-f]{12}\b/.test(fact)));
   const { remove, add } = linkBatch(have, edgeWants(options), "veth");
   await edge.changeLinks([...remove, ...add]);
-  const onHost = linkBatch(new Set(), hostWants(options), "veth").add;
-  await run("ip", ["-batch", "-"], { input: `${onHost.join("\n")}\n` });
 };
 
 /** Closes what has become this host's since the rules were loaded, and opens what is no longer; quick when nothing has. */
@@ -88,22 +74,28 @@ export const edgeIsRight = async (
   return [...edgeWants(options)].every((fact) => facts.has(fact));
 };
 
-const hasLink = (name: string): Promise<boolean> =>
-  run("ip", ["link", "show", "dev", name]).then(
-    () => true,
-    () => false,
-  );
+/** Whether both ends of the link are where they belong. */
+const isJoined = async (edge: RoutedNamespace, prefix: string): Promise<boolean> => {
+  const ends = [run("ip", ["link", "show", "dev", prefix]), edge.changeLinks([`link show dev ${hostLink}`])];
+  return (await Promise.allSettled(ends)).every(({ status }) => status === "fulfilled");
+};
 
-const macs = { host: "02:00:00:00:00:05", edge: "02:00:00:00:00:04" } as const;
+/** An end whose other was renamed, or is in a namespace that is gone but held open, goes first. */
+const join = async (edge: RoutedNamespace, prefix: string): Promise<void> => {
+  await run("ip", ["link", "del", "dev", prefix]).catch(() => {});
+  await edge.changeLinks([`link del dev ${hostLink}`]).catch(() => {});
+  const far = ["peer", "name", hostLink, "netns", edge.name];
+  await run("ip", ["link", "add", "dev", prefix, "type", "veth", ...far]);
+};
 
 const edgeWants = (options: EdgeOptions): Set<Fact> => {
-  const [host, edge] = hostAddresses(options);
+  const { host, edge } = linkEnds(options);
   return new Set<Fact>([
     ...failClosedRules,
-    `settings ${hostLink} address ${macs.edge} mtu ${uplinkMtu} up`,
-    `address ${edge} dev ${hostLink}`,
-    `route ${host} dev ${hostLink}`,
-    `neighbour ${host} lladdr ${macs.host} dev ${hostLink}`,
+    `settings ${hostLink} address ${edge.mac} mtu ${uplinkMtu} up`,
+    `address ${edge.address} dev ${hostLink}`,
+    `route ${host.address} dev ${hostLink}`,
+    `neighbour ${host.address} lladdr ${host.mac} dev ${hostLink}`,
     `route blackhole ${options.publicPool}`,
     ...(options.outbound ? outboundFacts : []),
   ]);
@@ -117,27 +109,10 @@ const outboundFacts: readonly Fact[] = [
   `neighbour ${outboundEnds.pasta.address} lladdr ${outboundEnds.pasta.mac} dev ${outboundLink}`,
 ];
 
-const hostWants = (options: EdgeOptions): Set<Fact> => {
-  const [host, edge] = hostAddresses(options);
-  return new Set<Fact>([
-    `settings ${options.prefix} address ${macs.host} mtu ${uplinkMtu} up`,
-    `address ${host} dev ${options.prefix}`,
-    `neighbour ${edge} lladdr ${macs.edge} dev ${options.prefix}`,
-    `route ${options.publicPool} via ${edge} dev ${options.prefix} onlink src ${host}`,
-  ]);
-};
-
-const hostAddresses = ({ prefix, hostAddresses: chosen }: EdgeOptions): readonly [string, string] => {
-  if (chosen !== undefined) return chosen;
-  const pair = createHash("sha256").update(prefix).digest().readUInt16BE() % 8192;
-  const address = (offset: number) => `169.254.${64 + (pair >> 7)}.${((pair & 127) << 1) + offset}`;
-  return [address(0), address(1)];
-};
-
 /** Guests and the host meet here: the host may begin, a guest may not, and a guest is only ever its public address. */
 const edgeTables = (options: EdgeOptions): string => `
 table inet croft {
-${outboundRules({ inside: [options.publicPool, hostAddresses(options)[0]], to: options.outbound?.to })}
+${outboundRules({ inside: [options.publicPool, linkEnds(options).host.address], to: options.outbound?.to })}
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
     iifname "host" meta nfproto ipv4 meta mark set 1 accept

@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { bind, check, lastError, recv, send, socket } from "../../linux/libc.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
 
-/** Two netlink sockets in one namespace, asked now and then: cheaper than two `monitor` processes for every network. */
+/** Two netlink sockets in one namespace, or on this host, asked now and then: cheaper than two `monitor` processes for every network. */
 export interface KernelWatch extends Disposable {
   /** How often anyone has changed nft rules here: each transaction adds one. */
   generation(): number;
@@ -10,13 +10,12 @@ export interface KernelWatch extends Disposable {
   linksMoved(): boolean;
 }
 
-export const openKernelWatch = (namespace: string): KernelWatch => {
+export const openKernelWatch = (namespace?: string): KernelWatch => {
   const stack = new DisposableStack();
-  const open = (protocol: number, groups: number) =>
-    stack.adopt(
-      inNamespace(namespace, () => openNetlink(protocol, groups)),
-      closeSync,
-    );
+  const open = (protocol: number, groups: number) => {
+    const here = () => openNetlink(protocol, groups);
+    return stack.adopt(namespace === undefined ? here() : inNamespace(namespace, here), closeSync);
+  };
   const rules = open(NETLINK_NETFILTER, 0);
   const links = open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE);
   const request = generationRequest();

@@ -3,6 +3,7 @@ import type { NetworkDriver } from "../network-driver.ts";
 import { edgeIsRight, openEdge, renewRules, repairEdge } from "./edge.ts";
 import type { EdgeOptions } from "./edge.ts";
 import { checkId } from "../element-check.ts";
+import { HostEnd } from "./host-end.ts";
 import { readInterfaceIds } from "./kernel-facts.ts";
 import type { InterfaceLinks } from "./link-facts.ts";
 import { edgeNamespace, interfaceLink, namespaceOf } from "./names.ts";
@@ -22,6 +23,8 @@ export interface NetnsNetworksOptions extends EdgeOptions {
 }
 
 export interface NetnsNetworks extends NetworkDriver {
+  /** What keeps this host from the networks that cannot be repaired from here, in a sentence. */
+  readonly conflict: string | undefined;
   /** Stops looking. Networks stay as they are. */
   close(): Promise<void>;
 }
@@ -37,6 +40,8 @@ export interface NetnsNetworks extends NetworkDriver {
 export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<NetnsNetworks> => {
   const { prefix, links = "tap", lookMs = 500, readBackMs = 180_000, onError } = options;
   const edge = await openEdge(options);
+  const hostEnd = new HostEnd(options);
+  await hostEnd.repair();
   const pasta = options.outbound ? new Pasta(prefix, options.outbound, onError) : await endPasta(prefix);
   /** Also those that are gone: they may be on their way back. */
   const networks = new Map<string, Network>();
@@ -48,7 +53,11 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
     if (thorough) readBackAt = Date.now() + readBackMs;
     const readBack = edge.linksMoved() || thorough;
     const edgeStood = await edgeIsRight(edge, options, { readBack });
-    if (!edgeStood) await repairEdge(edge, options);
+    const hostEndStood = await hostEnd.isRight({ readBack: thorough });
+    if (!edgeStood || !hostEndStood) {
+      await repairEdge(edge, options);
+      await hostEnd.repair();
+    }
     await renewRules(edge, options);
     await pasta?.look({ thorough: thorough || !edgeStood });
     for (const network of networks.values()) {
@@ -72,6 +81,10 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
   timer.unref();
 
   return {
+    get conflict() {
+      return hostEnd.conflict;
+    },
+
     async apply(networkId, desired) {
       checkId(networkId);
       const network = networks.get(networkId) ?? new Network(prefix, networkId, edge, links);
@@ -98,6 +111,7 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
       clearInterval(timer);
       await looking;
       for (const network of networks.values()) network[Symbol.dispose]();
+      hostEnd[Symbol.dispose]();
       edge[Symbol.dispose]();
     },
   };
