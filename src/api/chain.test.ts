@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { SignedIn } from "#auth/verify-signature.ts";
 import { startFeed, type Feed } from "#store/feed.ts";
-import type { Store } from "#store/store.ts";
+import { StoreFull, type Store } from "#store/store.ts";
 import { FakeClock } from "#testing/fake-clock.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { loadWireService } from "#wire/wire-service.ts";
@@ -13,6 +13,26 @@ import type { Operation } from "./operation.ts";
 
 const limit = { timeout: 10_000 };
 const wire = loadWireService("ec2");
+
+test(
+  "a call for which the disk has no room is told so, by an error that clients try again after",
+  limit,
+  async (t) => {
+    const chain = await withOperation(t, {
+      resolve: () => {
+        throw new StoreFull("there is no room on the store's disk");
+      },
+      answer: () => assert.fail("answered"),
+    });
+    const { status, body } = await chain.call("Action=DescribeVpcs");
+    assert.equal(status, 503);
+    assert.match(
+      body,
+      /<Code>ServiceUnavailable<\/Code><Message>The disk of this region is full, and nothing was changed/,
+    );
+    assert.deepEqual(chain.log, ["request req-1: there is no room on the store's disk"]);
+  },
+);
 
 test("an operation resolves, commits, then answers from what the store then holds", limit, async (t) => {
   const chain = await withOperation(t, {

@@ -1,7 +1,7 @@
 import type { Clock } from "#clock.ts";
 import type { SignedIn } from "#auth/verify-signature.ts";
 import type { Feed } from "#store/feed.ts";
-import { ExpectationFailed, type Store } from "#store/store.ts";
+import { ExpectationFailed, type Store, StoreFull } from "#store/store.ts";
 import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
 import type { AnsweredCall } from "./answered-call.ts";
 import { ApiError } from "./error.ts";
@@ -182,6 +182,10 @@ async function perform(
 /** The caller gets AWS's code and sentence; the operator the cause, under the same request id. */
 function toldToCaller(error: unknown, { requestId }: ChainRequest, { log }: ChainOptions): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof StoreFull) {
+    log(`request ${requestId}: ${error.message}`);
+    return new ApiError("ServiceUnavailable", noRoom, { status: 503, cause: error });
+  }
   log(`request ${requestId}: ${error instanceof Error ? error.stack : String(error)}`);
   if (error instanceof ExpectationFailed)
     return new ApiError("RequestLimitExceeded", "Too many requests change the same resource. Try again.", {
@@ -189,3 +193,7 @@ function toldToCaller(error: unknown, { requestId }: ChainRequest, { log }: Chai
     });
   return new ApiError("InternalError", "An internal error has occurred.", { status: 500 });
 }
+
+/** Clients try again by themselves after a 503. */
+const noRoom =
+  "The disk of this region is full, and nothing was changed. What is there can be stopped and terminated; something new can be made once there is room.";

@@ -15,7 +15,7 @@ export interface Store {
   watch(prefix: string, from: number, signal: AbortSignal): AsyncIterable<Changes>;
   /**
    * Durable when it returns. Throws `ExpectationFailed`; `TransactionTooLarge` when over the limits; `TypeError` for what
-   * is no transaction. After `StoreUnavailable` it may have happened or not: look again.
+   * is no transaction; `StoreFull`. After `StoreUnavailable` it may have happened or not: look again.
    */
   commit(transaction: Transaction): Promise<{ revision: number }>;
   /** A lease on `name`: undefined while another holds it. `revision` fences: use it as `{ at: [lease.key, lease.revision] }`. */
@@ -80,4 +80,9 @@ export class Compacted extends Error {
 
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
+}
+
+/** The disk has no room for a transaction that makes something new: nothing was changed, and the store goes on. */
+export class StoreFull extends Error {
+  override readonly name = "StoreFull";
 }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, chown, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
-import { StoreUnavailable } from "#store/store.ts";
+import { ExpectationFailed, StoreFull } from "#store/store.ts";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
 
 const run = promisify(execFile);
@@ -30,33 +31,94 @@ test("a program that gave up root, and with it its own code, opens the store as 
   for (const file of [".", "store.sqlite"]) assert.equal((await stat(join(data, "store", file))).uid, uid);
 });
 
-test("a full disk refuses commits, keeps what it has, and takes commits again when there is room", async (t) => {
-  const directory = await temporaryDirectory(t);
-  await run("mount", ["-t", "tmpfs", "-o", "size=3m", "croft-test", directory]);
-  try {
-    const store = await openSqliteStore(join(directory, "store"));
-    await store.commit({ put: [{ key: "a/1", value: "kept" }] });
-    await writeFile(join(directory, "ballast"), Buffer.alloc(1 << 20));
-    const big = { put: [{ key: "a/big", value: "x".repeat(900_000) }] };
-    await assert.rejects(
-      (async () => {
-        for (let n = 0; n < 10; n++) await store.commit(big);
-      })(),
-      (error) => error instanceof StoreUnavailable && /full/.test(error.message),
-    );
-    assert.equal((await store.get("a/1"))?.value, "kept");
-    await rm(join(directory, "ballast"));
-    await store.commit({ put: [{ key: "a/2", value: "after" }] });
-    const { revision } = await store.list("");
-    await store.close();
+describe("on a full disk the store", () => {
+  const onDisk = async (t: TestContext, sizeMiB: number, act: (directory: string) => Promise<void>) => {
+    const directory = await temporaryDirectory(t);
+    await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m`, "croft-test", directory]);
+    try {
+      await act(directory);
+    } finally {
+      await run("umount", ["--lazy", directory]);
+    }
+  };
+  /** As others on the same disk do: to the last byte. */
+  const fill = (directory: string) =>
+    run("dd", ["if=/dev/zero", `of=${join(directory, "ballast")}`, "bs=64k"]).catch(() => {});
+  const record = (n: number, more = "") => ({
+    put: [{ key: `a/${n}`, value: `${more}${"x".repeat(2000)}` }],
+  });
+  const full = (error: unknown) => error instanceof StoreFull && /no room/.test(error.message);
 
-    const again = await openSqliteStore(join(directory, "store"));
-    assert.equal((await again.list("")).revision, revision);
-    assert.equal((await again.get("a/2"))?.value, "after");
-    await again.close();
-  } finally {
-    await run("umount", [directory]);
-  }
+  test("refuses what is new, takes changes and deletions for long, and everything when there is room", (t) =>
+    onDisk(t, 48, async (directory) => {
+      const store = await openSqliteStore(join(directory, "store"));
+      for (let n = 0; n < 1000; n++) void store.commit(record(n));
+      await store.commit({ put: [{ key: "lease/one", value: 0 }] });
+      await sleep(1500); // it has its reserve
+      await fill(directory);
+
+      let taken = 1000;
+      const more = async () => {
+        for (; taken < 2000; taken++) await store.commit(record(taken));
+      };
+      await assert.rejects(more(), full);
+      await assert.rejects(store.commit({ put: [{ key: "a/1", value: "x".repeat(20_000) }] }), full);
+      for (let n = 0; n < 1000; n++) await store.commit(record(n, "terminated"));
+      for (let n = 0; n < 2000; n++) await store.commit({ put: [{ key: "lease/one", value: n }] });
+      await store.commit({ expect: [{ exists: "a/0" }], delete: ["a/0"] });
+      await assert.rejects(store.commit({ expect: [{ exists: "a/0" }] }), ExpectationFailed);
+      assert.equal((await store.list("a/")).entries.length, taken - 1);
+
+      await rm(join(directory, "ballast"));
+      await sleep(1100); // it looks for room once a second
+      await store.commit(record(taken));
+      const { revision } = await store.list("");
+      await store.close();
+      const again = await openSqliteStore(join(directory, "store"));
+      assert.equal((await again.list("")).revision, revision);
+      assert.match(String((await again.get("a/999"))?.value), /^terminated/);
+      await again.close();
+    }));
+
+  test("opens and answers, and takes what it can, when it comes anew", (t) =>
+    onDisk(t, 32, async (directory) => {
+      const before = await openSqliteStore(join(directory, "store"));
+      for (let n = 0; n < 100; n++) void before.commit(record(n));
+      await sleep(1500);
+      await before.close();
+      await fill(directory);
+
+      const store = await openSqliteStore(join(directory, "store"));
+      assert.equal((await store.list("a/")).entries.length, 100);
+      await assert.rejects(store.commit({ put: [{ key: "a/big", value: "x".repeat(500_000) }] }), full);
+      await rm(join(directory, "ballast"));
+      await store.commit(record(101));
+      await store.close();
+    }));
+
+  test("loses nothing that it acknowledged and keeps nothing that it refused, when it is killed there", (t) =>
+    onDisk(t, 8, async (directory) => {
+      const store = await openSqliteStore(join(directory, "store"));
+      const kept: string[] = [];
+      const refused: string[] = [];
+      for (let n = 0; refused.length < 3; n++) {
+        const key = `a/${String(n).padStart(6, "0")}`;
+        await store.commit({ put: [{ key, value: "x".repeat(50_000) }] }).then(
+          () => kept.push(key),
+          (error: unknown) => (assert.ok(full(error), String(error)), refused.push(key)),
+        );
+      }
+      // What the disk holds at this moment is what a kill, or a power cut, leaves.
+      const copy = await temporaryDirectory(t);
+      await cp(join(directory, "store"), copy, { recursive: true });
+      await store.close();
+      const found = await openSqliteStore(copy);
+      assert.deepEqual(
+        (await found.list("a/")).entries.map(({ key }) => key),
+        kept,
+      );
+      await found.close();
+    }));
 });
 
 test("after the disk failed nothing is answered any more, until the store is opened again with all that was acknowledged", async (t) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -35,4 +35,20 @@ test("a log goes on where the last run left it", (t) => {
   logFile(join(dir, "croft.log"), { maxBytes: 60, now })("the second run's");
   assert.match(readFileSync(join(dir, "croft.log.1"), "utf8"), /first/);
   assert.match(readFileSync(join(dir, "croft.log"), "utf8"), /second/);
+});
+
+test("a disk that takes nothing stops nobody, and what was lost is counted", (t) => {
+  const dir = scene(t);
+  const file = join(dir, "croft.log");
+  const log = logFile(file, { now });
+  log("before");
+  renameSync(file, `${file}.1`);
+  symlinkSync("/dev/full", file);
+  for (let line = 1; line <= 3; line++) log(`line ${line}`);
+  rmSync(file);
+  log("after");
+  assert.deepEqual(readFileSync(file, "utf8").trim().split("\n"), [
+    "1970-01-01T00:00:00.000Z 3 lines before this were lost",
+    "1970-01-01T00:00:00.000Z after",
+  ]);
 });

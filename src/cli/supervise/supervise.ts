@@ -42,6 +42,8 @@ export const supervise = async (
   const { logDir } = layout(region.dataDir);
   mkdirSync(logDir, { recursive: true, mode: 0o750 });
   const note = notes(region);
+  // What these lead to may be full too.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const programs = programNames.map((name) => keepRunning(program(name, region, logDir, note), signal));
   const patience = setTimeout(() => say(`not ready yet; ${logDir} says what it is doing`), 30_000);
   const answer = await untilReady(region.api, signal);
@@ -88,7 +90,12 @@ const notes = ({ dataDir, cacheDir }: Supervised) => {
   return (name: string, pid: number): void => {
     const started = identify(pid);
     if (started) programs[name] = started;
-    writeRunning(dataDir, { supervisor, cacheDir, programs });
+    try {
+      writeRunning(dataDir, { supervisor, cacheDir, programs });
+    } catch (error) {
+      // A full disk, say: `croft status` does not see the program, which works all the same.
+      say(`${name} runs as process ${pid}, which cannot be noted: ${String(error)}`);
+    }
   };
 };
 

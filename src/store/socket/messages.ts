@@ -5,6 +5,7 @@ import {
   type Expectation,
   ExpectationFailed,
   type Lease,
+  StoreFull,
   StoreUnavailable,
   type Transaction,
   TransactionTooLarge,
@@ -57,7 +58,7 @@ export function tellError(error: unknown): ToldError {
 
 export function toldError({ name, message, expectation, revision }: ToldError): Error {
   if (name === "ExpectationFailed" && expectation) return new ExpectationFailed(expectation, revision);
-  const Known = [Compacted, StoreUnavailable, TransactionTooLarge, TypeError].find(
+  const Known = [Compacted, StoreFull, StoreUnavailable, TransactionTooLarge, TypeError].find(
     (known) => known.name === name,
   );
   return Known ? new Known(message) : new Error(`${name}: ${message}`);

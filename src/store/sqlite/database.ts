@@ -2,13 +2,17 @@ import { DatabaseSync } from "node:sqlite";
 import type { Expectation } from "../store.ts";
 import { type CheckedTransaction, endOf } from "../transaction.ts";
 import { migrate, migrations } from "./migrations.ts";
+import { isDiskFull, keepReserve } from "./reserve.ts";
 
 /**
  * The tables, and every statement on them. Synchronous: `store-thread.ts` keeps it off the main thread. What it answers is
  * JSON text, so that a value is parsed once, by whoever wants it.
  */
 export interface Database {
-  /** Applies the transactions in order, each all or nothing, and makes them durable with one wait for the disk. */
+  /**
+   * Applies the transactions in order, each all or nothing, and makes them durable with one wait for the disk. Without room on the
+   * disk, one by one, and only those that make nothing new: they change or delete what is there.
+   */
   apply(group: readonly CheckedTransaction[]): Verdict[];
   /** The entry, as JSON. */
   get(key: string): string | undefined;
@@ -17,15 +21,23 @@ export interface Database {
   /** The next transactions after `revision`, each as JSON of `Changes`; "compacted" when that is no longer known. */
   changesAfter(revision: number): readonly string[] | "compacted";
   readonly revision: number;
+  /** Makes the reserve. To be called once, soon after the opening. */
+  makeReserve(): void;
   close(): void;
 }
 
 export type Verdict =
   | { readonly revision: number; readonly deleted: readonly string[] }
-  | { readonly revision: number; readonly failed: Expectation };
+  | { readonly revision: number; readonly failed: Expectation }
+  /** There was no room for it. */
+  | { readonly revision: number; readonly full: true };
 
-/** `remember`: how many transactions a watch can go back. */
-export function openDatabase(file: string, remember: number, formats = migrations): Database {
+/** `remember`: how many transactions a watch can go back. `reserveBytes`: for the day the disk is full. */
+export function openDatabase(
+  file: string,
+  remember: number,
+  { reserveBytes = 0, formats = migrations } = {},
+): Database {
   const db = new DatabaseSync(file);
   try {
     // Write-ahead log, synced at every commit: one wait for the disk, and nothing acknowledged is lost to a power cut. The
@@ -36,8 +48,10 @@ export function openDatabase(file: string, remember: number, formats = migration
     db.close();
     throw error;
   }
+  const reserve = keepReserve(db, file, reserveBytes);
 
   const written = db.prepare("SELECT revision FROM entry WHERE key = ?");
+  const length = db.prepare("SELECT length(value) AS length FROM entry WHERE key = ?");
   const entry = db.prepare(`SELECT ${entryJson} AS json FROM entry WHERE key = ?`);
   const entries = db.prepare(
     `SELECT ${entryJson} AS json FROM entry WHERE key >= ? AND key < ? ORDER BY key`,
@@ -76,26 +90,48 @@ export function openDatabase(file: string, remember: number, formats = migration
     return { revision: at, deleted };
   }
 
+  function applyGroup(group: readonly CheckedTransaction[], remembered: number): Verdict[] {
+    let reached = revision;
+    db.exec("BEGIN IMMEDIATE");
+    try {
+      const verdicts = group.map((transaction) => {
+        const verdict = applyOne(transaction, reached + 1);
+        reached = verdict.revision;
+        return verdict;
+      });
+      forget.run(reached - remembered);
+      db.exec("COMMIT");
+      revision = reached;
+      return verdicts;
+    } finally {
+      if (db.isTransaction) db.exec("ROLLBACK");
+    }
+  }
+
+  const makesMore = (transaction: CheckedTransaction) =>
+    transaction.put.some(({ key, json }) => {
+      const before = length.get(key)?.["length"];
+      return before === undefined || json.length > Number(before) + scarce.growth;
+    });
+
+  function applyWithoutRoom(transaction: CheckedTransaction): Verdict[] {
+    const failed = transaction.expect.find((expectation) => !holds(expectation));
+    if (failed) return [{ revision, failed }];
+    if (makesMore(transaction)) return [{ revision, full: true }];
+    return (
+      unlessFull(() => applyGroup([transaction], Math.min(remember, scarce.remembered))) ?? [
+        { revision, full: true },
+      ]
+    );
+  }
+
   return {
     get revision() {
       return revision;
     },
     apply(group) {
-      let reached = revision;
-      db.exec("BEGIN IMMEDIATE");
-      try {
-        const verdicts = group.map((transaction) => {
-          const verdict = applyOne(transaction, reached + 1);
-          reached = verdict.revision;
-          return verdict;
-        });
-        forget.run(reached - remember);
-        db.exec("COMMIT");
-        revision = reached;
-        return verdicts;
-      } finally {
-        if (db.isTransaction) db.exec("ROLLBACK");
-      }
+      const applied = reserve.isWhole() ? unlessFull(() => applyGroup(group, remember)) : undefined;
+      return applied ?? group.flatMap(applyWithoutRoom);
     },
     get(key) {
       const row = entry.get(key);
@@ -115,8 +151,21 @@ export function openDatabase(file: string, remember: number, formats = migration
       if (seen < Number(bounds.get()?.["oldest"]) - 1 || seen > revision) return "compacted";
       return recorded.all(seen).map((row) => String(row["changes"]));
     },
+    makeReserve: () => reserve.make(),
     close: () => db.close(),
   };
+}
+
+/** What a transaction may do without room: by how many characters an entry may grow, and how many transactions are remembered. */
+const scarce = { growth: 1024, remembered: 10 } as const;
+
+function unlessFull<Result>(act: () => Result): Result | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Entries in one message or one parse, so that no big listing holds up the event loop. */

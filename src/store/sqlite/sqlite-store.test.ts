@@ -92,14 +92,14 @@ test("a store of an earlier format goes through what it has not had, in order, a
       `UPDATE entry SET value = json_set(value, '$.twice', (value ->> '$.name') || (value ->> '$.name'))`,
     );
   const nameIn = (path: string, formats: readonly Migration[]) => {
-    const database = openDatabase(path, 10, formats);
+    const database = openDatabase(path, 10, { formats });
     const { value } = JSON.parse(database.get("a/1") ?? "{}");
     database.close();
     return value;
   };
 
   const fails: Migration = (db) => db.exec("SELECT * FROM nothing");
-  assert.throws(() => openDatabase(file, 10, [...migrations, renamed, fails]), /nothing/);
+  assert.throws(() => openDatabase(file, 10, { formats: [...migrations, renamed, fails] }), /nothing/);
   assert.equal(formatOf(file), migrations.length, "all of the way or not at all");
   for (let opened = 0; opened < 2; opened++)
     assert.deepEqual(nameIn(file, [...migrations, renamed, doubled]), {

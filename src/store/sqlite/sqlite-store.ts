@@ -7,6 +7,8 @@ export interface SqliteStoreOptions extends StoreOptions {
   readonly thread?: StoreThread;
   /** How many transactions back a watch can resume, also after a restart. */
   readonly remember?: number;
+  /** Kept in the store's files, twice, so that on a full disk what is there can still be changed and deleted. */
+  readonly reserveBytes?: number;
 }
 
 /**
@@ -14,9 +16,10 @@ export interface SqliteStoreOptions extends StoreOptions {
  * share their waits for the disk. Files are 0600 in `directory`, which is made 0700; a second opener is refused.
  */
 export async function openSqliteStore(directory: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const { remember = defaultRemember, reserveBytes = defaultReserveBytes } = options;
   const thread = options.thread ?? (await startStoreThread());
   try {
-    return storeOver(await thread.open(directory, options.remember ?? defaultRemember), options);
+    return storeOver(await thread.open(directory, remember, reserveBytes), options);
   } catch (error) {
     await thread.end();
     throw error;
@@ -28,3 +31,6 @@ export async function openSqliteStore(directory: string, options: SqliteStoreOpt
  * where it was. One that was away for longer lists everything again, which takes a fraction of a second.
  */
 const defaultRemember = 10_000;
+
+/** With what is spare, as much as SQLite's log ever holds of single transactions: it is written back after 1,000 pages of 4 KiB. */
+const defaultReserveBytes = 4 << 20;

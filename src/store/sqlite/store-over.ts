@@ -6,6 +6,7 @@ import {
   type Entry,
   ExpectationFailed,
   type Store,
+  StoreFull,
   StoreUnavailable,
 } from "../store.ts";
 import {
@@ -67,6 +68,8 @@ export function storeOver(
         const { transaction, resolve, reject } = group[n]!;
         if ("failed" in verdict) {
           reject(new ExpectationFailed(verdict.failed, verdict.revision));
+        } else if ("full" in verdict) {
+          reject(new StoreFull("there is no room on the store's disk"));
         } else {
           recent.add(changesOf(transaction, verdict), transaction.bytes);
           resolve({ revision: verdict.revision });

@@ -6,9 +6,11 @@ import { type Database, openDatabase } from "./database.ts";
 
 /** The thread that waits for the disk. Calls come in one by one and are answered in order. */
 export type ThreadCall = { readonly id: number } & (
-  | { readonly verb: "open"; readonly args: [directory: string, remember: number] }
+  | { readonly verb: "open"; readonly args: OpenArgs }
   | { [Verb in BackendVerb]: { readonly verb: Verb; readonly args: Parameters<Database[Verb]> } }[BackendVerb]
 );
+
+export type OpenArgs = [directory: string, remember: number, reserveBytes: number];
 
 export type ThreadAnswer =
   | "loaded"
@@ -25,24 +27,28 @@ function answer(call: ThreadCall): ThreadAnswer {
     return { id: call.id, value: run(call) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    // A full disk is refused cleanly. After any other failed write nobody knows what the disk holds (a failed fsync
-    // forgets it): the thread ends, and only opening the store anew finds out.
-    if (call.verb === "apply" && !isDiskFull(error)) throw error;
+    // After a failed write nobody knows what the disk holds (a failed fsync forgets it): the thread ends, and only opening the
+    // store anew finds out. A disk that is merely full is no such failure.
+    if (call.verb === "apply") throw error;
     return { id: call.id, error };
   }
 }
 
-function open(directory: string, remember: number): number {
+function open(...[directory, remember, reserveBytes]: OpenArgs): number {
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   const file = join(directory, "store.sqlite");
   closeSync(openSync(file, "a", 0o600)); // SQLite gives its log the same mode
-  database = openDatabase(file, remember);
+  database = openDatabase(file, remember, { reserveBytes });
   // Or a power cut may forget the names.
   syncDirectory(directory);
   if (made) syncDirectory(dirname(made));
+  setTimeout(() => database?.makeReserve(), reserveAfterMs).unref();
   return database.revision;
 }
+
+/** Nobody waits for the store then who waited for it to open. */
+const reserveAfterMs = 1000;
 
 function run(call: ThreadCall): unknown {
   if (call.verb === "open") return open(...call.args);
@@ -57,7 +63,9 @@ function run(call: ThreadCall): unknown {
     case "changesAfter":
       return database.changesAfter(...call.args);
     case "close":
-      return database.close();
+      database.close();
+      database = undefined;
+      return undefined;
   }
 }
 
@@ -66,6 +74,3 @@ function syncDirectory(path: string): void {
   fsyncSync(directory);
   closeSync(directory);
 }
-
-/** SQLITE_FULL, of https://sqlite.org/rescode.html. */
-const isDiskFull = (error: Error) => "errcode" in error && Number(error.errcode) % 256 === 13;

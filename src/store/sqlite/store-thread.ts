@@ -1,11 +1,11 @@
 import { Worker } from "node:worker_threads";
 import { StoreUnavailable } from "../store.ts";
 import type { Backend, BackendVerb } from "./backend.ts";
-import type { ThreadAnswer, ThreadCall } from "./store-thread-main.ts";
+import type { OpenArgs, ThreadAnswer, ThreadCall } from "./store-thread-main.ts";
 
 export interface StoreThread {
   /** Throws what SQLite or the file system has against it. */
-  open(directory: string, remember: number): Promise<Backend>;
+  open(...args: OpenArgs): Promise<Backend>;
   end(): Promise<void>;
 }
 
@@ -56,8 +56,8 @@ export async function startStoreThread(): Promise<StoreThread> {
 
   await loaded.promise;
   return {
-    async open(directory, remember) {
-      const openedAt = Number(await ask({ id: ++lastId, verb: "open", args: [directory, remember] }));
+    async open(...args) {
+      const openedAt = Number(await ask({ id: ++lastId, verb: "open", args }));
       const close = verb("close");
       return {
         openedAt,
