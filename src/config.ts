@@ -32,12 +32,14 @@ export interface RegionSettings {
   readonly masterKeyFile?: string;
 }
 
-/** How much of the host's memory instances may be promised. Processors may be promised any number of times. */
+/** How much of the host instances may have. Processors may be promised any number of times. */
 export interface CapacitySettings {
   /** What the host keeps for itself. */
   readonly keptMemoryMiB: number;
   /** The rest is promised this many times over: above 1, guests that use all of theirs run the host out of memory. */
   readonly memoryOvercommit: number;
+  /** Nothing is launched while the data directory's disk has less room than this. Absent in settings of earlier versions. */
+  readonly keptDiskMiB?: number;
 }
 
 /** What stands in for image ids that people's templates hold. */
@@ -61,6 +63,7 @@ export const defaults = {
   /** The port awslocal, tflocal and cdklocal use. */
   port: 4566,
   capacity: { keptMemoryMiB: 2048, memoryOvercommit: 1 },
+  keptDiskMiB: 1024,
   /** RFC 2544's range, which no network routes; the next when this host already routes it. */
   publicPools: ["198.18.0.0/16", "198.19.0.0/16", "100.127.0.0/16", "10.127.0.0/16"],
 } as const;

@@ -1,8 +1,10 @@
+import { statfsSync } from "node:fs";
 import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
 import { defaultRecipe, hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
+import { hostMemory } from "./drivers/linux/host-memory.ts";
 import { bootId } from "./drivers/linux/host-process.ts";
 import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
 import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
@@ -23,10 +25,17 @@ import { recordKey } from "./services/ec2/records.ts";
 import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
-import { hostRecord, promisableMiB, reportImage, withdrawGone } from "./services/host/host-reports.ts";
+import {
+  hostRecord,
+  hostRoom,
+  hostWarnings,
+  promisableMiB,
+  reportImage,
+  withdrawGone,
+} from "./services/host/host-reports.ts";
 import type { StandingTrouble } from "./services/host/host.ts";
 import { ownHostId } from "./services/host/host-id.ts";
-import { renewLease, reporter } from "./services/host/presence.ts";
+import { renewLease, reporter, reportWhenChanged } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
 import { derivedKey } from "./setup/master-key.ts";
 import { requireSettings } from "./setup/region-settings.ts";
@@ -45,7 +54,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     outbound = true,
     outboundTo = [],
   } = requireSettings(dataDir);
-  const memoryMiB = promisableMiB(capacity);
+  const memoryMiB = promisableMiB(hostMemory().totalMiB, capacity);
   const scope = { accountId, region };
   const hostId = ownHostId(paths.hostId);
   /** Also one of an earlier recipe, which serves the volumes that were made from it, or one baked a moment ago. */
@@ -89,7 +98,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
   let troubles: readonly StandingTrouble[] = [];
   const report = reporter(() => {
-    const value = hostRecord(hostId, acceleration, queue.launches, memoryMiB, troubles);
+    const { launches } = queue;
+    const value = hostRecord({ id: hostId, acceleration, launches, memoryMiB, troubles, ...situation() });
     return store.commit({ put: [{ key: recordKey("host", scope, hostId), value }] });
   }, log);
   const queue: LaunchQueue = new LaunchQueue(
@@ -145,15 +155,24 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   await clearStrays();
   report();
   log(`host ${hostId}: ${acceleration.kind} (${acceleration.reason})`);
+  const situationKept = reportWhenChanged(situation, report, signal, log);
   const credits = creditKeeper(hostId, machines, regions, regions.in(scope).instancesOn, store, systemClock);
   const creditsKept = keepCredits(credits, signal, log);
   await renewLease(store, hostId, signal, log);
+  await situationKept;
   await creditsKept;
   await loop.stopped;
   unwatchResolvers();
   await guests.close();
   await networks.close();
   await store.close();
+
+  function situation() {
+    const { bavail, bsize } = statfsSync(paths.dir);
+    const left = { memoryMiB: hostMemory().availableMiB, diskMiB: (bavail * bsize) / 2 ** 20 };
+    const room = hostRoom(left, capacity);
+    return { room, warnings: hostWarnings(room, networks.conflict) };
+  }
 
   function lookAt(kind: "instance" | "vpc", id: string): void {
     const found = regions.find(kind, id);

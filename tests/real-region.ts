@@ -38,9 +38,16 @@ export interface RealRegion {
   readonly traces: () => Promise<string[]>;
 }
 
+export interface RealRegionOptions {
+  /** The command of another version, which makes the region and runs it first. */
+  readonly firstCroft?: string;
+  /** What `croft start` is told besides. */
+  readonly more?: readonly string[];
+}
+
 /** A region for all tests of the calling file. When one fails, what the region's programs said is shown. */
-export const realRegion = async (croft?: string): Promise<RealRegion> => {
-  const region = await startRegion(croft);
+export const realRegion = async (options: RealRegionOptions = {}): Promise<RealRegion> => {
+  const region = await startRegion(options);
   after(() => region[Symbol.asyncDispose]());
   afterEach((context) => {
     if ("passed" in context && !context.passed) process.stderr.write(logs(region.dataDir));
@@ -52,7 +59,9 @@ export const realRegion = async (croft?: string): Promise<RealRegion> => {
  * Starts a region in a directory of its own and on a free port; baked images are shared. Disposed of, it is destroyed, and must
  * leave nothing.
  */
-export const startRegion = async (firstCroft?: string): Promise<RealRegion & AsyncDisposable> => {
+export const startRegion = async ({ firstCroft, more = [] }: RealRegionOptions = {}): Promise<
+  RealRegion & AsyncDisposable
+> => {
   const dataDir = mkdtempSync(join(tmpdir(), "croft-test-"));
   const cacheDir = process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir;
   const places = ["--data-dir", dataDir, "--cache-dir", cacheDir];
@@ -60,7 +69,7 @@ export const startRegion = async (firstCroft?: string): Promise<RealRegion & Asy
   let supervisor: ChildProcess | undefined;
 
   const start = (croftOf = croftCommand) => {
-    const options = ["--yes", "--port", String(port), ...places];
+    const options = ["--yes", "--port", String(port), ...more, ...places];
     supervisor = spawn(process.execPath, [croftOf, "start", ...options], {
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -17,6 +17,7 @@ export const startOptions = {
   "outbound-to": { type: "string", multiple: true },
   "keep-memory": { type: "string" },
   "overcommit-memory": { type: "string" },
+  "keep-disk": { type: "string" },
   "account-id": { type: "string" },
   region: { type: "string" },
   "public-pool": { type: "string" },

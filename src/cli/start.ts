@@ -23,6 +23,7 @@ Instances run on when it stops, and are taken up again by the next start.
   --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,
   --overcommit-memory FACTOR
                      this many times over (${defaults.capacity.memoryOvercommit}). Processors are shared by all
+  --keep-disk MIB    launch nothing while the data directory's disk has less room than this (${defaults.keptDiskMiB})
   --master-key-file FILE
                      seal secrets with this key (64 hex digits), not with one made in the data directory
 ${dataDirUsage}

@@ -37,6 +37,7 @@ test("a region that is up is told one thing a line, its instances last", () => {
           privateAddress: "172.31.0.4",
           publicAddress: "198.18.0.1",
           since: at,
+          paused: "the disk is full",
         },
         {
           id: "i-2",
@@ -46,12 +47,14 @@ test("a region that is up is told one thing a line, its instances last", () => {
           privateAddress: null,
           publicAddress: null,
           since: at,
+          paused: null,
         },
       ],
       launches: { starting: [], waiting: ["i-3"] },
       memoryMiB: { promised: 100, promisable: 200 },
       cpus: { promised: 17, real: 2 },
       volumes: { count: 2, promisedGiB: 16 },
+      warnings: ["the disk has 7 MiB left"],
       troubles: [{ key: "volume/1/us-east-1/vol-1", message: "disk full", since: at }],
     },
     disk: { usedBytes: 3 * 2 ** 20, freeBytes: 5 * 2 ** 30 },
@@ -69,6 +72,8 @@ vCPU           17 promised, on 2 processors
 disk           16 GiB promised to 2 volumes, 3 MiB used, 5.0 GiB free
 capped         i-1 has 16 vCPU and 100 MiB of m5.24xlarge's 96 and 393216
 CPU credits    i-2 0.0, 1.3 surplus spent, runs at its baseline
+warning        the disk has 7 MiB left
+paused         i-1: the disk is full
 cannot settle  volume/1/us-east-1/vol-1 since ${at}: disk full
 
 i-1  us-east-1  m5.24xlarge  running  198.18.0.1  since ${at}

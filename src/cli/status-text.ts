@@ -24,6 +24,9 @@ export const statusText = ({ api, programs, processes, health, activity, disk }:
       "CPU credits",
       `${id} ${balance.toFixed(1)}${surplus > 0 ? `, ${surplus.toFixed(1)} surplus spent` : ""}${limited ? ", runs at its baseline" : ""}`,
     ]);
+  for (const warning of activity?.warnings ?? []) rows.push(["warning", warning]);
+  for (const { id, paused } of activity?.machines ?? [])
+    if (paused !== null) rows.push(["paused", `${id}: ${paused}`]);
   for (const { key, message, since } of activity?.troubles ?? [])
     rows.push(["cannot settle", `${key} since ${since}: ${message}`]);
   return columns(rows) + machinesText(activity);

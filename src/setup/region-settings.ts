@@ -25,6 +25,7 @@ export const readChoices = (options: {
   "outbound-to"?: readonly string[] | undefined;
   "keep-memory"?: string | undefined;
   "overcommit-memory"?: string | undefined;
+  "keep-disk"?: string | undefined;
   "master-key-file"?: string | undefined;
   listen?: string | undefined;
   "tls-cert"?: string | undefined;
@@ -45,7 +46,7 @@ export const readChoices = (options: {
   realAws: onOrOff("--real-aws", options["real-aws"]),
   outbound: onOrOff("--outbound", options.outbound),
   outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(privateNetwork),
-  capacity: capacityOf(options["keep-memory"], options["overcommit-memory"]),
+  capacity: capacityOf(options),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
   listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
   tlsCert: checked("--tls-cert", options["tls-cert"], isAbsolute, "an absolute path"),
@@ -168,14 +169,26 @@ const onOrOff = (option: string, text: string | undefined): boolean | undefined 
   return chosen === undefined ? undefined : chosen === "on";
 };
 
-const capacityOf = (kept: string | undefined, factor: string | undefined): Partial<CapacitySettings> => {
-  const keptMemoryMiB = number(
-    checked("--keep-memory", kept, (it) => /^\d{1,8}$/.test(it), "a number of MiB, such as 2048"),
-  );
+const capacityOf = (options: {
+  "keep-memory"?: string | undefined;
+  "overcommit-memory"?: string | undefined;
+  "keep-disk"?: string | undefined;
+}): Partial<CapacitySettings> => {
+  const mebibytes = (option: "keep-memory" | "keep-disk", example: number) =>
+    number(
+      checked(
+        `--${option}`,
+        options[option],
+        (it) => /^\d{1,8}$/.test(it),
+        `a number of MiB, such as ${example}`,
+      ),
+    );
+  const keptMemoryMiB = mebibytes("keep-memory", 2048);
+  const keptDiskMiB = mebibytes("keep-disk", 1024);
   const memoryOvercommit = number(
     checked(
       "--overcommit-memory",
-      factor,
+      options["overcommit-memory"],
       (it) => /^\d(\.\d{1,2})?$/.test(it) && Number(it) > 0,
       "a factor below 10, such as 1.5",
     ),
@@ -183,6 +196,7 @@ const capacityOf = (kept: string | undefined, factor: string | undefined): Parti
   return {
     ...(keptMemoryMiB !== undefined && { keptMemoryMiB }),
     ...(memoryOvercommit !== undefined && { memoryOvercommit }),
+    ...(keptDiskMiB !== undefined && { keptDiskMiB }),
   };
 };
 

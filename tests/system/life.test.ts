@@ -25,7 +25,7 @@ import { playBoots } from "./played-boot.ts";
 const files = mkdtempSync(join(tmpdir(), "croft-life-"));
 after(() => rmSync(files, { recursive: true }));
 const boots = await playBoots();
-const region = await realRegion(otherCheckout(files));
+const region = await realRegion({ firstCroft: otherCheckout(files) });
 const { client, dataDir } = region;
 const patience = { client, maxWaitTime: 180, minDelay: 1, maxDelay: 2 };
 

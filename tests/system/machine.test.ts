@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -17,7 +25,13 @@ import { isAlive, startedWith } from "#drivers/linux/host-process.ts";
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
-import { bakeBusyKernel, bakeRefusingKernel, bakeTinyGuest, bakeTinyKernel } from "./tiny-guest.ts";
+import {
+  bakeBusyKernel,
+  bakeRefusingKernel,
+  bakeTinyGuest,
+  bakeTinyKernel,
+  bakeWritingGuest,
+} from "./tiny-guest.ts";
 
 const name = `croft-test-${process.pid}`;
 const scratch = mkdtempSync(join(tmpdir(), "croft-machine-"));
@@ -310,6 +324,61 @@ describe("a QEMU machine", () => {
   test("has an id that is no path", async () => {
     await assert.rejects(driver.ensure(specOf("../i-out")), /not a machine's id/);
     await assert.rejects(driver.remove(".."), /not a machine's id/);
+  });
+
+  test("stands still while there is no room for what it writes, says why, and goes on when there is", async (t) => {
+    const image = join(scratch, "writing.qcow2");
+    await bakeWritingGuest(image);
+    const full = join(scratch, "full");
+    await mkdir(full);
+    await run("mount", ["-t", "tmpfs", "-o", "size=16m", "croft-test", full]);
+    t.after(() => run("umount", ["--lazy", full]));
+    const small = await openQcow2Disks(full);
+    await small.ensure({ id: diskId(9), sizeGiB: 1, image });
+    const id = "i-full";
+    await driver.ensure({ ...specOf(id), disks: [{ id: diskId(9), ...(await small.locate(diskId(9))) }] });
+    const paused = async () => {
+      const state = await driver.observe(id);
+      assert.equal(state.state, "running", JSON.stringify(state));
+      return state.state === "running" ? state.paused : undefined;
+    };
+    await until(async () => (await paused()) !== undefined);
+    assert.match((await paused()) ?? "", /the disk of this host is full/);
+    const { pid } = lifeOf(id).process;
+    for (let seconds = 0; seconds < 3; seconds++) {
+      await sleep(1000);
+      assert.match((await paused()) ?? "goes on", /full/, "also when it was let try again");
+    }
+    await run("mount", ["-o", "remount,size=1g", full]);
+    await until(async () => (await paused()) === undefined);
+    assert.equal(lifeOf(id).process.pid, pid);
+    await driver.remove(id);
+  });
+
+  test("is what the kernel ends when memory runs out, not Croft, and then says so", async (t) => {
+    const groups = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map((mount) => join(mount, name));
+    const id = "i-victim";
+    await driver.ensure(specOf(id));
+    const score = (pid: number | "self") => Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+    assert.ok(score(pidOf(id)) > score("self"));
+    const group = groups.map((path) => join(path, id)).find((path) => existsSync(path));
+    if (group === undefined) return t.skip("this host has no control group for its memory");
+    const version1 = existsSync(join(group, "memory.limit_in_bytes"));
+    const [limit, usage] = version1
+      ? ["memory.limit_in_bytes", "memory.usage_in_bytes"]
+      : ["memory.max", "memory.current"];
+    const used = Number(readFileSync(join(group, usage), "utf8"));
+    writeFileSync(join(group, limit), String(used + 4 * 2 ** 20));
+    // Another process of its group wants what is not there.
+    const wants = `echo $$ >${join(group, "cgroup.procs")} && exec dd if=/dev/zero of=/dev/null bs=128M count=1`;
+    await run("sh", ["-c", wants]).catch(() => {});
+    await until(async () => (await driver.observe(id)).state === "off");
+    const state = await driver.observe(id);
+    assert.match(
+      state.state === "off" && state.how === "died" ? state.detail : "",
+      /memory ran out.*OOM killer/,
+    );
+    await driver.remove(id);
   });
 
   test("that hangs is stopped all the same, within five seconds", async () => {

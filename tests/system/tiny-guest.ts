@@ -2,12 +2,18 @@ import { writeFile, rm } from "node:fs/promises";
 import { run } from "#drivers/linux/commands.ts";
 
 /** A bootable qcow2 disk whose guest prints `croft login: ` within a second and powers off when the button is pressed. */
-export const bakeTinyGuest = async (path: string): Promise<void> => {
+export const bakeTinyGuest = (path: string): Promise<void> =>
+  bake(path, Buffer.concat([assembled(bootSectorListing), Buffer.from("croft login: \0")]));
+
+const bake = async (path: string, code: Buffer): Promise<void> => {
   const raw = `${path}.raw`;
-  await writeFile(raw, bootDisk());
+  await writeFile(raw, bootDisk(code));
   await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, path]);
   await rm(raw);
 };
+
+/** A bootable qcow2 disk whose guest writes it from its second mebibyte on, 64 KiB at a time, without end. */
+export const bakeWritingGuest = (path: string): Promise<void> => bake(path, assembled(writingListing));
 
 /** A kernel that prints its own command line and then does nothing. */
 export const bakeTinyKernel = (path: string): Promise<void> =>
@@ -64,6 +70,27 @@ const bootSectorListing = `
   f4          hlt
 `;
 
+/** By the BIOS's extended write (int 0x13, 0x43), of the memory at 0x10000. */
+const writingListing = `
+  fa                   cli
+  31 c0                xor ax, ax
+  8e d8                mov ds, ax
+  8e d0                mov ss, ax
+  bc 00 7c             mov sp, 0x7c00
+  fb                   sti
+  be 22 7c             next: mov si, packet
+  b8 00 43             mov ax, 0x4300
+  b2 80                mov dl, 0x80
+  cd 13                int 0x13
+  81 06 2a 7c 80 00    add word [packet+8], 128
+  83 16 2c 7c 00       adc word [packet+10], 0
+  eb e9                jmp next
+  10 00 80 00          packet: 16 bytes, 128 sectors
+  00 00 00 10          of 0x1000:0
+  00 08 00 00          to sector 2048
+  00 00 00 00
+`;
+
 /** By the Multiboot specification it is loaded where its header says, and given a table (ebx) with its command line. */
 const kernelListing = `
   8b 73 10       mov esi, [ebx+16]
@@ -115,9 +142,9 @@ const kernel = (listing: string): Buffer => {
 };
 
 /** 1 MiB: the firmware reads no disk of less than one of its cylinders. */
-const bootDisk = (): Buffer => {
+const bootDisk = (code: Buffer): Buffer => {
   const disk = Buffer.alloc(1024 * 1024);
-  disk.set(Buffer.concat([assembled(bootSectorListing), Buffer.from("croft login: \0")]));
+  disk.set(code);
   disk.set([0x55, 0xaa], 510);
   return disk;
 };

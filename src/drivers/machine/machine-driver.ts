@@ -77,6 +77,7 @@ export interface MachinePort {
  * guest shut itself down) or `died` (the process ended any other way; `detail` says what is known).
  */
 export type MachineState =
-  | { readonly state: "running"; readonly booted: boolean }
+  /** `paused`: its processors stand still, and why, until its disks take what it writes; it goes on by itself. */
+  | { readonly state: "running"; readonly booted: boolean; readonly paused?: string }
   | { readonly state: "off"; readonly how: "absent" | "powered-off" }
   | { readonly state: "off"; readonly how: "died"; readonly detail: string };

@@ -1,5 +1,5 @@
-import { cpus, totalmem } from "node:os";
-import type { CapacitySettings } from "#config.ts";
+import { cpus } from "node:os";
+import { type CapacitySettings, defaults } from "#config.ts";
 import type { BakedImage } from "#images/bake.ts";
 import type { Entry, Store } from "#store/store.ts";
 import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
@@ -7,27 +7,46 @@ import { isProvided, type ImageRecord } from "../ec2/image/image.ts";
 import { providedImageIds } from "../ec2/image/provided-image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
 import type { VolumeRecord } from "../ec2/volume/volume.ts";
-import type { HostRecord, StandingTrouble } from "./host.ts";
+import type { HostRecord, HostRoom } from "./host.ts";
 
 /** What instances may be promised: real memory less what the host keeps for its kernel, Croft's programs and page cache. */
-export const promisableMiB = ({ keptMemoryMiB, memoryOvercommit }: CapacitySettings) =>
-  Math.max(0, Math.floor((totalmem() / 2 ** 20 - keptMemoryMiB) * memoryOvercommit));
+export const promisableMiB = (totalMiB: number, { keptMemoryMiB, memoryOvercommit }: CapacitySettings) =>
+  Math.max(0, Math.floor((totalMiB - keptMemoryMiB) * memoryOvercommit));
 
-export function hostRecord(
-  id: string,
-  acceleration: HostRecord["acceleration"],
-  launches: HostRecord["launches"],
-  memoryMiB: number,
-  troubles: readonly StandingTrouble[],
-): HostRecord {
+/** In steps, so that what changes all the time is not reported all the time. */
+export const hostRoom = (
+  { memoryMiB, diskMiB }: { readonly memoryMiB: number; readonly diskMiB: number },
+  { memoryOvercommit, keptDiskMiB = defaults.keptDiskMiB }: CapacitySettings,
+): HostRoom => ({
+  memoryMiB: twoDigits(memoryMiB * Math.max(1, memoryOvercommit)),
+  diskMiB: twoDigits(diskMiB),
+  keptDiskMiB,
+});
+
+/** 19,020 is 19,000. */
+function twoDigits(mib: number): number {
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, mib))) - 1);
+  return Math.floor(mib / step) * step;
+}
+
+export function hostWarnings({ diskMiB, keptDiskMiB }: HostRoom, conflict: string | undefined): string[] {
+  const low = `the disk of the data directory has ${diskMiB} MiB left: nothing is launched below ${keptDiskMiB} MiB (--keep-disk)`;
+  return [...(diskMiB < keptDiskMiB ? [low] : []), ...(conflict === undefined ? [] : [conflict])];
+}
+
+export function hostRecord({
+  memoryMiB,
+  troubles,
+  ...given
+}: Required<
+  Pick<HostRecord, "id" | "acceleration" | "launches" | "memoryMiB" | "troubles" | "room" | "warnings">
+>): HostRecord {
   return {
-    id,
+    ...given,
     zones: zoneLetters,
     cpus: cpus().length,
     memoryMiB,
     architecture: process.arch === "arm64" ? "arm64" : "x86_64",
-    acceleration,
-    launches,
     troubles: troubles
       .slice(0, mostTroubles)
       .map((it) => ({ ...it, message: it.message.slice(0, longestTrouble) })),

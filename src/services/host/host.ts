@@ -14,6 +14,9 @@ export interface HostRecord extends ResourceRecord {
   readonly launches: { readonly starting: readonly string[]; readonly waiting: readonly string[] };
   /** The oldest of what its reconcilers cannot settle now; absent in records of before. */
   readonly troubles?: readonly StandingTrouble[];
+  readonly room?: HostRoom;
+  /** What the operator should see to, in sentences. */
+  readonly warnings?: readonly string[];
 }
 
 /** A record whose reconciler fails each time. */
@@ -22,6 +25,15 @@ export interface StandingTrouble {
   readonly message: string;
   /** When it first failed. */
   readonly since: string;
+}
+
+/** What a host really has left at the moment, whatever was promised. */
+export interface HostRoom {
+  /** Available memory, as many times over as it may be promised. */
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  /** Nothing is launched when the disk has less. */
+  readonly keptDiskMiB: number;
 }
 
 /** A host renews its lease while it is there; without it nothing new is placed on it. */

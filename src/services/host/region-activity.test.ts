@@ -30,6 +30,7 @@ test(
       type: "t3.micro",
       state: "running",
       privateAddress: first.PrivateIpAddress,
+      paused: null,
     });
     assert.match(publicAddress ?? "", /^198\.18\./);
     assert.ok(Math.abs(Date.parse(since) - Date.now()) < 20_000, since);

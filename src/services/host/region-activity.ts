@@ -20,6 +20,8 @@ export interface RegionActivity {
   readonly memoryMiB: { readonly promised: number; readonly promisable: number };
   readonly cpus: { readonly promised: number; readonly real: number };
   readonly volumes: { readonly count: number; readonly promisedGiB: number };
+  /** What the operator should see to, in sentences. */
+  readonly warnings: readonly string[];
   /** Oldest first. */
   readonly troubles: readonly StandingTrouble[];
 }
@@ -33,6 +35,8 @@ export interface MachineActivity {
   readonly publicAddress: string | null;
   /** When the state was reached or, on the way to another, the instance launched. */
   readonly since: string;
+  /** Why its processors stand still; null when they do not. */
+  readonly paused: string | null;
 }
 
 export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
@@ -59,6 +63,7 @@ export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
           privateAddress: own?.address ?? null,
           publicAddress: (own && publicOf.get(own.id)) ?? null,
           since: (value.so.generation === value.wanted.generation && value.so.since) || value.launchedAt,
+          paused: value.so.paused?.why ?? null,
         };
       }),
     launches: {
@@ -71,6 +76,7 @@ export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
     },
     cpus: { promised: sum(promised.map(({ cpus }) => cpus)), real: sum(hosts.map(({ cpus }) => cpus)) },
     volumes: { count: volumes.length, promisedGiB: sum(volumes.map(({ sizeGiB }) => sizeGiB)) },
+    warnings: hosts.flatMap(({ warnings = [] }) => warnings),
     troubles: hosts.flatMap(({ troubles = [] }) => troubles).toSorted((a, b) => (a.since < b.since ? -1 : 1)),
   };
 };

@@ -157,7 +157,7 @@ export function openDatabase(
 }
 
 /** What a transaction may do without room: by how many characters an entry may grow, and how many transactions are remembered. */
-const scarce = { growth: 1024, remembered: 10 } as const;
+const scarce = { growth: 16 * 1024, remembered: 10 } as const;
 
 function unlessFull<Result>(act: () => Result): Result | undefined {
   try {

@@ -7,6 +7,8 @@ export interface FakeMachines extends MachineDriver {
   guestPowersOff(id: string): void;
   /** The machine's process ends without warning. */
   kill(id: string): void;
+  /** Its processors stand still, and why; undefined: they go on. */
+  pause(id: string, why: string | undefined): void;
   /** The guest writes to its console. */
   print(id: string, text: string): void;
   /** Its processors run for so many milliseconds. */
@@ -85,7 +87,9 @@ export const createFakeMachines = ({
     remove: async (id) => void machines.delete(id),
     observe: async (id) => {
       const life = machines.get(id)?.life ?? absent;
-      return life.state === "running" ? { state: "running", booted: life.booted } : life;
+      if (life.state === "off") return life;
+      const { booted, paused } = life;
+      return { state: "running", booted, ...(paused !== undefined && { paused }) };
     },
     list: async () => [...machines.keys()],
     console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
@@ -98,6 +102,12 @@ export const createFakeMachines = ({
     onChange: (listener) => void listeners.push(listener),
     guestPowersOff: (id) => end(id, running(id), poweredOff),
     kill: (id) => end(id, running(id), { state: "off", how: "died", detail: "killed" }),
+    pause: (id, why) => {
+      const life = running(id);
+      if (life === undefined) return;
+      life.paused = why;
+      changed(id);
+    },
     print: (id, text) => print(id, running(id), text),
     run: (id, ms) => {
       const life = running(id);
@@ -116,6 +126,7 @@ interface Running {
   readonly state: "running";
   readonly spec: MachineSpec;
   booted: boolean;
+  paused?: string | undefined;
   processorMs: number;
   limit: number | undefined;
 }

@@ -67,7 +67,7 @@ describe("QEMU's command line", () => {
 -add-fd fd=6,set=1
 -blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
 -blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":"disk0-image","discard":"unmap"}
--device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,addr=0x4
+-device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,werror=stop,rerror=report,addr=0x4
 -netdev tap,id=port0,fd=7
 -device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
 -boot strict=on`,

@@ -132,6 +132,7 @@ const slotsFor = (disks: number, ports: number) => {
 const SPARE_ROOT_PORTS = 4;
 
 /**
+ * A machine whose disk cannot be written stands still: to its guest, a write that fails is a broken disk. A read that fails is one.
  * A disk comes as a set of descriptors, one to write and one to read, since QEMU reopens it in either mode; an image
  * behind it comes by its own. Every layer is named, so QEMU follows no path it finds inside a file. Boot index 0 is that of
  * a kernel given directly.
@@ -160,7 +161,7 @@ const diskOptions = (
     ...layer(node, set, image, unmap),
     [
       "-device",
-      `virtio-blk-pci,id=${disk.id},drive=${node},serial=${serial(disk.id)},bootindex=${index + 1},${slot}`,
+      `virtio-blk-pci,id=${disk.id},drive=${node},serial=${serial(disk.id)},bootindex=${index + 1},werror=stop,rerror=report,${slot}`,
     ],
   ];
 };

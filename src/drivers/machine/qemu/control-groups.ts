@@ -15,6 +15,8 @@ export interface ControlGroups {
   enter(id: string, pid: number, limits: GroupLimits): Promise<void>;
   /** All that is in the machine's group uses at most this many of the host's processors; undefined: no limit. */
   limitProcessors(id: string, processors: number | undefined): Promise<void>;
+  /** How many processes of the machine's group the kernel has ended because memory had run out, there or on the whole host. */
+  memoryKills(id: string): Promise<number>;
   /** The machine's group is gone, and with the last one the region's. */
   remove(id: string): Promise<void>;
 }
@@ -57,6 +59,13 @@ export const openControlGroups = async (
         for (const [file, value] of hierarchy.quota(processors))
           await writeFile(join(hierarchy.root, name, id, file), value);
     },
+    memoryKills: async (id) => {
+      const files = usable.flatMap(({ root, kills }) =>
+        kills === undefined ? [] : [join(root, name, id, kills)],
+      );
+      const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
+      return texts.reduce((sum, text) => sum + Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0), 0);
+    },
     remove: async (id) => {
       for (const { root } of usable) {
         await removeGroup(join(root, name, id));
@@ -72,6 +81,8 @@ interface Hierarchy {
   prepare(group: string): void;
   settings(limits: GroupLimits): Settings;
   quota(processors: number | undefined): Settings;
+  /** The file that counts what the kernel ended for want of memory. */
+  readonly kills?: string;
 }
 
 type Settings = readonly (readonly [file: string, value: string])[];
@@ -93,6 +104,7 @@ const version2 = (root: string): Hierarchy => ({
     ["memory.max", String(Math.ceil(memoryBytes))],
     ["pids.max", String(threads)],
   ],
+  kills: "memory.events",
   quota: (processors) => [
     ["cpu.max", `${processors === undefined ? "max" : quotaUs(processors)} ${PERIOD_US}`],
   ],
@@ -104,6 +116,7 @@ const version1 = (mount: string): readonly Hierarchy[] => [
     prepare: makeGroup,
     settings: ({ memoryBytes }) => [["memory.limit_in_bytes", String(Math.ceil(memoryBytes))]],
     quota: noSettings,
+    kills: "memory.oom_control",
   },
   {
     root: join(mount, "pids"),

@@ -30,6 +30,8 @@ export interface Running {
   /** The whole command, as it was started. */
   readonly argv: readonly string[];
   readonly spec?: MachineSpec;
+  /** How many processes the kernel had ended in the machine's control group before this one, for want of memory. */
+  readonly memoryKills?: number;
 }
 
 export type Off = Extract<MachineState, { state: "off" }>;

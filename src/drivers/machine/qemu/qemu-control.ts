@@ -38,6 +38,13 @@ export class QemuControl {
       : undefined;
   }
 
+  /** Why a disk cannot be written: "nospace", or "failed" for any other reason; undefined when every one can. */
+  async diskTrouble(): Promise<string | undefined> {
+    const answer = await this.#ask("query-block");
+    const disks: readonly { readonly "io-status"?: string }[] = Array.isArray(answer) ? answer : [];
+    return disks.map((disk) => disk["io-status"]).find((status) => status !== undefined && status !== "ok");
+  }
+
   /** What the serial console printed since the last time. */
   async takeConsole(): Promise<Buffer> {
     const answer = await this.#ask("ringbuf-read", {

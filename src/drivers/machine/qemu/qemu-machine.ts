@@ -57,6 +57,8 @@ export class QemuMachine {
   #wasReset = false;
   /** By `performance.now()`; unknown to a driver that came later. */
   #resetAtMs: number | undefined;
+  /** Why its processors stand still, and when it was last let try again. */
+  #paused: { readonly why: string; readonly triedAtMs: number } | undefined;
 
   constructor(id: string, directory: string, host: MachineHost, events: MachineEvents) {
     this.#id = id;
@@ -100,7 +102,9 @@ export class QemuMachine {
   }
 
   async remove(): Promise<void> {
-    await this.stop();
+    const life = this.#record?.life ?? absent;
+    if (life.state === "running") await this.#end(life.process);
+    if (life.state === "starting") await this.#undoStart();
     await this.#host.groups.remove(this.#id);
     await rm(this.#directory, { recursive: true, force: true });
     if (this.#record !== undefined) this.#host.giveUid(this.#record.uid);
@@ -115,10 +119,11 @@ export class QemuMachine {
       await this.#undoStart();
       return this.#become(absent);
     }
-    const off = isAlive(life.process)
-      ? await this.#stoppedState()
-      : died(await this.#causeOfDeath(life.process));
-    if (off === undefined) return { state: "running", booted: (await this.#afterReset(life)).booted };
+    const off = isAlive(life.process) ? await this.#stoppedState() : died(await this.#causeOfDeath(life));
+    if (off === undefined) {
+      const { booted } = await this.#afterReset(life);
+      return { state: "running", booted, ...(this.#paused && { paused: this.#paused.why }) };
+    }
     const refused = off.how === "powered-off" && (await this.#control.refusesKernel());
     await this.#end(life.process);
     if (refused && life.spec) return this.#startByFirmware(life.spec);
@@ -189,12 +194,16 @@ export class QemuMachine {
       this.#lastPrinted = "";
       this.#wasReset = false;
       this.#resetAtMs = undefined;
+      this.#paused = undefined;
       const memoryBytes = (spec.memoryMiB * MEMORY_FACTOR + OVERHEAD_MIB) * 1024 * 1024;
       await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
+      const memoryKills = await groups.memoryKills(this.#id);
       await this.#control.connect(START_MS).catch(async (error: unknown) => {
-        throw (await isGone(process, ENDING_MS)) ? new Error(await this.#causeOfDeath(process)) : error;
+        throw (await isGone(process, ENDING_MS))
+          ? new Error(await this.#causeOfDeath({ process, memoryKills }))
+          : error;
       });
-      await this.#become({ state: "running", process, booted: false, argv: command, spec });
+      await this.#become({ state: "running", process, booted: false, argv: command, spec, memoryKills });
       await this.#resume();
     } catch (error) {
       await this.#undoStart();
@@ -248,14 +257,39 @@ export class QemuMachine {
     const status = await this.#control.status();
     if (status === "shutdown") return { state: "off", how: "powered-off" };
     if (status === "internal-error" || status === "guest-panicked") return died(`QEMU stopped: ${status}`);
-    // A machine pauses when its disk's file system is full; it tries again until there is room.
-    if (status === "io-error") await this.#control.command("cont");
+    if (status === "io-error") await this.#tryAgain();
+    else if (
+      status === "running" &&
+      this.#paused &&
+      performance.now() - this.#paused.triedAtMs > FAILS_AGAIN_MS
+    )
+      this.#pause(undefined);
     return undefined;
   }
 
-  async #causeOfDeath(process: HostProcess): Promise<string> {
+  /** What could not be written is written again once a second, until it can be. */
+  async #tryAgain(): Promise<void> {
+    const now = performance.now();
+    if (this.#paused && now - this.#paused.triedAtMs < TRY_AGAIN_MS) return;
+    const why =
+      (await this.#control.diskTrouble()) === "nospace"
+        ? "the disk of this host is full: there is no room for what it writes"
+        : "this host cannot write to its disk";
+    this.#pause({ why, triedAtMs: now });
+    await this.#control.command("cont");
+  }
+
+  #pause(paused: { readonly why: string; readonly triedAtMs: number } | undefined): void {
+    const same = paused?.why === this.#paused?.why;
+    this.#paused = paused;
+    if (!same) this.#events.changed();
+  }
+
+  async #causeOfDeath({ process, memoryKills = 0 }: Ended): Promise<string> {
     if (process.bootId !== bootId()) return "this host was restarted";
     const how = await Promise.race([this.#ending ?? "is gone", sleep(ENDING_MS, "is gone")]);
+    if ((await this.#host.groups.memoryKills(this.#id)) > memoryKills)
+      return "memory ran out, and the kernel ended the machine's process (OOM killer)";
     return [`QEMU ${how}`, lastComplaint(this.#directory)].filter((part) => part !== "").join(": ");
   }
 
@@ -269,7 +303,12 @@ export class QemuMachine {
 
   async #become<Life extends MachineLife>(life: Life, uid = this.#record?.uid): Promise<Life> {
     this.#record = { ...this.#record, uid: uid ?? this.#host.takeUid(), life };
-    await writeRecord(this.#directory, this.#record);
+    try {
+      await writeRecord(this.#directory, this.#record);
+    } catch (error) {
+      // A full disk keeps no machine from ending: whoever finds the record sees that its process is gone.
+      if (life.state !== "off" || !isNoSpace(error)) throw error;
+    }
     return life;
   }
 
@@ -290,6 +329,14 @@ const MEMORY_FACTOR = 1.02;
 /** How QEMU names the threads that run the guest's processors (`-name …,debug-threads=on`). */
 const PROCESSOR_THREAD = /^CPU \d+\//;
 
+type Ended = Pick<Running, "process" | "memoryKills">;
+
+const isNoSpace = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ENOSPC";
+
+const TRY_AGAIN_MS = 1000;
+/** What still cannot be written fails at once; a machine that has run for this long goes on. */
+const FAILS_AGAIN_MS = 500;
 const START_MS = 30_000;
 const QUIT_MS = 1000;
 const ENDING_MS = 1000;

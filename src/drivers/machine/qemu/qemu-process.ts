@@ -49,7 +49,17 @@ export const startProcess = (
   );
   const process = child.pid === undefined ? undefined : identify(child.pid);
   if (process === undefined) throw new Error(`${file} cannot be started`);
+  preferAsVictim(process.pid);
   return { process, ending };
+};
+
+/** When this host's memory runs out, a machine is ended before the programs that would start it again. */
+const preferAsVictim = (pid: number): void => {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
+  } catch {
+    // It has ended already, and tells why.
+  }
 };
 
 /** What every process started for the machine carries in its environment. */

@@ -25,24 +25,44 @@ export function placeInstances(
   { records, region, now }: Ec2Context,
 ): Place {
   const hosts = records.hosts(now());
-  const rooms = hosts.map((host) => ({
-    hostId: host.id,
-    zones: host.zones.map((letter) => region + letter),
-    architecture: host.architecture,
-    memoryMiB: host.memoryMiB,
-    freeMiB: host.memoryMiB - records.promisedOn(host.id),
-  }));
+  const short = hosts.map((host) => shortage(host, asked.memoryMiB, count));
+  const rooms = hosts
+    .filter((_, n) => short[n] === undefined)
+    .map((host) => ({
+      hostId: host.id,
+      zones: host.zones.map((letter) => region + letter),
+      architecture: host.architecture,
+      memoryMiB: host.memoryMiB,
+      freeMiB: host.memoryMiB - records.promisedOn(host.id),
+    }));
   const found = place(rooms, { zone, architecture, memoryMiB: asked.memoryMiB, count });
-  if ("why" in found) throw insufficientCapacity(type, zone, found.why);
+  if ("why" in found)
+    throw insufficientCapacity(type, zone, short.find((why) => why !== undefined) ?? found.why);
   const host = hosts.find(({ id }) => id === found.hostId);
   return { hostId: found.hostId, ...(host ? capped(asked, host) : asked) };
 }
 
+/** Why a host cannot hold them, whatever it has promised: others use its memory and its disk too. */
+function shortage(host: HostRecord, memoryMiB: number, count: number): string | undefined {
+  const { room } = host;
+  if (!room) return undefined;
+  if (room.diskMiB < room.keptDiskMiB)
+    return `The host's disk has ${room.diskMiB} MiB left, and ${room.keptDiskMiB} MiB of it are kept free.`;
+  const asked = givenMemory(memoryMiB, host) * count;
+  return asked <= room.memoryMiB
+    ? undefined
+    : `${asked} MiB of memory are asked for, and the host really has ${room.memoryMiB} MiB left.`;
+}
+
+/** All it really has, to one that asks for more than it could ever have. */
+const givenMemory = (askedMiB: number, { memoryMiB, room }: HostRecord): number =>
+  askedMiB <= memoryMiB ? askedMiB : Math.min(memoryMiB, room?.memoryMiB ?? memoryMiB);
+
 /** What a host gives to a machine that it has for itself. */
-function capped({ threadsPerCore, ...asked }: Shape, host: Pick<HostRecord, "cpus" | "memoryMiB">) {
+function capped({ threadsPerCore, ...asked }: Shape, host: HostRecord) {
   const most = host.cpus * mostCpusPerProcessor;
   const cpus = asked.cpus <= most ? asked.cpus : Math.max(threadsPerCore, most - (most % threadsPerCore));
-  const memoryMiB = Math.min(asked.memoryMiB, host.memoryMiB);
+  const memoryMiB = givenMemory(asked.memoryMiB, host);
   const less = cpus < asked.cpus || memoryMiB < asked.memoryMiB;
   return { cpus, threadsPerCore, memoryMiB, ...(less && { cappedFrom: asked }) };
 }

@@ -10,7 +10,7 @@ import type { Ec2Records, Scope } from "../records.ts";
 import { attachmentState } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
-import { instanceCheck, reachability, systemCheck } from "./status-checks.ts";
+import { ebsCheck, instanceCheck, reachability, systemCheck } from "./status-checks.ts";
 
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
   const interfaces = (it: InstanceRecord) => records.interfacesOf(it.id);
@@ -152,7 +152,7 @@ function interfaceFilters(
 
 export const instanceStatusFilters = (scope: Scope): FilterTable<InstanceRecord> => ({
   ...matchingNothing("application-status.status"),
-  "attached-ebs-status.status": systemCheck,
+  "attached-ebs-status.status": ebsCheck,
   "availability-zone": (it) => it.zone,
   "availability-zone-id": (it) => zoneId(scope.region, it.zone),
   "event.code": () => undefined,

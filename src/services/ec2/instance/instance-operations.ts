@@ -17,7 +17,7 @@ import type { PublicAddressRecord } from "../network-interface/network-interface
 import { returnToGroups } from "../placement-group/group-placement.ts";
 import { placeInstances } from "./capacity.ts";
 import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
-import { describeCheck, instanceCheck, systemCheck } from "./status-checks.ts";
+import { describeCheck, ebsCheck, instanceCheck, systemCheck } from "./status-checks.ts";
 import { describeReservations } from "./describe-instance.ts";
 import {
   describeState,
@@ -74,8 +74,9 @@ export const instanceOperations = {
         AvailabilityZone: it.zone,
         AvailabilityZoneId: zoneId(region, it.zone),
         InstanceState: describeState(instanceState(it)),
-        InstanceStatus: describeCheck(instanceCheck(it)),
+        InstanceStatus: describeCheck(instanceCheck(it), it.so.paused?.since),
         SystemStatus: describeCheck(systemCheck(it)),
+        AttachedEbsStatus: describeCheck(ebsCheck(it), it.so.paused?.since),
         Events: [],
       })),
       NextToken: nextToken,

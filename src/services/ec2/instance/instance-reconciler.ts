@@ -177,6 +177,7 @@ const keepRunning: Step = async (entry, records, host) => {
   if (so.bootId !== host.bootId && !poweredOff) return relaunch(entry, records, host);
   if (so.reboots < wanted.reboots) return reboot(entry, machine, records, host);
   if (machine.state === "running") {
+    if (so.paused?.why !== machine.paused) return pausedOrNot(entry, machine.paused, host);
     if (!so.booted) return awaitBoot(entry, machine.booted, host);
     return machine.booted ? settled : bootsAgain(entry);
   }
@@ -199,6 +200,20 @@ function awaitBoot(
   host.queue.leave(value.id);
   const now: InstanceRecord = { ...value, so: { ...value.so, booted: true } };
   return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: now }] });
+}
+
+/** Its status checks fail while it stands still. */
+function pausedOrNot(
+  { key, revision, value }: Entry<InstanceRecord>,
+  why: string | undefined,
+  host: InstanceHost,
+): Outcome {
+  const { paused: _, ...so } = value.so;
+  const paused = why !== undefined && { paused: { why, since: host.now().toISOString() } };
+  return moved({
+    expect: [{ at: [key, revision] }],
+    put: [{ key, value: { ...value, so: { ...so, ...paused } } }],
+  });
 }
 
 /** The guest restarted itself. */
@@ -290,7 +305,7 @@ function reached(
   so: Pick<InstanceSo, "state"> & Partial<InstanceSo>,
   deleted: readonly string[] = [],
 ): Outcome {
-  const { reason: _, booted: _booted, ...before } = instance.so;
+  const { reason: _, booted: _booted, paused: _paused, ...before } = instance.so;
   const value: InstanceRecord = {
     ...instance,
     so: { ...before, ...so, generation: instance.wanted.generation, since: host.now().toISOString() },

@@ -80,6 +80,44 @@ test("a guest that had shut itself down before its host did is not started again
   assert.equal(stopping.so.reason?.code, "Client.InstanceInitiatedShutdown");
 });
 
+test(
+  "an instance that cannot write to its disk is impaired, and says since when, until it can",
+  limit,
+  async (t) => {
+    const { client, machines, records, until } = await testRegion(t);
+    const { Instances: [launched] = [] } = await client.runInstances({
+      ImageId: testImage.id,
+      InstanceType: "t3.micro",
+      MinCount: 1,
+      MaxCount: 1,
+    });
+    const id = launched?.InstanceId ?? "";
+    await until(() => records.get("instance", id)?.so.booted === true);
+    const checks = async () => {
+      const { InstanceStatuses: [it] = [] } = await client.describeInstanceStatus({ InstanceIds: [id] });
+      return [it?.InstanceStatus?.Status, it?.SystemStatus?.Status, it?.AttachedEbsStatus];
+    };
+    const reachable = (Status: string) => ({ Name: "reachability", Status });
+    const well = ["ok", "ok", { Status: "ok", Details: [reachable("passed")] }];
+    assert.deepEqual(await checks(), well);
+
+    machines.pause(id, "the disk of this host is full");
+    await until(() => records.get("instance", id)?.so.paused !== undefined);
+    const [instance, system, volumes] = await checks();
+    assert.deepEqual([instance, system], ["impaired", "ok"]);
+    assert.ok(typeof volumes === "object" && volumes.Status === "impaired");
+    assert.equal(volumes.Details?.[0]?.Status, "failed");
+    assert.ok(volumes.Details?.[0]?.ImpairedSince instanceof Date);
+    assert.equal(records.get("instance", id)?.so.paused?.why, "the disk of this host is full");
+    const filters = [{ Name: "attached-ebs-status.status", Values: ["impaired"] }];
+    assert.equal((await client.describeInstanceStatus({ Filters: filters })).InstanceStatuses?.length, 1);
+
+    machines.pause(id, undefined);
+    await until(() => records.get("instance", id)?.so.paused === undefined);
+    assert.deepEqual(await checks(), well);
+  },
+);
+
 async function booted(
   client: TestRegion["client"],
   records: TestRegion["records"],

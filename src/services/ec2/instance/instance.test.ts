@@ -161,6 +161,43 @@ test("what does not fit the host's memory is refused and writes nothing", limit,
   assert.equal(region.records.all("volume").length, 1);
 });
 
+test(
+  "what the host really has no room for is refused, whatever was promised, until there is",
+  limit,
+  async (t) => {
+    const region = await testRegion(t);
+    const left = async (room: { memoryMiB: number; diskMiB: number }) => {
+      const value = { ...testHost, room: { ...room, keptDiskMiB: 1024 } };
+      const { revision } = await region.store.commit({
+        put: [{ key: region.records.key("host", testHost.id), value }],
+      });
+      await region.feed.reached(revision);
+    };
+    const why = async (asked: RunInstancesCommandInput) => {
+      const error: unknown = await region.client
+        .send(new RunInstancesCommand(asked))
+        .catch((it: unknown) => it);
+      return error instanceof Error ? `${error.name}: ${error.message}` : "launched";
+    };
+    await left({ memoryMiB: 2047, diskMiB: 5000 });
+    assert.match(
+      await why({ ...one, MinCount: 2, MaxCount: 2 }),
+      /^InsufficientInstanceCapacity: .* 2048 MiB of memory are asked for, and the host really has 2047 MiB left\.$/,
+    );
+    assert.equal(await why(one), "launched");
+    await left({ memoryMiB: 2047, diskMiB: 1023 });
+    assert.match(await why(one), /disk has 1023 MiB left, and 1024 MiB of it are kept free/);
+    await left({ memoryMiB: 2047, diskMiB: 1024 });
+    assert.equal(await why(one), "launched");
+    assert.equal(region.records.all("instance").length, 2);
+    // Larger than the host in any case: it gets what there is.
+    const { Instances: [large] = [] } = await region.client.send(
+      new RunInstancesCommand({ ...one, InstanceType: "m5.8xlarge" }),
+    );
+    assert.equal(region.records.get("instance", large?.InstanceId ?? "")?.memoryMiB, 2047);
+  },
+);
+
 test("an instance larger than the host has what the host has, and that is recorded", limit, async (t) => {
   const region = await testRegion(t, { memoryMiB: 4096 });
   const { Instances: [instance] = [] } = await region.client.send(

@@ -74,6 +74,8 @@ export interface InstanceSo {
   readonly released?: true;
   /** Its guest has come up since it was last started. */
   readonly booted?: true;
+  /** Its processors stand still: why, and since when. */
+  readonly paused?: { readonly why: string; readonly since: string };
   /** The host's boot in which the machine was started; absent while it is to be started again after another. */
   readonly bootId?: string;
   /** When `state` was reached. */
