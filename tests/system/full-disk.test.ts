@@ -103,11 +103,11 @@ test("on a full disk reads go on, new things are refused, an instance stands sti
   assert.deepEqual((await region.status()).programs, programs, "no program ended");
 
   rmSync(ballast);
-  const after = await until(
+  const relieved = await until(
     activity,
     (it) => it?.warnings.length === 0 && it.machines.every(({ paused }) => paused === null),
   );
-  assert.deepEqual(after?.warnings, []);
+  assert.deepEqual(relieved?.warnings, []);
   const third = await launch();
   await waitUntilInstanceRunning(within, { InstanceIds: [third] });
   await client.send(template(1000));
