@@ -127,8 +127,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       machineSpec: (instance, records) => {
         sayIfCapped(instance);
         const imageKernel = (entry: string) => {
-          const image = baked(entry);
-          return image && ({ by: "kernel", ...image.kernel } as const);
+          const kernel = baked(entry)?.kernel;
+          return kernel && ({ by: "kernel", ...kernel } as const);
         };
         return machineSpec(instance, records, { disks, networks, imageKernel });
       },

@@ -1,12 +1,14 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { chmod, copyFile, mkdir, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { architectures } from "./architecture.ts";
 import { exclusively } from "./exclusively.ts";
 import { run } from "./command.ts";
 import { installDebian } from "./debian-root.ts";
 import { buildDisk } from "./disk.ts";
 import { directBootInitrd } from "./initrd.ts";
 import { recipeFile, type Recipe } from "./recipe.ts";
+import { openRoom } from "./room.ts";
 
 /** A machine image, ready to be a backing file. Its files are never written again. */
 export interface BakedImage {
@@ -15,10 +17,10 @@ export interface BakedImage {
   readonly architecture: Recipe["architecture"];
   readonly sizeGiB: number;
   readonly loginUser: string;
-  /** A qcow2 file that boots by itself through a BIOS. */
+  /** A qcow2 file that boots by itself through its architecture's firmware. */
   readonly disk: string;
-  /** What a direct kernel boot of `disk` needs. */
-  readonly kernel: { readonly image: string; readonly initrd: string; readonly commandLine: string };
+  /** What a direct kernel boot of `disk` needs, where there is such a shortcut. */
+  readonly kernel?: { readonly image: string; readonly initrd: string; readonly commandLine: string };
   readonly bakedAt: string;
   /** The recipe's name and hash. */
   readonly recipe: { readonly name: string; readonly hash: string };
@@ -41,8 +43,10 @@ export interface BakeOptions {
 export const findBaked = (cacheDir: string, recipe: Pick<Recipe, "hash">): BakedImage | undefined => {
   const dir = join(imagesDir(cacheDir), recipe.hash);
   if (!existsSync(join(dir, "image.json"))) return undefined;
-  const image: Omit<BakedImage, "disk"> = JSON.parse(readFileSync(join(dir, "image.json"), "utf8"));
-  return { ...image, ...filesIn(dir, image.kernel.commandLine) };
+  const { kernel, ...image }: Omit<BakedImage, "disk"> = JSON.parse(
+    readFileSync(join(dir, "image.json"), "utf8"),
+  );
+  return { ...image, disk: diskIn(dir), ...(kernel && { kernel: kernelIn(dir, kernel.commandLine) }) };
 };
 
 /** All that are in the cache. */
@@ -92,9 +96,12 @@ export const bakeImage = async (recipe: Recipe, options: BakeOptions): Promise<B
 const imagesDir = (cacheDir: string): string => join(cacheDir, "images");
 const UNFINISHED = ".baking";
 
-const filesIn = (dir: string, commandLine: string): Pick<BakedImage, "disk" | "kernel"> => ({
-  disk: join(dir, "disk.qcow2"),
-  kernel: { image: join(dir, "kernel"), initrd: join(dir, "initrd"), commandLine },
+const diskIn = (dir: string): string => join(dir, "disk.qcow2");
+
+const kernelIn = (dir: string, commandLine: string) => ({
+  image: join(dir, "kernel"),
+  initrd: join(dir, "initrd"),
+  commandLine,
 });
 
 const bakeInto = async (
@@ -103,33 +110,34 @@ const bakeInto = async (
   { progress, signal, date }: BakeOptions,
 ): Promise<void> => {
   const root = join(dir, "root");
-  const { disk, kernel } = filesIn(dir, recipe.kernelCommandLine);
-  await installDebian(recipe, root, (fraction) => progress(0.75 * fraction, "installing Debian"), signal);
-
-  progress(0.75, "preparing the kernel");
-  const version = (await readlink(join(root, "vmlinuz"))).replace("boot/vmlinuz-", "");
-  // Packed as Debian ships it: unpacked, it boots no faster, and its unpacking is what randomises the kernel's addresses.
-  await copyFile(join(root, "vmlinuz"), kernel.image);
-  const init = recipeFile(recipe, "initrd-init");
-  if (init === undefined) throw new Error(`the recipe ${recipe.name} has no initrd-init`);
-  await writeFile(kernel.initrd, await directBootInitrd(root, version, recipe.directBootModules, init));
+  const room = await openRoom(recipe.architecture, join(dir, "emulator"), signal);
+  const installing = (fraction: number) => progress(0.75 * fraction, "installing Debian");
+  const { madeAt } = await installDebian(recipe, root, room, installing, signal);
   const packages = await installedPackages(root, signal);
 
-  progress(0.8, "making the disk");
-  await buildDisk(`${disk}.raw`, root, recipe.sizeGiB, signal);
+  progress(0.75, "making the disk");
+  const disk = diskIn(dir);
+  await buildDisk(`${disk}.raw`, root, recipe, { room, madeAt, signal });
+  if (architectures[recipe.architecture].shortcut) await takeKernel(dir, root, recipe);
 
   progress(0.9, "packing the disk");
   await run("qemu-img", ["convert", "-O", "qcow2", `${disk}.raw`, disk], { signal });
   await chmod(disk, 0o444);
-  await rm(`${disk}.raw`);
-  await rm(root, { recursive: true });
+  for (const left of [
+    `${disk}.raw`,
+    root,
+    ...["emulator", "started", "made-at"].map((name) => join(dir, name)),
+  ])
+    await rm(left, { recursive: true, force: true });
 
   const image: Omit<BakedImage, "disk"> = {
     name: `${recipe.name}-${date.toISOString().slice(0, 10).replaceAll("-", "")}`,
     architecture: recipe.architecture,
     sizeGiB: recipe.sizeGiB,
     loginUser: recipe.loginUser,
-    kernel: { image: "kernel", initrd: "initrd", commandLine: recipe.kernelCommandLine },
+    ...(architectures[recipe.architecture].shortcut && {
+      kernel: { image: "kernel", initrd: "initrd", commandLine: recipe.kernelCommandLine },
+    }),
     bakedAt: date.toISOString(),
     recipe: { name: recipe.name, hash: recipe.hash },
     packages,
@@ -138,10 +146,21 @@ const bakeInto = async (
   progress(1, "done");
 };
 
+/** The kernel of the image beside it, and an initrd that boots the disk by it. */
+const takeKernel = async (dir: string, root: string, recipe: Recipe): Promise<void> => {
+  const { image, initrd } = kernelIn(dir, recipe.kernelCommandLine);
+  const version = (await readlink(join(root, "vmlinuz"))).replace("boot/vmlinuz-", "");
+  // Packed as Debian ships it: unpacked, it boots no faster, and its unpacking is what randomises the kernel's addresses.
+  await copyFile(join(root, "vmlinuz"), image);
+  const init = recipeFile(recipe, "initrd-init");
+  if (init === undefined) throw new Error(`the recipe ${recipe.name} has no initrd-init`);
+  await writeFile(initrd, await directBootInitrd(root, version, recipe.directBootModules, init));
+};
+
 const installedPackages = async (root: string, signal: AbortSignal): Promise<Record<string, string>> => {
   const list = await run(
-    "chroot",
-    [root, "dpkg-query", "--show", "--showformat", "${Package} ${Version}\n"],
+    "dpkg-query",
+    [`--admindir=${join(root, "var/lib/dpkg")}`, "--show", "--showformat", "${Package} ${Version}\n"],
     { signal },
   );
   return Object.fromEntries(

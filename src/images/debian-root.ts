@@ -1,46 +1,66 @@
 import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { architectures } from "./architecture.ts";
 import { run } from "./command.ts";
 import type { Recipe } from "./recipe.ts";
+import type { Room } from "./room.ts";
 
 /**
  * Installs the recipe's packages into `root` and runs its `customise`, through this host's own package sources and proxies.
- * `progress` hears how much of it is done, 0 to 1. Its mounts and processes are in namespaces of their own: ended at any
- * moment, it leaves nothing but files below `root` and beside it.
+ * `progress` hears how much of it is done, 0 to 1. Its mounts and processes are in `room` alone: ended at any moment, it
+ * leaves nothing but files below `root` and beside it. Answers when the newest of the packages' files was made, in seconds
+ * since 1970: what is made of them is of that time.
  */
 export const installDebian = async (
   recipe: Recipe,
   root: string,
+  room: Room,
   progress: (fraction: number) => void,
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<{ readonly madeAt: number }> => {
+  await writeFile(join(root, "../started"), "");
   const count = stepCounter(recipe.expectedPackages, progress);
   const sources = await packageSources(recipe.suite, signal);
   const options = await aptOptions(signal);
-  const confined = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const { debian } = architectures[recipe.architecture];
+  const packages = [...recipe.packages, ...(recipe.packagesFor[recipe.architecture] ?? [])];
   const mmdebstrap = [
+    ...room,
+    "mmdebstrap",
     "--verbose",
     "--mode=root",
     "--variant=minbase",
     "--format=directory",
+    `--architectures=${debian}`,
+    // The room sees to it that they can be run.
+    "--skip=check/qemu",
     // /bin is a link from the start, which spares the image the package that makes it one, and all of perl with it.
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-    `--include=${recipe.packages.join(",")}`,
+    `--include=${packages.join(",")}`,
     ...[...options, 'Apt::Install-Recommends "false"'].map((option) => `--aptopt=${option}`),
     ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
     ...recipe.dirs
       .map((dir) => join(dir, "customise"))
       .filter((hook) => existsSync(hook))
+      .concat(settle)
       .map((hook) => `--customize-hook=${hook}`),
-  ];
-  await run("unshare", [...confined, "--", "mmdebstrap", ...mmdebstrap, recipe.suite, root, "-"], {
+    recipe.suite,
+    root,
+    "-",
+  ] as const;
+  const [file, ...args] = mmdebstrap;
+  await run(file, args, {
     signal,
     input: sources,
     onLine: count,
     // What it leaves behind when it is ended goes with the bake's folder.
-    environment: { LC_ALL: "C", TMPDIR: dirname(root) },
+    environment: { LC_ALL: "C", TMPDIR: dirname(root), INITRD: "No" },
   });
+  return { madeAt: Number(await readFile(join(root, "../made-at"), "utf8")) };
 };
+
+const settle = join(import.meta.dirname, "settle");
 
 /** No manual pages and translations in the image; and no waiting for the disk while it is made. */
 const dpkgOptions = [

@@ -1,6 +1,11 @@
+import { createHash } from "node:crypto";
 import { cp, mkdir, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { architectures } from "./architecture.ts";
 import { run } from "./command.ts";
+import { makeFileSystem } from "./file-system.ts";
+import type { Recipe } from "./recipe.ts";
+import type { Room } from "./room.ts";
 
 const mebibyte = 1024 * 1024;
 const sector = 512;
@@ -9,54 +14,73 @@ const sector = 512;
 const partitions = {
   bios: { number: 14, startMiB: 1, sizeMiB: 1, type: "21686148-6449-6E6F-744E-656564454649" },
   uefi: { number: 15, startMiB: 2, sizeMiB: 8, type: "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" },
-  root: { number: 1, startMiB: 10, type: "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" },
+  root: { number: 1, startMiB: 10 },
 };
 
-/** Lays out a raw disk at `path` (GPT, GRUB for BIOS and UEFI, the tree of `root` as ext4), without a loop device or a mount. */
+export interface DiskOptions {
+  readonly room: Room;
+  /** Seconds since 1970: the time that everything on the disk was made, by what the disk says. */
+  readonly madeAt: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Lays out a raw disk at `path` (GPT, GRUB for UEFI and, on a PC, for BIOS, the tree of `root` as ext4), without a loop device or a
+ * mount. What is otherwise left to chance follows from the recipe.
+ */
 export const buildDisk = async (
   path: string,
   root: string,
-  sizeGiB: number,
-  signal: AbortSignal,
+  recipe: Pick<Recipe, "architecture" | "sizeGiB" | "hash">,
+  options: DiskOptions,
 ): Promise<void> => {
+  const { signal } = options;
+  const { bios } = architectures[recipe.architecture];
   await writeFile(path, "");
-  await truncate(path, sizeGiB * 1024 * mebibyte);
-  await run("sfdisk", ["--quiet", path], { signal, input: partitionTable() });
-  const core = await installGrub(root, "i386-pc", ["biosdisk", "part_gpt", "ext2"], signal);
-  await makeUefiPartition(path, root, signal);
-  await makeFileSystem(path, root, sizeGiB * 1024 - partitions.root.startMiB - 1, signal);
-  await writeBootSectors(path, await readFile(join(root, "usr/lib/grub/i386-pc/boot.img")), core);
+  await truncate(path, recipe.sizeGiB * 1024 * mebibyte);
+  await run("sfdisk", ["--quiet", path], { signal, input: partitionTable(recipe) });
+  const core = bios && (await installGrub(root, "i386-pc", ["biosdisk", "part_gpt", "ext2"], options));
+  await makeUefiPartition(path, root, recipe, options);
+  await makeFileSystem(path, root, {
+    offsetMiB: partitions.root.startMiB,
+    sizeMiB: recipe.sizeGiB * 1024 - partitions.root.startMiB - 1,
+    uuid: uuidOf(recipe, "file system"),
+    hashSeed: uuidOf(recipe, "hash seed"),
+    madeAt: options.madeAt,
+    signal,
+  });
+  if (core) await writeBootSectors(path, await readFile(join(root, "usr/lib/grub/i386-pc/boot.img")), core);
 };
 
-const partitionTable = (): string =>
-  [
+/** One of this recipe's own, always the same. */
+const uuidOf = ({ hash }: Pick<Recipe, "hash">, what: string): string => {
+  const digits = createHash("sha256").update(`${what} ${hash}`).digest("hex");
+  // Version 8 of RFC 9562: made as one likes.
+  return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-8$3-8$4-$5");
+};
+
+const partitionTable = (recipe: Pick<Recipe, "architecture" | "hash">): string => {
+  const { bios, rootType } = architectures[recipe.architecture];
+  const rows = [...(bios ? [partitions.bios] : []), partitions.uefi, { ...partitions.root, type: rootType }];
+  return [
     "label: gpt",
+    `label-id: ${uuidOf(recipe, "disk")}`,
     "unit: sectors",
-    ...Object.values(partitions).map((partition) => {
+    ...rows.map((partition) => {
       const size = "sizeMiB" in partition ? `size=${(partition.sizeMiB * mebibyte) / sector}, ` : "";
-      return `${partition.number} : start=${(partition.startMiB * mebibyte) / sector}, ${size}type=${partition.type}`;
+      const uuid = uuidOf(recipe, `partition ${partition.number}`);
+      return `${partition.number} : start=${(partition.startMiB * mebibyte) / sector}, ${size}type=${partition.type}, uuid=${uuid}`;
     }),
     "",
   ].join("\n");
-
-/**
- * The file system is written as it will be found: inode tables and journal zeroed here, where zeros cost nothing, or every
- * instance would do it in its first minutes. Left out is what GRUB 2.06 cannot read.
- */
-const makeFileSystem = (path: string, root: string, sizeMiB: number, signal: AbortSignal) => {
-  const offset = partitions.root.startMiB * mebibyte;
-  const extended = `offset=${offset},lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0`;
-  const features = "^metadata_csum_seed,^orphan_file";
-  const options = ["-q", "-F", "-t", "ext4", "-L", "root", "-m", "1", "-O", features, "-E", extended];
-  return run("mke2fs", [...options, "-d", root, path, `${sizeMiB}m`], { signal });
 };
 
 /** What grub-install puts into /boot/grub for a platform, and the core image that knows where that is. */
 const installGrub = async (
   root: string,
-  platform: "i386-pc" | "x86_64-efi",
+  platform: string,
   modules: readonly string[],
-  signal: AbortSignal,
+  { room, signal }: DiskOptions,
 ): Promise<Buffer> => {
   const dir = `/boot/grub/${platform}`;
   await mkdir(join(root, dir), { recursive: true });
@@ -67,22 +91,34 @@ const installGrub = async (
   });
   const prefix = `(,gpt${partitions.root.number})/boot/grub`;
   const core = `${dir}/core.${platform === "i386-pc" ? "img" : "efi"}`;
+  const [file, ...args] = room;
   const image = ["-O", platform, "-p", prefix, "-o", core, ...modules];
-  await run("chroot", [root, "grub-mkimage", ...image], { signal });
+  await run(file, [...args, "chroot", root, "grub-mkimage", ...image], { signal });
   return readFile(join(root, core));
 };
 
 /** GRUB where any UEFI looks on a disk it knows nothing of, in a file system of FAT. */
-const makeUefiPartition = async (path: string, root: string, signal: AbortSignal): Promise<void> => {
+const makeUefiPartition = async (
+  path: string,
+  root: string,
+  { architecture }: Pick<Recipe, "architecture">,
+  options: DiskOptions,
+): Promise<void> => {
+  const { signal, madeAt } = options;
   const { startMiB, sizeMiB } = partitions.uefi;
-  await installGrub(root, "x86_64-efi", ["part_gpt", "ext2"], signal);
+  const { platform, file } = architectures[architecture].uefi;
+  await installGrub(root, platform, ["part_gpt", "ext2"], options);
   const partition = `${path}.uefi`;
+  const dated = { signal, environment: { SOURCE_DATE_EPOCH: String(madeAt), TZ: "UTC" } };
   await writeFile(partition, "");
   await truncate(partition, sizeMiB * mebibyte);
-  await run("mkfs.vfat", ["--invariant", "-F", "12", "-n", "UEFI", partition], { signal });
-  await run("mmd", ["-i", partition, "::EFI", "::EFI/BOOT"], { signal });
-  const core = join(root, "boot/grub/x86_64-efi/core.efi");
-  await run("mcopy", ["-i", partition, core, "::EFI/BOOT/BOOTX64.EFI"], { signal });
+  await run("mkfs.vfat", ["--invariant", "-F", "12", "-n", "UEFI", partition], dated);
+  await run("mmd", ["-i", partition, "::EFI", "::EFI/BOOT"], dated);
+  await run(
+    "mcopy",
+    ["-i", partition, join(root, `boot/grub/${platform}/core.efi`), `::EFI/BOOT/${file}`],
+    dated,
+  );
   await using disk = await open(path, "r+");
   await disk.write(await readFile(partition), 0, sizeMiB * mebibyte, startMiB * mebibyte);
   await rm(partition);

@@ -51,11 +51,21 @@ describe("a recipe", () => {
     assert.throws(() => findRecipe("debian-11", join(debian12, "..")), /no recipe "debian-11".*debian-12/);
   });
 
+  test("for another architecture has that one's packages beside what all have", () => {
+    const { architecture, packages, packagesFor } = findRecipe("debian-12-arm64", join(debian12, ".."));
+    assert.equal(architecture, "arm64");
+    assert.deepEqual(packages, readRecipe(debian12).packages);
+    assert.ok(packagesFor.arm64?.includes("linux-image-cloud-arm64"));
+    assert.ok(!packages.some((name) => /amd64|arm64|grub-pc/.test(name)));
+  });
+
   test("that is none says what is wrong with it", () => {
     for (const [name, recipe, wrong] of [
       ["nameless", { base: "debian-12", name: "../x" }, /nameless\/recipe.json: wrong or no "name"/],
       ["packaged", { base: "debian-12", packages: ["-oFile=/etc/passwd", "a b"] }, /wrong or no "packages"/],
       ["bare", { name: "bare" }, /wrong or no "architecture"/],
+      ["foreign", { base: "debian-12", architecture: "riscv64" }, /wrong or no "architecture"/],
+      ["mistaken", { base: "debian-12", packagesFor: { amd64: ["vim"] } }, /wrong or no "packagesFor"/],
       ["endless", { base: "../endless" }, /bases never end/],
       ["orphan", { base: "debian-0" }, /debian-0\/recipe.json: ENOENT/],
     ] as const)

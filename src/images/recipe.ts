@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type Architecture, isArchitecture } from "./architecture.ts";
 
 /**
  * How a machine image is made: a folder with `recipe.json` and, where it has no base, `customise` and `initrd-init`. With a
@@ -8,7 +9,7 @@ import { join, resolve } from "node:path";
  */
 export interface Recipe {
   readonly name: string;
-  readonly architecture: "x86_64";
+  readonly architecture: Architecture;
   /** Debian's name of the release. */
   readonly suite: string;
   /** Of the disk, and so the least a root volume can have. */
@@ -21,6 +22,8 @@ export interface Recipe {
   /** How many packages it comes to with what they depend on, roughly: the measure of the progress bar. */
   readonly expectedPackages: number;
   readonly packages: readonly string[];
+  /** What each architecture has beside those: its kernel, its boot loaders. */
+  readonly packagesFor: Readonly<Partial<Record<Architecture, readonly string[]>>>;
   /** The folders, its base's before its own. */
   readonly dirs: readonly string[];
   /** Twelve hex digits over everything in the folder and the way images are baked. */
@@ -33,7 +36,12 @@ export const readRecipe = (dir: string, depth = 0): Recipe => {
   const written = parse(join(dir, "recipe.json"));
   const { base: baseName, ...own } = written;
   const base = baseName === undefined ? undefined : readRecipe(baseDir(baseName, dir), depth + 1);
-  const recipe = { ...base, ...own, packages: [...(base?.packages ?? []), ...(own.packages ?? [])] };
+  const recipe = {
+    ...base,
+    ...own,
+    packages: [...(base?.packages ?? []), ...(own.packages ?? [])],
+    packagesFor: { ...base?.packagesFor, ...own.packagesFor },
+  };
   for (const [key, isRight] of Object.entries(parts))
     if (!isRight(Reflect.get(recipe, key)))
       throw new RecipeRefused(`${dir}/recipe.json: wrong or no "${key}"`);
@@ -92,7 +100,7 @@ const isNames = (value: unknown) =>
 
 const parts: Record<keyof Omit<Recipe, "dirs" | "hash">, (value: unknown) => boolean> = {
   name: isName,
-  architecture: (value) => value === "x86_64",
+  architecture: isArchitecture,
   suite: isName,
   sizeGiB: isCount,
   loginUser: isName,
@@ -100,10 +108,14 @@ const parts: Record<keyof Omit<Recipe, "dirs" | "hash">, (value: unknown) => boo
   directBootModules: isNames,
   expectedPackages: isCount,
   packages: isNames,
+  packagesFor: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    Object.entries(value).every(([key, names]) => isArchitecture(key) && isNames(names)),
 };
 
 /** To be raised when the code of this folder makes another image of the same recipe. */
-const bakeVersion = 2;
+const bakeVersion = 3;
 
 /** Of names, contents and who may execute: what a checkout keeps. */
 const hashOf = (dir: string, base = ""): string => {
