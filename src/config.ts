@@ -46,7 +46,7 @@ export interface CapacitySettings {
 export interface ImageAlias {
   /** `*` and `?` are wildcards. */
   readonly ids: string;
-  /** An image's id or name; or that of its recipe, with or without architecture: then the newest. */
+  /** An image's id or name; or that of its recipe, with or without `-amd64`: then the newest. */
   readonly image: string;
 }
 

@@ -2,22 +2,25 @@ import { layout, recipesDir } from "#config.ts";
 import { findRecipe, type Recipe, RecipeRefused } from "#images/recipe.ts";
 import { providedImageIds } from "#services/ec2/image/provided-image.ts";
 import { reportImage } from "#services/host/host-reports.ts";
+import { packagesFor } from "#setup/debian-packages.ts";
 import { setUpImage } from "#setup/default-image.ts";
 import { requireSettings } from "#setup/region-settings.ts";
+import { setUpPackages } from "#setup/set-up-packages.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
 
-const options = { ...dataDirOption, ...jsonOption } as const;
+const options = { ...dataDirOption, ...jsonOption, yes: { type: "boolean", default: false } } as const;
 
 export const command: Command = {
   usage: `image bake [options] RECIPE
 
 Makes an image of the region from Debian's packages, unless this host has baked that very recipe, and prints its id. A recipe
-is a folder, or the name of one that Croft provides: debian-12, debian-12-tools. The region is to be running.
+is a folder, or the name of one that Croft provides: debian-12, debian-12-arm64, debian-12-tools. The region is to be running.
 
+  --yes              install missing Debian packages without asking
 ${jsonUsage}
 ${dataDirUsage}`,
   options,
@@ -30,6 +33,7 @@ ${dataDirUsage}`,
     requireRoot("to install Debian into a folder as its own root");
     const { cacheDir } = requireRunning(dataDir);
 
+    await setUpPackages(packagesFor[recipe.architecture], values);
     const image = await setUpImage(recipe, cacheDir, interruption(), dataDir);
     if (!image) throw new Refusal("interrupted: nothing is baked", 1);
     const store = connectStore(layout(dataDir).storeSocket);

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { debianPackages, testPackages } from "#setup/debian-packages.ts";
+import { debianPackages, packagesFor, testPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { openCache } from "#setup/image-cache.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
@@ -23,7 +23,7 @@ ${cacheDirUsage}`,
     requireRoot("to make the machines and networks that are tested");
     const cacheDir = readCacheDir(values["cache-dir"]);
     openCache(cacheDir);
-    await setUpPackages([...debianPackages, ...testPackages], { yes: true });
+    await setUpPackages([...debianPackages, ...packagesFor.arm64, ...testPackages], { yes: true });
     await setUpDefaultImage(cacheDir);
     // The system tests' own regions share the cache.
     process.env["CROFT_CACHE_DIR"] = cacheDir;

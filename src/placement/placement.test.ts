@@ -5,7 +5,7 @@ import { place, type Room } from "./placement.ts";
 const room = (hostId: string, more: Partial<Room> = {}): Room => ({
   hostId,
   zones: ["a", "b"],
-  architecture: "x86_64",
+  architectures: ["x86_64"],
   memoryMiB: 16_384,
   freeMiB: 4096,
   ...more,
@@ -33,14 +33,14 @@ test("a host promised to the full, or past it, has nothing free", () => {
 test("a roomier host of another zone or architecture does not count", () => {
   const rooms = [
     room("1", { zones: ["c"], freeMiB: 9999 }),
-    room("2", { architecture: "arm64", freeMiB: 9999 }),
+    room("2", { architectures: ["arm64"], freeMiB: 9999 }),
     room("3"),
   ];
   assert.deepEqual(place(rooms, need), { hostId: "3" });
 });
 
 test("where no host serves the zone with the architecture, that is the reason", () => {
-  for (const rooms of [[], [room("1", { zones: ["c"] })], [room("1", { architecture: "arm64" })]])
+  for (const rooms of [[], [room("1", { zones: ["c"] })], [room("1", { architectures: ["arm64"] })]])
     assert.deepEqual(place(rooms, need), { why: "No x86_64 host serves the zone." });
 });
 

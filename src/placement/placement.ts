@@ -2,7 +2,7 @@
 export interface Room {
   readonly hostId: string;
   readonly zones: readonly string[];
-  readonly architecture: string;
+  readonly architectures: readonly string[];
   /** All that it can promise, and what of that it has not promised yet. */
   readonly memoryMiB: number;
   readonly freeMiB: number;
@@ -21,7 +21,7 @@ export interface Need {
  */
 export function place(rooms: readonly Room[], need: Need): { hostId: string } | { why: string } {
   const near = rooms.filter(
-    (room) => room.zones.includes(need.zone) && room.architecture === need.architecture,
+    (room) => room.zones.includes(need.zone) && room.architectures.includes(need.architecture),
   );
   const given = (room: Room) => Math.min(need.memoryMiB, room.memoryMiB);
   const byWorth = near.toSorted((a, b) => given(b) - given(a) || b.freeMiB - a.freeMiB);

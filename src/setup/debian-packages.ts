@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Architecture } from "#images/architecture.ts";
 
 /**
  * Every Debian package a region needs, the command or file by which it is recognised (it may have come another way), and why
@@ -21,6 +22,15 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: "openssl", provides: "openssl", why: "makes the API's certificate" },
   { name: "openssh-client", provides: "ssh", why: "croft ssh" },
 ];
+
+/** What machines of an architecture need beside those. They are installed with the first image of it, never by a start. */
+export const packagesFor: Readonly<Record<Architecture, readonly DebianPackage[]>> = {
+  x86_64: [],
+  arm64: [
+    { name: "qemu-system-arm", provides: "qemu-system-aarch64", why: "runs machines of arm64" },
+    { name: "qemu-efi-aarch64", provides: "/usr/share/AAVMF/AAVMF_CODE.fd", why: "boots them by UEFI" },
+  ],
+};
 
 /** What the tests need beside those: AWS's own clients to call the region with, and what guests would ask its services with. */
 export const testPackages: readonly DebianPackage[] = [

@@ -44,11 +44,12 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
   const line = commandLine(
     {
       id: instanceId,
+      architecture: image.architecture,
       cpus: 2,
       threadsPerCore: 2,
       memoryMiB: 1024,
       identity: { uuid: uuidOf(instanceId), product: "t3.micro" },
-      boot: boot === "kernel" ? { by: "kernel", ...image.kernel } : { by: boot },
+      boot: bootOf(image, boot),
       disks: [{ id: "vol-00000000000000001", path: disk, backing: image.disk }],
       ports: [{ id: "eni-00000000000000001", ...network }],
     },
@@ -78,6 +79,12 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
       await ending;
     },
   };
+};
+
+const bootOf = ({ name, kernel }: BakedImage, by: MachineBoot["by"]): MachineBoot => {
+  if (by !== "kernel") return { by };
+  if (!kernel) throw new Error(`${name} boots by firmware only`);
+  return { by, ...kernel };
 };
 
 /** As EC2's: begins with `ec2`. */

@@ -47,6 +47,7 @@ test(
       "bios",
       file,
     );
+    await refused(/no BIOS: it boots by UEFI/, "--architecture", "arm64", "--boot-mode", "legacy-bios", file);
     assert.deepEqual(readdirSync(imagesDir), [imageId]);
   },
 );

@@ -25,9 +25,13 @@ export interface MachineDriver {
   onChange(listener: (id: string) => void): void;
 }
 
+export type Architecture = "x86_64" | "arm64";
+
 export interface MachineSpec {
   /** Also what the process is called (`-name`). */
   readonly id: string;
+  /** Of its processors; x86_64 unless it says another. */
+  readonly architecture?: Architecture;
   /** Hardware threads, in cores of one socket: divisible by `threadsPerCore`. */
   readonly cpus: number;
   readonly threadsPerCore: number;
@@ -41,8 +45,8 @@ export interface MachineSpec {
 }
 
 /**
- * A kernel of this host's, without firmware; or a PC's firmware, which finds the boot loader on the first disk. A kernel's
- * initrd may find that the disk boots something else by now: it writes to port 0xe9 and powers off, and the machine starts
+ * A kernel of this host's, without firmware; or firmware, which finds the boot loader on the first disk. Only PCs (x86_64) have a
+ * BIOS, and boot by a kernel. A kernel's initrd may find that the disk boots something else by now: it writes to port 0xe9 and powers off, and the machine starts
  * again, from then on by its BIOS.
  */
 export type MachineBoot =

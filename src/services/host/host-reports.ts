@@ -66,7 +66,7 @@ export async function reportImage(image: BakedImage, scope: Scope, store: Store)
     name: image.name,
     description: `Debian 12 baked by Croft; log in as ${image.loginUser}`,
     architecture: image.architecture,
-    bootMode: "legacy-bios",
+    bootMode: image.architecture === "arm64" ? "uefi" : "legacy-bios",
     sizeGiB: image.sizeGiB,
     rootDevice: "/dev/xvda",
     cacheEntry: image.recipe.hash,

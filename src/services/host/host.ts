@@ -36,6 +36,12 @@ export interface HostRoom {
   readonly keptDiskMiB: number;
 }
 
+/** Of the machines that every host can run. Those not its own are emulated; what that takes comes with the first image of theirs. */
+export const runnableArchitectures: readonly string[] = [
+  "x86_64",
+  "arm64",
+] satisfies HostRecord["architecture"][];
+
 /** A host renews its lease while it is there; without it nothing new is placed on it. */
 export const hostLease = {
   name: (hostId: string) => `host/${hostId}`,

@@ -114,7 +114,67 @@ describe("QEMU's command line", () => {
     assert.match(text, /"filename":"\/usr\/share\/OVMF\/OVMF_CODE_4M.fd","read-only":true/);
     assert.match(text, /\n-add-fd fd=4,set=1000\n.*"filename":"\/dev\/fdset\/1000"\}/);
     assert.match(text, /\n-machine pflash0=firmware,pflash1=variables\n/);
-    assert.deepEqual(opens[1], { kind: "variables" });
+    assert.deepEqual(opens[1], { kind: "variables", from: "/usr/share/OVMF/OVMF_VARS_4M.fd" });
+    assert.deepEqual(shows, []);
+  });
+
+  test("of a machine for arm64: QEMU's virt, always emulated on a PC, its firmware's variables from the package", () => {
+    const { argv, opens, shows } = commandLine(
+      {
+        ...smallest,
+        architecture: "arm64",
+        threadsPerCore: 1,
+        identity: { uuid, product: "t4g.micro" },
+        boot: { by: "uefi" },
+        ports: [port(1)],
+      },
+      process.arch === "x64" ? "kvm" : "tcg",
+    );
+    assert.equal(
+      lines(argv),
+      `qemu-system-aarch64
+-name i-0123456789abcdef0,debug-threads=on
+-no-user-config
+-nodefaults
+-display none
+-no-shutdown
+-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+-machine virt-7.2,gic-version=3,dump-guest-core=off
+-blockdev {"driver":"raw","node-name":"firmware","read-only":true,"file":{"driver":"file","filename":"/usr/share/AAVMF/AAVMF_CODE.fd","read-only":true}}
+-add-fd fd=4,set=1000
+-blockdev {"driver":"raw","node-name":"variables","file":{"driver":"file","filename":"/dev/fdset/1000"}}
+-machine pflash0=firmware,pflash1=variables
+-accel tcg,thread=multi,tb-size=64
+-cpu neoverse-n1
+-smp 2,sockets=1,cores=2,threads=1
+-m 1024M
+-uuid ${uuid}
+-smbios type=0,vendor=Amazon EC2,version=1.0
+-smbios type=1,manufacturer=Amazon EC2,product=t4g.micro,serial=${uuid},uuid=${uuid}
+-smbios type=2,manufacturer=Amazon EC2,asset=i-0123456789abcdef0
+-smbios type=3,manufacturer=Amazon EC2,asset=Amazon EC2
+-chardev socket,id=control,fd=3,server=on,wait=off
+-mon chardev=control,mode=control
+-chardev ringbuf,id=console,size=131072
+-serial chardev:console
+-object rng-random,id=entropy,filename=/dev/urandom
+-device virtio-rng-pci,rng=entropy,addr=0x3
+-device virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6
+-device virtio-gpu-pci,max_hostmem=8M,addr=0x2
+-device pcie-root-port,id=slot0,chassis=1,addr=0x10.0,multifunction=on
+-device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
+-device pcie-root-port,id=slot2,chassis=3,addr=0x10.2
+-device pcie-root-port,id=slot3,chassis=4,addr=0x10.3
+-add-fd fd=5,set=1
+-add-fd fd=6,set=1
+-blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
+-blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":null,"discard":"unmap"}
+-device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,addr=0x4
+-netdev tap,id=port0,fd=7
+-device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
+-boot strict=on`,
+    );
+    assert.deepEqual(opens[1], { kind: "variables", from: "/usr/share/AAVMF/AAVMF_VARS.fd" });
     assert.deepEqual(shows, []);
   });
 

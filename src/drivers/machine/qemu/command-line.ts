@@ -1,11 +1,14 @@
-import type { MachineBoot, MachinePort, MachineSpec } from "../machine-driver.ts";
+import type { Architecture, MachineBoot, MachinePort, MachineSpec } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
+import { accelerationOf, hardware, type Hardware } from "./hardware.ts";
 
 /**
- * How QEMU is started for `spec`. It opens nothing by name but the firmware's code and what `shows` puts into its jail: disks,
+ * How QEMU is started for `spec` on a host whose own machines are accelerated so. It opens nothing by name but the firmware's code and what `shows` puts into its jail: disks,
  * taps, UEFI's variables and its control socket are handed to it open. Arguments follow QEMU 7.2's manual.
  */
 export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"]): CommandLine => {
+  const { architecture = "x86_64" } = spec;
+  const { program, machine, display, uefi } = hardware[architecture];
   const opens: Opened[] = [];
   const open = (what: Opened): number => FIRST_FD + opens.push(what) - 1;
   const control = open({ kind: "control" });
@@ -18,11 +21,9 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     // The guest's power-off leaves QEMU paused, so that it can be told from a crash by whoever looks next.
     ["-no-shutdown"],
     ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    // Versioned: a machine keeps its hardware across upgrades of QEMU. "graphics=off" only has the firmware print on the
-    // serial console too.
-    ["-machine", "pc-q35-7.2,graphics=off,sata=off,usb=off,dump-guest-core=off"],
-    ...(spec.boot.by === "uefi" ? uefi(open) : []),
-    ...processor(acceleration),
+    ["-machine", machine],
+    ...(spec.boot.by === "uefi" ? flash(uefi, open) : []),
+    ...processor(architecture, acceleration),
     [
       "-smp",
       `${spec.cpus},sockets=1,cores=${spec.cpus / spec.threadsPerCore},threads=${spec.threadsPerCore}`,
@@ -37,7 +38,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-device", "virtio-rng-pci,rng=entropy,addr=0x3"],
     // Nobody inflates it: by it, the guest tells which of its memory is free, and this host has that back.
     ["-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6"],
-    ["-device", `VGA,vgamem_mb=${SCREEN_MIB},addr=0x2`],
+    ["-device", `${display},addr=0x2`],
     ...slots.rootPorts,
     ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
     ...spec.ports.flatMap((port, index) => portOptions(port, index, slots.ofPort(index), open)),
@@ -51,7 +52,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
         ]
       : [];
   return {
-    argv: [QEMU, ...options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]))],
+    argv: [program, ...options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]))],
     opens,
     shows,
   };
@@ -65,10 +66,11 @@ export interface CommandLine {
   readonly shows: readonly { readonly outside: string; readonly inside: string }[];
 }
 
-/** `control`: the listening Unix socket that QEMU answers QMP on. `variables`: the machine's own of UEFI, to be written. */
+/** `control`: the listening Unix socket that QEMU answers QMP on. `variables`: the machine's own of UEFI, to be written;
+ * at first a copy of `from`. */
 export type Opened =
   | { readonly kind: "control" }
-  | { readonly kind: "variables" }
+  | { readonly kind: "variables"; readonly from: string }
   | { readonly kind: "file"; readonly path: string; readonly mode: "r" | "r+" }
   | { readonly kind: "tap"; readonly namespace: string; readonly device: string };
 
@@ -78,10 +80,6 @@ export type Opened =
  */
 export const CONSOLE_BYTES = 128 * 1024;
 
-/** Enough for 1280 by 800 pixels in full colour. Of it, only what a guest draws on is memory of this host. */
-const SCREEN_MIB = 4;
-
-const QEMU = "qemu-system-x86_64";
 const FIRST_FD = 3;
 const KERNEL = "/boot/kernel";
 const INITRD = "/boot/initrd";
@@ -90,15 +88,15 @@ const INITRD = "/boot/initrd";
 type Option = readonly [name: string, value?: string];
 
 /** Below 64 MiB of translated code a Linux boot translates the same code again and again; above, it gains nothing. */
-const processor = (acceleration: Acceleration["kind"]): Option[] =>
-  acceleration === "kvm"
+const processor = (architecture: Architecture, acceleration: Acceleration["kind"]): Option[] =>
+  accelerationOf(architecture, acceleration) === "kvm"
     ? [
         ["-accel", "kvm"],
         ["-cpu", "host"],
       ]
     : [
         ["-accel", "tcg,thread=multi,tb-size=64"],
-        ["-cpu", "max"],
+        ["-cpu", hardware[architecture].emulatedCpu],
       ];
 
 /** The firmware tables by which cloud-init, and our own first-boot agent, know an EC2 instance and its id. */
@@ -203,9 +201,9 @@ const boot = (how: MachineBoot): Option[] =>
       ]
     : [["-boot", "strict=on"]];
 
-/** The firmware's code and variables as two flash chips, of the sizes it was built for. Without it, QEMU brings its BIOS. */
-const uefi = (open: (what: Opened) => number): Option[] => {
-  const flash = (node: string, filename: string, flags: object): Option => [
+/** Without it, QEMU brings a PC's BIOS. */
+const flash = ({ code, variables }: Hardware["uefi"], open: (what: Opened) => number): Option[] => {
+  const chip = (node: string, filename: string, flags: object): Option => [
     "-blockdev",
     JSON.stringify({
       driver: "raw",
@@ -215,15 +213,12 @@ const uefi = (open: (what: Opened) => number): Option[] => {
     }),
   ];
   return [
-    flash("firmware", UEFI_CODE, { "read-only": true }),
-    ["-add-fd", `fd=${open({ kind: "variables" })},set=${VARIABLES_SET}`],
-    flash("variables", `/dev/fdset/${VARIABLES_SET}`, {}),
+    chip("firmware", code, { "read-only": true }),
+    ["-add-fd", `fd=${open({ kind: "variables", from: variables })},set=${VARIABLES_SET}`],
+    chip("variables", `/dev/fdset/${VARIABLES_SET}`, {}),
     ["-machine", "pflash0=firmware,pflash1=variables"],
   ];
 };
 
-/** Of Debian's package ovmf, as is what the variables are at first. Without Secure Boot, as on EC2 unless an image has keys. */
-const UEFI_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-export const UEFI_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /** Disks have the sets from 1 on. */
 const VARIABLES_SET = 1000;

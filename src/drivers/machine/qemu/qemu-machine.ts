@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MachineSpec, MachineState, Picture } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { commandLine } from "./command-line.ts";
+import { accelerationOf } from "./hardware.ts";
 import { confined, threadLimit } from "./confinement.ts";
 import { appendConsole } from "./console-log.ts";
 import type { ControlGroups } from "./control-groups.ts";
@@ -188,7 +189,14 @@ export class QemuMachine {
     try {
       const boot = this.#record?.refusedKernel && spec.boot.by === "kernel" ? bios : spec.boot;
       const { argv, opens, shows } = commandLine({ ...spec, boot }, acceleration);
-      const command = confined({ argv, shows }, { uid, cpus: spec.cpus, acceleration });
+      const command = confined(
+        { argv, shows },
+        {
+          uid,
+          cpus: spec.cpus,
+          acceleration: accelerationOf(spec.architecture ?? "x86_64", acceleration),
+        },
+      );
       const { process, ending } = startProcess(this.#directory, command, opens);
       this.#ending = ending;
       this.#lastPrinted = "";

@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   closeSync,
   existsSync,
   fchmodSync,
+  fsyncSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,7 +14,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { bind, check, hideDescriptors, listen, socket } from "#drivers/linux/libc.ts";
 import { openTap } from "#drivers/linux/namespaces.ts";
-import { UEFI_VARIABLES, type Opened } from "./command-line.ts";
+import type { Opened } from "./command-line.ts";
 import { identify } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
 
@@ -85,7 +86,7 @@ const openHere = (directory: string, what: Opened): number => {
     case "control":
       return listenOn(controlPath(directory));
     case "variables":
-      return openVariables(join(directory, "uefi-variables"));
+      return openVariables(join(directory, "uefi-variables"), what.from);
     case "file":
       return openSync(what.path, what.mode);
     case "tap":
@@ -94,11 +95,15 @@ const openHere = (directory: string, what: Opened): number => {
 };
 
 /** Made at the first start, whole or not at all; nobody but root gets at them but by this descriptor. */
-const openVariables = (path: string): number => {
+const openVariables = (path: string, from: string): number => {
   if (!existsSync(path)) {
     const next = `${path}.next`;
-    rmSync(next, { force: true });
-    writeFileSync(next, readFileSync(UEFI_VARIABLES), { mode: 0o600, flush: true });
+    // Most of them is nothing: 64 MiB of it for arm64.
+    execFileSync("cp", ["--sparse=always", from, next]);
+    const fd = openSync(next, "r+");
+    fchmodSync(fd, 0o600);
+    fsyncSync(fd);
+    closeSync(fd);
     renameSync(next, path);
   }
   return openSync(path, "r+");

@@ -19,8 +19,8 @@ export function imageNamed(
     );
 }
 
-/** A baked image is also known by its recipe, with or without the architecture. */
+/** A baked image is also known by its recipe, of which one for a PC need not say its architecture. */
 const namesOf = ({ id, name }: ImageRecord): string[] => {
   const recipe = name.replace(/-(\d{8}|fake)$/, "");
-  return [id, name, recipe, recipe.replace(/-(amd64|arm64)$/, "")];
+  return [id, name, recipe, recipe.replace(/-amd64$/, "")];
 };

@@ -1,7 +1,7 @@
 import { place } from "#placement/placement.ts";
 import type { Ec2Context } from "../context.ts";
 import { insufficientCapacity } from "../errors.ts";
-import type { HostRecord } from "../../host/host.ts";
+import { runnableArchitectures, type HostRecord } from "../../host/host.ts";
 import type { Ec2Records } from "../records.ts";
 import type { InstanceRecord } from "./instance.ts";
 import { holdsMemory } from "./promised-memory.ts";
@@ -31,7 +31,7 @@ export function placeInstances(
     .map((host) => ({
       hostId: host.id,
       zones: host.zones.map((letter) => region + letter),
-      architecture: host.architecture,
+      architectures: runnableArchitectures,
       memoryMiB: host.memoryMiB,
       freeMiB: host.memoryMiB - records.promisedOn(host.id),
     }));

@@ -13,7 +13,8 @@ export function launchableType(
   if (!type.architectures.some((it) => it === architecture))
     throw invalidParameter(
       `The architecture '${type.architectures.join(",")}' of the specified instance type does not match the architecture ` +
-        `'${architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.`,
+        `'${architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. ` +
+        "You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI.",
     );
   if (bootMode === "uefi" && !type.bootModes.includes("uefi"))
     throw invalidParameter(

@@ -31,6 +31,7 @@ export async function machineSpec(
     .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
   return {
     id: instance.id,
+    architecture: instance.architecture === "arm64" ? "arm64" : "x86_64",
     cpus: instance.cpus,
     threadsPerCore: instance.threadsPerCore ?? 1,
     memoryMiB: instance.memoryMiB,
