@@ -16,11 +16,13 @@ outside=$(readlink /proc/$me/ns/user)
   { echo $all >/proc/$me/uid_map && echo $all >/proc/$me/gid_map; } || kill $me
 } &
 
+# Forked by root of the namespace, and not before: a process that becomes root no longer dies with its parent.
 inside='
   until [ "$(cat /proc/self/gid_map)" ]; do sleep 0.01; done
-  mount -t proc proc /proc
+  exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc -- sh -ec "$@"'
+register='
   mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
   printf %s "$1" >/proc/sys/fs/binfmt_misc/register
   shift
   exec "$@"'
-exec unshare --user --mount --propagation private --pid --fork --kill-child -- sh -ec "$inside" sh "$rule" "$@"
+exec unshare --user -- sh -ec "$inside" sh "$register" sh "$rule" "$@"

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
+import { until } from "../until.ts";
 
 /** Where an image of another architecture is made: `cat` is its emulator here. Needs Linux 6.7, as such a bake does. */
 const room = join(import.meta.dirname, "../../src/images/room.sh");
@@ -26,6 +28,21 @@ test("in a room, root is this host's root to files, and of processes sees its ow
   const { uid, gid } = statSync(program);
   assert.deepEqual([uid, gid], [1234, 5678]);
   assert.equal(await run("sh", [room, rule, "sh", "-c", "echo $$"]), "1\n");
+});
+
+test("a room ends, with everything in it, when what was started is killed", async () => {
+  const minutes = `1${process.pid}`;
+  const child = spawn("sh", [room, rule, "sh", "-c", `sleep ${minutes} & sleep ${minutes}`], {
+    stdio: "ignore",
+  });
+  const sleepers = () =>
+    run("ps", ["-C", "sleep", "-o", "args="]).then(
+      (lines) => lines.split(minutes).length - 1,
+      () => 0,
+    );
+  assert.equal(await until(sleepers, (count) => count === 2), 2);
+  child.kill("SIGKILL");
+  assert.equal(await until(sleepers, (count) => count === 0, 5_000), 0);
 });
 
 test("a room that cannot be had says so and ends", async () => {
