@@ -9,7 +9,11 @@ export interface BareMetadata {
   instanceId: string;
   /** OpenSSH's format. */
   publicKey: string;
-  userData?: string;
+  userData?: string | Buffer | undefined;
+  /** Absent: the one that EC2 makes of the address. */
+  hostName?: string;
+  /** What `/latest/included` answers. */
+  included?: string;
 }
 
 /** A network namespace with one tap and, on the addresses EC2 uses, the least DHCP and metadata service that a guest needs. */
@@ -123,14 +127,18 @@ const metadataService = (metadata: BareMetadata): Server =>
   });
 
 /** The leaf at `path` below the version, or the list of what is below it: cloud-init reads every one it is told of. */
-const metadataAt = (path: string, { instanceId, publicKey, userData }: BareMetadata): string | undefined => {
-  const leaves: Record<string, string | undefined> = {
+const metadataAt = (
+  path: string,
+  { instanceId, publicKey, userData, hostName, included }: BareMetadata,
+): string | Buffer | undefined => {
+  const leaves: Record<string, string | Buffer | undefined> = {
     "meta-data/instance-id": instanceId,
-    "meta-data/local-hostname": `ip-${guest.replaceAll(".", "-")}.ec2.internal`,
+    "meta-data/local-hostname": hostName ?? `ip-${guest.replaceAll(".", "-")}.ec2.internal`,
     "meta-data/public-keys/0/openssh-key": publicKey,
     "meta-data/placement/availability-zone": "us-east-1a",
     "dynamic/instance-identity/document": "{}",
     "user-data": userData,
+    included,
   };
   if (path in leaves) return leaves[path];
   if (path === "meta-data/public-keys") return "0=key";

@@ -24,14 +24,15 @@ const script = "#!/bin/sh\necho ran as $(id -un) for $(cat /var/lib/cloud/data/i
 const metadata: BareMetadata = { instanceId: first, publicKey: "", userData: script };
 let image: BakedImage;
 let network: BareNetwork;
-/** Fingerprints of the first instance's host keys. */
+/** Fingerprints of the first instance's host keys, and its machine id. */
 let hostKeys: string;
+let machineId: string;
 
 before(async () => {
   const recipe = readRecipe(debian12);
   const signal = AbortSignal.timeout(600_000);
   image = await bakeImage(recipe, {
-    cacheDir: defaults.cacheDir,
+    cacheDir: process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir,
     progress: () => {},
     signal,
     date: new Date(),
@@ -98,6 +99,14 @@ const processesRootedIn = async (dir: string): Promise<string[]> => {
   });
 };
 
+/** As an image may bring them along; the first boot, which found none, has run those that are to run once. */
+const scriptsOfEachKind = `cd /var/lib/cloud/scripts
+for kind in per-boot per-instance per-once; do
+  printf '#!/bin/sh\\necho %s >>/root/when\\n' $kind | sudo tee $kind/one >/dev/null
+  sudo chmod 755 $kind/one
+done
+sudo rm /var/lib/cloud/sem/config_scripts_per_once.once`;
+
 const fingerprints = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done";
 
 describe("the baked image", { timeout: 1_200_000 }, () => {
@@ -109,13 +118,25 @@ describe("the baked image", { timeout: 1_200_000 }, () => {
 
   test("boots by its kernel into an instance with the user's key, name and script, and obeys the power button", async () => {
     await using machine = await start();
-    assert.equal(await machine.ssh("hostname; sudo -n id -un"), "ip-10-0-0-10\nroot\n");
+    assert.equal(
+      await machine.ssh("hostname; hostname -f; sudo -n id -un"),
+      "ip-10-0-0-10\nip-10-0-0-10.ec2.internal\nroot\n",
+    );
     await assert.rejects(machine.ssh("true", { key: join(scratch, "other-key") }), /Permission denied/);
-    await assert.rejects(machine.ssh("true", { user: "root" }), /Permission denied/);
+    await assert.rejects(
+      machine.ssh("true", { user: "root" }),
+      /login as the user "admin" rather than the user "root"/,
+    );
 
     assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
     assert.equal(await machine.ssh("cloud-id; cloud-init query region"), "aws\nus-east-1\n");
+    assert.equal(await machine.ssh("sudo cloud-init query userdata"), `${script}\n`);
     assert.equal(await machine.ssh("sudo cat /root/ran"), `ran as root for ${first}\n`);
+    assert.match(
+      await machine.ssh("sudo tail -n 1 /var/log/cloud-init-output.log"),
+      /^Cloud-init v\. .* finished at /,
+    );
+    assert.match(await machine.ssh("ip -brief link"), /^ens5 .*UP/m);
     assert.equal(await machine.ssh("sudo cut -d: -f2 /etc/shadow | grep -v '^[!*]' | wc -l"), "0\n");
     assert.equal(await machine.ssh("systemctl is-system-running --wait"), "running\n");
     assert.equal(
@@ -128,6 +149,16 @@ describe("the baked image", { timeout: 1_200_000 }, () => {
     );
 
     hostKeys = await machine.ssh(fingerprints);
+    assert.deepEqual(
+      [...hostKeys.matchAll(/\((.*)\)/g)].map(([, type]) => type),
+      ["ECDSA", "ED25519", "RSA"],
+    );
+    const offered =
+      "ssh-keyscan -t rsa localhost 2>/dev/null | cut -d' ' -f2,3; cut -d' ' -f1,2 /etc/ssh/ssh_host_rsa_key.pub";
+    const [shown, made] = (await machine.ssh(offered)).trim().split("\n");
+    assert.equal(shown, made);
+    machineId = await machine.ssh("cat /etc/machine-id");
+    await machine.ssh(scriptsOfEachKind);
     const console = await machine.console();
     assert.match(console, /Linux version 6\.1\./);
     assert.match(console, /-----BEGIN SSH HOST KEY FINGERPRINTS-----/);
@@ -148,20 +179,30 @@ describe("the baked image", { timeout: 1_200_000 }, () => {
       await machine.ssh("sudo cat /root/ran; wc -l <.ssh/authorized_keys"),
       `ran as root for ${first}\n1\n`,
     );
+    assert.equal(
+      await machine.ssh("sudo cat /root/when; cat /etc/machine-id"),
+      `per-once\nper-boot\n${machineId}`,
+    );
     await machine.pressPower();
     await machine.off;
   });
 
   test("boots by firmware; on another instance's larger volume it is that instance, and fills the volume", async () => {
     metadata.instanceId = second;
+    metadata.hostName = "ip-10-0-0-11.ec2.internal";
     await run("qemu-img", ["resize", "-q", disk, "11G"]);
     await using machine = await start({ boot: "bios" });
     assert.match(await machine.ssh("cat /proc/cmdline"), /^BOOT_IMAGE=/);
     const now = new Set((await machine.ssh(fingerprints)).trim().split("\n"));
-    assert.equal(now.size, 2);
     for (const line of hostKeys.trim().split("\n")) assert.ok(!now.has(line), line);
+    assert.equal(await machine.ssh("hostname -f"), "ip-10-0-0-11.ec2.internal\n");
+    assert.notEqual(await machine.ssh("cat /etc/machine-id"), machineId);
     assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
     assert.equal(await machine.ssh("sudo tail -n 1 /root/ran"), `ran as root for ${second}\n`);
+    assert.equal(
+      await machine.ssh("sudo cat /root/when; cloud-init query instance_id; ls /etc/ssh/*_key | wc -l"),
+      `per-once\nper-boot\nper-boot\nper-instance\n${second}\n3\n`,
+    );
     await machine.ssh(
       "until [ $(df --output=size -BG / | tail -n 1 | tr -dc 0-9) -ge 10 ]; do sleep 1; done",
     );

@@ -110,7 +110,8 @@ const identity = ({ id, identity: { uuid, product } }: MachineSpec): Option[] =>
 
 /**
  * Where devices sit. The boot disk and the first interface are on the root bus, as slots 4 and 5 (so Linux calls the
- * interface `enp0s5`); everything else has a root port of its own, since only there can it be unplugged. Some stay free.
+ * interface `enp0s5`, and the baked image `ens5`, as EC2 does); everything else has a root port of its own, since only there
+ * can it be unplugged. Some stay free.
  */
 const slotsFor = (disks: number, ports: number) => {
   const moreDisks = Math.max(disks - 1, 0);
