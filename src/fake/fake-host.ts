@@ -38,7 +38,7 @@ export interface FakeHostOptions {
 export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly stopped: Promise<void> }> {
   const { store, feed, regions, home, signal } = options;
   const log = (line: string) => void (signal.aborted || options.log(line));
-  const [machines, networks] = [createFakeMachines({ says }), createFakeNetworks()];
+  const [machines, networks] = [createFakeMachines({ says, boots: "at once" }), createFakeNetworks()];
   // Those of an earlier process are still there.
   const disks: DiskDriver = { ...createFakeDisks(), locate: async (id) => ({ path: `/fake/${id}` }) };
   const real = hostReconcilers(regions, {

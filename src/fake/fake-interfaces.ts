@@ -1,4 +1,5 @@
 import { moved, type Reconciler, settled } from "#reconcile/outcome.ts";
+import { isGone, type InstanceRecord } from "#services/ec2/instance/instance.ts";
 import { parseKey } from "#services/ec2/records.ts";
 import type { RegionalRecords } from "#services/ec2/regional-records.ts";
 import { isCarried } from "#services/ec2/vpc/vpc-network.ts";
@@ -20,10 +21,12 @@ export const fakeInterfaces = (regions: RegionalRecords): Reconciler => ({
     if (entry.value.so.ready) return settled;
     return moved({ expect, put: [{ key, value: { ...entry.value, so: { ready: true } } }] });
   },
-  affected(key) {
-    const { kind, id, scope } = parseKey(key);
-    if (kind !== "instance") return [];
-    const records = regions.in(scope);
-    return records.interfacesOf(id).map((it) => records.key("network-interface", it.id));
+  affected: {
+    instance(key, now) {
+      if (!isGone(now as InstanceRecord | undefined)) return [];
+      const { id, scope } = parseKey(key);
+      const records = regions.in(scope);
+      return records.interfacesOf(id).map((it) => records.key("network-interface", it.id));
+    },
   },
 });

@@ -125,10 +125,13 @@ export function serveCalls(
       return;
     }
     const { body } = answer;
-    const pieces = typeof body === "string" || Buffer.isBuffer(body) ? [Buffer.from(body)] : body;
-    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (typeof body === "string" || Buffer.isBuffer(body)) {
+      response.writeHead(answer.status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
+      return;
+    }
+    const bytes = body.reduce((sum, { length }) => sum + length, 0);
     response.writeHead(answer.status, { ...headers, "content-length": bytes });
-    for (const piece of pieces) response.write(piece);
+    for (const piece of body) response.write(piece);
     response.end();
   }
 

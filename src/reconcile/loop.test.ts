@@ -76,10 +76,11 @@ test("a record that is made, changes or goes gets a step", async (t) => {
 test("a change of one record reaches those it affects", async (t) => {
   const told: unknown[] = [];
   const { store, steps } = await start(t, () => settled, {
-    affected(key, now, before) {
-      if (!key.startsWith("image/")) return [];
-      told.push([now, before]);
-      return ["volume/7"];
+    affected: {
+      image(_key, now, before) {
+        told.push([now, before]);
+        return ["volume/7"];
+      },
     },
   });
   await put(store, "image/1", "new");

@@ -1,5 +1,5 @@
 import type { Clock } from "#clock.ts";
-import type { Feed } from "#store/feed.ts";
+import { type Feed, kindOf } from "#store/feed.ts";
 import { ExpectationFailed, type Store } from "#store/store.ts";
 import { KeyQueue, type LookAt } from "./key-queue.ts";
 import type { Reconciler } from "./outcome.ts";
@@ -55,7 +55,8 @@ export function runReconcilers(
   });
 
   function nudge(key: string): void {
-    for (const { reconciler, queue } of loops) if (key.startsWith(`${reconciler.kind}/`)) queue.add(key);
+    const kind = kindOf(key);
+    for (const { reconciler, queue } of loops) if (reconciler.kind === kind) queue.add(key);
   }
 
   for (const { reconciler, queue } of loops)
@@ -63,8 +64,10 @@ export function runReconcilers(
 
   feed.onChange((key, now, before) => {
     nudge(key);
+    const kind = kindOf(key);
     for (const { reconciler, queue } of loops)
-      for (const other of reconciler.affected?.(key, now?.value, before?.value) ?? []) queue.add(other);
+      for (const other of reconciler.affected?.[kind]?.(key, now?.value, before?.value) ?? [])
+        queue.add(other);
   });
 
   return {

@@ -20,6 +20,8 @@ export const wait = (ms: number): Outcome => ({ kind: "wait", ms });
 export interface Reconciler {
   readonly kind: string;
   step(key: string): Promise<Outcome>;
-  /** Keys of `kind` to look at again when the record at `key` (of any kind) changed from `before` to `now`. */
-  affected?(key: string, now: unknown, before: unknown): readonly string[];
+  /** By the kind of a record that changed from `before` to `now`: the keys of `kind` that it makes worth another look. */
+  readonly affected?: Readonly<
+    Record<string, (key: string, now: unknown, before: unknown) => readonly string[]>
+  >;
 }

@@ -42,11 +42,10 @@ async function follow(store: Store, feed: LiveFeed, signal: AbortSignal): Promis
 
 class LiveFeed implements Feed {
   revision = 0;
-  /** `never` fits wherever a reader says what it expects to find. */
-  readonly #entries = new Map<string, Entry<never>>();
-  readonly #kinds = new Map<string, SortedEntries<Entry<never>>>();
+  readonly #cells = new Map<string, Cell>();
+  readonly #kinds = new Map<string, SortedEntries<Cell>>();
   readonly #changedAt = new Map<string, number>();
-  readonly #indexes: Index[] = [];
+  readonly #indexes = new Map<string, Index[]>();
   readonly #listeners: Listener[] = [];
   readonly #waiting = new Set<{ revision: number; resolve: () => void; reject: (reason: unknown) => void }>();
   readonly #signal: AbortSignal;
@@ -59,18 +58,18 @@ class LiveFeed implements Feed {
   }
 
   get<Value>(key: string): Entry<Value> | undefined {
-    return this.#entries.get(key);
+    return this.#cells.get(key)?.entry;
   }
 
   list<Value>(prefix: string): Entry<Value>[] {
     if (!prefix.includes("/")) throw new TypeError(`not a kind or more: "${prefix}"`);
-    return this.#kinds.get(kindOf(prefix))?.list(prefix) ?? [];
+    return entriesOf(this.#kinds.get(kindOf(prefix))?.list(prefix));
   }
 
   index<Value>(kind: string, by: (value: Value) => readonly string[]): (term: string) => Entry<Value>[] {
-    const index = new Index(kind, by);
-    for (const entry of this.list<never>(`${kind}/`)) index.change(entry, undefined);
-    this.#indexes.push(index);
+    const index = new Index(by);
+    for (const cell of this.#kinds.get(kind)?.list("") ?? []) index.change(cell, cell.entry, undefined);
+    this.#indexes.set(kind, [...(this.#indexes.get(kind) ?? []), index]);
     return (term) => index.list(term);
   }
 
@@ -92,12 +91,13 @@ class LiveFeed implements Feed {
 
   apply({ revision, put, deleted }: Changes): void {
     const changed = [
-      ...put.map(toEntry).map((now) => ({ key: now.key, now, before: this.#entries.get(now.key) })),
-      ...deleted.map((key) => ({ key, now: undefined, before: this.#entries.get(key) })),
+      ...put.map(toEntry).map((now) => ({ key: now.key, now, before: this.get<never>(now.key) })),
+      ...deleted.map((key) => ({ key, now: undefined, before: this.get<never>(key) })),
     ];
     for (const { key, now, before } of changed) {
-      this.#hold(key, now, before);
-      this.#changedAt.set(kindOf(key), revision);
+      const kind = kindOf(key);
+      this.#hold(kind, key, now, before);
+      this.#changedAt.set(kind, revision);
     }
     this.revision = revision;
     for (const { key, now, before } of changed)
@@ -112,58 +112,77 @@ class LiveFeed implements Feed {
   /** Takes a listing as the one transaction that leads to it: what it does not change stays the same entry. */
   replaceAll({ revision, entries }: { revision: number; entries: readonly Entry[] }): void {
     const listed = new Set(entries.map(({ key }) => key));
-    const put = entries.filter((entry) => this.#entries.get(entry.key)?.revision !== entry.revision);
-    this.apply({ revision, put, deleted: [...this.#entries.keys()].filter((key) => !listed.has(key)) });
+    const put = entries.filter((entry) => this.get(entry.key)?.revision !== entry.revision);
+    this.apply({ revision, put, deleted: [...this.#cells.keys()].filter((key) => !listed.has(key)) });
   }
 
-  #hold(key: string, now: Entry<never> | undefined, before: Entry<never> | undefined): void {
-    const kind = kindOf(key);
-    const table = this.#kinds.get(kind) ?? new SortedEntries<Entry<never>>();
-    this.#kinds.set(kind, table);
-    if (now) {
-      this.#entries.set(key, now);
-      table.set(now);
-    } else {
-      this.#entries.delete(key);
-      table.delete(key);
+  #hold(kind: string, key: string, now: Entry<never> | undefined, before: Entry<never> | undefined): void {
+    const cell = this.#cells.get(key) ?? (now && this.#newCell(kind, now));
+    if (!cell) return;
+    if (now) cell.entry = now;
+    else {
+      this.#cells.delete(key);
+      this.#kinds.get(kind)?.delete(key);
     }
-    for (const index of this.#indexes) if (index.kind === kind) index.change(now, before);
+    for (const index of this.#indexes.get(kind) ?? []) index.change(cell, now, before);
+  }
+
+  #newCell(kind: string, entry: Entry<never>): Cell {
+    const cell = { key: entry.key, entry };
+    this.#cells.set(entry.key, cell);
+    const table = this.#kinds.get(kind) ?? new SortedEntries<Cell>();
+    this.#kinds.set(kind, table.set(cell));
+    return cell;
   }
 }
 
 type Listener = Parameters<Feed["onChange"]>[0];
 
-class Index {
-  readonly kind: string;
-  readonly #by: (value: never) => readonly string[];
-  readonly #terms = new Map<string, SortedEntries<Entry<never>>>();
+/**
+ * The place of one key in every table that names it: a changed value is put there once, and no table need be searched for it.
+ * `never` fits wherever a reader says what it expects to find.
+ */
+interface Cell {
+  readonly key: string;
+  entry: Entry<never>;
+}
 
-  constructor(kind: string, by: (value: never) => readonly string[]) {
-    this.kind = kind;
+const entriesOf = (cells: readonly Cell[] = []) => cells.map(({ entry }) => entry);
+
+class Index {
+  readonly #by: (value: never) => readonly string[];
+  readonly #terms = new Map<string, SortedEntries<Cell>>();
+
+  constructor(by: (value: never) => readonly string[]) {
     this.#by = by;
   }
 
   list(term: string): Entry<never>[] {
-    return this.#terms.get(term)?.list("") ?? [];
+    return entriesOf(this.#terms.get(term)?.list(""));
   }
 
-  change(now: Entry<never> | undefined, before: Entry<never> | undefined): void {
+  change(cell: Cell, now: Entry<never> | undefined, before: Entry<never> | undefined): void {
     const terms = now ? this.#by(now.value) : [];
-    for (const term of before ? this.#by(before.value) : []) {
+    const earlier = before ? this.#by(before.value) : [];
+    for (const term of earlier) {
       if (terms.includes(term)) continue;
-      const entries = this.#terms.get(term);
-      entries?.delete(before?.key ?? "");
-      if (entries?.size === 0) this.#terms.delete(term);
+      const cells = this.#terms.get(term);
+      cells?.delete(cell.key);
+      if (cells?.size === 0) this.#terms.delete(term);
     }
     for (const term of terms) {
-      const entries = this.#terms.get(term) ?? new SortedEntries<Entry<never>>();
-      this.#terms.set(term, entries);
-      if (now) entries.set(now);
+      if (earlier.includes(term)) continue;
+      const cells = this.#terms.get(term) ?? new SortedEntries<Cell>();
+      this.#terms.set(term, cells.set(cell));
     }
   }
 }
 
-const kindOf = (key: string) => key.split("/", 1)[0] ?? "";
+/** All before the first "/". */
+export function kindOf(key: string): string {
+  const end = key.indexOf("/");
+  return end < 0 ? key : key.slice(0, end);
+}
 
 // see LiveFeed
 const toEntry = (entry: Entry) => entry as Entry<never>;

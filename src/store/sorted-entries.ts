@@ -5,16 +5,19 @@ import { endOf } from "./transaction.ts";
  * Entries in key order. Finding is a binary search; inserting moves the pointers behind it, some microseconds among
  * 10,000, which a tree would not beat.
  */
-export class SortedEntries<E extends Entry> {
+export class SortedEntries<E extends Pick<Entry, "key">> {
   readonly #entries: E[] = [];
 
   get size(): number {
     return this.#entries.length;
   }
 
-  set(entry: E): void {
+  /** Adds it, or puts it in the place of the one with its key. */
+  set(entry: E): this {
     const at = this.#firstFrom(entry.key);
-    this.#entries.splice(at, this.#entries[at]?.key === entry.key ? 1 : 0, entry);
+    if (this.#entries[at]?.key === entry.key) this.#entries[at] = entry;
+    else this.#entries.splice(at, 0, entry);
+    return this;
   }
 
   delete(key: string): void {

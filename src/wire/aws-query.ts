@@ -23,7 +23,7 @@ export function awsQuery(table: WireTable): WireProtocol {
       }
       body.add(`<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`);
       body.add(`</${operation}Response>`);
-      return xml(200, body.pieces());
+      return xml(200, body.whole());
     },
     error({ code, message, status }, requestId) {
       const type = status < 500 ? "Sender" : "Receiver";

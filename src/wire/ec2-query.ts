@@ -16,7 +16,7 @@ export function ec2Query(table: WireTable): WireProtocol {
       body.add(`<${operation}Response xmlns="${table.xmlNamespace}/"><requestId>${requestId}</requestId>`);
       write(output, body);
       body.add(`</${operation}Response>`);
-      return xml(200, body.pieces());
+      return xml(200, body.whole());
     },
     error: ec2Error,
   };

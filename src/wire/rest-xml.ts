@@ -22,7 +22,7 @@ export function restXml(table: WireTable): WireProtocol {
       const body = new XmlBody(`${declaration}<${root}${namespace}>`);
       writers.struct(row)(output, body);
       body.add(`</${root}>`);
-      return body.pieces();
+      return body.whole();
     },
     contentType: "application/xml",
     unknownOperation: () =>

@@ -16,8 +16,9 @@ export class XmlBody {
     this.#pieces.push(bytes);
   }
 
-  /** All of it as UTF-8. What was added as bytes is not copied: they may be tens of megabytes. */
-  pieces(): readonly Buffer[] {
+  /** Text while it is nothing but text; else UTF-8. What was added as bytes is not copied: they may be tens of megabytes. */
+  whole(): string | readonly Buffer[] {
+    if (this.#pieces.length === 0) return this.#text;
     this.#endText();
     return this.#pieces;
   }

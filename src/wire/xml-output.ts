@@ -109,7 +109,9 @@ function keepingFrozen(write: XmlWriter): XmlWriter {
     if (!bytes) {
       const body = new XmlBody();
       write(value, body);
-      kept.set(value, (bytes = Buffer.concat(body.pieces())));
+      const whole = body.whole();
+      bytes = typeof whole === "string" ? Buffer.from(whole) : Buffer.concat(whole);
+      kept.set(value, bytes);
     }
     to.addBytes(bytes);
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -41,8 +41,6 @@ test("a disk that takes nothing stops nobody, and what was lost is counted", (t)
   const dir = scene(t);
   const file = join(dir, "croft.log");
   const log = logFile(file, { now });
-  log("before");
-  renameSync(file, `${file}.1`);
   symlinkSync("/dev/full", file);
   for (let line = 1; line <= 3; line++) log(`line ${line}`);
   rmSync(file);
@@ -51,4 +49,14 @@ test("a disk that takes nothing stops nobody, and what was lost is counted", (t)
     "1970-01-01T00:00:00.000Z 3 lines before this were lost",
     "1970-01-01T00:00:00.000Z after",
   ]);
+});
+
+test("a log that someone has removed begins anew", (t) => {
+  const file = join(scene(t), "croft.log");
+  const log = logFile(file, { now });
+  log("before");
+  rmSync(file);
+  log("after");
+  assert.match(readFileSync(file, "utf8"), /^\S+ after\n$/);
+  assert.equal(statSync(file).mode & 0o777, 0o640);
 });

@@ -1,4 +1,13 @@
-import { appendFileSync, chmodSync, existsSync, renameSync, statSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+} from "node:fs";
 import { say } from "../terminal.ts";
 
 interface Bounds {
@@ -27,35 +36,53 @@ export const logFile = (
  * told once.
  */
 export const boundedFile = (file: string, { maxBytes = 10 * 1024 * 1024, kept = 3 }: Bounds = {}) => {
-  let size = existsSync(file) ? statSync(file).size : 0;
+  let opened: number | undefined;
   let trouble = "";
   return (text: string): boolean => {
     try {
+      let { fd, size } = current();
       if (size > 0 && size + Buffer.byteLength(text) > maxBytes) {
+        close();
         rotate(file, kept);
-        size = 0;
+        ({ fd, size } = current());
       }
-      appendFileSync(file, text, { mode: 0o640 });
-      if (size === 0) chmodSync(file, 0o640);
-      size += Buffer.byteLength(text);
+      appendWhole(fd, text, size);
       trouble = "";
       return true;
     } catch (error) {
-      cutTo(file, size);
+      close();
       const said = `${file} cannot be written: ${String(error)}`;
       if (said !== trouble) say(said);
       trouble = said;
       return false;
     }
   };
+
+  /** Opened once, and again when someone has removed it. */
+  function current(): { fd: number; size: number } {
+    opened ??= openSync(file, "a", 0o640);
+    const { nlink, size } = fstatSync(opened);
+    if (nlink === 0) {
+      close();
+      return current();
+    }
+    if (size === 0) fchmodSync(opened, 0o640);
+    return { fd: opened, size };
+  }
+
+  function close(): void {
+    if (opened !== undefined) closeSync(opened);
+    opened = undefined;
+  }
 };
 
-/** The part of a text that a full disk took would run into the next. */
-const cutTo = (file: string, size: number): void => {
+/** The part of a text that a full disk took would run into the next. `size`: the file's before. */
+const appendWhole = (fd: number, text: string, size: number): void => {
   try {
-    truncateSync(file, size);
-  } catch {
-    // Its first text made no file.
+    appendFileSync(fd, text);
+  } catch (error) {
+    if (fstatSync(fd).isFile()) ftruncateSync(fd, size);
+    throw error;
   }
 };
 

@@ -1,5 +1,6 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
 import { reconcileImage, type ImageHost } from "./image/image-reconciler.ts";
+import { isGone, type InstanceRecord } from "./instance/instance.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
 import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
@@ -16,8 +17,20 @@ export function hostReconcilers(
   host: ImageHost & InstanceHost & VolumeHost & VpcHost,
 ): Reconciler[] {
   const at = (key: string) => {
-    const { kind, scope, id } = parseKey(key);
-    return { kind, scope, id, records: regions.in(scope) };
+    const { scope, id } = parseKey(key);
+    return { scope, id, records: regions.in(scope) };
+  };
+  /** The VPC that a record is of, and the one it was of before. */
+  const vpcsOf: Affected = (key, ...records) => {
+    const ids = records.flatMap((it) => (it as { vpcId?: string } | undefined)?.vpcId ?? []);
+    return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
+  };
+  /** One that is attached and not ready yet has nothing to tell its instance. */
+  const instanceOf: Affected = (key, now, before) => {
+    const attached = now as Attachable | undefined;
+    if (attached?.attachment && !attached.so.ready) return [];
+    const { attachment } = attached?.attachment ? attached : ((before ?? {}) as Partial<Attachable>);
+    return attachment ? [at(key).records.key("instance", attachment.instanceId)] : [];
   };
   return [
     {
@@ -26,9 +39,12 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileVolume(id, records, host);
       },
-      affected(key) {
-        const { kind, id, records } = at(key);
-        return kind === "instance" ? records.volumesOf(id).map((it) => records.key("volume", it.id)) : [];
+      affected: {
+        instance(key, now) {
+          if (!isGone(now as InstanceRecord | undefined)) return [];
+          const { id, records } = at(key);
+          return records.volumesOf(id).map((it) => records.key("volume", it.id));
+        },
       },
     },
     {
@@ -37,10 +53,11 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileImage(id, records, host);
       },
-      affected(key, now, before) {
-        const { kind, records } = at(key);
-        const image = kind === "volume" && now === undefined ? (before as VolumeRecord).image : undefined;
-        return image ? [records.key("image", image.imageId)] : [];
+      affected: {
+        volume(key, now, before) {
+          const image = now === undefined ? (before as VolumeRecord).image : undefined;
+          return image ? [at(key).records.key("image", image.imageId)] : [];
+        },
       },
     },
     {
@@ -49,27 +66,23 @@ export function hostReconcilers(
         const { id, scope, records } = at(key);
         return reconcileVpc(id, scope, records, host);
       },
-      affected(key, now, before) {
-        const { kind, id, records } = at(key);
-        switch (kind) {
-          case "internet-gateway":
-          case "network-acl":
-          case "network-interface":
-          case "route-table":
-          case "security-group":
-          case "subnet":
-            return vpcsOf(now, before).map((vpcId) => records.key("vpc", vpcId));
-          case "public-address": {
-            const { interfaceId } = (now ?? before) as PublicAddressRecord;
-            const nic = regions.find("network-interface", interfaceId)?.records;
-            const vpcId = nic?.get("network-interface", interfaceId)?.vpcId;
-            return nic && vpcId !== undefined ? [nic.key("vpc", vpcId)] : [];
-          }
-          case "instance":
-            return records.interfacesOf(id).map(({ vpcId }) => records.key("vpc", vpcId));
-          default:
-            return [];
-        }
+      affected: {
+        "internet-gateway": vpcsOf,
+        "network-acl": vpcsOf,
+        "network-interface": vpcsOf,
+        "route-table": vpcsOf,
+        "security-group": vpcsOf,
+        subnet: vpcsOf,
+        "public-address"(_, now, before) {
+          const { interfaceId } = (now ?? before) as PublicAddressRecord;
+          const nic = regions.find("network-interface", interfaceId)?.records;
+          const vpcId = nic?.get("network-interface", interfaceId)?.vpcId;
+          return nic && vpcId !== undefined ? [nic.key("vpc", vpcId)] : [];
+        },
+        instance(key) {
+          const { id, records } = at(key);
+          return records.interfacesOf(id).map(({ vpcId }) => records.key("vpc", vpcId));
+        },
       },
     },
     {
@@ -78,14 +91,7 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileInstance(id, records, host);
       },
-      affected(key, now, before) {
-        const { kind, records } = at(key);
-        if (kind !== "volume" && kind !== "network-interface") return [];
-        const attached = ([now, before] as (VolumeRecord | NetworkInterfaceRecord | undefined)[]).find(
-          (it) => it?.attachment,
-        );
-        return attached?.attachment ? [records.key("instance", attached.attachment.instanceId)] : [];
-      },
+      affected: { volume: instanceOf, "network-interface": instanceOf },
     },
     {
       kind: "screenshot",
@@ -100,16 +106,16 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileLaunchTemplateVersion(id, records);
       },
-      affected(key, now) {
-        const { kind, id, records } = at(key);
-        if (kind !== "launch-template" || now !== undefined) return [];
-        return records.versionsOf(id).map((it) => records.key("launch-template-version", it.id));
+      affected: {
+        "launch-template"(key, now) {
+          if (now !== undefined) return [];
+          const { id, records } = at(key);
+          return records.versionsOf(id).map((it) => records.key("launch-template-version", it.id));
+        },
       },
     },
   ];
 }
 
-/** The VPC that a record is of, and the one it was of before. */
-const vpcsOf = (...records: readonly unknown[]): string[] => [
-  ...new Set((records as ({ vpcId?: string } | undefined)[]).flatMap((it) => it?.vpcId ?? [])),
-];
+type Affected = NonNullable<Reconciler["affected"]>[string];
+type Attachable = VolumeRecord | NetworkInterfaceRecord;

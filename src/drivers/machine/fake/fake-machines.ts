@@ -20,8 +20,8 @@ export interface FakeMachines extends MachineDriver {
 }
 
 export interface FakeOptions {
-  /** A started guest soon shows its login prompt; else only what `print` says. Default true. */
-  readonly boots?: boolean;
+  /** A started guest shows its login prompt, soon or at once; else only what `print` says. Default true: soon. */
+  readonly boots?: boolean | "at once";
   /** A guest powers off soon after its power button was pressed. Default true. */
   readonly listens?: boolean;
   /** What a guest prints before its login prompt. Default nothing. */
@@ -58,7 +58,9 @@ export const createFakeMachines = ({
   };
   const boot = (id: string) => {
     const life = running(id);
-    if (boots) setImmediate(() => print(id, life, `${says}fake login: `));
+    const shown = () => print(id, life, `${says}fake login: `);
+    if (boots === "at once") shown();
+    else if (boots) setImmediate(shown);
   };
 
   return {

@@ -4,8 +4,11 @@ export const zonesOf = (region: string) =>
 
 export const zoneLetters = ["a", "b", "c"] as const;
 
-export const zoneId = (region: string, name: string) =>
-  zonesOf(region).find((zone) => zone.name === name)?.id;
+/** Of a zone of the region. */
+export function zoneId(region: string, name: string): string | undefined {
+  const n = zoneLetters.findIndex((letter) => name === region + letter);
+  return n < 0 ? undefined : `${shortName(region)}-az${n + 1}`;
+}
 
 /** AWS's abbreviation in zone ids: us-east-1 → use1, ap-southeast-2 → apse2. */
 function shortName(region: string): string {

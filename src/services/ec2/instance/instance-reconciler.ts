@@ -94,7 +94,15 @@ const launch: Step = async (entry, records, host) => {
     return fail(reasons.internal(`the launch failed: ${messageOf(error)}`));
   }
   host.worked.forget(clock);
-  return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
+  const machine = await host.machines.observe(id);
+  const up = machine.state === "running" && machine.booted;
+  if (up) host.queue.leave(id);
+  return reached(entry, host, {
+    state: "running",
+    bootId: host.bootId,
+    reboots: wanted.reboots,
+    ...(up && { booted: true }),
+  });
 };
 
 /** A first launch that fails ends terminated, a later one stopped, as on AWS. */

@@ -65,6 +65,21 @@ test("status checks pass once the guest has come up", limit, async (t) => {
 });
 
 test(
+  "a guest that is up as soon as its machine is found is said to be so in the same write",
+  limit,
+  async (t) => {
+    const { region, id } = await launched(t, {}, { boots: "at once", launchSlots: 1 });
+    const { revision } = region.feed;
+    assert.equal(region.records.get("instance", id)?.so.booted, true);
+    assert.deepEqual(region.queue.launches, { starting: [], waiting: [] });
+    await region.client.send(new RunInstancesCommand(one));
+    // Its launch, its volume, its network, its state.
+    await region.until(() => region.feed.revision === revision + 4);
+    assert.equal(region.records.all("instance").filter(({ so }) => so.booted).length, 2);
+  },
+);
+
+test(
   "stopping keeps the disk and gives the public address back; starting takes a new one",
   limit,
   async (t) => {

@@ -82,6 +82,10 @@ export interface InstanceSo {
   readonly since?: string;
 }
 
+/** Nothing of it is left that its volumes and interfaces could serve. */
+export const isGone = (instance: InstanceRecord | undefined): boolean =>
+  instance === undefined || instance.so.released === true;
+
 export interface TransitionReason {
   readonly code: string;
   readonly message: string;

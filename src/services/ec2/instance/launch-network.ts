@@ -14,7 +14,7 @@ import {
 } from "../errors.ts";
 import { quotas } from "../quotas.ts";
 import type { Ec2Records } from "../records.ts";
-import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
+import { addressCount, base, contains, isAddress, toAddress, toNumber } from "../ipv4.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { groupNameClaim } from "../security-group/security-group.ts";
@@ -127,7 +127,7 @@ function checkedAddress(address: string, input: RunInstancesRequest, subnet: Sub
     throw invalidCombination("A private address can be given only when one instance is launched.");
   if (!isAddress(address) || !contains(subnet.cidr, address))
     throw invalidParameter(`Address ${address} does not fall within the subnet's address range`);
-  if (reserved(subnet).has(address))
+  if (isReserved(address, subnet))
     throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
   return address;
 }
@@ -143,10 +143,11 @@ export function newAddresses(network: LaunchNetwork, count: number, context: Ec2
   const { subnet } = network;
   const claimed = (address: string) =>
     records.claimed(`subnet-address/${subnet.id}/${address}`) !== undefined;
+  const unavailable = (address: string) => isReserved(address, subnet) || claimed(address);
   if (network.address !== undefined && claimed(network.address)) throw addressInUse(network.address);
-  const [used, usedPublic] = [reserved(subnet), new Set<string>()];
+  const [used, usedPublic] = [new Set<string>(), new Set<string>()];
   return Array.from({ length: count }, () => {
-    const address = network.address ?? freeAddress(subnet.cidr, used, claimed, context);
+    const address = network.address ?? freeAddress(subnet.cidr, used, unavailable, context);
     if (address === undefined) throw noFreeAddresses(subnet.id);
     if (!network.publicAddress) return { address };
     const publicAddress = freeAddress(publicPool, usedPublic, publicAddressInUse(records), context);
@@ -179,10 +180,9 @@ export function freeAddress(
 export const publicAddressInUse = (records: Ec2Records) => (address: string) =>
   records.get("public-address", address) !== undefined;
 
-function reserved({ cidr }: SubnetRecord): Set<string> {
-  const start = base(cidr);
-  const first = Array.from({ length: reservedAddresses.first }, (_, n) => start + n);
-  return new Set([...first, start + addressCount(cidr) - 1].map(toAddress));
+function isReserved(address: string, { cidr }: SubnetRecord): boolean {
+  const offset = toNumber(address) - base(cidr);
+  return offset < reservedAddresses.first || offset >= addressCount(cidr) - reservedAddresses.last;
 }
 
 export function newInterface(

@@ -1,5 +1,6 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import { isGone } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
 import type { VolumeRecord } from "./volume.ts";
 
@@ -40,8 +41,5 @@ export async function reconcileVolume(id: string, records: Ec2Records, host: Vol
   });
 }
 
-const instanceIsGone = ({ attachment }: VolumeRecord, records: Ec2Records): boolean => {
-  if (!attachment) return false;
-  const instance = records.get("instance", attachment.instanceId);
-  return instance === undefined || instance.so.released === true;
-};
+const instanceIsGone = ({ attachment }: VolumeRecord, records: Ec2Records): boolean =>
+  attachment !== undefined && isGone(records.get("instance", attachment.instanceId));

@@ -8,6 +8,7 @@ import type {
   SubnetElement,
   TrafficRule,
 } from "#drivers/network/network-driver.ts";
+import { isGone } from "../instance/instance.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { Ec2Records } from "../records.ts";
@@ -44,10 +45,8 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
 }
 
 /** It is attached, and its instance is not gone for good. */
-export const isCarried = ({ attachment }: NetworkInterfaceRecord, records: Ec2Records): boolean => {
-  const instance = attachment && records.get("instance", attachment.instanceId);
-  return instance !== undefined && instance.so.released !== true;
-};
+export const isCarried = ({ attachment }: NetworkInterfaceRecord, records: Ec2Records): boolean =>
+  attachment !== undefined && !isGone(records.get("instance", attachment.instanceId));
 
 const subnetElement = (subnet: SubnetRecord, records: Ec2Records): SubnetElement => {
   const [table, filter] = [records.routeTableOf(subnet)?.id, records.aclOf(subnet.id)?.id];
