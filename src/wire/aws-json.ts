@@ -1,7 +1,7 @@
 import { documentDialect, errorNames, serializationException, unknownOperation } from "./document-dialect.ts";
 import { documentWriters } from "./document-output.ts";
 import { documentSource } from "./document-source.ts";
-import { inputReaders } from "./input-readers.ts";
+import { inputReaders, readWhole } from "./input-readers.ts";
 import { jsonForm, jsonScalars } from "./json-document.ts";
 import type { WireProtocol } from "./protocol.ts";
 import { structRow, type WireTable } from "./table.ts";
@@ -27,7 +27,8 @@ export const awsJson =
           : "";
         const shapes = operations.get(operation);
         if (!shapes) throw unknownOperation();
-        return { operation, input: readers.struct(structRow(table, shapes[0]))(parseJson(body)) };
+        const read = readers.struct(structRow(table, shapes[0]));
+        return { operation, input: readWhole(dialect, () => read(parseJson(body))) };
       },
       answer(operation, output) {
         const shape = operations.get(operation)?.[1];

@@ -2,7 +2,7 @@ import { ApiError } from "#api/error.ts";
 import type { WireAnswer, WireProtocol } from "./protocol.ts";
 import { queryService, type QueryDialect } from "./query-service.ts";
 import type { WireTable } from "./table.ts";
-import { memberPath, notInEnum, notNull, outOfBounds } from "./validation-error.ts";
+import { memberPath, notInEnum, notNull, outOfBounds, Violations } from "./validation-error.ts";
 import { XmlBody } from "./xml-body.ts";
 import { escapeXml } from "./xml-text.ts";
 
@@ -54,4 +54,5 @@ const dialectOf = (version: string): QueryDialect => ({
     ),
   notInEnum: (path, value, values) => notInEnum("ValidationError", path, value, values),
   outOfBounds: (path, excess) => outOfBounds("ValidationError", path, excess),
+  violations: new Violations(),
 });

@@ -31,6 +31,32 @@ test("EC2 refuses lists that are too long, and leaves names to the operations, w
   });
 });
 
+test("what breaks the schema in several places is told together, but what cannot be read comes first", () => {
+  const role = "Action=AssumeRole&RoleSessionName=x";
+  const session = "Value 'x' at 'roleSessionName' failed to satisfy constraint: Member must have length";
+  refused(
+    "sts",
+    { query: `${role}&DurationSeconds=899` },
+    "ValidationError",
+    "3 validation errors detected: " +
+      `${session} greater than or equal to 2; ` +
+      "Value '899' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900; " +
+      "Value null at 'roleArn' failed to satisfy constraint: Member must not be null",
+  );
+  refused(
+    "sts",
+    { query: `${role}&DurationSeconds=long` },
+    "MalformedInput",
+    "Value (long) for parameter durationSeconds is not of type integer",
+  );
+  const tags = Array.from({ length: 20 }, (_, n) => `&Tags.member.${n + 1}.Key=k`).join("");
+  assert.throws(
+    () => parse("sts", { query: `Action=AssumeRole${tags}` }),
+    /^ValidationError: 10 validation errors detected: /,
+  );
+  parse("sts", { query: `${role}yz&RoleArn=arn:aws:iam::111122223333:role/r` });
+});
+
 test("the query protocol tells a ValidationError", () => {
   const role = "Action=AssumeRole&RoleSessionName=session&RoleArn=arn:aws:iam::111122223333:role/r";
   for (const seconds of [900, 43_200]) parse("sts", { query: `${role}&DurationSeconds=${seconds}` });

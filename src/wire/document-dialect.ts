@@ -2,7 +2,7 @@ import { ApiError } from "#api/error.ts";
 import type { InputDialect } from "./input-readers.ts";
 import type { WireError } from "./protocol.ts";
 import type { WireTable } from "./table.ts";
-import { memberPath, notInEnum, notNull, outOfBounds } from "./validation-error.ts";
+import { memberPath, notInEnum, notNull, outOfBounds, Violations } from "./validation-error.ts";
 
 /** What the JSON and CBOR protocols say of input that is wrong. Unknown members are ignored. */
 export const documentDialect = ({
@@ -13,6 +13,7 @@ export const documentDialect = ({
     serializationException(`Value (${value}) at '${memberPath(path)}' can not be converted to ${wanted}`),
   notInEnum: (path, value, values) => notInEnum(code, path, value, values),
   outOfBounds: (path, excess) => outOfBounds(code, path, excess),
+  violations: new Violations(),
 });
 
 export const serializationException = (message: string): ApiError =>

@@ -13,6 +13,7 @@ import {
   type StructRow,
   type WireTable,
 } from "./table.ts";
+import type { Violations } from "./validation-error.ts";
 
 /** What a protocol says of input that is wrong. `path` names the place: "Filter.1.Name". */
 export interface InputDialect {
@@ -23,7 +24,20 @@ export interface InputDialect {
   notInEnum(path: string, value: string, values: readonly string[]): ApiError;
   /** Undefined: the operations themselves tell of this. */
   outOfBounds(path: string, excess: Excess): ApiError | undefined;
+  /** Takes what is missing, in no enum or out of bounds; absent: the first of it is thrown. */
+  readonly violations?: Violations;
 }
+
+/** Throws, or leaves the error to be told with others. */
+export function refuse({ violations }: InputDialect, error: ApiError | undefined): void {
+  if (!error) return;
+  if (!violations) throw error;
+  violations.add(error);
+}
+
+/** One whole input. */
+export const readWhole = <Result>({ violations }: InputDialect, read: () => Result): Result =>
+  violations ? violations.toldAfter(read) : read();
 
 export interface Excess {
   /** Undefined: it is a secret. */
@@ -99,7 +113,7 @@ export function inputReaders<Node>(
         else if (dialect.unknown) throw dialect.unknown(key);
       }
       for (const member of needed)
-        if (input[member[0]] === undefined) throw dialect.missing(prefix + wireNameOf(member));
+        if (input[member[0]] === undefined) refuse(dialect, dialect.missing(prefix + wireNameOf(member)));
       return input;
     };
   }
@@ -148,7 +162,7 @@ export function inputReaders<Node>(
     path: string,
   ): void {
     if (bounds && !values.every((each) => isWithin(each, bounds)))
-      refuse(path, {
+      exceeds(path, {
         value: secret ? undefined : value,
         bounds,
         constraint: `${what} must satisfy constraint: [${bothBounds(values[0], bounds)}]`,
@@ -160,14 +174,13 @@ export function inputReaders<Node>(
     return (node, path = "", depth = 0) => {
       const value = read(node, path, depth);
       if (value !== undefined && !isWithin(value, bounds))
-        refuse(path, { value: secret ? undefined : value, bounds, constraint: brokenBound(value, bounds) });
+        exceeds(path, { value: secret ? undefined : value, bounds, constraint: brokenBound(value, bounds) });
       return value;
     };
   }
 
-  function refuse(path: string, excess: Excess): void {
-    const error = dialect.outOfBounds(path, excess);
-    if (error) throw error;
+  function exceeds(path: string, excess: Excess): void {
+    refuse(dialect, dialect.outOfBounds(path, excess));
   }
 
   function elementOf(shape: number): Element {
@@ -179,7 +192,8 @@ export function inputReaders<Node>(
     const known = new Set(values);
     return (node, path = "") => {
       const value = source.scalar(node, path, "string");
-      if (typeof value === "string" && !known.has(value)) throw dialect.notInEnum(path, value, values);
+      if (typeof value === "string" && !known.has(value))
+        refuse(dialect, dialect.notInEnum(path, value, values));
       return value;
     };
   }

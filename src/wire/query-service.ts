@@ -1,5 +1,5 @@
 import { ApiError } from "#api/error.ts";
-import { inputReaders, type InputDialect } from "./input-readers.ts";
+import { inputReaders, readWhole, type InputDialect } from "./input-readers.ts";
 import type { WireProtocol, WireRequest } from "./protocol.ts";
 import { parseParameters } from "./query-parameters.ts";
 import { querySource } from "./query-source.ts";
@@ -31,7 +31,7 @@ export function queryService(table: WireTable, dialect: QueryDialect): QueryServ
       if (!shapes) throw dialect.unknownAction(operation);
       for (const name of parameters.keys()) if (isCommon(name)) parameters.delete(name);
       const read = readers.struct(structRow(table, shapes[0]));
-      return { operation, input: read({ parts: parameters }) };
+      return { operation, input: readWhole(dialect, () => read({ parts: parameters })) };
     },
     writerOf(operation) {
       const shape = operations.get(operation)?.[1];

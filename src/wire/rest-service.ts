@@ -1,6 +1,8 @@
 import { ApiError } from "#api/error.ts";
 import {
   inputReaders,
+  readWhole,
+  refuse,
   type Input,
   type InputDialect,
   type InputReaders,
@@ -40,7 +42,7 @@ export function restService<Node>(table: WireTable, body: RestBody<Node>) {
       let read = inputs.get(operation);
       if (!read)
         inputs.set(operation, (read = inputReader(structRow(table, table.operations[operation]?.[0]))));
-      return { operation, input: read(request, query, route) };
+      return { operation, input: readWhole(body.dialect, () => read(request, query, route)) };
     },
     answer(operation: string, output: object): WireAnswer {
       const [, outputShape, http] = table.operations[operation] ?? [];
@@ -75,7 +77,7 @@ export function restService<Node>(table: WireTable, body: RestBody<Node>) {
       const paid = readPayload?.(request);
       if (payload && paid !== undefined) input[payload[0]] = paid;
       for (const member of members.slice(0, required))
-        if (input[member[0]] === undefined) throw body.dialect.missing(wireNameOf(member));
+        if (input[member[0]] === undefined) refuse(body.dialect, body.dialect.missing(wireNameOf(member)));
       return input;
     };
   }

@@ -2,7 +2,7 @@ import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { documentDialect, errorNames, serializationException, unknownOperation } from "./document-dialect.ts";
 import { documentWriters } from "./document-output.ts";
 import { documentSource } from "./document-source.ts";
-import { inputReaders } from "./input-readers.ts";
+import { inputReaders, readWhole } from "./input-readers.ts";
 import type { WireProtocol } from "./protocol.ts";
 import { structRow, type WireTable } from "./table.ts";
 
@@ -32,7 +32,8 @@ export function rpcCbor(table: WireTable): WireProtocol {
       const operation = at < 0 ? "" : path.slice(at + prefix.length);
       const shapes = operations.get(operation);
       if (!shapes) throw unknownOperation(404);
-      return { operation, input: readers.struct(structRow(table, shapes[0]))(parseCbor(body)) };
+      const read = readers.struct(structRow(table, shapes[0]));
+      return { operation, input: readWhole(dialect, () => read(parseCbor(body))) };
     },
     answer(operation, output) {
       const shape = operations.get(operation)?.[1];

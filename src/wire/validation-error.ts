@@ -17,8 +17,31 @@ export const outOfBounds = (code: string, path: string, { value, constraint }: E
 function validationError(code: string, path: string, value: string, constraint: string): ApiError {
   return new ApiError(
     code,
-    `1 validation error detected: Value${value} at '${memberPath(path)}' failed to satisfy constraint: ${constraint}`,
+    `${one}Value${value} at '${memberPath(path)}' failed to satisfy constraint: ${constraint}`,
   );
+}
+
+const one = "1 validation error detected: ";
+
+/** All that breaks an input's schema, told together as every service but EC2 and S3 does: "2 validation errors detected: …; …". */
+export class Violations {
+  #found: ApiError[] = [];
+
+  /** The first ten are told. */
+  add(error: ApiError): void {
+    if (this.#found.length < 10) this.#found.push(error);
+  }
+
+  /** What `read` gives, unless something was added meanwhile. What it throws itself, for input that cannot be read, comes first. */
+  toldAfter<Result>(read: () => Result): Result {
+    this.#found = [];
+    const result = read();
+    const [first, ...more] = this.#found;
+    if (!first) return result;
+    if (more.length === 0) throw first;
+    const told = this.#found.map(({ message }) => message.slice(one.length));
+    throw new ApiError(first.code, `${told.length} validation errors detected: ${told.join("; ")}`);
+  }
 }
 
 /** AWS speaks of `policyArns.1.member.arn` for what was sent as `PolicyArns.member.1.arn`. */
