@@ -5,7 +5,7 @@ import { idempotentMismatch, invalidParameter } from "./errors.ts";
 
 /** A plan whose answer is read from what it makes. */
 export interface MakingPlan extends OperationPlan {
-  /** The id of what the request makes, or has made before. */
+  /** The id of what the request makes, or has made before; of a modification what it came to. */
   readonly made: string;
 }
 
@@ -45,16 +45,43 @@ export function once(
     return { touches: [], made: earlier.made };
   }
   const plan = make();
+  if (!plan.transaction) return plan; // whatever changed nothing may be asked again
   const key = records.key("claim", name);
   const value: TokenClaim = { request, made: plan.made };
   return {
     ...plan,
     transaction: {
       ...plan.transaction,
-      expect: [...(plan.transaction?.expect ?? []), { absent: key }],
-      put: [...(plan.transaction?.put ?? []), { key, value }],
+      expect: [...(plan.transaction.expect ?? []), { absent: key }],
+      put: [...(plan.transaction.put ?? []), { key, value }],
     },
   };
 }
+
+/**
+ * A record is modified over and over: it remembers the tokens of its last modifications, newest first, and the claims of earlier ones
+ * go. To be deleted with the record: `modificationClaims`.
+ */
+export function modificationTokens(
+  operation: string,
+  token: string | undefined,
+  before: readonly string[] | undefined,
+  records: Ec2Context["records"],
+): { readonly modifiedBy: readonly string[]; readonly delete: readonly string[] } {
+  const tokens = [token || [], before ?? []].flat();
+  const forgotten = tokens.slice(mostModificationTokens);
+  return {
+    modifiedBy: tokens.slice(0, mostModificationTokens),
+    delete: modificationClaims(operation, forgotten, records),
+  };
+}
+
+export const modificationClaims = (
+  operation: string,
+  tokens: readonly string[] | undefined = [],
+  records: Ec2Context["records"],
+): string[] => tokens.map((token) => records.key("claim", clientTokenClaim(operation, token)));
+
+const mostModificationTokens = 20;
 
 export const clientTokenClaim = (operation: string, token: string) => `client-token/${operation}/${token}`;

@@ -1,6 +1,12 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { InstanceMonitoring, UnsuccessfulInstanceCreditSpecificationItem } from "@aws-sdk/client-ec2";
+import type {
+  InstanceMonitoring,
+  ModifyInstanceCreditSpecificationRequest,
+  ModifyInstanceCreditSpecificationResult,
+  UnsuccessfulInstanceCreditSpecificationItem,
+} from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import { type MakingPlan, modificationTokens, once } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
@@ -84,38 +90,14 @@ export const instanceOptionOperations = {
     }),
   },
 
-  /** Changes those it can, and says of each other why not. Repeating it changes nothing. */
+  /** Changes those it can, and says of each other why not. */
   ModifyInstanceCreditSpecification: {
     resolve(input, context) {
       if (input.InstanceCreditSpecifications.length === 0)
         throw missingParameter("InstanceCreditSpecification");
-      const failed: UnsuccessfulInstanceCreditSpecificationItem[] = [];
-      const changed = new Map<string, InstanceRecord>();
-      for (const { InstanceId: id = "", CpuCredits: credits = "" } of input.InstanceCreditSpecifications) {
-        const chosen = creditsNamed(credits);
-        const before = context.records.get("instance", id);
-        const error = before ? refusal(before) : notFound(id);
-        if (error) failed.push({ InstanceId: id, Error: error });
-        else if (before) changed.set(id, { ...before, cpuCredits: chosen });
-      }
-      const instances = [...changed.values()];
-      return {
-        touches: touched(instances, context),
-        ...(instances.length > 0 && { transaction: rewrite(instances, context) }),
-        instances,
-        failed,
-      };
+      return once("ModifyInstanceCreditSpecification", input, context, () => modifyCredits(input, context));
     },
-    answer: ({
-      instances,
-      failed,
-    }: {
-      instances: readonly InstanceRecord[];
-      failed: UnsuccessfulInstanceCreditSpecificationItem[];
-    }) => ({
-      SuccessfulInstanceCreditSpecifications: instances.map(({ id }) => ({ InstanceId: id })),
-      UnsuccessfulInstanceCreditSpecifications: failed,
-    }),
+    answer: ({ made }: MakingPlan): ModifyInstanceCreditSpecificationResult => JSON.parse(made),
   },
 
   /** Passwords are made for Windows only. */
@@ -158,6 +140,38 @@ const describeMonitoring = (
   { id }: InstanceRecord,
   State: "enabled" | "pending" | "disabled" | "disabling",
 ): InstanceMonitoring => ({ InstanceId: id, Monitoring: { State } });
+
+/** The first instance that changes remembers the token. */
+function modifyCredits(input: ModifyInstanceCreditSpecificationRequest, context: Ec2Context): MakingPlan {
+  const failed: UnsuccessfulInstanceCreditSpecificationItem[] = [];
+  const changed = new Map<string, InstanceRecord>();
+  for (const { InstanceId: id = "", CpuCredits: credits = "" } of input.InstanceCreditSpecifications ?? []) {
+    const chosen = creditsNamed(credits);
+    const before = context.records.get("instance", id);
+    const error = before ? refusal(before) : notFound(id);
+    if (error) failed.push({ InstanceId: id, Error: error });
+    else if (before) changed.set(id, { ...before, cpuCredits: chosen });
+  }
+  const [first, ...others] = changed.values();
+  const outcome: ModifyInstanceCreditSpecificationResult = {
+    SuccessfulInstanceCreditSpecifications: [...changed.keys()].map((InstanceId) => ({ InstanceId })),
+    UnsuccessfulInstanceCreditSpecifications: failed,
+  };
+  const made = JSON.stringify(outcome);
+  if (!first) return { touches: [], made };
+  const { modifiedBy, delete: forgotten } = modificationTokens(
+    "ModifyInstanceCreditSpecification",
+    input.ClientToken,
+    first.creditsModifiedBy,
+    context.records,
+  );
+  const instances = [{ ...first, creditsModifiedBy: modifiedBy }, ...others];
+  return {
+    touches: touched(instances, context),
+    transaction: { ...rewrite(instances, context), delete: forgotten },
+    made,
+  };
+}
 
 const notFound = (id: string) =>
   ({

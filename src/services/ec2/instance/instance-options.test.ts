@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
-import { testImage, testRegion, type TestRegion } from "#testing/region.ts";
+import { testHost, testImage, testRegion, type TestRegion } from "#testing/region.ts";
+import { type InstanceHost, reconcileInstance } from "./instance-reconciler.ts";
 
 const limit = { timeout: 10_000 };
 
@@ -99,6 +100,38 @@ test(
     });
   },
 );
+
+test("a change of credits with a token happens once, and its answer stays the same", limit, async (t) => {
+  const { region, id } = await launched(t);
+  const modify = (CpuCredits: string, ClientToken?: string, InstanceId = id) =>
+    region.client.modifyInstanceCreditSpecification({
+      InstanceCreditSpecifications: [{ InstanceId, CpuCredits }],
+      ...(ClientToken && { ClientToken }),
+    });
+  const credits = () => region.records.get("instance", id)?.cpuCredits;
+  const claims = () => region.feed.list("claim/").filter(({ key }) => key.includes("CreditSpecification/"));
+
+  const { $metadata: _, ...first } = await modify("standard", "one");
+  await modify("unlimited");
+  const { $metadata: __, ...again } = await modify("standard", "one");
+  assert.deepEqual(again, first);
+  assert.equal(credits(), "unlimited");
+  await assert.rejects(modify("unlimited", "one"), { name: "IdempotentParameterMismatch" });
+
+  await modify("standard", "two", "i-01230123012301230");
+  assert.equal(claims().length, 1, "what changed nothing claims nothing");
+  for (let n = 0; n < 25; n++) await modify("standard", `more-${n}`);
+  assert.equal(claims().length, 20);
+
+  await region.client.terminateInstances({ InstanceIds: [id] });
+  await region.until(() => region.records.get("instance", id)?.so.state === "terminated");
+  const anHourLater = () => new Date(Date.now() + 3_700_000);
+  const host = { hostId: testHost.id, now: anHourLater } as InstanceHost;
+  const outcome = await reconcileInstance(id, region.records, host);
+  assert.ok(outcome.kind === "moved");
+  await region.store.commit(outcome.transaction);
+  await region.until(() => claims().length === 0);
+});
 
 test("a launch chooses credits, cores and recovery, where its type has them", limit, async (t) => {
   const { region, id } = await launched(t, {

@@ -1,7 +1,7 @@
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry } from "#store/store.ts";
-import { clientTokenClaim } from "../client-token.ts";
+import { clientTokenClaim, modificationClaims } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { fitsHost } from "./capacity.ts";
 import {
@@ -163,7 +163,8 @@ const release: Step = async (entry, records, host) => {
   });
 };
 
-const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, records, host) => {
+const forget: Step = async ({ key, revision, value }, records, host) => {
+  const { so, clientToken, id, creditsModifiedBy } = value;
   const age = host.now().getTime() - Date.parse(so.since ?? "");
   if (age < deadlines.forgetTerminated) return wait(deadlines.forgetTerminated - age);
   return moved({
@@ -173,6 +174,7 @@ const forget: Step = async ({ key, revision, value: { so, clientToken, id } }, r
       records.key("console", id),
       records.key("screenshot", id),
       records.key("credits", id),
+      ...modificationClaims("ModifyInstanceCreditSpecification", creditsModifiedBy, records),
       ...(clientToken === "" ? [] : [records.key("claim", clientTokenClaim("RunInstances", clientToken))]),
     ],
   });

@@ -49,6 +49,8 @@ export interface InstanceRecord extends ResourceRecord {
   readonly metadataOptions: MetadataOptions;
   /** Absent: its type's own, if it has any. */
   readonly cpuCredits?: CpuCredits;
+  /** The client tokens of the last changes of its credits, newest first. */
+  readonly creditsModifiedBy?: readonly string[];
   readonly maintenance?: MaintenanceOptions;
   readonly placementGroup?: { readonly id: string; readonly partition?: number };
   readonly launchedAt: string;

@@ -1,6 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
-import { clientTokenClaim, once } from "../client-token.ts";
+import { clientTokenClaim, modificationClaims, modificationTokens, once } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
@@ -22,9 +22,6 @@ import {
   type LaunchTemplateRecord,
   type LaunchTemplateVersionRecord,
 } from "./launch-template.ts";
-
-/** A template remembers so many of the tokens it was modified by. */
-const mostModificationTokens = 20;
 
 export const launchTemplateOperations = {
   CreateLaunchTemplate: {
@@ -87,18 +84,19 @@ export const launchTemplateOperations = {
       return once("ModifyLaunchTemplate", input, context, () => {
         if (input.DefaultVersion === undefined) throw missingParameter("SetDefaultVersion");
         const { number } = findVersion(template, input.DefaultVersion, context);
-        const tokens = [input.ClientToken || [], template.modifiedBy ?? []].flat();
-        const value: LaunchTemplateRecord = {
-          ...template,
-          defaultVersion: number,
-          modifiedBy: tokens.slice(0, mostModificationTokens),
-        };
+        const { modifiedBy, delete: forgotten } = modificationTokens(
+          "ModifyLaunchTemplate",
+          input.ClientToken,
+          template.modifiedBy,
+          context.records,
+        );
+        const value: LaunchTemplateRecord = { ...template, defaultVersion: number, modifiedBy };
         return {
           touches: [{ arn: launchTemplateArn(template.id, context), tags: template.tags }],
           transaction: {
             expect: [{ at: [key, revision] }],
             put: [{ key, value }],
-            delete: tokens.slice(mostModificationTokens).map((token) => modificationKey(token, context)),
+            delete: forgotten,
           },
           made: template.id,
         };
@@ -129,7 +127,7 @@ export const launchTemplateOperations = {
           delete: [
             key,
             ...claims.map((name) => context.records.key("claim", name)),
-            ...(template.modifiedBy ?? []).map((token) => modificationKey(token, context)),
+            ...modificationClaims("ModifyLaunchTemplate", template.modifiedBy, context.records),
           ],
         },
         template,
@@ -170,6 +168,3 @@ function checkedName(name: string): string {
   if (!/^[a-zA-Z0-9()./_-]{3,128}$/.test(name)) throw invalidLaunchTemplateName();
   return name;
 }
-
-const modificationKey = (token: string, { records }: Ec2Context): string =>
-  records.key("claim", clientTokenClaim("ModifyLaunchTemplate", token));
