@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
+import { checkout } from "#checkout.ts";
 
 /** What the operator chose when the region was made; kept in `DIR/region.json` and the same at every later start. */
 export interface RegionSettings {
@@ -51,7 +52,7 @@ export interface ImageAlias {
 }
 
 /** The recipes Croft provides, and that of the image that every region offers. */
-export const recipesDir = join(import.meta.dirname, "..", "images");
+export const recipesDir = join(checkout, "images");
 export const defaultRecipe = join(recipesDir, "debian-12");
 
 export const defaults = {

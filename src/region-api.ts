@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
 import { type ChainRequest, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
@@ -8,6 +7,7 @@ import { processMetrics } from "./api/process-metrics.ts";
 import { tokenBuckets } from "./api/throttle.ts";
 import type { Credentials } from "./auth/sign-request.ts";
 import { verifySignature } from "./auth/verify-signature.ts";
+import { croftVersion } from "./checkout.ts";
 import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
 import { ec2CallRate } from "./services/ec2/call-rate.ts";
@@ -32,7 +32,7 @@ export const loadApiParts = () => ({
     quotas: loadWireService("servicequotas"),
     sts: loadWireService("sts"),
   },
-  version: String(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version),
+  version: croftVersion(),
 });
 
 export interface RegionApiOptions {

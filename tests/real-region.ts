@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
 import { DescribeImagesCommand, EC2Client } from "@aws-sdk/client-ec2";
-import { croftCommand } from "#cli/checkout.ts";
+import { croftCommand } from "#checkout.ts";
 import type { RegionStatus } from "#cli/status.ts";
 import { defaults } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";

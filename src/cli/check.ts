@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { delimiter, dirname, join } from "node:path";
-import { checkout } from "./checkout.ts";
+import { checkout } from "#checkout.ts";
 import { Refusal } from "./command.ts";
 import type { Command } from "./command.ts";
 import { succeeded, tallyLine } from "./tally.ts";

@@ -1,8 +1,18 @@
+import { isRelease } from "#checkout.ts";
 import type { CommandTable } from "./command.ts";
+
+/** What needs the project's development packages. */
+const developing: CommandTable = {
+  test: ["set up what is missing and run every test", () => import("./test.ts")],
+  check: ["generated files, format, lint, types, unused code, unit tests", () => import("./check.ts")],
+  soak: ["the long tests", () => import("./soak.ts")],
+  run: ["run a file of this project with its own Node", () => import("./run.ts")],
+};
 
 /** Every word of `croft …`. */
 export const commands: CommandTable = {
   start: ["set up what is missing and run the region here", () => import("./start.ts")],
+  up: ["the same as start", () => import("./start.ts")],
   env: ["print the export lines that point AWS clients at the region", () => import("./env.ts")],
   aws: ["run the aws CLI against the region", () => import("./aws.ts")],
   ssh: ["log into an instance", () => import("./ssh.ts")],
@@ -12,10 +22,7 @@ export const commands: CommandTable = {
   logs: ["what the programs, or an instance's console, said", () => import("./logs.ts")],
   down: ["stop the region; its instances run on", () => import("./down.ts")],
   destroy: ["remove the region with all that is in it", () => import("./destroy.ts")],
-  test: ["set up what is missing and run every test", () => import("./test.ts")],
-  check: ["generated files, format, lint, types, unused code, unit tests", () => import("./check.ts")],
-  soak: ["the long tests", () => import("./soak.ts")],
-  run: ["run a file of this project with its own Node", () => import("./run.ts")],
+  ...(isRelease ? {} : developing),
   completion: ["print a shell's completion of these words", () => import("./completion.ts")],
   version: ["print the version", () => import("./version.ts")],
 };

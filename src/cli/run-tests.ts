@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { run } from "node:test";
 import type { EventData } from "node:test";
 import { inspect } from "node:util";
-import { checkout } from "./checkout.ts";
+import { checkout } from "#checkout.ts";
 import { counted, noTests } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 

@@ -9,8 +9,8 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { EC2, waitUntilInstanceRunning, waitUntilInstanceTerminated } from "@aws-sdk/client-ec2";
+import { checkout, croftCommand } from "#checkout.ts";
 import { layout } from "#config.ts";
-import { checkout, croftCommand } from "./checkout.ts";
 import type { RegionStatus } from "./status.ts";
 
 const limit = { timeout: 30_000 };

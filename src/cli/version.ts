@@ -1,13 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { checkout } from "./checkout.ts";
+import { croftVersion } from "#checkout.ts";
 import { readOptions, type Command } from "./command.ts";
 import { jsonOption, jsonUsage, printJson } from "./json.ts";
-
-export const croftVersion = (): string => {
-  const { version }: { version: string } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8"));
-  return version;
-};
 
 export const command: Command = {
   usage: `version [options]\n\n${jsonUsage}`,

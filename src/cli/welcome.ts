@@ -3,11 +3,10 @@ import type { Credentials } from "#auth/sign-request.ts";
 import { defaults } from "#config.ts";
 import type { RegionSettings } from "#config.ts";
 import { apiEndpoint } from "#setup/api-endpoint.ts";
-import { croftCommand } from "./checkout.ts";
+import { croftCommand, croftVersion } from "#checkout.ts";
 import { exportLines } from "./export-lines.ts";
 import { clientVariables } from "./region-environment.ts";
 import type { Health } from "./supervise/health.ts";
-import { croftVersion } from "./version.ts";
 
 export interface Welcome {
   readonly dataDir: string;

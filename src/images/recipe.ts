@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Architecture, isArchitecture } from "./architecture.ts";
+import { recipesDir } from "#config.ts";
 
 /**
  * How a machine image is made: a folder with `recipe.json` and, where it has no base, `customise` and `initrd-init`. With a
@@ -88,10 +89,7 @@ const parse = (file: string): WrittenRecipe => {
 };
 
 const baseDir = (base: string, dir: string): string =>
-  /^[./]/.test(base) ? resolve(dir, base) : join(provided, base);
-
-/** What Croft provides. */
-const provided = join(import.meta.dirname, "../../images");
+  /^[./]/.test(base) ? resolve(dir, base) : join(recipesDir, base);
 
 const isName = (value: unknown) => typeof value === "string" && /^[a-z0-9][a-z0-9.-]{0,100}$/.test(value);
 const isCount = (value: unknown) => typeof value === "number" && Number.isInteger(value) && value > 0;

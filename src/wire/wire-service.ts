@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkout } from "#checkout.ts";
 import { awsJson } from "./aws-json.ts";
 import { awsQuery } from "./aws-query.ts";
 import { readingCompressed } from "./compressed-body.ts";
@@ -14,7 +16,7 @@ import type { ProtocolName, WireTable } from "./table.ts";
  * what one operation needs is compiled when it is first called. Throws when there is no table of that name.
  */
 export function loadWireService(signingName: string): WireService {
-  const path = new URL(`./generated/${signingName}.generated.json`, import.meta.url);
+  const path = join(checkout, "src/wire/generated", `${signingName}.generated.json`);
   return wireService(signingName, JSON.parse(readFileSync(path, "utf8")));
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after } from "node:test";
-import { croftCommand } from "#cli/checkout.ts";
+import { croftCommand } from "#checkout.ts";
 import type { RealRegion } from "../real-region.ts";
 
 export type FakeRegion = Pick<RealRegion, "endpoint" | "environment" | "imageId">;

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { croftCommand } from "#cli/checkout.ts";
+import { croftCommand } from "#checkout.ts";
 import type { NamedFinding } from "#setup/checks/check.ts";
 
 /** `croft doctor` and `croft start` where something is really missing. Nothing is installed, baked or started. */

@@ -17,7 +17,13 @@ test("a program that gave up root, and with it its own code, opens the store as 
   await chmod(directory, 0o755);
   const checkout = join(directory, "checkout");
   await mkdir(checkout, { mode: 0o700 });
-  const needed = ["package.json", "src/clock.ts", "src/store", "tests/system/unprivileged-store-program.ts"];
+  const needed = [
+    "package.json",
+    "src/checkout.ts",
+    "src/clock.ts",
+    "src/store",
+    "tests/system/unprivileged-store-program.ts",
+  ];
   for (const path of needed)
     await cp(new URL(`../../${path}`, import.meta.url), join(checkout, path), { recursive: true });
   const data = join(directory, "data");

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checkout } from "../checkout.ts";
+import { entryFiles } from "#checkout.ts";
 import type { Program } from "./keep-running.ts";
 import type { ProgramName } from "./programs-file.ts";
 
@@ -12,7 +12,7 @@ export const programCommand = (
   command: [
     process.execPath,
     ...nodeFlags[name],
-    join(checkout, "src", "main.ts"),
+    entryFiles.main,
     name,
     "--data-dir",
     dataDir,

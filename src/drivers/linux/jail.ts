@@ -1,4 +1,5 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { checkout } from "#checkout.ts";
 
 export interface Jail {
   readonly uid: number;
@@ -24,4 +25,4 @@ export const jailed = (argv: readonly string[], { uid, limits, shows }: Jail): r
   return ["prlimit", "--core=0", ...limits, "--", "unshare", ...namespaces, "--", ...jail, "--", ...argv];
 };
 
-const script = fileURLToPath(new URL("jail.sh", import.meta.url));
+const script = join(checkout, "src/drivers/linux/jail.sh");

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { entryFiles } from "#checkout.ts";
 import { StoreUnavailable } from "../store.ts";
 import type { Backend, BackendVerb } from "./backend.ts";
 import type { OpenArgs, ThreadAnswer, ThreadCall } from "./store-thread-main.ts";
@@ -11,7 +12,7 @@ export interface StoreThread {
 
 /** Resolves when the thread's code is loaded: nothing but the store's directory need be readable from then on. */
 export async function startStoreThread(): Promise<StoreThread> {
-  const worker = new Worker(new URL("./store-thread-main.ts", import.meta.url));
+  const worker = new Worker(entryFiles.storeThread);
   const calls = new Map<number, PromiseWithResolvers<unknown>>();
   const loaded = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<Error>();

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { checkout } from "#checkout.ts";
 import { run } from "../../linux/commands.ts";
 import { ageMs, endProcess, identify, isAlive, startedWith } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
@@ -93,12 +94,14 @@ const start = (prefix: string, { uid, complaints }: OutboundOptions): HostProces
   return child.pid === undefined ? undefined : identify(child.pid);
 };
 
+const script = join(checkout, "src/drivers/network/netns/pasta.sh");
+
 const commandLine = (namespace: string, uid: number): readonly string[] => {
   const { pasta, edge } = outboundEnds;
   return [
     ["prlimit", "--core=0", "--"],
     ["unshare", "--ipc", "--uts", "--mount", "--propagation", "private", "--"],
-    ["sh", fileURLToPath(new URL("pasta.sh", import.meta.url)), String(uid), `/run/netns/${namespace}`],
+    ["sh", script, String(uid), `/run/netns/${namespace}`],
     ["pasta", "--foreground", "--quiet", "--ipv4-only", "--runas", `${uid}:${uid}`],
     ["--netns", "/run/user/0/netns/edge", "--no-netns-quit", "--ns-ifname", outboundLink],
     // Nothing is taken over from this host's own interfaces, so that it starts also while they are down.

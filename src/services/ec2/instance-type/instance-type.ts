@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type {
   ArchitectureType,
   BootModeType,
@@ -9,6 +10,7 @@ import type {
   UsageClassType,
   VirtualizationType,
 } from "@aws-sdk/client-ec2";
+import { checkout } from "#checkout.ts";
 
 /** What AWS publishes of one instance type: a row of instance-types.tsv. */
 export interface InstanceType {
@@ -81,7 +83,7 @@ export interface Accelerator {
 
 /** Every instance type, by name; read once, when the program starts. */
 export const instanceTypes: ReadonlyMap<string, InstanceType> = parse(
-  readFileSync(new URL("instance-types.tsv", import.meta.url), "utf8"),
+  readFileSync(join(checkout, "src/services/ec2/instance-type/instance-types.tsv"), "utf8"),
 );
 
 function parse(table: string): ReadonlyMap<string, InstanceType> {
