@@ -72,6 +72,7 @@ export const defaults = {
 /** Where each thing of a region is kept. */
 export const layout = (dataDir: string) => {
   const dir = resolve(dataDir);
+  const runDir = dir === defaults.dataDir ? "/run/croft" : join(dir, "run");
   return {
     dir,
     settings: join(dir, "region.json"),
@@ -93,24 +94,27 @@ export const layout = (dataDir: string) => {
     },
     /** What signs the identity documents of instances: 0600, its key sealed with the master key; and its certificate, for all. */
     identity: { sealed: join(dir, "identity.json"), certificate: join(dir, "identity.pem") },
+    /** Which users have copies of the access key, and where. */
+    userCopies: join(dir, "user-copies.json"),
     storeDir: join(dir, "store"),
     store: join(dir, "store", "store.sqlite"),
     machinesDir: join(dir, "machines"),
     disksDir: join(dir, "disks"),
     /** Imported images; baked ones are in the cache. */
     imagesDir: join(dir, "images"),
-    runDir: join(dir, "run"),
+    /** What a reboot may take: sockets, and which processes run. */
+    runDir,
     /** What the programs said, and the audit of calls. */
     logDir: join(dir, "log"),
     /** In the directory of the program that listens there. */
     storeSocket: join(dir, "store", "socket"),
     /** The name by which this machine is known to its region. */
     hostId: join(dir, "host-id"),
-    guestSocket: join(dir, "run", "guest.sock"),
+    guestSocket: join(runDir, "guest.sock"),
     /** Where the API listens for instances, whose connections croft-guest hands on; in a directory that the two share. */
-    apiSocket: join(dir, "run", "api", "socket"),
+    apiSocket: join(runDir, "api", "socket"),
     /** What pasta last complained of. */
-    pastaComplaints: join(dir, "run", "pasta.log"),
+    pastaComplaints: join(runDir, "pasta.log"),
   };
 };
 export type Layout = ReturnType<typeof layout>;
@@ -136,3 +140,16 @@ export const hostNames = (dataDir: string) => {
   };
 };
 export type HostNames = ReturnType<typeof hostNames>;
+
+/** What a user of this host has of a region, in the home directory. */
+export const userFiles = (home: string, dataDir: string) => {
+  const dir = join(home, ".croft");
+  const { prefix } = hostNames(dataDir);
+  return {
+    dir,
+    /** 0600: the access key. */
+    credentials: join(dir, `${prefix}.json`),
+    /** Of `croft ssh`. */
+    knownHosts: join(dir, `${prefix}.known_hosts`),
+  };
+};

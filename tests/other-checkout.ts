@@ -1,6 +1,6 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkout } from "#cli/checkout.ts";
+import { checkout } from "#checkout.ts";
 
 /** This version under another number and in another place, as an earlier or later one is: its `bin/croft`. The packages are these. */
 export const otherCheckout = (directory: string): string => {

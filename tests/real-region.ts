@@ -3,7 +3,6 @@ import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, readdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
@@ -12,6 +11,7 @@ import { croftCommand } from "#checkout.ts";
 import type { RegionStatus } from "#cli/status.ts";
 import { defaults } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
+import { freePort } from "./free-port.ts";
 import { hostTraces } from "./host-traces.ts";
 
 /** A region as a user has one: made by `croft start`, with real machines and networks. */
@@ -92,7 +92,7 @@ export const startRegion = async ({ firstCroft, more = [] }: RealRegionOptions =
     return JSON.parse(stdout.toString());
   };
 
-  const destroying = [croftCommand, "destroy", "--yes", "--keep-images", ...places];
+  const destroying = [croftCommand, "destroy", "--yes", "--purge", "--keep-images", ...places];
   await using ending = new AsyncDisposableStack();
   ending.defer(async () => {
     await run(process.execPath, destroying, { timeoutMs: 60_000 });
@@ -168,15 +168,6 @@ const exported = (lines: string): Record<string, string> =>
   Object.fromEntries(
     [...lines.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
   );
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-};
 
 const logs = (dataDir: string): string => {
   const directory = join(dataDir, "log");

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { build, type Metafile } from "esbuild";
 import { checkout } from "#checkout.ts";
 
@@ -44,7 +44,9 @@ const release = async (to: string): Promise<string> => {
     },
     logLevel: "warning",
   });
-  const read = globSync("src/**/*.{sh,tsv,json}", { cwd: checkout });
+  const read = globSync("src/**", { cwd: checkout, exclude: ["**/*.ts", "**/*.py"], withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(checkout, join(entry.parentPath, entry.name)));
   for (const path of [...read, "bin", "images", "docs", ...readdirSync(checkout).filter(isForReaders)])
     cpSync(join(checkout, path), join(stage, path), { recursive: true, verbatimSymlinks: true });
   writeFileSync(join(stage, "package.json"), JSON.stringify(releasedPackage(), null, 2));
@@ -88,7 +90,7 @@ const releasedPackage = () => {
 /** The texts that what is bundled wants to be passed on. */
 const licences = ({ inputs }: Metafile): string => {
   const bundled = new Set(
-    Object.keys(inputs).flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
+    Object.keys(inputs).flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
   );
   const texts = [...bundled].toSorted().map((path) => {
     const dir = join(checkout, path);

@@ -1,5 +1,8 @@
 import { parseArgs } from "node:util";
+import { entryFiles } from "#checkout.ts";
 import type { ParseArgsOptionsConfig } from "node:util";
+import { become, findCommand } from "./become.ts";
+import { say } from "./terminal.ts";
 
 /** One word of `croft …`: the file that carries it out exports this as `command`. */
 export interface Command {
@@ -40,9 +43,25 @@ export const readOptions = <const Options extends ParseArgsOptionsConfig>(
   }
 };
 
+/**
+ * For anyone else, sudo is asked for it, once, and runs the same command: nothing may have been changed before. Throws `Refusal`
+ * where there is no sudo.
+ */
 export const requireRoot = (why: string): void => {
-  if (process.getuid?.() !== 0) throw new Refusal(`needs root, ${why}: run the same as root`);
+  if (process.getuid?.() === 0) return;
+  const sudo = findCommand("sudo");
+  if (!sudo) throw new Refusal(`needs root, ${why}, and there is no sudo here: run the same as root`);
+  say(`needs root, ${why}: asking sudo`);
+  const kept = proxies.filter((name) => process.env[name] !== undefined);
+  const preserving = kept.length > 0 ? [`--preserve-env=${kept.join(",")}`] : [];
+  become(sudo, [...preserving, "--", process.execPath, entryFiles.cli, ...process.argv.slice(2)]);
 };
+
+/** What Debian's packages are fetched by. */
+const proxies = ["http", "https", "ftp", "no"].flatMap((kind) => [
+  `${kind}_proxy`,
+  `${kind.toUpperCase()}_PROXY`,
+]);
 
 /** The one argument that a command takes. `question` asks for it. */
 export const onlyArgument = (positionals: readonly string[], question: string): string => {

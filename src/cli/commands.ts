@@ -12,7 +12,6 @@ const developing: CommandTable = {
 /** Every word of `croft …`. */
 export const commands: CommandTable = {
   start: ["set up what is missing and run the region here", () => import("./start.ts")],
-  up: ["the same as start", () => import("./start.ts")],
   env: ["print the export lines that point AWS clients at the region", () => import("./env.ts")],
   aws: ["run the aws CLI against the region", () => import("./aws.ts")],
   ssh: ["log into an instance", () => import("./ssh.ts")],
@@ -21,6 +20,7 @@ export const commands: CommandTable = {
   doctor: ["what is not as it should be on this host, and what to do", () => import("./doctor.ts")],
   logs: ["what the programs, or an instance's console, said", () => import("./logs.ts")],
   down: ["stop the region; its instances run on", () => import("./down.ts")],
+  service: ["have systemd run the region", () => import("./service.ts")],
   destroy: ["remove the region with all that is in it", () => import("./destroy.ts")],
   ...(isRelease ? {} : developing),
   completion: ["print a shell's completion of these words", () => import("./completion.ts")],

@@ -3,9 +3,12 @@ import { commands } from "./commands.ts";
 import { nearest } from "./nearest.ts";
 import { say } from "./terminal.ts";
 
+/** What other tools would have them called. */
+const synonyms: Readonly<Record<string, string>> = { "--version": "version", up: "start" };
+
 const main = async ([word = "help", ...args]: readonly string[]): Promise<number> => {
   if (["help", "--help", "-h"].includes(word)) return print(overview());
-  const [, load] = commands[word === "--version" ? "version" : word] ?? unknown(word);
+  const [, load] = commands[synonyms[word] ?? word] ?? unknown(word);
   const { command } = await load();
   // `aws`, `ssh` and `run` pass what follows on, so only a leading --help is ours.
   if (args[0] === "--help" || args[0] === "-h") return print(`usage: croft ${command.usage}\n`);

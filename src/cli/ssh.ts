@@ -1,4 +1,7 @@
+import { mkdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
+import { userFiles } from "#config.ts";
 import { become, findCommand } from "./become.ts";
 import { Refusal } from "./command.ts";
 import type { Command } from "./command.ts";
@@ -36,12 +39,20 @@ export const splitSshArguments = (args: readonly string[]) => {
   return { options: args.slice(0, at), instanceId, remote: args.slice(at + 1) };
 };
 
+/** An ordinary user has one of their own. */
+const knownHosts = (dataDir: string): string => {
+  if (process.getuid?.() === 0) return join(dataDir, "known_hosts");
+  const { dir, knownHosts: file } = userFiles(homedir(), dataDir);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  return file;
+};
+
 const usualOptions = (dataDir: string, instanceId: string) =>
   [
     "User=admin",
     // Known by the instance's id: its address is another's tomorrow.
     `HostKeyAlias=${instanceId}`,
-    `UserKnownHostsFile=${join(dataDir, "known_hosts")}`,
+    `UserKnownHostsFile=${knownHosts(dataDir)}`,
     "StrictHostKeyChecking=accept-new",
     // An instance that just started refuses until its sshd is up: once a second for a minute.
     "ConnectionAttempts=60",

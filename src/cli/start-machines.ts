@@ -6,6 +6,7 @@ import { roomChecks } from "#setup/checks/room-checks.ts";
 import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { portTrouble } from "#setup/free-port.ts";
+import { copyForCaller } from "#setup/user-copies.ts";
 import { makeIdentityKey } from "#setup/identity-key.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
@@ -20,8 +21,10 @@ import { setUpPackages } from "#setup/set-up-packages.ts";
 import { Refusal, requireRoot } from "./command.ts";
 import { readCacheDir, readDataDir } from "./data-dir.ts";
 import type { StartValues } from "./start-options.ts";
+import type { Health } from "./supervise/health.ts";
 import { takeLock } from "./supervise/lock.ts";
 import { pidFile } from "./supervise/programs-file.ts";
+import { tellReady } from "./supervise/service-manager.ts";
 import { becomeSupervisor, supervise } from "./supervise/supervise.ts";
 import { welcome } from "./welcome.ts";
 
@@ -53,14 +56,16 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   await requireFreePort(settings);
   makeIdentityKey(dataDir, settings.region);
   makeCredentials(dataDir);
+  copyForCaller(dataDir);
   makeRegionTls(dataDir, settings);
   makeAwsTls(dataDir, settings);
   joinCache(cacheDir, dataDir);
-  await supervise(
-    { dataDir, cacheDir, api: apiEndpoint(dataDir, settings).localUrl },
-    (health) => process.stdout.write(welcome({ dataDir, settings, health, image: image.name })),
-    signal,
-  );
+  const api = apiEndpoint(dataDir, settings).localUrl;
+  const ready = (health: Health) => {
+    process.stdout.write(welcome({ dataDir, settings, health, image: image.name }));
+    tellReady(api);
+  };
+  await supervise({ dataDir, cacheDir, api }, ready, signal);
 }
 
 /** Makes the directory, holds its lock until disposed of, and answers the settings it was made with, if it was. */

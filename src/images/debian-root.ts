@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { checkout } from "#checkout.ts";
 import { architectures } from "./architecture.ts";
 import { run } from "./command.ts";
 import type { Recipe } from "./recipe.ts";
@@ -60,7 +61,7 @@ export const installDebian = async (
   return { madeAt: Number(await readFile(join(root, "../made-at"), "utf8")) };
 };
 
-const settle = join(import.meta.dirname, "settle");
+const settle = join(checkout, "src/images/settle");
 
 /** No manual pages and translations in the image; and no waiting for the disk while it is made. */
 const dpkgOptions = [

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { checkout } from "#checkout.ts";
 import { type Architecture, hostArchitecture } from "./architecture.ts";
 import { run } from "./command.ts";
 
@@ -71,7 +71,7 @@ const fetchEmulator = async (dir: string, signal: AbortSignal): Promise<string> 
   return join(dir, "usr/bin/qemu-aarch64-static");
 };
 
-const script = fileURLToPath(new URL("room.sh", import.meta.url));
+const script = join(checkout, "src/images/room.sh");
 const PACKAGE = "qemu-user-static";
 /** The rule's name is Debian's, by which mmdebstrap knows that no emulator is needed in the image. */
 const NAME = "qemu-aarch64";

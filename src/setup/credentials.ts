@@ -1,8 +1,9 @@
 import { randomInt } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import type { Credentials } from "#auth/sign-request.ts";
 import { Refusal } from "#cli/command.ts";
-import { layout } from "#config.ts";
+import { layout, userFiles } from "#config.ts";
 import { hasCode } from "./error-code.ts";
 import { formerMasterKey, makeMasterKey, readMasterKey, removeFormerMasterKey } from "./master-key.ts";
 import { seal, unseal } from "./sealed.ts";
@@ -51,10 +52,21 @@ const readFile = (dataDir: string): SealedCredentials | Credentials => {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    if (hasCode(error, "EACCES")) throw new Refusal(`only root may read ${file}: run the same as root`);
+    if (hasCode(error, "EACCES")) return readUserCopy(dataDir, file);
     if (hasCode(error, "ENOENT"))
       throw new Refusal(`there is no access key at ${file} yet: run croft start first`);
     throw error;
+  }
+};
+
+const readUserCopy = (dataDir: string, original: string): Credentials => {
+  const copy = userFiles(homedir(), dataDir).credentials;
+  try {
+    return JSON.parse(readFileSync(copy, "utf8"));
+  } catch {
+    throw new Refusal(
+      `only root may read ${original}, and you have no copy: run the same by sudo, or have croft start make one (as you, by sudo)`,
+    );
   }
 };
 

@@ -45,6 +45,8 @@ export const testPackages: readonly DebianPackage[] = [
   { name: "udhcpc", provides: "udhcpc", why: "asks for leases in tests" },
   { name: "isc-dhcp-client", provides: "dhclient", why: "asks for leases in tests" },
   { name: "bind9-dnsutils", provides: "dig", why: "asks for names in tests" },
+  { name: "sudo", provides: "sudo", why: "makes an ordinary user root in tests" },
+  { name: "systemd", provides: "systemd-analyze", why: "verifies the service's unit in tests" },
   { name: "ntpsec-ntpdig", provides: "ntpdig", why: "asks for the time in tests" },
 ];
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { layout } from "#config.ts";
 import type { HostProcess } from "#drivers/linux/host-process.ts";
 
-/** What a supervisor notes in `DIR/run/programs.json`, for `croft status`, `down` and `destroy`, and for the start after it. */
+/** What a supervisor notes in `programs.json` of the region's `runDir`, for `croft status`, `down` and `destroy`, and for the start after it. */
 export interface Running {
   readonly supervisor: HostProcess;
   readonly cacheDir: string;

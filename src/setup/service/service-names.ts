@@ -1,0 +1,17 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { defaults, hostNames } from "#config.ts";
+
+/** What a region's service is called on this host, and all that `croft service install` makes. */
+export const serviceNames = (dataDir: string) => {
+  const name = resolve(dataDir) === defaults.dataDir ? "croft" : hostNames(dataDir).prefix;
+  const unit = `${name}.service`;
+  return {
+    unit,
+    unitFile: join("/etc/systemd/system", unit),
+    /** The program as root runs it, which nobody else can change. */
+    copy: join("/usr/local/lib", name),
+  };
+};
+
+export const hasService = (dataDir: string): boolean => existsSync(serviceNames(dataDir).unitFile);
