@@ -19,12 +19,13 @@ import { until } from "../until.ts";
 /** A region whose data and logs are on a disk of their own, which others fill to the last byte. */
 const disk = mkdtempSync(join(tmpdir(), "croft-full-"));
 await run("mount", ["-t", "tmpfs", "-o", "size=256m", "croft-test", disk]);
+process.env["TMPDIR"] = disk;
+const region = await realRegion({ more: ["--keep-disk", "32"] });
+// After the region is destroyed: hooks come in the order they were made.
 after(async () => {
   await run("umount", ["--lazy", disk]);
   rmdirSync(disk);
 });
-process.env["TMPDIR"] = disk;
-const region = await realRegion({ more: ["--keep-disk", "32"] });
 const { client, dataDir } = region;
 const ballast = join(disk, "ballast");
 

@@ -11,6 +11,7 @@ import type { InterfaceElement, NetworkElement } from "#drivers/network/network-
 import { networkLink } from "#drivers/network/netns/names.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import { routedRange } from "#drivers/network/routed-range.ts";
 import { until } from "../until.ts";
 import { firewalls } from "./firewalls.ts";
 import { dial, dialed, plugIn, unacknowledged } from "./guest-namespace.ts";
@@ -39,8 +40,7 @@ const guest = ({ id }: InterfaceElement) => `croft-nbguest-${id}`;
 
 const anything = [{ protocol: "any", peer: { cidr: "0.0.0.0/0" } }] as const;
 const elements = new Map<string, NetworkElement>([
-  ["range/10.0.0.0/16", { kind: "range", cidr: "10.0.0.0/16" }],
-  ["subnet/one", { kind: "subnet", id: "one", cidr: "10.0.1.0/24" }],
+  ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
   ["group/sg", { kind: "group", id: "sg", ingress: anything, egress: anything }],
   ["interface/eni-1", one],
   ["interface/eni-2", two],
@@ -57,6 +57,14 @@ const clean = async () => {
     await run("ip", ["netns", "del", name]).catch(() => {});
 };
 
+/** As the reconciler of networks does. */
+const applyPatiently = (id: string): void => {
+  networks.apply(id, elements).catch((error: unknown) => {
+    complaints.push(String(error));
+    setTimeout(() => applyPatiently(id), 100);
+  });
+};
+
 before(async () => {
   await clean();
   await playHost({ host, world, ownAddresses: ["192.168.77.2"], worldAddresses: [server] });
@@ -68,8 +76,7 @@ before(async () => {
     onError: (error) => complaints.push(String(error)),
   });
   await networks.apply("vpc-one", elements);
-  // As the reconciler of networks does.
-  networks.onForeignChange((id) => void networks.apply(id, elements));
+  networks.onForeignChange(applyPatiently);
   for (const element of [one, two]) {
     await plugIn(guest(element), networks.port("vpc-one", element.id), element);
     listening.push(openSocket(guest(element), { type: "tcp", address: "0.0.0.0", port: 22 }));
