@@ -40,7 +40,7 @@ const release = async (to: string): Promise<string> => {
     external: ["koffi", "cpu-features", "*.node"],
     // What the bundled CommonJS packages take for granted.
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url), __dirname = import.meta.dirname;',
+      js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url), __dirname = import.meta.dirname;',
     },
     logLevel: "warning",
   });

@@ -46,6 +46,8 @@ test("a release installs by npm, runs without TypeScript, and bakes the images o
   const croft = join(prefix, "bin/croft");
   const nobody = { uid: 65_534, gid: 65_534, cwd: "/", env: { PATH: process.env["PATH"], HOME: home } };
   assert.match(await run(croft, ["--version"]), new RegExp(`^croft ${croftVersion()} \\(Node 26`));
+  // It loads the file of every command.
+  assert.match(await run(croft, ["completion", "bash"]), /service/);
   await assert.rejects(run(croft, ["check"]), /there is no "check"/);
   const region = spawn(croft, ["up", "--machines", "fake", "--ephemeral", "--port", "0"], {
     ...nobody,
