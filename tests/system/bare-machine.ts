@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { run } from "#drivers/linux/commands.ts";
 import type { MachineBoot } from "#drivers/machine/machine-driver.ts";
 import { commandLine } from "#drivers/machine/qemu/command-line.ts";
-import { controlPath, startProcess } from "#drivers/machine/qemu/qemu-process.ts";
+import { socketPath, startProcess } from "#drivers/machine/qemu/qemu-process.ts";
 import { Qmp } from "#drivers/machine/qemu/qmp.ts";
 import type { BakedImage } from "#images/bake.ts";
 import { patientSsh } from "../../bench/patient-ssh.ts";
@@ -59,7 +59,7 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
   const outside = new Map(line.shows.map((shown) => [shown.inside, shown.outside]));
   const argv = line.argv.map((argument) => outside.get(argument) ?? argument);
   const { process: qemu, ending } = startProcess(dir, argv, line.opens);
-  const qmp = await Qmp.connect(controlPath(dir), AbortSignal.timeout(10_000));
+  const qmp = await Qmp.connect(socketPath(dir, "qmp"), AbortSignal.timeout(10_000));
   const off = Promise.withResolvers<void>();
   qmp.onEvent(({ event }) => {
     if (event === "SHUTDOWN") off.resolve();

@@ -16,12 +16,14 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { machineConformance } from "#drivers/machine/machine-conformance.ts";
 import type { MachinePort, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { runsGuest } from "#drivers/machine/qemu/acceleration.ts";
 import { isAlive, startedWith } from "#drivers/linux/host-process.ts";
+import { copyDisksInUse, disksInUse } from "#drivers/machine/qemu/copy-disks.ts";
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
@@ -167,14 +169,15 @@ describe("a QEMU machine", () => {
     const allowed = new Set(["/dev/null", "/dev/urandom", stderr, disk.path, String(disk.backing), "socket"]);
     const strange = held.filter((path) => !allowed.has(path) && !path.startsWith("anon_inode"));
     assert.deepEqual(strange, []);
-    // Its listening socket, and our end of the conversation.
-    assert.equal(held.filter((path) => path === "socket").length, 2);
+    // Its two listening sockets, and its end of the conversation with us.
+    assert.equal(held.filter((path) => path === "socket").length, 3);
   });
 
   test("can be commanded by root alone", () => {
     assert.equal(statSync(directory).mode & 0o777, 0o700);
     assert.equal(statSync(join(directory, "i-jail")).mode & 0o777, 0o700);
-    assert.equal(statSync(join(directory, "i-jail", "qmp")).mode & 0o777, 0o600);
+    for (const socket of ["qmp", "qmp-backup"])
+      assert.equal(statSync(join(directory, "i-jail", socket)).mode & 0o777, 0o600, socket);
     assert.equal(statSync(join(directory, "i-jail", "machine.json")).mode & 0o777, 0o600);
   });
 
@@ -186,6 +189,31 @@ describe("a QEMU machine", () => {
     await driver.ensure(specOf("i-next"));
     assert.equal(uidOf("i-next"), uid);
     await Promise.all([driver.remove("i-other"), driver.remove("i-next")]);
+  });
+
+  test("has its disks copied while it runs or not, also after a copy that was broken off, to files that stand alone", async () => {
+    const id = "i-copied";
+    const [machine, disk] = [join(directory, id), diskOf(0)];
+    const target = async (copy: string) => {
+      const path = join(scratch, copy);
+      await run("qemu-img", ["create", "-q", "-f", "qcow2", path, "1G"]);
+      return new Map([[disk.id, path]]);
+    };
+    await driver.ensure(specOf(id));
+    await until(async () => prompted(id));
+    assert.deepEqual(disksInUse(machine), [disk.id]);
+    await assert.rejects(copyDisksInUse(machine, await target("broken"), AbortSignal.abort()), /abort/i);
+    await copyDisksInUse(machine, await target("running"), AbortSignal.timeout(20_000));
+    assert.equal((await driver.observe(id)).state, "running");
+    await driver.remove(id);
+    assert.deepEqual(disksInUse(machine), []);
+    await copyDisk(disk, join(scratch, "off"), options.uids.first + 7);
+    for (const copy of ["running", "off"]) {
+      const path = join(scratch, copy);
+      assert.equal(statSync(path).uid, 0);
+      assert.doesNotMatch(await run("qemu-img", ["info", path]), /backing|data file/);
+      assert.match(await run("qemu-img", ["compare", disk.path, path]), /identical/);
+    }
   });
 
   test("is limited by a control group, which goes with it", async (t) => {

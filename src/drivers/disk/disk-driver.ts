@@ -2,10 +2,16 @@
 export interface DiskDriver {
   /** A disk of this size exists; its first bytes are the image's, or zeros. An existing disk is left as it is. */
   ensure(disk: DiskSpec): Promise<void>;
-  /** Where a machine finds an ensured disk: its file, and the read-only file it is a difference to. */
-  locate(id: string): Promise<{ readonly path: string; readonly backing?: string }>;
+  /** Where a machine finds an ensured disk. */
+  locate(id: string): Promise<DiskPlace>;
   remove(id: string): Promise<void>;
   list(): Promise<string[]>;
+}
+
+export interface DiskPlace {
+  readonly path: string;
+  /** The read-only file it is a difference to. */
+  readonly backing?: string;
 }
 
 export interface DiskSpec {

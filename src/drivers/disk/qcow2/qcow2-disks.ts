@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
-import type { DiskDriver, DiskSpec } from "../disk-driver.ts";
+import type { DiskDriver, DiskPlace, DiskSpec } from "../disk-driver.ts";
 import { readQcow2Header } from "./qcow2-header.ts";
 
 /**
@@ -17,14 +17,10 @@ export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => 
     if (isUnfinished(name)) await rm(join(directory, name), { recursive: true });
 
   const list = async () => (await readdir(directory)).filter((name) => !isUnfinished(name));
-  const placeOf = (id: string): string => {
-    if (!/^[\w-]+$/.test(id)) throw new Error(`not a disk's id: ${id}`);
-    return join(directory, id);
-  };
 
   return {
     ensure: async (disk) => {
-      const place = placeOf(disk.id);
+      const place = placeOf(directory, disk.id);
       if (await isThere(place)) return;
       const unfinished = unfinishedName(place);
       await mkdir(unfinished, { mode: 0o700 });
@@ -37,21 +33,24 @@ export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => 
         await rm(unfinished, { recursive: true, force: true });
       }
     },
-    locate: async (id) => {
-      const place = placeOf(id);
-      if (!(await isThere(place))) throw new Error(`there is no disk ${id}`);
-      const backing = await readlink(join(place, IMAGE)).catch(unless("ENOENT"));
-      const path = join(place, DISK);
-      return backing === undefined ? { path } : { path, backing };
-    },
+    locate: (id) => locateDisk(directory, id),
     remove: async (id) => {
-      const unfinished = unfinishedName(placeOf(id));
-      await rename(placeOf(id), unfinished).catch(unless("ENOENT"));
+      const unfinished = unfinishedName(placeOf(directory, id));
+      await rename(placeOf(directory, id), unfinished).catch(unless("ENOENT"));
       await sync(directory);
       await rm(unfinished, { recursive: true, force: true });
     },
     list,
   };
+};
+
+/** `DiskDriver.locate`, also beside a driver. */
+export const locateDisk = async (directory: string, id: string): Promise<DiskPlace> => {
+  const place = placeOf(directory, id);
+  if (!(await isThere(place))) throw new Error(`there is no disk ${id}`);
+  const backing = await readlink(join(place, IMAGE)).catch(unless("ENOENT"));
+  const path = join(place, DISK);
+  return backing === undefined ? { path } : { path, backing };
 };
 
 /** The image that each disk in `directory` is a difference to, by the disk's id; changes nothing, so the region may run or not. */
@@ -88,6 +87,11 @@ const checkImage = async (image: string, diskBytes: number): Promise<void> => {
   if (header.dependsOnAnother) throw new Error(`image ${image} depends on another file`);
   if (header.virtualBytes > diskBytes)
     throw new Error(`image ${image} has ${header.virtualBytes} bytes, its disk only ${diskBytes}`);
+};
+
+const placeOf = (directory: string, id: string): string => {
+  if (!/^[\w-]+$/.test(id)) throw new Error(`not a disk's id: ${id}`);
+  return join(directory, id);
 };
 
 /** Asked of the one directory: a host with many disks answers as fast. */

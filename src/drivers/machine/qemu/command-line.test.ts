@@ -50,6 +50,8 @@ describe("QEMU's command line", () => {
 -smbios type=3,manufacturer=Amazon EC2,asset=Amazon EC2
 -chardev socket,id=control,fd=3,server=on,wait=off
 -mon chardev=control,mode=control
+-chardev socket,id=backup,fd=4,server=on,wait=off
+-mon chardev=backup,mode=control
 -chardev ringbuf,id=console,size=131072
 -serial chardev:console
 -object rng-random,id=entropy,filename=/dev/urandom
@@ -60,20 +62,21 @@ describe("QEMU's command line", () => {
 -device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
 -device pcie-root-port,id=slot2,chassis=3,addr=0x10.2
 -device pcie-root-port,id=slot3,chassis=4,addr=0x10.3
--add-fd fd=4,set=2
+-add-fd fd=5,set=2
 -blockdev {"driver":"file","node-name":"disk0-image-file","filename":"/dev/fdset/2","read-only":true}
 -blockdev {"driver":"qcow2","node-name":"disk0-image","file":"disk0-image-file","backing":null,"read-only":true}
--add-fd fd=5,set=1
 -add-fd fd=6,set=1
+-add-fd fd=7,set=1
 -blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
 -blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":"disk0-image","discard":"unmap"}
 -device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,werror=stop,rerror=report,addr=0x4
--netdev tap,id=port0,fd=7
+-netdev tap,id=port0,fd=8
 -device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
 -boot strict=on`,
     );
     assert.deepEqual(opens, [
-      { kind: "control" },
+      { kind: "socket", name: "qmp" },
+      { kind: "socket", name: "qmp-backup" },
       { kind: "file", path: "/images/debian", mode: "r" },
       { kind: "file", path: "/disks/a", mode: "r+" },
       { kind: "file", path: "/disks/a", mode: "r" },
@@ -112,9 +115,9 @@ describe("QEMU's command line", () => {
     const { argv, opens, shows } = commandLine({ ...smallest, boot: { by: "uefi" } }, "tcg");
     const text = lines(argv);
     assert.match(text, /"filename":"\/usr\/share\/OVMF\/OVMF_CODE_4M.fd","read-only":true/);
-    assert.match(text, /\n-add-fd fd=4,set=1000\n.*"filename":"\/dev\/fdset\/1000"\}/);
+    assert.match(text, /\n-add-fd fd=5,set=1000\n.*"filename":"\/dev\/fdset\/1000"\}/);
     assert.match(text, /\n-machine pflash0=firmware,pflash1=variables\n/);
-    assert.deepEqual(opens[1], { kind: "variables", from: "/usr/share/OVMF/OVMF_VARS_4M.fd" });
+    assert.deepEqual(opens[2], { kind: "variables", from: "/usr/share/OVMF/OVMF_VARS_4M.fd" });
     assert.deepEqual(shows, []);
   });
 
@@ -141,7 +144,7 @@ describe("QEMU's command line", () => {
 -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
 -machine virt-7.2,gic-version=3,dump-guest-core=off
 -blockdev {"driver":"raw","node-name":"firmware","read-only":true,"file":{"driver":"file","filename":"/usr/share/AAVMF/AAVMF_CODE.fd","read-only":true}}
--add-fd fd=4,set=1000
+-add-fd fd=5,set=1000
 -blockdev {"driver":"raw","node-name":"variables","file":{"driver":"file","filename":"/dev/fdset/1000"}}
 -machine pflash0=firmware,pflash1=variables
 -accel tcg,thread=multi,tb-size=64
@@ -155,6 +158,8 @@ describe("QEMU's command line", () => {
 -smbios type=3,manufacturer=Amazon EC2,asset=Amazon EC2
 -chardev socket,id=control,fd=3,server=on,wait=off
 -mon chardev=control,mode=control
+-chardev socket,id=backup,fd=4,server=on,wait=off
+-mon chardev=backup,mode=control
 -chardev ringbuf,id=console,size=131072
 -serial chardev:console
 -object rng-random,id=entropy,filename=/dev/urandom
@@ -165,16 +170,16 @@ describe("QEMU's command line", () => {
 -device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
 -device pcie-root-port,id=slot2,chassis=3,addr=0x10.2
 -device pcie-root-port,id=slot3,chassis=4,addr=0x10.3
--add-fd fd=5,set=1
 -add-fd fd=6,set=1
+-add-fd fd=7,set=1
 -blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
 -blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":null,"discard":"unmap"}
--device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,addr=0x4
--netdev tap,id=port0,fd=7
+-device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,werror=stop,rerror=report,addr=0x4
+-netdev tap,id=port0,fd=8
 -device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
 -boot strict=on`,
     );
-    assert.deepEqual(opens[1], { kind: "variables", from: "/usr/share/AAVMF/AAVMF_VARS.fd" });
+    assert.deepEqual(opens[2], { kind: "variables", from: "/usr/share/AAVMF/AAVMF_VARS.fd" });
     assert.deepEqual(shows, []);
   });
 

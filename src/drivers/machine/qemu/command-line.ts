@@ -4,14 +4,15 @@ import { accelerationOf, hardware, type Hardware } from "./hardware.ts";
 
 /**
  * How QEMU is started for `spec` on a host whose own machines are accelerated so. It opens nothing by name but the firmware's code and what `shows` puts into its jail: disks,
- * taps, UEFI's variables and its control socket are handed to it open. Arguments follow QEMU 7.2's manual.
+ * taps, UEFI's variables and the sockets it listens on are handed to it open. Arguments follow QEMU 7.2's manual.
  */
 export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"]): CommandLine => {
   const { architecture = "x86_64" } = spec;
   const { program, machine, display, uefi } = hardware[architecture];
   const opens: Opened[] = [];
   const open = (what: Opened): number => FIRST_FD + opens.push(what) - 1;
-  const control = open({ kind: "control" });
+  const control = open({ kind: "socket", name: "qmp" });
+  const backup = open({ kind: "socket", name: "qmp-backup" });
   const slots = slotsFor(spec.disks.length, spec.ports.length);
   const options: Option[] = [
     ["-name", `${spec.id},debug-threads=on`],
@@ -32,6 +33,9 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ...identity(spec),
     ["-chardev", `socket,id=control,fd=${control},server=on,wait=off`],
     ["-mon", "chardev=control,mode=control"],
+    // A second one, since each has one conversation at a time: for backups, which are not the driver's.
+    ["-chardev", `socket,id=backup,fd=${backup},server=on,wait=off`],
+    ["-mon", "chardev=backup,mode=control"],
     ["-chardev", `ringbuf,id=console,size=${CONSOLE_BYTES}`],
     ["-serial", "chardev:console"],
     ["-object", "rng-random,id=entropy,filename=/dev/urandom"],
@@ -66,13 +70,16 @@ export interface CommandLine {
   readonly shows: readonly { readonly outside: string; readonly inside: string }[];
 }
 
-/** `control`: the listening Unix socket that QEMU answers QMP on. `variables`: the machine's own of UEFI, to be written;
+/** `socket`: one that QEMU answers QMP on, in the machine's directory. `variables`: the machine's own of UEFI, to be written;
  * at first a copy of `from`. */
 export type Opened =
-  | { readonly kind: "control" }
+  | { readonly kind: "socket"; readonly name: SocketName }
   | { readonly kind: "variables"; readonly from: string }
   | { readonly kind: "file"; readonly path: string; readonly mode: "r" | "r+" }
   | { readonly kind: "tap"; readonly namespace: string; readonly device: string };
+
+/** For the driver, and for backups. */
+export type SocketName = "qmp" | "qmp-backup";
 
 /**
  * How much of the serial console QEMU keeps until it is read. A ring, since a file would grow as fast as a guest likes

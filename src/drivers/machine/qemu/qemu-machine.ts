@@ -22,7 +22,7 @@ import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
 import { QemuControl } from "./qemu-control.ts";
-import { controlPath, lastComplaint, startMark, startProcess, stderrPath } from "./qemu-process.ts";
+import { lastComplaint, socketPath, startMark, startProcess, stderrPath } from "./qemu-process.ts";
 
 /** What the machines of one host share. */
 export interface MachineHost {
@@ -67,7 +67,7 @@ export class QemuMachine {
     this.#host = host;
     this.#events = events;
     this.#control = new QemuControl(
-      controlPath(directory),
+      socketPath(directory, "qmp"),
       (event) => {
         if (event === "RESET") this.#wasReset = true;
         if (event === "RESET" || event === "SHUTDOWN" || event === "STOP") events.stirred();

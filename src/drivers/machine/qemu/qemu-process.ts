@@ -14,7 +14,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { bind, check, hideDescriptors, listen, socket } from "#drivers/linux/libc.ts";
 import { openTap } from "#drivers/linux/namespaces.ts";
-import type { Opened } from "./command-line.ts";
+import type { Opened, SocketName } from "./command-line.ts";
 import { identify } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
 
@@ -67,8 +67,8 @@ const preferAsVictim = (pid: number): void => {
 export const startMark = (directory: string): string => `${MARK}=${directory}`;
 const MARK = "CROFT_MACHINE";
 
-/** Where QEMU listens for QMP. Nobody but root gets at it. */
-export const controlPath = (directory: string): string => join(directory, "qmp");
+/** Where QEMU listens. Nobody but root gets at it. */
+export const socketPath = (directory: string, name: SocketName): string => join(directory, name);
 
 export const stderrPath = (directory: string): string => join(directory, "stderr");
 
@@ -83,8 +83,8 @@ export const lastComplaint = (directory: string): string => {
 
 const openHere = (directory: string, what: Opened): number => {
   switch (what.kind) {
-    case "control":
-      return listenOn(controlPath(directory));
+    case "socket":
+      return listenOn(socketPath(directory, what.name));
     case "variables":
       return openVariables(join(directory, "uefi-variables"), what.from);
     case "file":
