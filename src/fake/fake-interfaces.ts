@@ -17,7 +17,10 @@ export const fakeInterfaces = (regions: RegionalRecords): Reconciler => ({
     const entry = records.entry("network-interface", id);
     if (!entry?.value.attachment) return settled;
     const expect = [{ at: [key, entry.revision] as const }];
-    if (!isCarried(entry.value, records)) return moved({ expect, ...releaseInterface(entry.value, records) });
+    if (!isCarried(entry.value, records)) {
+      const release = releaseInterface(entry.value, records);
+      return moved({ ...release, expect: [...expect, ...release.expect] });
+    }
     if (entry.value.so.ready) return settled;
     return moved({ expect, put: [{ key, value: { ...entry.value, so: { ready: true } } }] });
   },

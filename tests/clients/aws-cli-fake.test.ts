@@ -405,6 +405,29 @@ test("a running instance's options change", async () => {
   );
 });
 
+test("an elastic address is allocated, mapped to the instance, and released", async () => {
+  const allocate = "ec2 allocate-address --domain vpc --query [AllocationId,PublicIp]";
+  const [allocation, address] = await line(allocate);
+  const [spare] = await line(allocate);
+  const giveBack = `ec2 release-address --allocation-id ${allocation}`;
+  await aws.text(`ec2 associate-address --allocation-id ${allocation} --instance-id ${nano}`);
+  assert.deepEqual(await shown("PublicIpAddress"), [address]);
+  assert.equal(await aws.refusal(giveBack), "InvalidIPAddress.InUse");
+  const [association, instance] = await line(
+    `ec2 describe-addresses --public-ips ${address} --query Addresses[0].[AssociationId,InstanceId]`,
+  );
+  assert.equal(instance, nano);
+  await aws.text(`ec2 disassociate-address --association-id ${association}`);
+  const attributes = "ec2 describe-addresses-attribute --attribute domain-name --page-size 1";
+  assert.deepEqual(
+    new Set(await line(`${attributes} --query Addresses[].AllocationId`)),
+    new Set([allocation, spare]),
+  );
+  await aws.text(giveBack);
+  await aws.text(`ec2 release-address --allocation-id ${spare}`);
+  assert.equal(await aws.refusal(giveBack), "InvalidAllocationID.NotFound");
+});
+
 test("an instance is rebooted, stopped, changed while it is stopped, and started", async () => {
   await aws.text(`ec2 reboot-instances --instance-ids ${nano}`);
   const type = `ec2 modify-instance-attribute --instance-id ${nano} --instance-type t3.micro`;

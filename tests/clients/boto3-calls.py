@@ -446,6 +446,28 @@ def _():
     assert failed["Error"]["Code"] == "InvalidInstanceID.NotFound", failed
 
 
+@told("an elastic address is allocated, mapped to the instance, and released")
+def _():
+    instance = nano["id"]
+    one, spare = ec2.allocate_address(Domain="vpc"), ec2.allocate_address()
+    ids = [it["AllocationId"] for it in (one, spare)]
+    association = ec2.associate_address(AllocationId=ids[0], InstanceId=instance)["AssociationId"]
+    assert described(instance)["PublicIpAddress"] == one["PublicIp"]
+    with refused("InvalidIPAddress.InUse"):
+        ec2.release_address(AllocationId=ids[0])
+    (address,) = ec2.describe_addresses(PublicIps=[one["PublicIp"]])["Addresses"]
+    assert (address["AssociationId"], address["InstanceId"]) == (association, instance), address
+    ec2.disassociate_address(AssociationId=association)
+    attributes = ec2.describe_addresses_attribute(Attribute="domain-name")["Addresses"]
+    assert {it["AllocationId"] for it in attributes} == set(ids), attributes
+    if ec2.can_paginate("describe_addresses_attribute"):
+        assert every(ec2, "describe_addresses_attribute", "Addresses", 1) == attributes
+    for it in ids:
+        ec2.release_address(AllocationId=it)
+    with refused("InvalidAllocationID.NotFound"):
+        ec2.release_address(AllocationId=ids[0])
+
+
 @told("a stopped instance's attributes change, and its protections hold")
 def _():
     instance = nano["id"]

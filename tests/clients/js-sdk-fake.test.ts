@@ -425,6 +425,25 @@ test("a running instance's options change", async () => {
   assert.equal(nic?.NetworkInterfaceId, id);
 });
 
+test("an elastic address is allocated, mapped to the instance, and released", async () => {
+  const { AllocationId, PublicIp = "" } = await ec2.allocateAddress({ Domain: "vpc" });
+  const spare = await ec2.allocateAddress({});
+  const { AssociationId } = await ec2.associateAddress({ AllocationId, InstanceId: nano });
+  assert.equal((await shown()).PublicIpAddress, PublicIp);
+  await refused(ec2.releaseAddress({ AllocationId }), "InvalidIPAddress.InUse");
+  const { Addresses: [address] = [] } = await ec2.describeAddresses({ PublicIps: [PublicIp] });
+  assert.deepEqual([address?.AssociationId, address?.InstanceId], [AssociationId, nano]);
+  await ec2.disassociateAddress({ AssociationId });
+  const attributes = await severalPages(
+    sdk.paginateDescribeAddressesAttribute({ client: ec2, pageSize: 1 }, { Attribute: "domain-name" }),
+    (it) => it.Addresses,
+  );
+  assert.equal(attributes.length, 2);
+  await ec2.releaseAddress({ AllocationId });
+  await ec2.releaseAddress({ PublicIp: spare.PublicIp });
+  await refused(ec2.releaseAddress({ AllocationId }), "InvalidAllocationID.NotFound");
+});
+
 test("an instance is rebooted, stopped, changed while it is stopped, and started", async () => {
   const ids = { InstanceIds: [nano] };
   const larger = { InstanceId: nano, InstanceType: { Value: "t3.micro" } };

@@ -215,3 +215,27 @@ export const placementGroupFull = (name: string, zone: string, most: number) =>
     "InstanceLimitExceeded",
     `The spread placement group '${name}' may have up to ${most} running instances in the Availability Zone ${zone}.`,
   );
+
+export const allocationNotFound = notFound("InvalidAllocationID.NotFound", "allocation");
+export const addressesNotFound = (addresses: readonly string[]) =>
+  error("InvalidAddress.NotFound", `Address '${addresses[0]}' not found.`);
+export const addressNotOwned = (address: string) =>
+  error("AuthFailure", `The address '${address}' does not belong to you.`);
+export const tooManyAddresses = () =>
+  error("AddressLimitExceeded", "The maximum number of addresses has been reached.");
+export const addressAssociated = (allocationId: string, associationId: string) =>
+  error(
+    "Resource.AlreadyAssociated",
+    `resource ${allocationId} is already associated with associate-id ${associationId}`,
+  );
+export const noInternetGateway = (vpcId: string) =>
+  error("Gateway.NotAttached", `Network ${vpcId} is not attached to any internet gateway`);
+export const instanceNotReady = (state: string, id: string) =>
+  error("InvalidInstanceID", `The ${state} instance '${id}' is not in a valid state for this operation.`);
+export const instanceOfInterfaceNotReady = (state: string, id: string) =>
+  error(
+    "IncorrectInstanceState",
+    `The ${state} instance to which '${id}' is attached is not in a valid state for this operation.`,
+  );
+export const associationNotFound = (id: string) =>
+  error("InvalidAssociationID.NotFound", `The association ID '${id}' does not exist`);

@@ -4,7 +4,8 @@ import { isGone, type InstanceRecord } from "./instance/instance.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
 import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
-import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
+import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
+import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
@@ -74,10 +75,11 @@ export function hostReconcilers(
         "security-group": vpcsOf,
         subnet: vpcsOf,
         "public-address"(_, now, before) {
-          const { interfaceId } = (now ?? before) as PublicAddressRecord;
-          const nic = regions.find("network-interface", interfaceId)?.records;
-          const vpcId = nic?.get("network-interface", interfaceId)?.vpcId;
-          return nic && vpcId !== undefined ? [nic.key("vpc", vpcId)] : [];
+          return ([now, before] as (PublicAddressRecord | undefined)[]).flatMap((it) => {
+            const { records } = regions.find("network-interface", it?.interfaceId ?? "") ?? {};
+            const vpcId = records?.get("network-interface", it?.interfaceId ?? "")?.vpcId;
+            return records && vpcId !== undefined ? [records.key("vpc", vpcId)] : [];
+          });
         },
         instance(key) {
           const { id, records } = at(key);

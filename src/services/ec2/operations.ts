@@ -3,6 +3,8 @@ import type { OperationsOf } from "#api/operation.ts";
 import { accountOperations } from "./account/account-operations.ts";
 import { availabilityZoneOperations } from "./availability-zone/availability-zone-operations.ts";
 import type { Ec2Context } from "./context.ts";
+import { addressAssociationOperations } from "./elastic-ip/address-association-operations.ts";
+import { elasticIpOperations } from "./elastic-ip/elastic-ip-operations.ts";
 import { imageOperations } from "./image/image-operations.ts";
 import { instanceTypeOperations } from "./instance-type/instance-type-operations.ts";
 import { instanceAttributeOperations } from "./instance/instance-attribute-operations.ts";
@@ -24,7 +26,9 @@ import { vpcOperations } from "./vpc/vpc-operations.ts";
 /** Every EC2 operation that Croft serves. */
 export const ec2Operations = {
   ...accountOperations,
+  ...addressAssociationOperations,
   ...availabilityZoneOperations,
+  ...elasticIpOperations,
   ...imageOperations,
   ...instanceAttributeOperations,
   ...instanceOperations,

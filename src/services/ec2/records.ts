@@ -1,7 +1,8 @@
 import type { Feed } from "#store/feed.ts";
-import type { Entry } from "#store/store.ts";
+import type { Entry, Transaction } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
+import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ConsoleRecord, CreditRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
 import { promisedMemory } from "./instance/promised-memory.ts";
@@ -9,7 +10,8 @@ import type { InternetGatewayRecord } from "./internet-gateway/internet-gateway.
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
 import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
 import type { NetworkAclRecord } from "./network-acl/network-acl.ts";
-import type { NetworkInterfaceRecord, PublicAddressRecord } from "./network-interface/network-interface.ts";
+import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
+import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
 import type { RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
@@ -27,6 +29,7 @@ export interface ResourceRecord {
 /** The kinds of record that EC2 keeps, each under `kind/account/region/id`; those shared by all without account and region. */
 export interface Kinds {
   readonly "dhcp-options": DhcpOptionsRecord;
+  readonly "elastic-ip": ElasticIpRecord;
   readonly host: HostRecord;
   readonly image: ImageRecord;
   readonly instance: InstanceRecord;
@@ -104,6 +107,14 @@ export class Ec2Records {
   changedAt(kinds: readonly Kind[]): number {
     return Math.max(...kinds.map((kind) => this.#feed.changedAt(kind)));
   }
+  /** A transaction that writes `record` in place of what was read; another that came first wins. */
+  rewrite<K extends Kind>(kind: K, record: Kinds[K]): Required<Pick<Transaction, "expect" | "put">> {
+    const key = this.key(kind, record.id);
+    return {
+      expect: [{ at: [key, this.entry(kind, record.id)?.revision ?? 0] }],
+      put: [{ key, value: record }],
+    };
+  }
   /** What a claim key holds: mostly the id of the record that won the name. */
   claimed(name: string): string | undefined {
     return this.claim<string>(name);
@@ -154,7 +165,10 @@ export class Ec2Records {
   aclOf = (subnetId: string) => this.#indexes.aclsOfSubnet(subnetId)[0]?.value;
   internetGatewayOf = (vpcId: string) => this.#indexes.internetGatewaysOfVpc(vpcId)[0]?.value;
   groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
-  publicAddressOf = (interfaceId: string) => this.#indexes.publicAddressesOf(interfaceId)[0]?.value;
+  publicAddressesOf = (interfaceId: string) => values(this.#indexes.publicAddressesOf(interfaceId));
+  /** Of the interface's primary address, or of a secondary one. */
+  publicAddressOf = (interfaceId: string, secondary?: string) =>
+    this.publicAddressesOf(interfaceId).find((it) => it.secondary === secondary);
   instancesOfReservation = (reservationId: string) =>
     values(this.#indexes.instancesOfReservation(reservationId));
 }
@@ -187,7 +201,9 @@ export const ec2Indexes = (feed: Feed) => ({
   ),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
   groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),
-  publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) => [it.interfaceId]),
+  publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) =>
+    it.interfaceId ? [it.interfaceId] : [],
+  ),
   instancesOfReservation: feed.index<InstanceRecord>("instance", (it) => [it.reservationId]),
 });
 export type Ec2Indexes = ReturnType<typeof ec2Indexes>;

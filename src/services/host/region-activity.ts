@@ -2,10 +2,8 @@ import type { Feed } from "#store/feed.ts";
 import type { Clock } from "#clock.ts";
 import { holdsMemory } from "../ec2/instance/promised-memory.ts";
 import { instanceState, type InstanceRecord } from "../ec2/instance/instance.ts";
-import type {
-  NetworkInterfaceRecord,
-  PublicAddressRecord,
-} from "../ec2/network-interface/network-interface.ts";
+import type { NetworkInterfaceRecord } from "../ec2/network-interface/network-interface.ts";
+import type { PublicAddressRecord } from "../ec2/network-interface/public-address.ts";
 import { parseKey } from "../ec2/records.ts";
 import type { VolumeRecord } from "../ec2/volume/volume.ts";
 import { hostLease, type HostRecord, type StandingTrouble } from "./host.ts";
@@ -47,7 +45,9 @@ export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
   const volumes = values<VolumeRecord>("volume");
   const first = firstInterfaces(values<NetworkInterfaceRecord>("network-interface"));
   const publicOf = new Map(
-    values<PublicAddressRecord>("public-address").map((it) => [it.interfaceId, it.id]),
+    values<PublicAddressRecord>("public-address").flatMap((it) =>
+      it.secondary === undefined ? [[it.interfaceId, it.id]] : [],
+    ),
   );
   return {
     machines: instances

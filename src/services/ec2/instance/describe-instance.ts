@@ -87,7 +87,7 @@ const toldOf = [
 function madeFrom({ id, placementGroup }: InstanceRecord, records: Ec2Records): unknown[] {
   const from: unknown[] = records.volumesOf(id);
   for (const it of records.interfacesOf(id)) {
-    from.push(it, records.publicAddressOf(it.id));
+    from.push(it, ...records.publicAddressesOf(it.id));
     for (const group of it.groupIds) from.push(records.get("security-group", group));
   }
   if (placementGroup) from.push(records.get("placement-group", placementGroup.id));

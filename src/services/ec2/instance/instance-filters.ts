@@ -15,7 +15,7 @@ import { ebsCheck, instanceCheck, reachability, systemCheck } from "./status-che
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
   const interfaces = (it: InstanceRecord) => records.interfacesOf(it.id);
   const publicAddresses = (it: InstanceRecord) =>
-    interfaces(it).map((nic) => records.publicAddressOf(nic.id)?.id);
+    interfaces(it).flatMap((nic) => records.publicAddressesOf(nic.id).map(({ id }) => id));
   const volumes = (it: InstanceRecord) => records.volumesOf(it.id);
   const groups = (it: InstanceRecord) => interfaces(it).flatMap(({ groupIds }) => groupIds);
   const groupNames = (it: InstanceRecord) => groups(it).map((id) => records.get("security-group", id)?.name);

@@ -1,6 +1,7 @@
 import type { GuestMetadata } from "#guest/guest-snapshot.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import {
+  addressesOf,
   privateDnsName,
   publicDnsName,
   type NetworkInterfaceRecord,
@@ -125,11 +126,12 @@ function interfaceTree(
 ): Record<string, string> {
   const vpcCidr = records.get("vpc", nic.vpcId)?.cidr ?? "";
   const publicAddress = records.publicAddressOf(nic.id)?.id;
+  const mapped = records.publicAddressesOf(nic.id);
   const leaves: Record<string, string> = {
     "device-number": String(nic.attachment?.deviceIndex ?? 0),
     "interface-id": nic.id,
     "local-hostname": privateDnsName(nic.address, scope.region),
-    "local-ipv4s": nic.address,
+    "local-ipv4s": addressesOf(nic).join("\n"),
     mac: nic.mac,
     "owner-id": scope.accountId,
     "security-group-ids": nic.groupIds.join("\n"),
@@ -139,11 +141,11 @@ function interfaceTree(
     "vpc-id": nic.vpcId,
     "vpc-ipv4-cidr-block": vpcCidr,
     "vpc-ipv4-cidr-blocks": vpcCidr,
-    ...(publicAddress !== undefined && {
-      [`ipv4-associations/${publicAddress}`]: nic.address,
-      "public-hostname": publicDnsName(publicAddress, scope.region),
-      "public-ipv4s": publicAddress,
-    }),
+    ...Object.fromEntries(
+      mapped.map(({ id, secondary }) => [`ipv4-associations/${id}`, secondary ?? nic.address]),
+    ),
+    ...(publicAddress !== undefined && { "public-hostname": publicDnsName(publicAddress, scope.region) }),
+    ...(mapped.length > 0 && { "public-ipv4s": mapped.map(({ id }) => id).join("\n") }),
   };
   return Object.fromEntries(
     Object.entries(leaves).map(([name, value]) => [`network/interfaces/macs/${nic.mac}/${name}`, value]),

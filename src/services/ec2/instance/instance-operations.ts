@@ -13,7 +13,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import type { PublicAddressRecord } from "../network-interface/network-interface.ts";
+import type { PublicAddressRecord } from "../network-interface/public-address.ts";
 import { returnToGroups } from "../placement-group/group-placement.ts";
 import { placeInstances } from "./capacity.ts";
 import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
@@ -193,6 +193,8 @@ function change(
     if (!from.includes(state)) throw incorrectInstanceState(it.id, pastTense[what]);
     return [{ it, written: wish(it) }];
   });
+  const interfacesOf = (addresses: readonly PublicAddressRecord[]) =>
+    addresses.flatMap(({ interfaceId = "" }) => records.get("network-interface", interfaceId) ?? []);
   return {
     touches: instances.map(({ id, tags }) => ({ arn: instanceArn(id, context), tags })),
     ...(writes.length > 0 && {
@@ -200,10 +202,12 @@ function change(
         expect: writes.flatMap(({ it, written: [, ...addresses] }) => [
           { at: [records.key("instance", it.id), records.entry("instance", it.id)?.revision ?? 0] as const },
           ...addresses.map(({ id }) => ({ absent: records.key("public-address", id) })),
+          ...interfacesOf(addresses).flatMap((nic) => records.rewrite("network-interface", nic).expect),
         ]),
         put: writes.flatMap(({ written: [instance, ...addresses] }) => [
           { key: records.key("instance", instance.id), value: instance },
           ...addresses.map((value) => ({ key: records.key("public-address", value.id), value })),
+          ...interfacesOf(addresses).flatMap((nic) => records.rewrite("network-interface", nic).put),
         ]),
       },
     }),

@@ -1,7 +1,8 @@
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
-import type { Entry } from "#store/store.ts";
+import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim, modificationClaims } from "../client-token.ts";
+import { unmapped } from "../network-interface/public-address.ts";
 import type { Ec2Records } from "../records.ts";
 import { fitsHost } from "./capacity.ts";
 import {
@@ -131,13 +132,9 @@ async function finishStop(
   await host.machines.stop(id);
   const addresses = records
     .interfacesOf(id)
-    .flatMap((nic) => (nic.publicAddressOnStart ? (records.publicAddressOf(nic.id) ?? []) : []));
-  return reached(
-    entry,
-    host,
-    { state: "stopped", reason },
-    addresses.map((address) => records.key("public-address", address.id)),
-  );
+    .flatMap(({ id: nicId }) => records.publicAddressesOf(nicId))
+    .filter(({ allocationId }) => allocationId === undefined);
+  return reached(entry, host, { state: "stopped", reason }, unmapped(addresses, records));
 }
 
 const terminate: Step = async (entry, records, host) => {
@@ -313,12 +310,16 @@ function reached(
   { key, revision, value: instance }: Entry<InstanceRecord>,
   host: InstanceHost,
   so: Pick<InstanceSo, "state"> & Partial<InstanceSo>,
-  deleted: readonly string[] = [],
+  beside: Transaction = {},
 ): Outcome {
   const { reason: _, booted: _booted, paused: _paused, ...before } = instance.so;
   const value: InstanceRecord = {
     ...instance,
     so: { ...before, ...so, generation: instance.wanted.generation, since: host.now().toISOString() },
   };
-  return moved({ expect: [{ at: [key, revision] }], put: [{ key, value }], delete: deleted });
+  return moved({
+    expect: [{ at: [key, revision] }, ...(beside.expect ?? [])],
+    put: [{ key, value }, ...(beside.put ?? [])],
+    delete: beside.delete ?? [],
+  });
 }

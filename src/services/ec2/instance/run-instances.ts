@@ -15,7 +15,7 @@ import { findParameter } from "../image/image-parameter.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
-import type { PublicAddressRecord } from "../network-interface/network-interface.ts";
+import type { PublicAddressRecord } from "../network-interface/public-address.ts";
 import { placeInGroup, type GroupPlacement } from "../placement-group/group-placement.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";

@@ -3,6 +3,7 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
+import type { PublicAddressRecord } from "./public-address.ts";
 
 export interface NetworkInterfaceRecord extends ResourceRecord {
   readonly id: `eni-${string}`;
@@ -13,7 +14,10 @@ export interface NetworkInterfaceRecord extends ResourceRecord {
   readonly zone: string;
   readonly description: string;
   readonly mac: string;
+  /** The primary one, for as long as the interface is there. */
   readonly address: string;
+  /** Further ones of its subnet, in the order they were assigned. */
+  readonly secondary?: readonly string[];
   readonly groupIds: readonly string[];
   readonly sourceDestCheck: boolean;
   /** Starting its instance takes a public address from the pool; stopping gives it back. */
@@ -31,11 +35,6 @@ export interface InterfaceAttachment {
   readonly deleteOnTermination: boolean;
 }
 
-/** An address of the pool in use; its key is its claim. The id is the address. */
-export interface PublicAddressRecord extends ResourceRecord {
-  readonly interfaceId: string;
-}
-
 export const networkInterfaceArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:network-interface/${id}`;
 
@@ -49,21 +48,31 @@ export const internalDomain = (region: string) =>
 export const describeGroups = (it: NetworkInterfaceRecord, records: Ec2Records): GroupIdentifier[] =>
   it.groupIds.map((id) => ({ GroupId: id, GroupName: records.get("security-group", id)?.name }));
 
-function describeAssociation(
-  it: NetworkInterfaceRecord,
-  records: Ec2Records,
-  { region }: Scope,
-): NetworkInterfaceAssociation | undefined {
-  const address = records.publicAddressOf(it.id)?.id;
-  return address === undefined
-    ? undefined
-    : { IpOwnerId: "amazon", PublicIp: address, PublicDnsName: publicDnsName(address, region) };
-}
+const describeAssociation = (
+  mapped: PublicAddressRecord | undefined,
+  scope: Scope,
+): NetworkInterfaceAssociation | undefined =>
+  mapped && {
+    IpOwnerId: ownerOf(mapped, scope),
+    PublicIp: mapped.id,
+    PublicDnsName: publicDnsName(mapped.id, scope.region),
+    AllocationId: mapped.allocationId,
+    AssociationId: mapped.associationId,
+  };
+
+/** An address that only a start took is Amazon's. */
+const ownerOf = ({ allocationId }: PublicAddressRecord, { accountId }: Scope) =>
+  allocationId === undefined ? "amazon" : accountId;
+
+/** All of its private addresses, the primary one first. */
+export const addressesOf = ({ address, secondary = [] }: NetworkInterfaceRecord): string[] => [
+  address,
+  ...secondary,
+];
 
 /** What an interface's own description and its instance's tell alike. */
 export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Records, scope: Scope) {
-  const association = describeAssociation(it, records, scope);
-  const dns = privateDnsName(it.address, scope.region);
+  const association = describeAssociation(records.publicAddressOf(it.id), scope);
   return {
     NetworkInterfaceId: it.id,
     InterfaceType: "interface" as const,
@@ -73,11 +82,15 @@ export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Record
     SubnetId: it.subnetId,
     MacAddress: it.mac,
     PrivateIpAddress: it.address,
-    PrivateDnsName: dns,
+    PrivateDnsName: privateDnsName(it.address, scope.region),
     Association: association,
-    PrivateIpAddresses: [
-      { Primary: true, PrivateIpAddress: it.address, PrivateDnsName: dns, Association: association },
-    ],
+    PrivateIpAddresses: addressesOf(it).map((address, n) => ({
+      Primary: n === 0,
+      PrivateIpAddress: address,
+      PrivateDnsName: privateDnsName(address, scope.region),
+      Association:
+        n === 0 ? association : describeAssociation(records.publicAddressOf(it.id, address), scope),
+    })),
     Ipv6Addresses: [],
     Groups: describeGroups(it, records),
     SourceDestCheck: it.sourceDestCheck,
@@ -115,21 +128,20 @@ export const networkInterfaceFilters = (
   records: Ec2Records,
   scope: Scope,
 ): FilterTable<NetworkInterfaceRecord> => {
-  const publicAddress = (it: NetworkInterfaceRecord) => records.publicAddressOf(it.id)?.id;
-  const publicName = (it: NetworkInterfaceRecord) => {
-    const address = publicAddress(it);
-    return address === undefined ? undefined : publicDnsName(address, scope.region);
-  };
+  const mapped = (it: NetworkInterfaceRecord) => records.publicAddressesOf(it.id);
+  const owners = (it: NetworkInterfaceRecord) => mapped(it).map((address) => ownerOf(address, scope));
+  const publicAddresses = (it: NetworkInterfaceRecord) => mapped(it).map(({ id }) => id);
   return {
-    "association.allocation-id": () => undefined,
-    "association.association-id": () => undefined,
-    "addresses.association.owner-id": (it) => publicAddress(it) && "amazon",
-    "addresses.association.public-ip": publicAddress,
-    "addresses.primary": () => "true",
-    "addresses.private-ip-address": (it) => it.address,
-    "association.ip-owner-id": (it) => publicAddress(it) && "amazon",
-    "association.public-ip": publicAddress,
-    "association.public-dns-name": publicName,
+    "association.allocation-id": (it) => mapped(it).map(({ allocationId }) => allocationId),
+    "association.association-id": (it) => mapped(it).map(({ associationId }) => associationId),
+    "addresses.association.owner-id": owners,
+    "addresses.association.public-ip": publicAddresses,
+    "addresses.primary": (it) => addressesOf(it).map((_, n) => String(n === 0)),
+    "addresses.private-ip-address": addressesOf,
+    "association.ip-owner-id": owners,
+    "association.public-ip": publicAddresses,
+    "association.public-dns-name": (it) =>
+      publicAddresses(it).map((address) => publicDnsName(address, scope.region)),
     "attachment.attach-time": (it) => it.attachment?.attachedAt,
     "attachment.attachment-id": (it) => it.attachment?.id,
     "attachment.delete-on-termination": (it) => it.attachment && String(it.attachment.deleteOnTermination),

@@ -1,6 +1,7 @@
 import type { ResourceType } from "@aws-sdk/client-ec2";
 import type { Entry } from "#store/store.ts";
 import {
+  allocationNotFound,
   imageNotFound,
   instanceNotFound,
   keyPairIdNotFound,
@@ -43,6 +44,7 @@ const first = (missing: (id: string) => Error) => (ids: readonly string[]) => mi
 /** By an id's prefix. */
 const taggable: Readonly<Record<string, Taggable>> = {
   ami: { kind: "image", type: "image", missing: imageNotFound },
+  eipalloc: { kind: "elastic-ip", type: "elastic-ip", missing: allocationNotFound },
   eni: { kind: "network-interface", type: "network-interface", missing: networkInterfaceNotFound },
   i: { kind: "instance", type: "instance", missing: instanceNotFound },
   key: { kind: "key-pair", type: "key-pair", missing: first(keyPairIdNotFound) },

@@ -10,11 +10,8 @@ import { startFeed } from "#store/feed.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import type { InternetGatewayRecord } from "../internet-gateway/internet-gateway.ts";
 import type { NetworkAclRecord } from "../network-acl/network-acl.ts";
-import type {
-  InterfaceAttachment,
-  NetworkInterfaceRecord,
-  PublicAddressRecord,
-} from "../network-interface/network-interface.ts";
+import type { InterfaceAttachment, NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import type { PublicAddressRecord } from "../network-interface/public-address.ts";
 import { Ec2Records, ec2Indexes, type Kind, type Kinds } from "../records.ts";
 import type { RouteTableRecord } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";

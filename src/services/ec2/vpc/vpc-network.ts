@@ -1,6 +1,7 @@
 import type {
   FilterElement,
   FilterRule,
+  InterfaceAddress,
   InterfaceElement,
   MemberElement,
   NetworkElement,
@@ -10,7 +11,7 @@ import type {
 } from "#drivers/network/network-driver.ts";
 import { isGone } from "../instance/instance.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
-import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { Ec2Records } from "../records.ts";
 import type { Route, RouteTableRecord, RouteTarget } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
@@ -39,7 +40,9 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
   for (const group of records.groupsIn(vpcId)) elements.set(`group/${group.id}`, groupElement(group));
   for (const it of present)
-    for (const group of it.groupIds) elements.set(`member/${group}/${it.address}`, member(group, it.address));
+    for (const group of it.groupIds)
+      for (const address of addressesOf(it))
+        elements.set(`member/${group}/${address}`, member(group, address));
   for (const it of here) elements.set(`interface/${it.id}`, interfaceElement(it, records));
   return elements;
 }
@@ -94,17 +97,20 @@ const filterRule = ({ protocol, ports, peer, allows }: NetworkAclEntry): FilterR
 
 /** Public addresses are reached through the VPC's internet gateway, if it has one. */
 const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): InterfaceElement => {
-  const publicAddress =
-    records.internetGatewayOf(it.vpcId) === undefined ? undefined : records.publicAddressOf(it.id)?.id;
+  const reached = records.internetGatewayOf(it.vpcId) !== undefined;
+  const mapped = (address: string, secondary?: string): InterfaceAddress => {
+    const publicAddress = reached ? records.publicAddressOf(it.id, secondary)?.id : undefined;
+    return { address, ...(publicAddress !== undefined && { publicAddress }) };
+  };
   return {
     kind: "interface",
     id: it.id,
     subnet: it.subnetId,
     mac: it.mac,
-    address: it.address,
+    ...mapped(it.address),
+    ...(it.secondary?.length && { secondary: it.secondary.map((address) => mapped(address, address)) }),
     groups: it.groupIds,
     sourceCheck: it.sourceDestCheck,
-    ...(publicAddress !== undefined && { publicAddress }),
   };
 };
 

@@ -6,10 +6,12 @@ import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
 import { base, prefixLength, toAddress } from "../ipv4.ts";
 import {
+  addressesOf,
   internalDomain,
   privateDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
+import { unmapped } from "../network-interface/public-address.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import { isCarried, vpcNetwork } from "./vpc-network.ts";
 
@@ -44,7 +46,10 @@ export async function reconcileVpc(
   const releases = gone.map((it) => releaseInterface(it, records));
   const entries = [...gone, ...ready].flatMap((it) => records.entry("network-interface", it.id) ?? []);
   return moved({
-    expect: entries.map(({ key, revision }) => ({ at: [key, revision] })),
+    expect: [
+      ...entries.map(({ key, revision }) => ({ at: [key, revision] as const })),
+      ...releases.flatMap(({ expect }) => expect),
+    ],
     put: [
       ...releases.flatMap(({ put }) => put),
       ...ready.map((it) => ({
@@ -56,23 +61,27 @@ export async function reconcileVpc(
   });
 }
 
-/** What an instance that is gone leaves of its interface: nothing, or one that is attached to nothing. The public address goes. */
+/** What an instance that is gone leaves of its interface: nothing, or one that is attached to nothing. Public addresses are mapped to it no more. */
 export function releaseInterface(
   { attachment, ...it }: NetworkInterfaceRecord,
   records: Ec2Records,
-): Required<Pick<Transaction, "put" | "delete">> {
+): Required<Transaction> {
   const key = records.key("network-interface", it.id);
-  const publicAddress = records.publicAddressOf(it.id);
-  const publicKeys = publicAddress ? [records.key("public-address", publicAddress.id)] : [];
+  const addresses = unmapped(records.publicAddressesOf(it.id), records);
   if (!attachment?.deleteOnTermination)
-    return { put: [{ key, value: { ...it, so: { ready: false } } }], delete: publicKeys };
+    return {
+      expect: addresses.expect,
+      put: [{ key, value: { ...it, so: { ready: false } } }, ...addresses.put],
+      delete: addresses.delete,
+    };
   return {
-    put: [],
+    expect: addresses.expect,
+    put: addresses.put,
     delete: [
       key,
-      records.key("claim", `subnet-address/${it.subnetId}/${it.address}`),
+      ...addressesOf(it).map((address) => records.key("claim", `subnet-address/${it.subnetId}/${address}`)),
       ...it.groupIds.map((group) => records.key("member", `${group}/${it.id}`)),
-      ...publicKeys,
+      ...addresses.delete,
     ],
   };
 }
