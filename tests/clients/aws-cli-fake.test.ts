@@ -420,12 +420,34 @@ test("an elastic address is allocated, mapped to the instance, and released", as
   await aws.text(`ec2 disassociate-address --association-id ${association}`);
   const attributes = "ec2 describe-addresses-attribute --attribute domain-name --page-size 1";
   assert.deepEqual(
-    new Set(await line(`${attributes} --query Addresses[].AllocationId`)),
+    new Set(await severalPages(`${attributes} --query Addresses[].AllocationId`)),
     new Set([allocation, spare]),
   );
   await aws.text(giveBack);
   await aws.text(`ec2 release-address --allocation-id ${spare}`);
   assert.equal(await aws.refusal(giveBack), "InvalidAllocationID.NotFound");
+});
+
+test("an interface is made, given and denied addresses, and deleted", async () => {
+  const [subnet] = await line("ec2 describe-subnets --query Subnets[0].SubnetId");
+  const [nic] = await line(
+    `ec2 create-network-interface --subnet-id ${subnet} --query NetworkInterface.NetworkInterfaceId`,
+  );
+  const it = `--network-interface-id ${nic}`;
+  const [address] = await line(
+    `ec2 assign-private-ip-addresses ${it} --secondary-private-ip-address-count 1 --query AssignedPrivateIpAddresses[].PrivateIpAddress`,
+  );
+  await aws.text(`ec2 unassign-private-ip-addresses ${it} --private-ip-addresses ${address}`);
+  await aws.text(`ec2 modify-network-interface-attribute ${it} --no-source-dest-check`);
+  await aws.text(`ec2 reset-network-interface-attribute ${it} --source-dest-check true`);
+  assert.deepEqual(
+    await line(
+      `ec2 describe-network-interface-attribute ${it} --attribute sourceDestCheck --query SourceDestCheck.Value`,
+    ),
+    ["True"],
+  );
+  await aws.text(`ec2 delete-network-interface ${it}`);
+  assert.equal(await aws.refusal(`ec2 delete-network-interface ${it}`), "InvalidNetworkInterfaceID.NotFound");
 });
 
 test("an instance is rebooted, stopped, changed while it is stopped, and started", async () => {

@@ -446,6 +446,22 @@ def _():
     assert failed["Error"]["Code"] == "InvalidInstanceID.NotFound", failed
 
 
+@told("an interface is made, given and denied addresses, and deleted")
+def _():
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    made = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    assigned = ec2.assign_private_ip_addresses(NetworkInterfaceId=made, SecondaryPrivateIpAddressCount=1)
+    addresses = [it["PrivateIpAddress"] for it in assigned["AssignedPrivateIpAddresses"]]
+    ec2.unassign_private_ip_addresses(NetworkInterfaceId=made, PrivateIpAddresses=addresses)
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=made, SourceDestCheck={"Value": False})
+    ec2.reset_network_interface_attribute(NetworkInterfaceId=made, SourceDestCheck="true")
+    check = ec2.describe_network_interface_attribute(NetworkInterfaceId=made, Attribute="sourceDestCheck")
+    assert check["SourceDestCheck"]["Value"] is True, check
+    ec2.delete_network_interface(NetworkInterfaceId=made)
+    with refused("InvalidNetworkInterfaceID.NotFound"):
+        ec2.delete_network_interface(NetworkInterfaceId=made)
+
+
 @told("an elastic address is allocated, mapped to the instance, and released")
 def _():
     instance = nano["id"]

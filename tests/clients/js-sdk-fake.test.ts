@@ -444,6 +444,27 @@ test("an elastic address is allocated, mapped to the instance, and released", as
   await refused(ec2.releaseAddress({ AllocationId }), "InvalidAllocationID.NotFound");
 });
 
+test("an interface is made, given and denied addresses, and deleted", async () => {
+  const { Subnets: [subnet] = [] } = await ec2.describeSubnets({});
+  const made = await ec2.createNetworkInterface({ SubnetId: subnet?.SubnetId });
+  const it = { NetworkInterfaceId: made.NetworkInterface?.NetworkInterfaceId };
+  const { AssignedPrivateIpAddresses = [] } = await ec2.assignPrivateIpAddresses({
+    ...it,
+    SecondaryPrivateIpAddressCount: 1,
+  });
+  const addresses = AssignedPrivateIpAddresses.map(({ PrivateIpAddress = "" }) => PrivateIpAddress);
+  await ec2.unassignPrivateIpAddresses({ ...it, PrivateIpAddresses: addresses });
+  await ec2.modifyNetworkInterfaceAttribute({ ...it, SourceDestCheck: { Value: false } });
+  await ec2.resetNetworkInterfaceAttribute({ ...it, SourceDestCheck: "true" });
+  const { SourceDestCheck } = await ec2.describeNetworkInterfaceAttribute({
+    ...it,
+    Attribute: "sourceDestCheck",
+  });
+  assert.equal(SourceDestCheck?.Value, true);
+  await ec2.deleteNetworkInterface(it);
+  await refused(ec2.deleteNetworkInterface(it), "InvalidNetworkInterfaceID.NotFound");
+});
+
 test("an instance is rebooted, stopped, changed while it is stopped, and started", async () => {
   const ids = { InstanceIds: [nano] };
   const larger = { InstanceId: nano, InstanceType: { Value: "t3.micro" } };

@@ -239,3 +239,14 @@ export const instanceOfInterfaceNotReady = (state: string, id: string) =>
   );
 export const associationNotFound = (id: string) =>
   error("InvalidAssociationID.NotFound", `The association ID '${id}' does not exist`);
+
+export const interfaceInUse = (id: string) =>
+  invalidParameter(`Network interface '${id}' is currently in use.`);
+export const interfaceAttached = (id: string) =>
+  error("InvalidNetworkInterface.InUse", `Interface: [${id}] in use.`);
+export const attachmentNotFound = (id: string) =>
+  error("InvalidAttachmentID.NotFound", `The attachment ID '${id}' does not exist`);
+export const tooManyInterfaces = () =>
+  error("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.");
+export const tooManyPrivateAddresses = () =>
+  error("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.");

@@ -15,6 +15,8 @@ import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
 import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
+import { newInterfaceOperations } from "./network-interface/new-interface-operations.ts";
+import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
 import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
@@ -38,7 +40,9 @@ export const ec2Operations = {
   ...launchTemplateOperations,
   ...launchTemplateVersionOperations,
   ...networkInterfaceOperations,
+  ...newInterfaceOperations,
   ...placementGroupOperations,
+  ...privateAddressOperations,
   ...screenshotOperations,
   ...securityGroupOperations,
   ...securityGroupRuleOperations,

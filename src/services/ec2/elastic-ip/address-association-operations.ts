@@ -12,11 +12,11 @@ import {
   invalidParameter,
   manyInterfaces,
   missingParameter,
-  networkInterfaceNotFound,
   noInternetGateway,
 } from "../errors.ts";
 import { instancesOf } from "../instance/instance-change.ts";
 import { instanceState, type InstanceRecord } from "../instance/instance.ts";
+import { interfaceOf } from "../network-interface/find-interface.ts";
 import {
   addressesOf,
   networkInterfaceArn,
@@ -132,10 +132,9 @@ function targetOf(input: AssociateAddressRequest, context: Ec2Context): Target {
   return { nic, secondary: address };
 }
 
-function namedInterface(id: string, { records }: Ec2Context): NetworkInterfaceRecord {
-  const nic = records.get("network-interface", id);
-  if (!nic) throw networkInterfaceNotFound([id]);
-  const instance = nic.attachment && records.get("instance", nic.attachment.instanceId);
+function namedInterface(id: string, context: Ec2Context): NetworkInterfaceRecord {
+  const nic = interfaceOf(id, context);
+  const instance = nic.attachment && context.records.get("instance", nic.attachment.instanceId);
   if (instance && !takesAddresses(instance)) throw instanceOfInterfaceNotReady(instanceState(instance), id);
   return nic;
 }

@@ -15,9 +15,9 @@ import {
   tooManyAddresses,
   unsupportedParameter,
 } from "../errors.ts";
-import { freeAddress, publicAddressInUse } from "../instance/launch-network.ts";
 import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
-import type { PublicAddressRecord } from "../network-interface/public-address.ts";
+import { freeAddress } from "../network-interface/free-address.ts";
+import { publicAddressInUse, type PublicAddressRecord } from "../network-interface/public-address.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import {

@@ -13,7 +13,8 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import type { PublicAddressRecord } from "../network-interface/public-address.ts";
+import { freeAddress } from "../network-interface/free-address.ts";
+import { publicAddressInUse, type PublicAddressRecord } from "../network-interface/public-address.ts";
 import { returnToGroups } from "../placement-group/group-placement.ts";
 import { placeInstances } from "./capacity.ts";
 import { instanceFilters, instanceStatusFilters } from "./instance-filters.ts";
@@ -28,7 +29,6 @@ import {
   type InstanceRecord,
 } from "./instance.ts";
 import { instancesOf } from "./instance-change.ts";
-import { freeAddress, publicAddressInUse } from "./launch-network.ts";
 import { runInstances } from "./run-instances.ts";
 
 interface ChangePlan extends OperationPlan {

@@ -1,7 +1,7 @@
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { manyInterfaces } from "../errors.ts";
-import { interfaceGroupsChange, rewriteInterface } from "../network-interface/network-interface-change.ts";
+import { interfaceGroupsChange } from "../network-interface/network-interface-change.ts";
 import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { InstanceRecord } from "./instance.ts";
 
@@ -11,7 +11,7 @@ export function sourceDestCheckChange(
   context: Ec2Context,
 ): Transaction {
   const nic = onlyInterface(instance, context);
-  return rewriteInterface({ ...nic, sourceDestCheck }, context);
+  return context.records.rewrite("network-interface", { ...nic, sourceDestCheck });
 }
 
 export const groupsChange = (

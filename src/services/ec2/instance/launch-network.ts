@@ -2,39 +2,65 @@ import type { InstanceNetworkInterfaceSpecification, RunInstancesRequest } from 
 import { ApiError } from "#api/error.ts";
 import type { Ec2Context } from "../context.ts";
 import {
-  addressInUse,
+  interfaceAttached,
   invalidCombination,
   invalidParameter,
-  noFreeAddresses,
   noFreePublicAddresses,
   securityGroupNameNotFound,
   securityGroupNotFound,
   subnetNotFound,
   unsupportedParameter,
 } from "../errors.ts";
-import { quotas } from "../quotas.ts";
-import type { Ec2Records } from "../records.ts";
-import { addressCount, base, contains, isAddress, toAddress, toNumber } from "../ipv4.ts";
+import type { InstanceType } from "../instance-type/instance-type.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import type { NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import { freeAddress } from "../network-interface/free-address.ts";
+import { interfaceOf } from "../network-interface/find-interface.ts";
+import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import { newInterface } from "../network-interface/new-interface.ts";
+import {
+  addressTaker,
+  checkAddressCount,
+  takenAddresses,
+  wantedAddresses,
+  type WantedAddresses,
+} from "../network-interface/private-address.ts";
+import { publicAddressInUse } from "../network-interface/public-address.ts";
+import { quotas } from "../quotas.ts";
 import { groupNameClaim } from "../security-group/security-group.ts";
-import { reservedAddresses, type SubnetRecord } from "../subnet/subnet.ts";
+import type { SubnetRecord } from "../subnet/subnet.ts";
 import { tagsFor } from "../tag/tag.ts";
 
 interface LaunchNetwork {
   readonly subnet: SubnetRecord;
   readonly groupIds: readonly string[];
   readonly publicAddress: boolean;
-  readonly address?: string;
+  readonly addresses: WantedAddresses;
   readonly description: string;
   readonly deleteOnTermination: boolean;
+  /** One that was made before; absent: a new one. */
+  readonly existing?: NetworkInterfaceRecord;
 }
 
 /** Where the primary interface goes: as the request says, or the default subnet of the zone with the VPC's default group. */
-export function chooseNetwork(input: RunInstancesRequest, context: Ec2Context): LaunchNetwork {
+export function chooseNetwork(
+  input: RunInstancesRequest,
+  type: Pick<InstanceType, "id">,
+  context: Ec2Context,
+): LaunchNetwork {
   const specification = onlyInterface(input);
+  if (specification?.NetworkInterfaceId) return existingNetwork(specification, input, type, context);
   const subnet = subnetOf(specification?.SubnetId ?? input.SubnetId, input, context);
-  const address = specification?.PrivateIpAddress ?? input.PrivateIpAddress;
+  const addresses = wantedAddresses(
+    { ...specification, PrivateIpAddress: specification?.PrivateIpAddress ?? input.PrivateIpAddress },
+    subnet,
+  );
+  const named = addresses.primary !== undefined || typeof addresses.secondary !== "number";
+  if (named && input.MaxCount !== 1)
+    throw invalidCombination("A private address can be given only when one instance is launched.");
+  checkAddressCount(
+    1 + (typeof addresses.secondary === "number" ? addresses.secondary : addresses.secondary.length),
+    type.id,
+  );
   return {
     subnet,
     groupIds: groupsOf(
@@ -44,9 +70,40 @@ export function chooseNetwork(input: RunInstancesRequest, context: Ec2Context): 
       context,
     ),
     publicAddress: specification?.AssociatePublicIpAddress ?? subnet.publicAddressOnLaunch,
-    ...(address !== undefined && { address: checkedAddress(address, input, subnet) }),
+    addresses,
     description: specification?.Description ?? "",
     deleteOnTermination: specification?.DeleteOnTermination ?? true,
+  };
+}
+
+/** An interface that was made before keeps all that it has, and outlives its instance unless the request says otherwise. */
+function existingNetwork(
+  specification: InstanceNetworkInterfaceSpecification,
+  input: RunInstancesRequest,
+  type: Pick<InstanceType, "id">,
+  context: Ec2Context,
+): LaunchNetwork {
+  const nic = interfaceOf(specification.NetworkInterfaceId ?? "", context);
+  const { NetworkInterfaceId: _, DeviceIndex: _index, DeleteOnTermination: deletes, ...more } = specification;
+  const given = Object.entries({ ...more, ofInstance: input.PrivateIpAddress }).filter(([, value]) =>
+    Array.isArray(value) ? value.length > 0 : value && value !== "interface",
+  );
+  if (given.length > 0)
+    throw invalidCombination(
+      "A network interface ID may not be specified together with what a new network interface would have.",
+    );
+  if (input.MaxCount !== 1)
+    throw invalidCombination("A network interface can be given only when one instance is launched.");
+  if (nic.attachment) throw interfaceAttached(nic.id);
+  checkAddressCount(addressesOf(nic).length, type.id);
+  return {
+    subnet: subnetOf(nic.subnetId, input, context),
+    groupIds: nic.groupIds,
+    publicAddress: false,
+    addresses: { secondary: 0 },
+    description: nic.description,
+    deleteOnTermination: deletes ?? false,
+    existing: nic,
   };
 }
 
@@ -122,103 +179,58 @@ export function groupsOf(
   return [records.claimed(groupNameClaim(vpcId, "default")) ?? ""].filter(Boolean);
 }
 
-function checkedAddress(address: string, input: RunInstancesRequest, subnet: SubnetRecord): string {
-  if (input.MaxCount !== 1)
-    throw invalidCombination("A private address can be given only when one instance is launched.");
-  if (!isAddress(address) || !contains(subnet.cidr, address))
-    throw invalidParameter(`Address ${address} does not fall within the subnet's address range`);
-  if (isReserved(address, subnet))
-    throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
-  return address;
-}
-
 interface LaunchAddress {
   readonly address: string;
+  readonly secondary: readonly string[];
   readonly publicAddress?: string;
 }
 
-/** Free addresses for `count` interfaces; another call may win one first, and then this launch is resolved anew. */
+/** Addresses for `count` interfaces; another call may win one first, and then this launch is resolved anew. */
 export function newAddresses(network: LaunchNetwork, count: number, context: Ec2Context): LaunchAddress[] {
   const { records, publicPool } = context;
-  const { subnet } = network;
-  const claimed = (address: string) =>
-    records.claimed(`subnet-address/${subnet.id}/${address}`) !== undefined;
-  const unavailable = (address: string) => isReserved(address, subnet) || claimed(address);
-  if (network.address !== undefined && claimed(network.address)) throw addressInUse(network.address);
-  const [used, usedPublic] = [new Set<string>(), new Set<string>()];
+  const { existing } = network;
+  if (existing) return [{ address: existing.address, secondary: existing.secondary ?? [] }];
+  const take = addressTaker(network.subnet, context);
+  const usedPublic = new Set<string>();
   return Array.from({ length: count }, () => {
-    const address = network.address ?? freeAddress(subnet.cidr, used, unavailable, context);
-    if (address === undefined) throw noFreeAddresses(subnet.id);
-    if (!network.publicAddress) return { address };
+    const addresses = takenAddresses(network.addresses, take);
+    if (!network.publicAddress) return addresses;
     const publicAddress = freeAddress(publicPool, usedPublic, publicAddressInUse(records), context);
     if (publicAddress === undefined) throw noFreePublicAddresses();
-    return { address, publicAddress };
+    return { ...addresses, publicAddress };
   });
 }
 
-/**
- * An address that is neither in `used`, which then holds it, nor taken. Looks from a random one on, past the range's own first
- * and last.
- */
-export function freeAddress(
-  cidr: string,
-  used: Set<string>,
-  taken: (address: string) => boolean,
-  { random }: Pick<Ec2Context, "random">,
-): string | undefined {
-  const [first, size] = [base(cidr) + 1, addressCount(cidr) - 2];
-  const start = random(size);
-  for (let n = 0; n < size; n++) {
-    const address = toAddress(first + ((start + n) % size));
-    if (used.has(address) || taken(address)) continue;
-    used.add(address);
-    return address;
-  }
-  return undefined;
-}
-
-export const publicAddressInUse = (records: Ec2Records) => (address: string) =>
-  records.get("public-address", address) !== undefined;
-
-function isReserved(address: string, { cidr }: SubnetRecord): boolean {
-  const offset = toNumber(address) - base(cidr);
-  return offset < reservedAddresses.first || offset >= addressCount(cidr) - reservedAddresses.last;
-}
-
-export function newInterface(
+/** The primary interface of an instance: a new one, or the one that was asked for. */
+export function launchedInterface(
   network: LaunchNetwork,
-  { address }: LaunchAddress,
+  { address, secondary }: LaunchAddress,
   attachedTo: { readonly instanceId: `i-${string}`; readonly attachedAt: string },
   hostId: string,
   input: RunInstancesRequest,
-  { newId, random }: Ec2Context,
+  context: Ec2Context,
 ): NetworkInterfaceRecord {
-  return {
-    id: newId("eni"),
+  const attached = {
     hostId,
-    vpcId: network.subnet.vpcId,
-    subnetId: network.subnet.id,
-    zone: network.subnet.zone,
-    description: network.description,
-    mac: newMac(random),
-    address,
-    groupIds: network.groupIds,
-    sourceDestCheck: true,
-    publicAddressOnStart: network.publicAddress,
     attachment: {
-      id: newId("eni-attach"),
+      id: context.newId("eni-attach"),
       deviceIndex: 0,
       deleteOnTermination: network.deleteOnTermination,
       ...attachedTo,
     },
-    tags: tagsFor("network-interface", input.TagSpecifications),
-    createdAt: attachedTo.attachedAt,
-    so: { ready: false },
   };
-}
-
-/** Locally administered, like EC2's. The second byte is never 0, which is the routers' own. */
-function newMac(random: (below: number) => number): string {
-  const bytes = [2, 1 + random(255), random(256), random(256), random(256), random(256)];
-  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+  if (network.existing) return { ...network.existing, ...attached };
+  return newInterface(
+    network.subnet,
+    {
+      address,
+      ...(secondary.length > 0 && { secondary }),
+      description: network.description,
+      groupIds: network.groupIds,
+      publicAddressOnStart: network.publicAddress,
+      tags: tagsFor("network-interface", input.TagSpecifications),
+      ...attached,
+    },
+    context,
+  );
 }

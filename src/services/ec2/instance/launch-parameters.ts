@@ -46,7 +46,10 @@ const servedInterface: ReadonlySet<string> = new Set([
   "Groups",
   "InterfaceType",
   "NetworkCardIndex",
+  "NetworkInterfaceId",
   "PrivateIpAddress",
+  "PrivateIpAddresses",
+  "SecondaryPrivateIpAddressCount",
   "SubnetId",
 ]);
 const servedPlacement: ReadonlySet<string> = new Set<keyof Placement>([

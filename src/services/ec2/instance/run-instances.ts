@@ -15,6 +15,7 @@ import { findParameter } from "../image/image-parameter.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
+import { interfaceWrites } from "../network-interface/new-interface.ts";
 import type { PublicAddressRecord } from "../network-interface/public-address.ts";
 import { placeInGroup, type GroupPlacement } from "../placement-group/group-placement.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
@@ -25,7 +26,7 @@ import { chosenCredits } from "./cpu-credits.ts";
 import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
 import { checkedUserData, chosenShape, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
 import { launchableType } from "./launchable-type.ts";
-import { chooseNetwork, newAddresses, newInterface } from "./launch-network.ts";
+import { chooseNetwork, launchedInterface, newAddresses } from "./launch-network.ts";
 
 /**
  * Launches instances: all their records in one transaction, so that a launch is whole or not at all. The host's reconcilers
@@ -68,7 +69,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const type = launchableType(input.InstanceType ?? "m1.small", image);
   const key = keyOf(input, context);
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
-  const network = chooseNetwork(input, context);
+  const network = chooseNetwork(input, type, context);
   const devices = blockDevices(input, image);
   const { hostId, ...shape } = placeInstances(
     type.id,
@@ -121,20 +122,21 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       so: { generation: 0, state: "new", reboots: 0 },
     };
     const attachedTo = { instanceId: instance.id, attachedAt: now };
-    const nic = newInterface(network, address, attachedTo, hostId, input, context);
+    const nic = launchedInterface(network, address, attachedTo, hostId, input, context);
     const volumes = newVolumes(devices, attachedTo, network.subnet.zone, hostId, input, context);
     const publicAddress: PublicAddressRecord | undefined =
       address.publicAddress === undefined
         ? undefined
         : { id: address.publicAddress, interfaceId: nic.id, tags: {}, createdAt: now };
-    return { instance, nic, volumes, publicAddress };
+    const nicWrites = network.existing
+      ? records.rewrite("network-interface", nic)
+      : interfaceWrites(nic, records);
+    return { instance, nicWrites, volumes, publicAddress };
   });
 
-  const written = launches.flatMap(({ instance, nic, volumes, publicAddress }) => [
+  const written = launches.flatMap(({ instance, nicWrites, volumes, publicAddress }) => [
     { key: records.key("instance", instance.id), value: instance },
-    { key: records.key("network-interface", nic.id), value: nic },
-    { key: records.key("claim", `subnet-address/${nic.subnetId}/${nic.address}`), value: nic.id },
-    ...nic.groupIds.map((id) => ({ key: records.key("member", `${id}/${nic.id}`), value: null })),
+    ...nicWrites.put,
     ...volumes.map((volume) => ({ key: records.key("volume", volume.id), value: volume })),
     ...(publicAddress
       ? [{ key: records.key("public-address", publicAddress.id), value: publicAddress }]
@@ -146,8 +148,8 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     ...unchanged(records.entry("image", image.id)),
     { exists: records.key("subnet", network.subnet.id) },
     ...network.groupIds.map((id) => ({ exists: records.key("security-group", id) })),
-    ...launches.flatMap(({ nic, publicAddress }) => [
-      { absent: records.key("claim", `subnet-address/${nic.subnetId}/${nic.address}`) },
+    ...launches.flatMap(({ nicWrites, publicAddress }) => [
+      ...nicWrites.expect,
       ...(publicAddress ? [{ absent: records.key("public-address", publicAddress.id) }] : []),
     ]),
   ];

@@ -1,7 +1,10 @@
-import type { ModifyNetworkInterfaceAttributeRequest } from "@aws-sdk/client-ec2";
+import type {
+  ModifyNetworkInterfaceAttributeRequest,
+  NetworkInterfaceAttachmentChanges,
+} from "@aws-sdk/client-ec2";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { invalidCombination, unsupportedParameter } from "../errors.ts";
+import { attachmentNotFound, invalidCombination, missingParameter, unsupportedParameter } from "../errors.ts";
 import { groupsOf } from "../instance/launch-network.ts";
 import type { NetworkInterfaceRecord } from "./network-interface.ts";
 
@@ -11,15 +14,33 @@ export function interfaceChange(
   { NetworkInterfaceId: _, DryRun: _dryRun, ...given }: ModifyNetworkInterfaceAttributeRequest,
   context: Ec2Context,
 ): Transaction {
-  const { Groups: groups, SourceDestCheck: check, Description: text } = given;
+  const { Groups: groups, SourceDestCheck: check, Description: text, Attachment: attached } = given;
+  const { records } = context;
   const [name, ...more] = Object.entries(given).flatMap(([it, value]) => (value === undefined ? [] : [it]));
   if (name === undefined) throw invalidCombination("No attributes specified.");
   if (more.length > 0)
     throw invalidCombination(`Fields for multiple attribute types specified: ${[name, ...more].join(", ")}`);
   if (groups) return interfaceGroupsChange(nic, groups, context);
-  if (check) return rewriteInterface({ ...nic, sourceDestCheck: check.Value ?? false }, context);
-  if (text) return rewriteInterface({ ...nic, description: text.Value ?? "" }, context);
+  if (check) return records.rewrite("network-interface", { ...nic, sourceDestCheck: check.Value ?? false });
+  if (text) return records.rewrite("network-interface", { ...nic, description: text.Value ?? "" });
+  if (attached) return attachmentChange(nic, attached, context);
   throw unsupportedParameter(name);
+}
+
+function attachmentChange(
+  { attachment, ...nic }: NetworkInterfaceRecord,
+  {
+    AttachmentId: id = "",
+    DeleteOnTermination: deleteOnTermination,
+    ...more
+  }: NetworkInterfaceAttachmentChanges,
+  { records }: Ec2Context,
+): Transaction {
+  const [unserved] = Object.entries(more).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (unserved !== undefined) throw unsupportedParameter(`Attachment.${unserved}`);
+  if (attachment?.id !== id) throw attachmentNotFound(id);
+  if (deleteOnTermination === undefined) throw missingParameter("deleteOnTermination");
+  return records.rewrite("network-interface", { ...nic, attachment: { ...attachment, deleteOnTermination } });
 }
 
 /** Membership is written beside the interface, so that a group with members cannot be deleted. */
@@ -35,21 +56,10 @@ export function interfaceGroupsChange(
     nic.groupIds.filter((id) => !groupIds.includes(id)),
   ];
   const member = (id: string) => records.key("member", `${id}/${nic.id}`);
-  const { expect, put } = rewriteInterface({ ...nic, groupIds }, context);
+  const { expect, put } = records.rewrite("network-interface", { ...nic, groupIds });
   return {
     expect: [...expect, ...added.map((id) => ({ exists: records.key("security-group", id) }))],
     put: [...put, ...added.map((id) => ({ key: member(id), value: null }))],
     delete: left.map(member),
-  };
-}
-
-export function rewriteInterface(
-  nic: NetworkInterfaceRecord,
-  { records }: Ec2Context,
-): Required<Pick<Transaction, "expect" | "put">> {
-  const key = records.key("network-interface", nic.id);
-  return {
-    expect: [{ at: [key, records.entry("network-interface", nic.id)?.revision ?? 0] }],
-    put: [{ key, value: nic }],
   };
 }

@@ -7,8 +7,8 @@ import type { PublicAddressRecord } from "./public-address.ts";
 
 export interface NetworkInterfaceRecord extends ResourceRecord {
   readonly id: `eni-${string}`;
-  /** The host whose kernel carries it. */
-  readonly hostId: string;
+  /** The host whose kernel carries it; absent until it is attached for the first time. */
+  readonly hostId?: string;
   readonly vpcId: `vpc-${string}`;
   readonly subnetId: `subnet-${string}`;
   readonly zone: string;
@@ -23,6 +23,8 @@ export interface NetworkInterfaceRecord extends ResourceRecord {
   /** Starting its instance takes a public address from the pool; stopping gives it back. */
   readonly publicAddressOnStart: boolean;
   readonly attachment?: InterfaceAttachment;
+  /** Of the request that made it, without an instance. */
+  readonly clientToken?: string;
   /** Written by the network's reconciler: its packets flow. */
   readonly so: { readonly ready: boolean };
 }

@@ -16,6 +16,9 @@ export interface PublicAddressRecord extends ResourceRecord {
   readonly associationId?: `eipassoc-${string}`;
 }
 
+export const publicAddressInUse = (records: Ec2Records) => (address: string) =>
+  records.get("public-address", address) !== undefined;
+
 /** Takes addresses from the interfaces they are mapped to. */
 export function unmapped(
   addresses: readonly PublicAddressRecord[],

@@ -3,6 +3,7 @@ import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { subnetNotFound } from "../errors.ts";
+import { addressesOf } from "../network-interface/network-interface.ts";
 import { describeSubnet, subnetFilters, type SubnetRecord } from "./subnet.ts";
 
 export const subnetOperations = {
@@ -24,4 +25,7 @@ export const subnetOperations = {
 const usedAddresses =
   ({ records }: Ec2Context) =>
   (subnet: SubnetRecord) =>
-    records.interfacesIn(subnet.vpcId).filter((it) => it.subnetId === subnet.id).length;
+    records
+      .interfacesIn(subnet.vpcId)
+      .filter((it) => it.subnetId === subnet.id)
+      .reduce((sum, it) => sum + addressesOf(it).length, 0);

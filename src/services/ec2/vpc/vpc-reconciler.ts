@@ -6,12 +6,12 @@ import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
 import { base, prefixLength, toAddress } from "../ipv4.ts";
 import {
-  addressesOf,
   internalDomain,
   privateDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import { unmapped } from "../network-interface/public-address.ts";
+import { removedInterface } from "../network-interface/removed-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import { isCarried, vpcNetwork } from "./vpc-network.ts";
 
@@ -62,28 +62,12 @@ export async function reconcileVpc(
 }
 
 /** What an instance that is gone leaves of its interface: nothing, or one that is attached to nothing. Public addresses are mapped to it no more. */
-export function releaseInterface(
-  { attachment, ...it }: NetworkInterfaceRecord,
-  records: Ec2Records,
-): Required<Transaction> {
+export function releaseInterface(nic: NetworkInterfaceRecord, records: Ec2Records): Required<Transaction> {
+  const { attachment, ...it } = nic;
+  if (attachment?.deleteOnTermination) return removedInterface(nic, records);
+  const taken = unmapped(records.publicAddressesOf(it.id), records);
   const key = records.key("network-interface", it.id);
-  const addresses = unmapped(records.publicAddressesOf(it.id), records);
-  if (!attachment?.deleteOnTermination)
-    return {
-      expect: addresses.expect,
-      put: [{ key, value: { ...it, so: { ready: false } } }, ...addresses.put],
-      delete: addresses.delete,
-    };
-  return {
-    expect: addresses.expect,
-    put: addresses.put,
-    delete: [
-      key,
-      ...addressesOf(it).map((address) => records.key("claim", `subnet-address/${it.subnetId}/${address}`)),
-      ...it.groupIds.map((group) => records.key("member", `${group}/${it.id}`)),
-      ...addresses.delete,
-    ],
-  };
+  return { ...taken, put: [{ key, value: { ...it, so: { ready: false } } }, ...taken.put] };
 }
 
 function guestNetwork(

@@ -1,0 +1,110 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { CreateNetworkInterfaceRequest } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import { once, type MakingPlan } from "../client-token.ts";
+import type { Ec2Context } from "../context.ts";
+import {
+  interfaceInUse,
+  invalidParameter,
+  missingParameter,
+  subnetNotFound,
+  tooManyInterfaces,
+  unsupportedParameter,
+} from "../errors.ts";
+import { groupsOf } from "../instance/launch-network.ts";
+import { quotas } from "../quotas.ts";
+import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { interfaceOf } from "./find-interface.ts";
+import { describeNetworkInterface, networkInterfaceArn } from "./network-interface.ts";
+import { interfaceWrites, newInterface } from "./new-interface.ts";
+import { addressTaker, checkAddressCount, takenAddresses, wantedAddresses } from "./private-address.ts";
+import { removedInterface } from "./removed-interface.ts";
+
+export const newInterfaceOperations = {
+  CreateNetworkInterface: {
+    resolve: (input, context) =>
+      once("CreateNetworkInterface", input, context, () => creation(input, context)),
+    answer({ made, token }: MakingPlan & { token?: string }, context) {
+      const { records } = context;
+      const nic = records.get("network-interface", made);
+      return {
+        NetworkInterface: nic && describeNetworkInterface(nic, records, context),
+        ClientToken: token,
+      };
+    },
+  },
+
+  DeleteNetworkInterface: {
+    resolve({ NetworkInterfaceId: id }, context): OperationPlan {
+      const { records } = context;
+      const nic = interfaceOf(id, context);
+      if (nic.attachment) throw interfaceInUse(id);
+      const removal = removedInterface(nic, records);
+      return {
+        touches: [{ arn: networkInterfaceArn(id, context), tags: nic.tags }],
+        transaction: {
+          ...removal,
+          expect: [...records.rewrite("network-interface", nic).expect, ...removal.expect],
+        },
+      };
+    },
+    answer: () => ({}),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+function creation(
+  input: CreateNetworkInterfaceRequest,
+  context: Ec2Context,
+): MakingPlan & { token?: string } {
+  const { records } = context;
+  for (const name of unserved)
+    if (Array.isArray(input[name]) ? input[name].length > 0 : input[name]) throw unsupportedParameter(name);
+  if ((input.InterfaceType ?? "interface") !== "interface") throw unsupportedParameter("InterfaceType");
+  if (input.SubnetId === undefined) throw missingParameter("subnetId");
+  const subnet = records.get("subnet", input.SubnetId);
+  if (!subnet) throw subnetNotFound([input.SubnetId]);
+  onlyTags(["network-interface"], input.TagSpecifications);
+  if ((input.Description ?? "").length > 255)
+    throw invalidParameter("Value for parameter description is invalid. At most 255 characters are allowed.");
+  if (records.all("network-interface").length >= quotas.networkInterfacesPerRegion.value)
+    throw tooManyInterfaces();
+  const wanted = wantedAddresses(input, subnet);
+  checkAddressCount(1 + (typeof wanted.secondary === "number" ? wanted.secondary : wanted.secondary.length));
+  const nic = newInterface(
+    subnet,
+    {
+      ...takenAddresses(wanted, addressTaker(subnet, context)),
+      description: input.Description ?? "",
+      groupIds: groupsOf(input.Groups, undefined, subnet, context),
+      tags: tagsFor("network-interface", input.TagSpecifications),
+      ...(input.ClientToken && { clientToken: input.ClientToken }),
+    },
+    context,
+  );
+  const writes = interfaceWrites(nic, records);
+  return {
+    touches: [{ arn: networkInterfaceArn("*", context), tags: nic.tags }],
+    transaction: {
+      expect: [
+        ...writes.expect,
+        { exists: records.key("subnet", subnet.id) },
+        ...nic.groupIds.map((id) => ({ exists: records.key("security-group", id) })),
+      ],
+      put: writes.put,
+    },
+    made: nic.id,
+    ...(input.ClientToken && { token: input.ClientToken }),
+  };
+}
+
+const unserved = [
+  "ConnectionTrackingSpecification",
+  "EnablePrimaryIpv6",
+  "Ipv4PrefixCount",
+  "Ipv4Prefixes",
+  "Ipv6AddressCount",
+  "Ipv6Addresses",
+  "Ipv6PrefixCount",
+  "Ipv6Prefixes",
+  "Operator",
+] as const satisfies (keyof CreateNetworkInterfaceRequest)[];

@@ -1,0 +1,53 @@
+import type { Transaction } from "#store/store.ts";
+import type { Ec2Context } from "../context.ts";
+import type { Ec2Records } from "../records.ts";
+import type { SubnetRecord } from "../subnet/subnet.ts";
+import { addressesOf, type NetworkInterfaceRecord } from "./network-interface.ts";
+import { subnetAddressClaim } from "./private-address.ts";
+
+/** One of the subnet, attached to nothing unless `more` says so. */
+export const newInterface = (
+  { id: subnetId, vpcId, zone }: SubnetRecord,
+  more: Pick<NetworkInterfaceRecord, "address" | "description" | "groupIds" | "tags"> &
+    Partial<NetworkInterfaceRecord>,
+  { newId, random, now }: Ec2Context,
+): NetworkInterfaceRecord => ({
+  id: newId("eni"),
+  vpcId,
+  subnetId,
+  zone,
+  mac: newMac(random),
+  sourceDestCheck: true,
+  publicAddressOnStart: false,
+  createdAt: now().toISOString(),
+  so: { ready: false },
+  ...more,
+});
+
+/** What makes the record an interface: its addresses are its own, and its groups count it. The subnet and groups must stand beside. */
+export function interfaceWrites(
+  nic: NetworkInterfaceRecord,
+  records: Ec2Records,
+): Required<Pick<Transaction, "expect" | "put">> {
+  const claims = addressClaims(nic, addressesOf(nic), records);
+  return {
+    expect: claims.map((absent) => ({ absent })),
+    put: [
+      { key: records.key("network-interface", nic.id), value: nic },
+      ...claims.map((key) => ({ key, value: nic.id })),
+      ...nic.groupIds.map((id) => ({ key: records.key("member", `${id}/${nic.id}`), value: null })),
+    ],
+  };
+}
+
+export const addressClaims = (
+  { subnetId }: NetworkInterfaceRecord,
+  addresses: readonly string[],
+  records: Ec2Records,
+): string[] => addresses.map((address) => records.key("claim", subnetAddressClaim(subnetId, address)));
+
+/** Locally administered, like EC2's. The second byte is never 0, which is the routers' own. */
+function newMac(random: (below: number) => number): string {
+  const bytes = [2, 1 + random(255), random(256), random(256), random(256), random(256)];
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}

@@ -1,0 +1,113 @@
+import type { PrivateIpAddressSpecification } from "@aws-sdk/client-ec2";
+import type { Ec2Context } from "../context.ts";
+import {
+  addressInUse,
+  invalidCombination,
+  invalidParameter,
+  noFreeAddresses,
+  tooManyPrivateAddresses,
+} from "../errors.ts";
+import { instanceTypes } from "../instance-type/instance-type.ts";
+import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
+import { reservedAddresses, type SubnetRecord } from "../subnet/subnet.ts";
+import { freeAddress } from "./free-address.ts";
+
+/** A claim: an address of a subnet is one interface's. */
+export const subnetAddressClaim = (subnetId: string, address: string) =>
+  `subnet-address/${subnetId}/${address}`;
+
+/** What a request says of an interface's addresses. */
+export interface WantedAddresses {
+  /** Absent: any. */
+  readonly primary?: string;
+  /** Those, or as many as that. */
+  readonly secondary: readonly string[] | number;
+}
+
+export function wantedAddresses(
+  input: {
+    readonly PrivateIpAddress?: string | undefined;
+    readonly PrivateIpAddresses?: readonly PrivateIpAddressSpecification[] | undefined;
+    readonly SecondaryPrivateIpAddressCount?: number | undefined;
+  },
+  subnet: SubnetRecord,
+): WantedAddresses {
+  const listed = input.PrivateIpAddresses ?? [];
+  const addresses = (primary: boolean) =>
+    listed.filter((it) => (it.Primary ?? false) === primary).map((it) => it.PrivateIpAddress ?? "");
+  const [single, primaries, secondaries] = [input.PrivateIpAddress, addresses(true), addresses(false)];
+  if (primaries.length > 1 || (single !== undefined && primaries.some((it) => it !== single)))
+    throw invalidCombination("Only one primary private IP address can be specified.");
+  const count = input.SecondaryPrivateIpAddressCount ?? 0;
+  if (count < 0 || !Number.isInteger(count))
+    throw invalidParameter(`Value (${count}) for parameter secondaryPrivateIpAddressCount is invalid.`);
+  if (count > 0 && listed.length > 0)
+    throw invalidCombination(
+      "The parameters PrivateIpAddresses and SecondaryPrivateIpAddressCount may not be specified together.",
+    );
+  const primary = single ?? primaries[0];
+  const all = [...(primary === undefined ? [] : [primary]), ...secondaries];
+  checkAddresses(all, subnet);
+  return {
+    ...(primary !== undefined && { primary }),
+    secondary: secondaries.length > 0 ? secondaries : count,
+  };
+}
+
+/** Each of them once, of the subnet, and none that it keeps for itself. */
+export function checkAddresses(addresses: readonly string[], subnet: SubnetRecord): void {
+  const kept = reserved(subnet);
+  for (const [n, address] of addresses.entries()) {
+    if (addresses.indexOf(address) !== n)
+      throw invalidParameter(`Address ${address} must not appear multiple times`);
+    if (!isAddress(address) || !contains(subnet.cidr, address))
+      throw invalidParameter(`Address ${address} does not fall within the subnet's address range`);
+    if (kept.has(address)) throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
+  }
+}
+
+/**
+ * Takes addresses for interfaces of one subnet, each another. Another call may win one first; then the request is resolved
+ * anew. Throws InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet.
+ */
+export function addressTaker(subnet: SubnetRecord, context: Ec2Context): (wanted?: string) => string {
+  const used = reserved(subnet);
+  const isClaimed = (address: string) =>
+    context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined;
+  return (wanted) => {
+    if (wanted !== undefined && isClaimed(wanted)) throw addressInUse(wanted);
+    const address = wanted ?? freeAddress(subnet.cidr, used, isClaimed, context);
+    if (address === undefined) throw noFreeAddresses(subnet.id);
+    used.add(address);
+    return address;
+  };
+}
+
+/** The primary one first. */
+export const takenAddresses = (
+  { primary, secondary }: WantedAddresses,
+  take: (wanted?: string) => string,
+): { address: string; secondary: string[] } => {
+  // What is named goes first, or it could be given to one that is not.
+  const named = typeof secondary === "number" ? [] : secondary.map(take);
+  const address = take(primary);
+  const any = typeof secondary === "number" ? Array.from({ length: secondary }, () => take()) : [];
+  return { address, secondary: [...named, ...any] };
+};
+
+/** How many addresses an interface may have in all, on an instance of the type; on none: as on the largest. */
+export function checkAddressCount(count: number, type?: string): void {
+  const limit =
+    type === undefined ? mostAddresses : (instanceTypes.get(type)?.addressesPerInterface ?? mostAddresses);
+  if (count > limit) throw tooManyPrivateAddresses();
+}
+
+const mostAddresses = Math.max(
+  ...[...instanceTypes.values()].map(({ addressesPerInterface }) => addressesPerInterface),
+);
+
+function reserved({ cidr }: SubnetRecord): Set<string> {
+  const start = base(cidr);
+  const first = Array.from({ length: reservedAddresses.first }, (_, n) => start + n);
+  return new Set([...first, start + addressCount(cidr) - 1].map(toAddress));
+}

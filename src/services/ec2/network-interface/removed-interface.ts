@@ -1,0 +1,25 @@
+import type { Transaction } from "#store/store.ts";
+import { clientTokenClaim } from "../client-token.ts";
+import type { Ec2Records } from "../records.ts";
+import { addressClaims } from "./new-interface.ts";
+import { addressesOf, type NetworkInterfaceRecord } from "./network-interface.ts";
+import { unmapped } from "./public-address.ts";
+
+/** Takes an interface away with all that is its own; elastic addresses stay the account's. */
+export function removedInterface(nic: NetworkInterfaceRecord, records: Ec2Records): Required<Transaction> {
+  const addresses = unmapped(records.publicAddressesOf(nic.id), records);
+  const { clientToken } = nic;
+  return {
+    expect: addresses.expect,
+    put: addresses.put,
+    delete: [
+      records.key("network-interface", nic.id),
+      ...addressClaims(nic, addressesOf(nic), records),
+      ...nic.groupIds.map((group) => records.key("member", `${group}/${nic.id}`)),
+      ...addresses.delete,
+      ...(clientToken === undefined
+        ? []
+        : [records.key("claim", clientTokenClaim("CreateNetworkInterface", clientToken))]),
+    ],
+  };
+}
