@@ -26,6 +26,7 @@ import {
   elasticIpArn,
   elasticIpFilters,
   mappingOf,
+  placeClaim,
   type ElasticIpRecord,
 } from "./elastic-ip.ts";
 
@@ -35,12 +36,12 @@ export const elasticIpOperations = {
       const { records, newId, now } = context;
       refuseOtherPools(input, context);
       onlyTags(["elastic-ip"], input.TagSpecifications);
-      if (records.all("elastic-ip").length >= quotas.elasticAddressesPerRegion.value)
-        throw tooManyAddresses();
+      const place = freePlace(context);
       const common = { createdAt: now().toISOString() };
       const elastic: ElasticIpRecord = {
         id: newId("eipalloc"),
         address: newAddress(input.Address, context),
+        place,
         tags: tagsFor("elastic-ip", input.TagSpecifications),
         ...common,
       };
@@ -51,11 +52,13 @@ export const elasticIpOperations = {
         ...common,
       };
       const claim = records.key("public-address", inPool.id);
+      const placeKey = records.key("claim", placeClaim(place));
       return {
         touches: [{ arn: elasticIpArn("*", context), tags: elastic.tags }],
         transaction: {
-          expect: [{ absent: claim }],
+          expect: [{ absent: claim }, { absent: placeKey }],
           put: [
+            { key: placeKey, value: elastic.id },
             { key: claim, value: inPool },
             { key: records.key("elastic-ip", elastic.id), value: elastic },
           ],
@@ -86,7 +89,11 @@ export const elasticIpOperations = {
             ...records.rewrite("elastic-ip", elastic).expect,
             ...records.rewrite("public-address", inPool).expect,
           ],
-          delete: [records.key("elastic-ip", elastic.id), records.key("public-address", inPool.id)],
+          delete: [
+            records.key("elastic-ip", elastic.id),
+            records.key("public-address", inPool.id),
+            records.key("claim", placeClaim(elastic.place)),
+          ],
         },
       };
     },
@@ -170,6 +177,13 @@ function refuseOtherGroup(
 ): void {
   if ((group ?? region) !== region)
     throw invalidParameter(`Value (${group}) for parameter networkBorderGroup is invalid.`);
+}
+
+function freePlace({ records }: Ec2Context): number {
+  const places = Array.from({ length: quotas.elasticAddressesPerRegion.value }, (_, n) => n);
+  const place = places.find((it) => records.claimed(placeClaim(it)) === undefined);
+  if (place === undefined) throw tooManyAddresses();
+  return place;
 }
 
 /** The one asked for, or any that is free. */

@@ -8,7 +8,12 @@ import { describeTags } from "../tag/tag.ts";
 export interface ElasticIpRecord extends ResourceRecord {
   readonly id: `eipalloc-${string}`;
   readonly address: string;
+  /** Among those that the account may have, from 0. */
+  readonly place: number;
 }
+
+/** A claim: so many places, so many addresses, whoever allocates at once. */
+export const placeClaim = (place: number) => `elastic-ip-place/${place}`;
 
 export const elasticIpArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:elastic-ip/${id}`;
