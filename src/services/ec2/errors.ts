@@ -250,3 +250,64 @@ export const tooManyInterfaces = () =>
   error("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.");
 export const tooManyPrivateAddresses = () =>
   error("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.");
+
+const inNetwork = (prefix: string, name: string, what: string): Missing =>
+  unlessMalformed(prefix, `Invalid${name}ID.Malformed`, notFound(`Invalid${name}ID.NotFound`, what));
+export const routeTableNotFound = inNetwork("rtb", "RouteTable", "routeTable");
+export const networkAclNotFound = inNetwork("acl", "NetworkAcl", "networkAcl");
+export const internetGatewayNotFound = inNetwork("igw", "InternetGateway", "internetGateway");
+export const dhcpOptionsNotFound = inNetwork("dopt", "DhcpOption", "dhcpOption");
+
+/** `what` as AWS spells it: "vpc", "subnet", "routeTable". */
+export const hasDependencies = (what: string, id: string) =>
+  dependencyViolation(`The ${what} '${id}' has dependencies and cannot be deleted.`);
+
+export const invalidVpcRange = (cidr: string) => error("InvalidVpc.Range", `The CIDR '${cidr}' is invalid.`);
+export const vpcRangeConflict = (cidr: string) =>
+  error("InvalidVpc.Conflict", `The CIDR '${cidr}' conflicts with another CIDR block of the VPC or a route.`);
+export const tooManyVpcs = () => error("VpcLimitExceeded", "The maximum number of VPCs has been reached.");
+export const tooManyRanges = (limit: number) =>
+  error("CidrLimitExceeded", `This network has met its maximum number of allowed CIDRs: ${limit}`);
+export const rangeAssociationNotFound = (id: string) =>
+  error(
+    "InvalidVpcCidrBlockAssociationID.NotFound",
+    `The vpc CIDR block with association ID ${id} does not exist`,
+  );
+export const defaultVpcExists = () =>
+  error("DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
+
+export const invalidSubnetRange = (cidr: string) =>
+  error("InvalidSubnet.Range", `The CIDR '${cidr}' is invalid.`);
+export const subnetConflict = (cidr: string) =>
+  error("InvalidSubnet.Conflict", `The CIDR '${cidr}' conflicts with another subnet`);
+export const tooManySubnets = () =>
+  error("SubnetLimitExceeded", "The maximum number of subnets has been reached.");
+export const defaultSubnetExists = (zone: string) =>
+  error("DefaultSubnetAlreadyExistsInAvailabilityZone", `A default subnet already exists in ${zone}.`);
+
+export const gatewayAttached = (id: string, vpcId: string) =>
+  error("Resource.AlreadyAssociated", `resource ${id} is already attached to network ${vpcId}`);
+export const gatewayNotAttached = (id: string, vpcId: string) =>
+  error("Gateway.NotAttached", `resource ${id} is not attached to network ${vpcId}`);
+export const tooManyInternetGateways = () =>
+  error("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached.");
+
+export const routeExists = (destination: string) =>
+  error("RouteAlreadyExists", `The route identified by ${destination} already exists.`);
+export const routeNotFound = (destination: string, tableId: string) =>
+  error(
+    "InvalidRoute.NotFound",
+    `no route with destination-cidr-block ${destination} in route table ${tableId}`,
+  );
+export const tooManyRoutes = (tableId: string) =>
+  error(
+    "RouteLimitExceeded",
+    `The maximum number of routes in the route table '${tableId}' has been reached.`,
+  );
+export const tooManyRouteTables = () =>
+  error("RouteTableLimitExceeded", "The maximum number of route tables has been reached.");
+export const routeTableAssociated = (tableId: string) =>
+  error(
+    "Resource.AlreadyAssociated",
+    `the specified association for route table ${tableId} conflicts with an existing association`,
+  );

@@ -17,6 +17,13 @@ export const contains = (cidr: string, address: string): boolean => {
   return offset >= 0 && offset < addressCount(cidr);
 };
 
+/** Whether two ranges share an address. */
+export const overlap = (a: string, b: string): boolean =>
+  base(a) < base(b) + addressCount(b) && base(b) < base(a) + addressCount(a);
+/** Whether every address of `inner` is one of `outer`. */
+export const covers = (outer: string, inner: string): boolean =>
+  base(outer) <= base(inner) && base(inner) + addressCount(inner) <= base(outer) + addressCount(outer);
+
 /** `A.B.C.D/N` with host bits cleared, as EC2 canonicalises rules; undefined when it is no CIDR at all. */
 export function canonicalCidr(text: string): string | undefined {
   const [address = "", length = "", ...more] = text.split("/");

@@ -11,6 +11,7 @@ import { instanceAttributeOperations } from "./instance/instance-attribute-opera
 import { instanceOperations } from "./instance/instance-operations.ts";
 import { instanceOptionOperations } from "./instance/instance-option-operations.ts";
 import { screenshotOperations } from "./instance/screenshot-operations.ts";
+import { internetGatewayOperations } from "./internet-gateway/internet-gateway-operations.ts";
 import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
 import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
@@ -18,12 +19,15 @@ import { networkInterfaceOperations } from "./network-interface/network-interfac
 import { newInterfaceOperations } from "./network-interface/new-interface-operations.ts";
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
 import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
+import { routeOperations } from "./route-table/route-operations.ts";
+import { routeTableOperations } from "./route-table/route-table-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
 import { vpcOperations } from "./vpc/vpc-operations.ts";
+import { vpcRangeOperations } from "./vpc/vpc-range-operations.ts";
 
 /** Every EC2 operation that Croft serves. */
 export const ec2Operations = {
@@ -36,6 +40,7 @@ export const ec2Operations = {
   ...instanceOperations,
   ...instanceOptionOperations,
   ...instanceTypeOperations,
+  ...internetGatewayOperations,
   ...keyPairOperations,
   ...launchTemplateOperations,
   ...launchTemplateVersionOperations,
@@ -43,6 +48,8 @@ export const ec2Operations = {
   ...newInterfaceOperations,
   ...placementGroupOperations,
   ...privateAddressOperations,
+  ...routeOperations,
+  ...routeTableOperations,
   ...screenshotOperations,
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
@@ -50,4 +57,5 @@ export const ec2Operations = {
   ...tagOperations,
   ...volumeOperations,
   ...vpcOperations,
+  ...vpcRangeOperations,
 } satisfies OperationsOf<typeof ec2, Ec2Context>;

@@ -5,6 +5,12 @@
 export const quotas = {
   elasticAddressesPerRegion: quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5),
   networkInterfacesPerRegion: quota("vpc", "L-DF5E4CA3", "Network interfaces per Region", 5000),
+  internetGatewaysPerRegion: quota("vpc", "L-A4707A72", "Internet gateways per Region", 5),
+  rangesPerVpc: quota("vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC", 5),
+  routeTablesPerVpc: quota("vpc", "L-589F43AA", "Route tables per VPC", 200),
+  routesPerTable: quota("vpc", "L-93826ACB", "Routes per route table", 50),
+  networkAclsPerVpc: quota("vpc", "L-B4A6D682", "Network ACLs per VPC", 200),
+  rulesPerNetworkAcl: quota("vpc", "L-2AEEBF1A", "Rules per network ACL", 20),
   /** In each direction, for IPv4 and for IPv6; a group as peer counts for both. */
   rulesPerSecurityGroup: quota("vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60),
   securityGroupsPerInterface: quota("vpc", "L-2AFB9258", "Security groups per network interface", 5),

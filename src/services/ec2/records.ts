@@ -153,14 +153,20 @@ export class Ec2Records {
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
+  /** Subnets, gateways and whatever else of a VPC must go before it does; each has a `member/VPC/ID` of its own. */
+  dependentsOfVpc(vpcId: string): string[] {
+    const prefix = this.key("member", `${vpcId}/`);
+    return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
+  }
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
   /** A rule lives in its group's record. */
   groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];
   routeTablesIn = (vpcId: string) => values(this.#indexes.routeTablesOfVpc(vpcId));
   aclsIn = (vpcId: string) => values(this.#indexes.aclsOfVpc(vpcId));
+  ownRouteTableOf = (subnetId: string) => this.#indexes.routeTablesOfSubnet(subnetId)[0]?.value;
   /** Its own, or its VPC's main one. */
   routeTableOf = ({ id, vpcId }: SubnetRecord) =>
-    this.#indexes.routeTablesOfSubnet(id)[0]?.value ??
+    this.ownRouteTableOf(id) ??
     this.routeTablesIn(vpcId).find((it) => it.associations.some((association) => "main" in association));
   aclOf = (subnetId: string) => this.#indexes.aclsOfSubnet(subnetId)[0]?.value;
   internetGatewayOf = (vpcId: string) => this.#indexes.internetGatewaysOfVpc(vpcId)[0]?.value;

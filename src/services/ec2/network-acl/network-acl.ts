@@ -26,9 +26,8 @@ export interface NetworkAclAssociation {
   readonly subnetId: `subnet-${string}`;
 }
 
-/** Claims: a VPC has one default ACL, and a subnet is in one. */
+/** A claim: a VPC has one default ACL. */
 export const defaultAclClaim = (vpcId: string) => `default-network-acl/${vpcId}`;
-export const subnetAclClaim = (subnetId: string) => `network-acl-of/${subnetId}`;
 
 /** What a default ACL starts with: everything passes. */
 export const passAll: readonly NetworkAclEntry[] = [false, true].map((egress) => ({

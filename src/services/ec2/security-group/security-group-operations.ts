@@ -71,6 +71,7 @@ export const securityGroupOperations = {
         delete: [
           key,
           records.key("claim", groupNameClaim(group.vpcId, group.name)),
+          records.key("member", `${group.vpcId}/${group.id}`),
           ...referencesOf(group.rules, group.id).map((id) => records.key("member", `${id}/${group.id}`)),
         ],
       };

@@ -42,6 +42,10 @@ export function newSecurityGroup(
     put: [
       { key: claim, value: id },
       { key: records.key("security-group", id), value: record },
+      // The default group goes with its VPC; every other keeps it.
+      ...(group.name === "default"
+        ? []
+        : [{ key: records.key("member", `${group.vpcId}/${id}`), value: null }]),
     ],
   };
 }

@@ -2,6 +2,7 @@ import type { Subnet } from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { Scope } from "../records.ts";
 import type { ResourceRecord } from "../records.ts";
+import type { Ec2Context } from "../context.ts";
 import type { FilterTable } from "../filters.ts";
 import { addressCount } from "../ipv4.ts";
 import { describeTags } from "../tag/tag.ts";
@@ -13,13 +14,23 @@ export interface SubnetRecord extends ResourceRecord {
   readonly zone: string;
   readonly defaultForZone: boolean;
   readonly publicAddressOnLaunch: boolean;
+  /** How instances are named; absent: by their address. */
+  readonly hostNames?: "resource-name";
+  /** Whether `i-….REGION.compute.internal` is answered; absent: no. */
+  readonly resourceNameRecords?: boolean;
 }
+
+/** What is written for a subnet beside its association with a network ACL. */
+export const newSubnet = (subnet: SubnetRecord, { records }: Pick<Ec2Context, "records">) => [
+  { key: records.key("subnet", subnet.id), value: subnet },
+  { key: records.key("member", `${subnet.vpcId}/${subnet.id}`), value: null },
+];
 
 /** The first four addresses of a subnet and its last are AWS's own. */
 export const reservedAddresses = { first: 4, last: 1 } as const;
 
-const subnetArn = (subnet: SubnetRecord, { region, accountId }: Scope) =>
-  `arn:aws:ec2:${region}:${accountId}:subnet/${subnet.id}`;
+export const subnetArn = ({ id }: { readonly id: string }, { region, accountId }: Scope) =>
+  `arn:aws:ec2:${region}:${accountId}:subnet/${id}`;
 
 /** An address that a subnet's interfaces hold is not available to others: `used` counts them. */
 export const describeSubnet = (subnet: SubnetRecord, used: number, scope: Scope): Subnet => ({
@@ -40,8 +51,8 @@ export const describeSubnet = (subnet: SubnetRecord, used: number, scope: Scope)
   Ipv6Native: false,
   Ipv6CidrBlockAssociationSet: [],
   PrivateDnsNameOptionsOnLaunch: {
-    HostnameType: "ip-name",
-    EnableResourceNameDnsARecord: false,
+    HostnameType: subnet.hostNames ?? "ip-name",
+    EnableResourceNameDnsARecord: subnet.resourceNameRecords ?? false,
     EnableResourceNameDnsAAAARecord: false,
   },
   Tags: describeTags(subnet.tags),
@@ -75,8 +86,9 @@ export const subnetFilters = (
   "map-public-ip-on-launch": (it) => String(it.publicAddressOnLaunch),
   "outpost-arn": () => undefined,
   "owner-id": () => scope.accountId,
-  "private-dns-name-options-on-launch.hostname-type": () => "ip-name",
-  "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": () => "false",
+  "private-dns-name-options-on-launch.hostname-type": (it) => it.hostNames ?? "ip-name",
+  "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": (it) =>
+    String(it.resourceNameRecords ?? false),
   "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": () => "false",
   state: () => "available",
   "subnet-arn": (it) => subnetArn(it, scope),

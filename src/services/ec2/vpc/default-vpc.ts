@@ -53,6 +53,7 @@ export function defaultVpc(context: Ec2Context): Transaction | undefined {
       { key: records.key("claim", defaultDhcpOptionsClaim), value: dhcpOptions.id },
       { key: records.key("internet-gateway", gateway.id), value: gateway },
       { key: records.key("claim", attachedGatewayClaim(vpc.id)), value: gateway.id },
+      { key: records.key("member", `${vpc.id}/${gateway.id}`), value: null },
       ...newVpc(vpc, context, { subnets, routes }).put,
     ],
   };

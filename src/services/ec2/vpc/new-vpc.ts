@@ -1,14 +1,9 @@
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import {
-  defaultAclClaim,
-  passAll,
-  subnetAclClaim,
-  type NetworkAclRecord,
-} from "../network-acl/network-acl.ts";
+import { defaultAclClaim, passAll, type NetworkAclRecord } from "../network-acl/network-acl.ts";
 import { mainTableClaim, type Route, type RouteTableRecord } from "../route-table/route-table.ts";
 import { newSecurityGroup } from "../security-group/security-group.ts";
-import type { SubnetRecord } from "../subnet/subnet.ts";
+import { newSubnet, type SubnetRecord } from "../subnet/subnet.ts";
 import type { VpcRecord } from "./vpc.ts";
 
 /**
@@ -47,10 +42,7 @@ export function newVpc(
       claim(mainTableClaim(vpc.id), table.id),
       { key: records.key("network-acl", acl.id), value: acl },
       claim(defaultAclClaim(vpc.id), acl.id),
-      ...subnets.flatMap((subnet) => [
-        { key: records.key("subnet", subnet.id), value: subnet },
-        claim(subnetAclClaim(subnet.id), acl.id),
-      ]),
+      ...subnets.flatMap((subnet) => newSubnet(subnet, context)),
       ...group.put,
     ],
   };

@@ -13,11 +13,11 @@ import { isGone } from "../instance/instance.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { Ec2Records } from "../records.ts";
-import type { Route, RouteTableRecord, RouteTarget } from "../route-table/route-table.ts";
+import { allRoutes, type RouteTableRecord, type RouteTarget } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
-import type { VpcRecord } from "./vpc.ts";
+import { rangesOf } from "./vpc.ts";
 
 /**
  * What a host's kernel should hold of a VPC: its ranges, subnets, route tables and network ACLs, the interfaces carried here, every group with its rules,
@@ -29,13 +29,12 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   const here = present.filter((it) => it.hostId === hostId);
   const elements = new Map<string, NetworkElement>();
   if (!vpc || here.length === 0) return elements;
-  elements.set(`range/${vpc.cidr}`, { kind: "range", cidr: vpc.cidr });
+  for (const { cidr } of rangesOf(vpc)) elements.set(`range/${cidr}`, { kind: "range", cidr });
   for (const subnet of records.subnetsIn(vpcId))
     elements.set(`subnet/${subnet.id}`, subnetElement(subnet, records));
   for (const table of records.routeTablesIn(vpcId)) {
     elements.set(`table/${table.id}`, { kind: "table", id: table.id });
-    for (const route of routeElements(table, vpc, records))
-      elements.set(`route/${table.id}/${route.to}`, route);
+    for (const route of routeElements(table, records)) elements.set(`route/${table.id}/${route.to}`, route);
   }
   for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
   for (const group of records.groupsIn(vpcId)) elements.set(`group/${group.id}`, groupElement(group));
@@ -62,10 +61,8 @@ const subnetElement = (subnet: SubnetRecord, records: Ec2Records): SubnetElement
   };
 };
 
-/** Every range of the VPC is local in every table, unless a route of the table says otherwise. */
-const routeElements = (table: RouteTableRecord, vpc: VpcRecord, records: Ec2Records): RouteElement[] => {
-  const local: Route = { cidr: vpc.cidr, target: { local: true } };
-  return [local, ...table.routes].map(({ cidr, target }) => ({
+const routeElements = (table: RouteTableRecord, records: Ec2Records): RouteElement[] => {
+  return allRoutes(table, records).map(({ cidr, target }) => ({
     kind: "route",
     table: table.id,
     to: cidr,
@@ -74,7 +71,7 @@ const routeElements = (table: RouteTableRecord, vpc: VpcRecord, records: Ec2Reco
 };
 
 /** A route whose target is gone, or cannot take it, leads nowhere. */
-const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Records): RouteElement["via"] => {
+export const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Records): RouteElement["via"] => {
   if ("local" in target) return "network";
   if ("internetGatewayId" in target)
     return records.internetGatewayOf(vpcId)?.id === target.internetGatewayId ? "outside" : "nowhere";

@@ -1,12 +1,119 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { DescribeVpcAttributeResult, VpcAttributeName } from "@aws-sdk/client-ec2";
-import type { OperationsOf } from "#api/operation.ts";
+import type {
+  DescribeVpcAttributeResult,
+  ModifyVpcAttributeRequest,
+  VpcAttributeName,
+} from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
-import { vpcNotFound } from "../errors.ts";
-import { describeVpc, vpcArn, vpcFilters, type VpcRecord } from "./vpc.ts";
+import {
+  defaultVpcExists,
+  hasDependencies,
+  invalidCombination,
+  invalidParameter,
+  invalidVpcRange,
+  tooManyVpcs,
+  unsupportedParameter,
+  vpcNotFound,
+} from "../errors.ts";
+import { canonicalCidr, overlap, prefixLength } from "../ipv4.ts";
+import { defaultDhcpOptionsClaim } from "../dhcp-options/dhcp-options.ts";
+import { defaultAclClaim } from "../network-acl/network-acl.ts";
+import { quotas } from "../quotas.ts";
+import { mainTableClaim } from "../route-table/route-table.ts";
+import { groupNameClaim } from "../security-group/security-group.ts";
+import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { defaultVpc } from "./default-vpc.ts";
+import { newVpc } from "./new-vpc.ts";
+import { describeVpc, givesNames, vpcArn, vpcFilters, type VpcRecord } from "./vpc.ts";
 
 export const vpcOperations = {
+  CreateVpc: {
+    resolve(input, context) {
+      const { records, newId } = context;
+      for (const name of [
+        "AmazonProvidedIpv6CidrBlock",
+        "Ipv4IpamPoolId",
+        "Ipv4NetmaskLength",
+        "Ipv6CidrBlock",
+        "Ipv6CidrBlockNetworkBorderGroup",
+        "Ipv6IpamPoolId",
+        "Ipv6NetmaskLength",
+        "Ipv6Pool",
+        "VpcEncryptionControl",
+      ] as const)
+        if (input[name]) throw unsupportedParameter(name);
+      if (input.CidrBlock === undefined)
+        throw invalidCombination("Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.");
+      onlyTags(["vpc"], input.TagSpecifications);
+      const vpc: VpcRecord = {
+        id: newId("vpc"),
+        cidr: checkedRange(input.CidrBlock),
+        cidrAssociationId: newId("vpc-cidr-assoc"),
+        dhcpOptionsId: records.claimed(defaultDhcpOptionsClaim) ?? "default",
+        isDefault: false,
+        ...(input.InstanceTenancy === "dedicated" && { tenancy: "dedicated" }),
+        tags: tagsFor("vpc", input.TagSpecifications),
+        createdAt: context.now().toISOString(),
+      };
+      refuseAnother(context);
+      return {
+        touches: [{ arn: vpcArn("*", context), tags: vpc.tags }],
+        transaction: newVpc(vpc, context),
+        vpc,
+      };
+    },
+    answer: ({ vpc }: { vpc: VpcRecord }, context) => ({
+      Vpc: { ...describeVpc(vpc, context.accountId), State: "pending" as const },
+    }),
+  },
+
+  CreateDefaultVpc: {
+    resolve(_input, context) {
+      const transaction = defaultVpc(context);
+      if (!transaction) throw defaultVpcExists();
+      refuseAnother(context);
+      return { touches: [{ arn: vpcArn("*", context) }], transaction };
+    },
+    answer(_plan, { records, accountId }) {
+      const vpc = records.get("vpc", records.claimed("default-vpc") ?? "");
+      return { Vpc: vpc && { ...describeVpc(vpc, accountId), State: "pending" as const } };
+    },
+  },
+
+  /** With what was made along with it: the main route table, the default ACL and the default group. */
+  DeleteVpc: {
+    resolve({ VpcId: id }, context): OperationPlan {
+      const { records } = context;
+      const vpc = vpcOf(id, context);
+      if (records.dependentsOfVpc(id).length > 0) throw hasDependencies("vpc", id);
+      const claims = [mainTableClaim(id), defaultAclClaim(id), groupNameClaim(id, "default")];
+      const { expect } = records.rewrite("vpc", vpc);
+      return {
+        touches: [{ arn: vpcArn(id, context), tags: vpc.tags }],
+        transaction: {
+          expect: [...expect, { empty: records.key("member", `${id}/`) }],
+          delete: [
+            records.key("vpc", id),
+            ...claims.map((claim) => records.key("claim", claim)),
+            ...records.routeTablesIn(id).map((table) => records.key("route-table", table.id)),
+            ...records.aclsIn(id).map((acl) => records.key("network-acl", acl.id)),
+            ...records.groupsIn(id).map((group) => records.key("security-group", group.id)),
+            // A group that lets its own members in is a dependent of itself.
+            ...records
+              .groupsIn(id)
+              .flatMap((group) =>
+                records.dependentsOfGroup(group.id).map((it) => records.key("member", `${group.id}/${it}`)),
+              ),
+            ...(vpc.isDefault ? [records.key("claim", "default-vpc")] : []),
+          ],
+        },
+      };
+    },
+    answer: () => ({}),
+  },
+
   DescribeVpcs: {
     resolve: (input, context) =>
       describe(context.records.all("vpc"), input, {
@@ -23,8 +130,7 @@ export const vpcOperations = {
 
   DescribeVpcAttribute: {
     resolve({ VpcId: id, Attribute: attribute }, context) {
-      const vpc = context.records.get("vpc", id);
-      if (!vpc) throw vpcNotFound([id]);
+      const vpc = vpcOf(id, context);
       return { touches: [{ arn: vpcArn(id, context), tags: vpc.tags }], vpc, attribute };
     },
     answer: ({ vpc, attribute }: { vpc: VpcRecord; attribute: VpcAttributeName }) => ({
@@ -32,11 +138,81 @@ export const vpcOperations = {
       ...vpcAttributes[attribute](vpc),
     }),
   },
+
+  ModifyVpcAttribute: {
+    resolve(input, context): OperationPlan {
+      const vpc = vpcOf(input.VpcId, context);
+      return {
+        touches: [{ arn: vpcArn(vpc.id, context), tags: vpc.tags }],
+        transaction: context.records.rewrite("vpc", { ...vpc, ...changedAttribute(input, vpc) }),
+      };
+    },
+    answer: () => ({}),
+  },
+
+  /** From dedicated to default, the one way there is. */
+  ModifyVpcTenancy: {
+    resolve(input, context): OperationPlan {
+      const { tenancy: _, ...vpc } = vpcOf(input.VpcId, context);
+      return {
+        touches: [{ arn: vpcArn(vpc.id, context), tags: vpc.tags }],
+        transaction: context.records.rewrite("vpc", vpc),
+      };
+    },
+    answer: () => ({ ReturnValue: true }),
+  },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-/** As AWS makes a VPC: all have DNS, the default one gives names too. */
+export function vpcOf(id: string, { records }: Pick<Ec2Context, "records">): VpcRecord {
+  const vpc = records.get("vpc", id);
+  if (!vpc) throw vpcNotFound([id]);
+  return vpc;
+}
+
+/** Canonical: AWS clears the bits of the host. */
+export function checkedRange(text: string): string {
+  const cidr = canonicalCidr(text);
+  if (cidr === undefined)
+    throw invalidParameter(
+      `Value (${text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.`,
+    );
+  const reserved = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
+  if (prefixLength(cidr) < 16 || prefixLength(cidr) > 28 || reserved.some((range) => overlap(range, cidr)))
+    throw invalidVpcRange(text);
+  return cidr;
+}
+
+function refuseAnother({ records }: Ec2Context): void {
+  if (records.all("vpc").length >= quotas.vpcsPerRegion.value) throw tooManyVpcs();
+}
+
 const vpcAttributes = {
-  enableDnsSupport: () => ({ EnableDnsSupport: { Value: true } }),
-  enableDnsHostnames: ({ isDefault }) => ({ EnableDnsHostnames: { Value: isDefault } }),
-  enableNetworkAddressUsageMetrics: () => ({ EnableNetworkAddressUsageMetrics: { Value: false } }),
+  enableDnsSupport: ({ dnsSupport = true }) => ({ EnableDnsSupport: { Value: dnsSupport } }),
+  enableDnsHostnames: (vpc) => ({ EnableDnsHostnames: { Value: givesNames(vpc) } }),
+  enableNetworkAddressUsageMetrics: ({ usageMetrics = false }) => ({
+    EnableNetworkAddressUsageMetrics: { Value: usageMetrics },
+  }),
 } satisfies Record<VpcAttributeName, (vpc: VpcRecord) => DescribeVpcAttributeResult>;
+
+/** One at a time; names need a resolver. */
+function changedAttribute(
+  {
+    EnableDnsHostnames: names,
+    EnableDnsSupport: support,
+    EnableNetworkAddressUsageMetrics: metrics,
+  }: ModifyVpcAttributeRequest,
+  vpc: VpcRecord,
+): Partial<VpcRecord> {
+  const given = [names, support, metrics].filter((it) => it !== undefined);
+  if (given.length !== 1)
+    throw invalidCombination(
+      given.length === 0 ? "No attributes specified." : "Only one attribute can be modified at a time.",
+    );
+  if (names) {
+    if (names.Value && vpc.dnsSupport === false)
+      throw invalidParameter("To enable DNS hostnames, you must also enable DNS resolution.");
+    return { dnsHostnames: names.Value ?? false };
+  }
+  if (support) return { dnsSupport: support.Value ?? false };
+  return { usageMetrics: metrics?.Value ?? false };
+}

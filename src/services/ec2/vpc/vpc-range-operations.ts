@@ -1,0 +1,105 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { OperationsOf } from "#api/operation.ts";
+import type { Ec2Context } from "../context.ts";
+import {
+  hasDependencies,
+  invalidVpcRange,
+  missingParameter,
+  rangeAssociationNotFound,
+  tooManyRanges,
+  unsupported,
+  unsupportedParameter,
+  vpcRangeConflict,
+} from "../errors.ts";
+import { covers, overlap } from "../ipv4.ts";
+import { quotas } from "../quotas.ts";
+import { checkedRange, vpcOf } from "./vpc-operations.ts";
+import { describeRange, rangesOf, vpcArn, type VpcRecord } from "./vpc.ts";
+
+/** Further address ranges of a VPC. Follows the VPC guide, "VPC CIDR blocks". */
+export const vpcRangeOperations = {
+  AssociateVpcCidrBlock: {
+    resolve(input, context) {
+      for (const name of [
+        "AmazonProvidedIpv6CidrBlock",
+        "Ipv4IpamPoolId",
+        "Ipv4NetmaskLength",
+        "Ipv6CidrBlock",
+        "Ipv6CidrBlockNetworkBorderGroup",
+        "Ipv6IpamPoolId",
+        "Ipv6NetmaskLength",
+        "Ipv6Pool",
+      ] as const)
+        if (input[name]) throw unsupportedParameter(name);
+      if (input.CidrBlock === undefined) throw missingParameter("cidrBlock");
+      const vpc = vpcOf(input.VpcId, context);
+      const cidr = checkedRange(input.CidrBlock);
+      if (!fits(cidr, vpc)) throw invalidVpcRange(input.CidrBlock);
+      const taken = [
+        ...rangesOf(vpc).map((it) => it.cidr),
+        // A route may be narrower than the range, which would then be local for the rest of it.
+        ...context.records
+          .routeTablesIn(vpc.id)
+          .flatMap(({ routes }) =>
+            routes.map((route) => route.cidr).filter((it) => covers(it, cidr) && it !== "0.0.0.0/0"),
+          ),
+      ];
+      if (taken.some((it) => overlap(it, cidr))) throw vpcRangeConflict(input.CidrBlock);
+      const most = quotas.rangesPerVpc.value;
+      if (rangesOf(vpc).length >= most) throw tooManyRanges(most);
+      const range = { cidr, associationId: context.newId("vpc-cidr-assoc") };
+      const now: VpcRecord = { ...vpc, moreCidrs: [...(vpc.moreCidrs ?? []), range] };
+      return {
+        touches: [{ arn: vpcArn(vpc.id, context), tags: vpc.tags }],
+        transaction: context.records.rewrite("vpc", now),
+        vpcId: vpc.id,
+        range,
+      };
+    },
+    answer: ({ vpcId, range }: RangePlan) => ({
+      VpcId: vpcId,
+      CidrBlockAssociation: { ...describeRange(range), CidrBlockState: { State: "associating" as const } },
+    }),
+  },
+
+  DisassociateVpcCidrBlock: {
+    resolve({ AssociationId: id }, context) {
+      const { records } = context;
+      const vpc = records
+        .all("vpc")
+        .find((it) => rangesOf(it).some(({ associationId }) => associationId === id));
+      const range = vpc && rangesOf(vpc).find(({ associationId }) => associationId === id);
+      if (!vpc || !range) throw rangeAssociationNotFound(id);
+      if (vpc.cidrAssociationId === id)
+        throw unsupported(
+          `The vpc CIDR block with association ID ${id} may not be disassociated. It is the primary IPv4 CIDR block of the VPC`,
+        );
+      if (records.subnetsIn(vpc.id).some(({ cidr }) => covers(range.cidr, cidr)))
+        throw hasDependencies("vpc CIDR block", id);
+      const moreCidrs = (vpc.moreCidrs ?? []).filter(({ associationId }) => associationId !== id);
+      return {
+        touches: [{ arn: vpcArn(vpc.id, context), tags: vpc.tags }],
+        transaction: records.rewrite("vpc", { ...vpc, moreCidrs }),
+        vpcId: vpc.id,
+        range,
+      };
+    },
+    answer: ({ vpcId, range }: RangePlan) => ({
+      VpcId: vpcId,
+      CidrBlockAssociation: { ...describeRange(range), CidrBlockState: { State: "disassociating" as const } },
+    }),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+interface RangePlan {
+  readonly vpcId: string;
+  readonly range: ReturnType<typeof rangesOf>[number];
+}
+
+/** A VPC of one of RFC 1918's ranges gets no range of the other two, and none of 198.19.0.0/16. */
+function fits(cidr: string, vpc: VpcRecord): boolean {
+  const mine = privateRanges.find((range) => covers(range, vpc.cidr));
+  const its = privateRanges.find((range) => covers(range, cidr));
+  return !overlap("198.19.0.0/16", cidr) && (its === undefined || mine === undefined || its === mine);
+}
+const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
