@@ -102,6 +102,93 @@ test("the default VPC has a subnet in each zone", async () => {
   );
 });
 
+test("a VPC of one's own has subnets, a way out and routes, and goes with them", async () => {
+  const id = async (command: string): Promise<string> => (await line(command))[0] ?? "";
+  const vpc = await id("ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId");
+  const [range, gateway, table, other] = await Promise.all([
+    id(
+      `ec2 associate-vpc-cidr-block --vpc-id ${vpc} --cidr-block 10.1.0.0/16 --query CidrBlockAssociation.AssociationId`,
+    ),
+    id("ec2 create-internet-gateway --query InternetGateway.InternetGatewayId"),
+    id(`ec2 create-route-table --vpc-id ${vpc} --query RouteTable.RouteTableId`),
+    id(`ec2 create-route-table --vpc-id ${vpc} --query RouteTable.RouteTableId`),
+    aws.text(`ec2 wait vpc-available --vpc-ids ${vpc}`),
+    aws.text(`ec2 wait vpc-exists --vpc-ids ${vpc}`),
+  ]);
+  await Promise.all([
+    aws.text(`ec2 modify-vpc-attribute --vpc-id ${vpc} --enable-dns-hostnames`),
+    aws.text(`ec2 modify-vpc-tenancy --vpc-id ${vpc} --instance-tenancy default`),
+  ]);
+  const [subnet] = await Promise.all([
+    id(`ec2 create-subnet --vpc-id ${vpc} --cidr-block 10.1.1.0/24 --query Subnet.SubnetId`),
+    aws.text(`ec2 attach-internet-gateway --vpc-id ${vpc} --internet-gateway-id ${gateway}`),
+  ]);
+  await Promise.all([
+    aws.text(`ec2 wait subnet-available --subnet-ids ${subnet}`),
+    aws.text(`ec2 wait internet-gateway-exists --internet-gateway-ids ${gateway}`),
+    aws.text(`ec2 modify-subnet-attribute --subnet-id ${subnet} --map-public-ip-on-launch`),
+  ]);
+  const route = `--route-table-id ${table} --destination-cidr-block 0.0.0.0/0`;
+  await aws.text(`ec2 create-route ${route} --gateway-id ${gateway}`);
+  await aws.text(`ec2 replace-route ${route} --gateway-id ${gateway}`);
+  assert.equal(await aws.refusal(`ec2 create-route ${route} --gateway-id ${gateway}`), "RouteAlreadyExists");
+  const association = await id(
+    `ec2 associate-route-table --route-table-id ${table} --subnet-id ${subnet} --query AssociationId`,
+  );
+  assert.deepEqual(
+    await aws.rows(
+      `ec2 describe-route-tables --filters Name=association.subnet-id,Values=${subnet} --page-size 5 ` +
+        "--query RouteTables[].Routes[].[DestinationCidrBlock,GatewayId]",
+    ),
+    [
+      ["10.0.0.0/16", "local"],
+      ["10.1.0.0/16", "local"],
+      ["0.0.0.0/0", gateway],
+    ],
+  );
+  const replaced = await id(
+    `ec2 replace-route-table-association --association-id ${association} --route-table-id ${other} --query NewAssociationId`,
+  );
+  assert.equal(await aws.refusal(`ec2 delete-vpc --vpc-id ${vpc}`), "DependencyViolation");
+  const gateways =
+    "ec2 describe-internet-gateways --page-size 5 --query InternetGateways[].[InternetGatewayId]";
+  assert.equal((await aws.rows(gateways)).length, 2);
+  await aws.text(`ec2 disassociate-route-table --association-id ${replaced}`);
+  await aws.text(`ec2 delete-route ${route}`);
+  await Promise.all([table, other].map((it) => aws.text(`ec2 delete-route-table --route-table-id ${it}`)));
+  await Promise.all([
+    aws.text(`ec2 detach-internet-gateway --vpc-id ${vpc} --internet-gateway-id ${gateway}`),
+    aws.text(`ec2 delete-subnet --subnet-id ${subnet}`),
+  ]);
+  await Promise.all([
+    aws.text(`ec2 delete-internet-gateway --internet-gateway-id ${gateway}`),
+    aws.text(`ec2 disassociate-vpc-cidr-block --association-id ${range}`),
+  ]);
+  await aws.text(`ec2 delete-vpc --vpc-id ${vpc}`);
+});
+
+test("a default VPC and its subnets are made again when they are gone", async () => {
+  const there = "--region sa-east-1";
+  const [[subnets = []], [[gateway = "", vpc = ""] = []]] = await Promise.all([
+    aws.rows(`ec2 describe-subnets ${there} --query Subnets[].SubnetId`).then((rows) => [rows.flat()]),
+    aws
+      .rows(
+        `ec2 describe-internet-gateways ${there} --query InternetGateways[].[InternetGatewayId,Attachments[0].VpcId]`,
+      )
+      .then((rows) => [rows[0]]),
+  ]);
+  await Promise.all(subnets.map((it) => aws.text(`ec2 delete-subnet ${there} --subnet-id ${it}`)));
+  const made = await line(
+    `ec2 create-default-subnet ${there} --availability-zone sa-east-1b --query Subnet.SubnetId`,
+  );
+  await Promise.all([
+    aws.text(`ec2 delete-subnet ${there} --subnet-id ${made[0]}`),
+    aws.text(`ec2 detach-internet-gateway ${there} --vpc-id ${vpc} --internet-gateway-id ${gateway}`),
+  ]);
+  await aws.text(`ec2 delete-vpc ${there} --vpc-id ${vpc}`);
+  assert.deepEqual(await line(`ec2 create-default-vpc ${there} --query Vpc.IsDefault`), ["True"]);
+});
+
 test("the image is Amazon's, and public parameters name it", async () => {
   const [owned, parameter, parameters, names] = await Promise.all([
     line("ec2 describe-images --owners amazon --page-size 5 --query Images[].[ImageId,State]"),
@@ -521,7 +608,7 @@ test("terminated instances leave what was to be kept, and nothing else", async (
 });
 
 test("what Croft does not serve yet is refused by its name", async () => {
-  assert.equal(await aws.refusal("ec2 create-vpc --cidr-block 10.0.0.0/16"), "UnsupportedOperation");
+  assert.equal(await aws.refusal("ec2 create-transit-gateway"), "UnsupportedOperation");
   assert.equal(
     await aws.refusal("ssm put-parameter --name /mine --value a --type String"),
     "UnsupportedOperationException",

@@ -195,8 +195,8 @@ test("who signs with a wrong secret, or with a key that is none, is told so", as
 
 test("an operation that Croft does not serve yet says so by name", async () => {
   await assert.rejects(
-    aws.text("ec2 create-vpc --cidr-block 10.0.0.0/16"),
-    /UnsupportedOperation.*ec2:CreateVpc/,
+    aws.text("ec2 create-transit-gateway"),
+    /UnsupportedOperation.*ec2:CreateTransitGateway/,
   );
   assert.equal(await aws.refusal("sts get-session-token"), "UnsupportedOperation");
 });

@@ -168,6 +168,58 @@ def _():
         session.client("ec2", region_name="mars-north-1", **options).describe_vpcs()
 
 
+@told("a VPC of one's own has subnets, a way out and routes, and goes with them")
+def _():
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.get_waiter("vpc_available").wait(VpcIds=[vpc])
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    ec2.modify_vpc_tenancy(VpcId=vpc, InstanceTenancy="default")
+    more = ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.1.0.0/16")["CidrBlockAssociation"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.1.0/24")["Subnet"]["SubnetId"]
+    ec2.get_waiter("subnet_available").wait(SubnetIds=[subnet])
+    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    waiter("internet_gateway_exists").wait(InternetGatewayIds=[gateway])
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert len(every(ec2, "describe_internet_gateways", "InternetGateways", 5)) == 2
+    table, other = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+    ec2.create_route(**route, GatewayId=gateway)
+    with refused("RouteAlreadyExists"):
+        ec2.create_route(**route, GatewayId=gateway)
+    ec2.replace_route(**route, GatewayId=gateway)
+    association = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
+    by_subnet = [{"Name": "association.subnet-id", "Values": [subnet]}]
+    (found,) = every(ec2, "describe_route_tables", "RouteTables", 5, Filters=by_subnet)
+    assert found["RouteTableId"] == table, found
+    association = ec2.replace_route_table_association(AssociationId=association, RouteTableId=other)["NewAssociationId"]
+    with refused("DependencyViolation"):
+        ec2.delete_vpc(VpcId=vpc)
+    ec2.disassociate_route_table(AssociationId=association)
+    ec2.delete_route(**route)
+    for it in (table, other):
+        ec2.delete_route_table(RouteTableId=it)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.disassociate_vpc_cidr_block(AssociationId=more["AssociationId"])
+    ec2.delete_vpc(VpcId=vpc)
+
+
+@told("a default VPC and its subnets are made again when they are gone")
+def _():
+    there = session.client("ec2", region_name="sa-east-1", **options)
+    (vpc,) = there.describe_vpcs()["Vpcs"]
+    for it in there.describe_subnets()["Subnets"]:
+        there.delete_subnet(SubnetId=it["SubnetId"])
+    made = there.create_default_subnet(AvailabilityZone="sa-east-1b")["Subnet"]
+    there.delete_subnet(SubnetId=made["SubnetId"])
+    (gateway,) = there.describe_internet_gateways()["InternetGateways"]
+    there.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc["VpcId"])
+    there.delete_vpc(VpcId=vpc["VpcId"])
+    assert there.create_default_vpc()["Vpc"]["IsDefault"]
+
+
 @told("the default VPC has a subnet in each zone")
 def _():
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
@@ -579,7 +631,7 @@ def _():
 @told("what AWS has and Croft does not serve yet is refused by its name")
 def _():
     with refused("UnsupportedOperation"):
-        ec2.create_vpc(CidrBlock="10.0.0.0/16")
+        ec2.create_transit_gateway()
     with refused("UnsupportedOperation"):
         sts.get_session_token()
     with refused("UnsupportedOperationException"):

@@ -122,6 +122,71 @@ test("the default VPC has a subnet in each zone", async () => {
   await refused(ec2.describeVpcs({ VpcIds: ["vpc-00000000000000000"] }), "InvalidVpcID.NotFound");
 });
 
+test("a VPC of one's own has subnets, a way out and routes, and goes with them", async () => {
+  const { Vpc } = await ec2.createVpc({ CidrBlock: "10.0.0.0/16" });
+  const VpcId = Vpc?.VpcId ?? "";
+  await sdk.waitUntilVpcAvailable(patience, { VpcIds: [VpcId] });
+  await ec2.modifyVpcAttribute({ VpcId, EnableDnsHostnames: { Value: true } });
+  await ec2.modifyVpcTenancy({ VpcId, InstanceTenancy: "default" });
+  const { CidrBlockAssociation } = await ec2.associateVpcCidrBlock({ VpcId, CidrBlock: "10.1.0.0/16" });
+  const { Subnet } = await ec2.createSubnet({ VpcId, CidrBlock: "10.1.1.0/24" });
+  const SubnetId = Subnet?.SubnetId ?? "";
+  await sdk.waitUntilSubnetAvailable(patience, { SubnetIds: [SubnetId] });
+  await ec2.modifySubnetAttribute({ SubnetId, MapPublicIpOnLaunch: { Value: true } });
+  const { InternetGateway } = await ec2.createInternetGateway({});
+  const InternetGatewayId = InternetGateway?.InternetGatewayId ?? "";
+  await sdk.waitUntilInternetGatewayExists(patience, { InternetGatewayIds: [InternetGatewayId] });
+  await ec2.attachInternetGateway({ InternetGatewayId, VpcId });
+  const gateways = await pages(sdk.paginateDescribeInternetGateways({ client: ec2, pageSize: 5 }, {}));
+  assert.equal(gateways.flatMap((it) => it.InternetGateways ?? []).length, 2);
+
+  const tables = await Promise.all([1, 2].map(() => ec2.createRouteTable({ VpcId })));
+  const [RouteTableId = "", other = ""] = tables.map((it) => it.RouteTable?.RouteTableId ?? "");
+  const route = { RouteTableId, DestinationCidrBlock: "0.0.0.0/0" };
+  await ec2.createRoute({ ...route, GatewayId: InternetGatewayId });
+  await refused(ec2.createRoute({ ...route, GatewayId: InternetGatewayId }), "RouteAlreadyExists");
+  await ec2.replaceRoute({ ...route, GatewayId: InternetGatewayId });
+  const { AssociationId } = await ec2.associateRouteTable({ RouteTableId, SubnetId });
+  const found = await pages(
+    sdk.paginateDescribeRouteTables(
+      { client: ec2, pageSize: 5 },
+      { Filters: [{ Name: "association.subnet-id", Values: [SubnetId] }] },
+    ),
+  );
+  assert.deepEqual(
+    found.flatMap((it) => it.RouteTables ?? []).map((it) => it.RouteTableId),
+    [RouteTableId],
+  );
+  const { NewAssociationId } = await ec2.replaceRouteTableAssociation({ AssociationId, RouteTableId: other });
+  await refused(ec2.deleteVpc({ VpcId }), "DependencyViolation");
+  await ec2.disassociateRouteTable({ AssociationId: NewAssociationId });
+  await ec2.deleteRoute(route);
+  for (const id of [RouteTableId, other]) await ec2.deleteRouteTable({ RouteTableId: id });
+  await ec2.detachInternetGateway({ InternetGatewayId, VpcId });
+  await ec2.deleteInternetGateway({ InternetGatewayId });
+  await ec2.deleteSubnet({ SubnetId });
+  await ec2.disassociateVpcCidrBlock({ AssociationId: CidrBlockAssociation?.AssociationId });
+  await ec2.deleteVpc({ VpcId });
+});
+
+test("a default VPC and its subnets are made again when they are gone", async () => {
+  const there = new sdk.EC2({ region: "sa-east-1" });
+  const { Vpcs: [vpc] = [] } = await there.describeVpcs({});
+  const VpcId = vpc?.VpcId;
+  const { Subnets = [] } = await there.describeSubnets({});
+  for (const { SubnetId } of Subnets) await there.deleteSubnet({ SubnetId });
+  await there.createDefaultSubnet({ AvailabilityZone: "sa-east-1b" });
+  await refused(there.createDefaultVpc({}), "DefaultVpcAlreadyExists");
+  const { Subnets: [made] = [] } = await there.describeSubnets({});
+  await there.deleteSubnet({ SubnetId: made?.SubnetId });
+  const { InternetGateways: [gateway] = [] } = await there.describeInternetGateways({});
+  await there.detachInternetGateway({ VpcId, InternetGatewayId: gateway?.InternetGatewayId });
+  await there.deleteVpc({ VpcId });
+  const { Vpc } = await there.createDefaultVpc({});
+  assert.equal(Vpc?.IsDefault, true);
+  there.destroy();
+});
+
 test("the image is Amazon's, and public parameters name it", async () => {
   const found = await pages(sdk.paginateDescribeImages({ client: ec2, pageSize: 5 }, { Owners: ["amazon"] }));
   const images = found.flatMap(({ Images = [] }) => Images);
@@ -534,7 +599,7 @@ test("terminated instances leave what was to be kept, and nothing else", async (
 });
 
 test("what Croft does not serve yet is refused by its name", async () => {
-  await refused(ec2.createVpc({ CidrBlock: "10.0.0.0/16" }), "UnsupportedOperation");
+  await refused(ec2.createTransitGateway({}), "UnsupportedOperation");
   await refused(
     ssm.putParameter({ Name: "/mine", Value: "a", Type: "String" }),
     "UnsupportedOperationException",

@@ -273,6 +273,11 @@ export const rangeAssociationNotFound = (id: string) =>
     "InvalidVpcCidrBlockAssociationID.NotFound",
     `The vpc CIDR block with association ID ${id} does not exist`,
   );
+export const primaryRange = (id: string) =>
+  error(
+    "OperationNotPermitted",
+    `The vpc CIDR block with association ID ${id} may not be disassociated. It is the primary IPv4 CIDR block of the VPC`,
+  );
 export const defaultVpcExists = () =>
   error("DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
 

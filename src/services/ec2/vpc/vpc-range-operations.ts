@@ -5,9 +5,9 @@ import {
   hasDependencies,
   invalidVpcRange,
   missingParameter,
+  primaryRange,
   rangeAssociationNotFound,
   tooManyRanges,
-  unsupported,
   unsupportedParameter,
   vpcRangeConflict,
 } from "../errors.ts";
@@ -70,10 +70,7 @@ export const vpcRangeOperations = {
         .find((it) => rangesOf(it).some(({ associationId }) => associationId === id));
       const range = vpc && rangesOf(vpc).find(({ associationId }) => associationId === id);
       if (!vpc || !range) throw rangeAssociationNotFound(id);
-      if (vpc.cidrAssociationId === id)
-        throw unsupported(
-          `The vpc CIDR block with association ID ${id} may not be disassociated. It is the primary IPv4 CIDR block of the VPC`,
-        );
+      if (vpc.cidrAssociationId === id) throw primaryRange(id);
       if (records.subnetsIn(vpc.id).some(({ cidr }) => covers(range.cidr, cidr)))
         throw hasDependencies("vpc CIDR block", id);
       const moreCidrs = (vpc.moreCidrs ?? []).filter(({ associationId }) => associationId !== id);
