@@ -254,9 +254,7 @@ export const tooManyPrivateAddresses = () =>
 const inNetwork = (prefix: string, name: string, what: string): Missing =>
   unlessMalformed(prefix, `Invalid${name}ID.Malformed`, notFound(`Invalid${name}ID.NotFound`, what));
 export const routeTableNotFound = inNetwork("rtb", "RouteTable", "routeTable");
-export const networkAclNotFound = inNetwork("acl", "NetworkAcl", "networkAcl");
 export const internetGatewayNotFound = inNetwork("igw", "InternetGateway", "internetGateway");
-export const dhcpOptionsNotFound = inNetwork("dopt", "DhcpOption", "dhcpOption");
 
 /** `what` as AWS spells it: "vpc", "subnet", "routeTable". */
 export const hasDependencies = (what: string, id: string) =>
