@@ -18,12 +18,11 @@ import { quotas } from "../quotas.ts";
 import { subnetOf } from "../subnet/subnet-operations.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
+import { describeRouteTable, routeTableFilters } from "./describe-route-table.ts";
 import {
-  describeRouteTable,
   isMain,
   mainTableClaim,
   routeTableArn,
-  routeTableFilters,
   subnetTableClaim,
   type RouteTableAssociation,
   type RouteTableRecord,
