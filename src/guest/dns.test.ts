@@ -18,7 +18,13 @@ import { networkView } from "./network-view.ts";
 import { sampleInterface, sampleNetwork } from "./sample-network.ts";
 
 const network = networkView(
-  sampleNetwork([sampleInterface("10.0.1.5", { tree: { "public-ipv4": "198.18.0.5" } })]),
+  sampleNetwork([
+    {
+      ...sampleInterface("10.0.1.5"),
+      publicAddress: "198.18.0.5",
+      secondary: [{ address: "10.0.1.7", hostName: "ip-10-0-1-7", publicAddress: "198.18.0.7" }],
+    },
+  ]),
 );
 const [A, NS, PTR, TXT, AAAA, ANY] = [1, 2, 12, 16, 28, 255];
 
@@ -54,10 +60,13 @@ describe("DNS of a network's own names", () => {
     ["ec2.internal", NS, 0, undefined],
     ["5.1.0.10.in-addr.arpa", PTR, 0, encodeName("ip-10-0-1-5.ec2.internal").toString("hex")],
     ["5.1.0.10.in-addr.arpa", A, 0, undefined],
+    ["ip-10-0-1-7.ec2.internal", A, 0, "0a000107"],
+    ["7.1.0.10.in-addr.arpa", PTR, 0, encodeName("ip-10-0-1-7.ec2.internal").toString("hex")],
     ["STS.amazonaws.com", A, 0, "a9fea9f0"],
     ["ec2.eu-west-1.api.aws", AAAA, 0, undefined],
     ["bucket.s3.amazonaws.com", A, 0, "a9fea9f0"],
     ["ec2-198-18-0-5.compute-1.amazonaws.com", A, 0, "0a000105"],
+    ["ec2-198-18-0-7.compute-1.amazonaws.com", A, 0, "0a000107"],
     ["ec2-198-18-0-9.compute-1.amazonaws.com", A, 0, "c6120009"],
     ["compute-1.amazonaws.com", A, 3, undefined],
   ];

@@ -47,19 +47,19 @@ export const answerDns = async (
 
 const ownAnswer = (query: DnsQuery, network: NetworkView): Buffer | undefined => {
   if (query.class !== IN) return undefined;
-  const named = network.byName(query.name);
-  if (named) {
-    const data = query.type === A || query.type === ANY ? bytesOf(named.address) : undefined;
+  const named = network.addressOf(query.name);
+  if (named !== undefined) {
+    const data = query.type === A || query.type === ANY ? bytesOf(named) : undefined;
     return answer(query, A, data);
   }
   if (query.name === network.domain) return answer(query, A);
   // Nobody else knows this suffix: asking the host's resolvers would only tell them the guests' names.
   if (query.name.endsWith(`.${network.domain}`))
     return composeAnswer(query, { code: NXDOMAIN, authoritative: true });
-  const owner = network.byAddress(addressInReverse(query.name) ?? "");
-  if (!owner) return undefined;
+  const hostName = network.hostNameOf(addressInReverse(query.name) ?? "");
+  if (hostName === undefined) return undefined;
   const data =
-    query.type === PTR || query.type === ANY ? encodeName(`${owner.hostName}.${network.domain}`) : undefined;
+    query.type === PTR || query.type === ANY ? encodeName(`${hostName}.${network.domain}`) : undefined;
   return answer(query, PTR, data);
 };
 
@@ -67,8 +67,7 @@ const awsAnswer = (query: DnsQuery, network: NetworkView, realAws: boolean): Buf
   const named = query.class === IN ? awsName(query.name, { realAws }) : undefined;
   if (!named) return undefined;
   if (named.is === "nothing") return composeAnswer(query, { code: NXDOMAIN, authoritative: true });
-  const address =
-    named.is === "api" ? apiAddress : (network.byPublicAddress(named.address)?.address ?? named.address);
+  const address = named.is === "api" ? apiAddress : (network.behind(named.address) ?? named.address);
   return answer(query, A, query.type === A || query.type === ANY ? bytesOf(address) : undefined);
 };
 

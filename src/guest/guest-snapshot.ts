@@ -53,16 +53,24 @@ export interface GuestNetwork {
   readonly interfaces: readonly GuestInterface[];
 }
 
-export interface GuestInterface {
+/** An address, and what it is called. */
+export interface GuestAddress {
+  readonly address: string;
+  /** Without the network's domain: `ip-10-0-1-5`. */
+  readonly hostName: string;
+  /** What leads to it from outside; absent: nothing. */
+  readonly publicAddress?: string;
+}
+
+export interface GuestInterface extends GuestAddress {
   readonly id: string;
   /** Lower case, with colons. */
   readonly mac: string;
-  readonly address: string;
+  /** Further ones, which DHCP does not tell of. */
+  readonly secondary?: readonly GuestAddress[];
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mtu: number;
-  /** Without the network's domain: `ip-10-0-1-5`. */
-  readonly hostName: string;
   readonly metadata: GuestMetadata;
 }
 

@@ -1,4 +1,4 @@
-import type { GuestInterface, GuestNetwork } from "./guest-snapshot.ts";
+import type { GuestAddress, GuestInterface, GuestNetwork } from "./guest-snapshot.ts";
 
 /** One network as its services look things up, kept current: each request sees what was told last. */
 export interface NetworkView {
@@ -7,10 +7,13 @@ export interface NetworkView {
   readonly domain: string;
   readonly resolver: string;
   byMac(mac: string): GuestInterface | undefined;
+  /** By any of its addresses. */
   byAddress(address: string): GuestInterface | undefined;
-  byPublicAddress(address: string): GuestInterface | undefined;
+  hostNameOf(address: string): string | undefined;
+  /** The private address behind a public one. */
+  behind(publicAddress: string): string | undefined;
   /** `name` is lower case, with the network's domain. */
-  byName(name: string): GuestInterface | undefined;
+  addressOf(name: string): string | undefined;
   /** Forgets everything but this. */
   replace(network: GuestNetwork): void;
   update(changed: readonly GuestInterface[], gone: readonly string[]): void;
@@ -18,33 +21,46 @@ export interface NetworkView {
 
 export const networkView = (network: GuestNetwork): NetworkView => {
   let { domain, resolver } = network;
-  const byId = new Map<string, GuestInterface>();
+  const byId = new Map<string, { readonly is: GuestInterface; readonly holds: readonly Held[] }>();
   const byMac = new Map<string, GuestInterface>();
-  const byAddress = new Map<string, GuestInterface>();
-  const byPublicAddress = new Map<string, GuestInterface>();
-  const byName = new Map<string, GuestInterface>();
-  const nameOf = ({ hostName }: GuestInterface) => `${hostName}.${domain}`.toLowerCase();
+  const byAddress = new Map<string, Held>();
+  const byPublicAddress = new Map<string, Held>();
+  const byName = new Map<string, Held>();
+  const nameOf = ({ hostName }: GuestAddress) => `${hostName}.${domain}`.toLowerCase();
 
   const remove = (id: string) => {
     const old = byId.get(id);
     if (!old) return;
     byId.delete(id);
     // Another interface may have taken over the address or the name in the meantime: that entry stays.
-    if (byMac.get(old.mac) === old) byMac.delete(old.mac);
-    if (byAddress.get(old.address) === old) byAddress.delete(old.address);
-    const publicAddress = publicAddressOf(old);
-    if (byPublicAddress.get(publicAddress) === old) byPublicAddress.delete(publicAddress);
-    if (byName.get(nameOf(old)) === old) byName.delete(nameOf(old));
+    if (byMac.get(old.is.mac) === old.is) byMac.delete(old.is.mac);
+    for (const held of old.holds) {
+      const { address, publicAddress = "" } = held;
+      if (byAddress.get(address) === held) byAddress.delete(address);
+      if (byPublicAddress.get(publicAddress) === held) byPublicAddress.delete(publicAddress);
+      if (byName.get(nameOf(held)) === held) byName.delete(nameOf(held));
+    }
+  };
+  const add = (now: GuestInterface) => {
+    const holds = [now, ...(now.secondary ?? [])].map(({ address, hostName, publicAddress }): Held => ({
+      address,
+      hostName,
+      ...(publicAddress !== undefined && { publicAddress }),
+      by: now,
+    }));
+    byId.set(now.id, { is: now, holds });
+    byMac.set(now.mac, now);
+    for (const held of holds) {
+      byAddress.set(held.address, held);
+      if (held.publicAddress !== undefined) byPublicAddress.set(held.publicAddress, held);
+      byName.set(nameOf(held), held);
+    }
   };
   const update = (changed: readonly GuestInterface[], gone: readonly string[]) => {
     for (const id of gone) remove(id);
     for (const now of changed) {
       remove(now.id);
-      byId.set(now.id, now);
-      byMac.set(now.mac, now);
-      byAddress.set(now.address, now);
-      if (publicAddressOf(now) !== "") byPublicAddress.set(publicAddressOf(now), now);
-      byName.set(nameOf(now), now);
+      add(now);
     }
   };
 
@@ -58,9 +74,10 @@ export const networkView = (network: GuestNetwork): NetworkView => {
       return resolver;
     },
     byMac: (mac) => byMac.get(mac),
-    byAddress: (address) => byAddress.get(address),
-    byPublicAddress: (address) => byPublicAddress.get(address),
-    byName: (name) => byName.get(name),
+    byAddress: (address) => byAddress.get(address)?.by,
+    hostNameOf: (address) => byAddress.get(address)?.hostName,
+    behind: (publicAddress) => byPublicAddress.get(publicAddress)?.address,
+    addressOf: (name) => byName.get(name)?.address,
     replace: (now) => {
       update([], [...byId.keys()]);
       ({ domain, resolver } = now);
@@ -70,4 +87,6 @@ export const networkView = (network: GuestNetwork): NetworkView => {
   };
 };
 
-const publicAddressOf = ({ metadata }: GuestInterface): string => metadata.tree["public-ipv4"] ?? "";
+interface Held extends GuestAddress {
+  readonly by: GuestInterface;
+}

@@ -24,6 +24,9 @@ test(
     const { AllocationId, PublicIp } = await client.allocateAddress({});
     await client.associateAddress({ AllocationId, NetworkInterfaceId: nicId, PrivateIpAddress: address });
     await region.until(() => Object.keys(tree(region, nicId)).some((name) => name.endsWith(`/${PublicIp}`)));
+    assert.deepEqual(guest(region, nicId)?.secondary, [
+      { address, hostName: `ip-${address.replaceAll(".", "-")}`, publicAddress: PublicIp },
+    ]);
     const { Reservations: [reservation] = [] } = await client.describeInstances({});
     assert.notEqual(reservation?.Instances?.[0]?.PublicIpAddress, PublicIp);
     assert.match(reservation?.Instances?.[0]?.PublicIpAddress ?? "", /^198\.18\./);
@@ -141,6 +144,8 @@ async function running(t: TestContext) {
   };
 }
 
-const tree = ({ guests }: TestRegion, nicId: string): Readonly<Record<string, string>> =>
-  [...guests.values()].flatMap(({ interfaces }) => interfaces).find((it) => it.id === nicId)?.metadata.tree ??
-  {};
+const guest = ({ guests }: TestRegion, nicId: string) =>
+  [...guests.values()].flatMap(({ interfaces }) => interfaces).find((it) => it.id === nicId);
+
+const tree = (region: TestRegion, nicId: string): Readonly<Record<string, string>> =>
+  guest(region, nicId)?.metadata.tree ?? {};

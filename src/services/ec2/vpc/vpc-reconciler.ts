@@ -1,5 +1,5 @@
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
-import type { GuestNetwork } from "#guest/guest-snapshot.ts";
+import type { GuestAddress, GuestNetwork } from "#guest/guest-snapshot.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
 import type { Transaction } from "#store/store.ts";
 import type { SignIdentity } from "../instance/identity-signature.ts";
@@ -10,7 +10,7 @@ import {
   privateDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
-import { unmapped } from "../network-interface/public-address.ts";
+import { unmapped, type PublicAddressRecord } from "../network-interface/public-address.ts";
 import { removedInterface } from "../network-interface/removed-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import { isCarried, vpcNetwork } from "./vpc-network.ts";
@@ -78,6 +78,11 @@ function guestNetwork(
   signIdentity: SignIdentity,
 ): GuestNetwork {
   const cidr = records.get("vpc", id)?.cidr ?? "0.0.0.0/0";
+  const named = (address: string, mapped: PublicAddressRecord | undefined): GuestAddress => ({
+    address,
+    hostName: privateDnsName(address, scope.region).split(".")[0] ?? "",
+    ...(mapped && { publicAddress: mapped.id }),
+  });
   return {
     id,
     domain: internalDomain(scope.region),
@@ -89,11 +94,13 @@ function guestNetwork(
         {
           id: it.id,
           mac: it.mac,
-          address: it.address,
+          ...named(it.address, records.publicAddressOf(it.id)),
+          ...(it.secondary?.length && {
+            secondary: it.secondary.map((address) => named(address, records.publicAddressOf(it.id, address))),
+          }),
           prefixLength: prefixLength(subnet.cidr),
           gateway: toAddress(base(subnet.cidr) + 1),
           mtu: 9001,
-          hostName: privateDnsName(it.address, scope.region).split(".")[0] ?? "",
           metadata: instanceMetadata(it, scope, records, signIdentity),
         },
       ];
