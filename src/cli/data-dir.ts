@@ -1,4 +1,5 @@
-import { isAbsolute, resolve } from "node:path";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { defaults } from "#config.ts";
 import { Refusal } from "./command.ts";
 
@@ -13,6 +14,20 @@ export const readDataDir = (text: string | undefined): string =>
   readDir("--data-dir", text ?? defaults.dataDir);
 export const readCacheDir = (text: string | undefined): string =>
   readDir("--cache-dir", text ?? defaults.cacheDir);
+
+/** The programs' own users pass through every folder above the region's. Throws `Refusal` where one lets nobody else in. */
+export const requireWayIn = (dataDir: string): void => {
+  let above = dirname(dataDir);
+  while (!existsSync(above)) above = dirname(above);
+  const ancestors = [realpathSync(above)];
+  for (let [at = "/"] = ancestors; at !== "/"; ancestors.push(at)) at = dirname(at);
+  const closed = ancestors.find((path) => (statSync(path).mode & 0o001) === 0);
+  if (closed !== undefined)
+    throw new Refusal(
+      `${dataDir} is out of reach for the region's programs, whose users may not enter ${closed}: ` +
+        `choose another --data-dir, or let them in with chmod o+x ${closed}`,
+    );
+};
 
 /** For commands that pass on what they do not know: a leading `--data-dir DIR` is ours, the rest is not. */
 export const takeDataDir = (args: readonly string[]): { dataDir: string; rest: readonly string[] } => {

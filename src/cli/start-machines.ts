@@ -19,7 +19,7 @@ import type { RegionSettings } from "#config.ts";
 import { requireHost } from "#setup/require-host.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
 import { Refusal, requireRoot } from "./command.ts";
-import { readCacheDir, readDataDir } from "./data-dir.ts";
+import { readCacheDir, readDataDir, requireWayIn } from "./data-dir.ts";
 import type { StartValues } from "./start-options.ts";
 import type { Health } from "./supervise/health.ts";
 import { takeLock } from "./supervise/lock.ts";
@@ -36,6 +36,7 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   const dataDir = readDataDir(values["data-dir"]);
   const cacheDir = readCacheDir(values["cache-dir"]);
   if (process.platform === "linux") requireRoot("to make machines and networks");
+  requireWayIn(dataDir);
   const before = readSettings(dataDir);
   const capacity = { ...defaults.capacity, ...before?.capacity, ...choices.capacity };
   const place = { dataDir, cacheDir, settings: before, capacity };

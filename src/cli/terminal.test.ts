@@ -1,11 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { progress } from "./terminal.ts";
+import { progress, say } from "./terminal.ts";
+
+test("nothing that is said commands the terminal", (t) => {
+  const write = t.mock.method(process.stderr, "write", () => true);
+  say("a\u001B[2Jb\u009B1mc\rd\u0007\u007F,\tä\nnext");
+  const [text] = write.mock.calls[0]?.arguments ?? [];
+  write.mock.restore();
+  assert.equal(text, "croft: a\\x1b[2Jb\\x9b1mc\\x0dd\\x07\\x7f,\tä\nnext\n");
+});
 
 const paper = (isTTY: boolean) => {
   const written: string[] = [];
   return { isTTY, columns: 60, written, write: (text: string) => written.push(text) };
 };
+
+test("no step of a command commands the terminal", () => {
+  for (const output of [paper(true), paper(false)]) {
+    progress("baking", output).show(0, "\u009B1m");
+    assert.match(output.written[0] ?? "", / 0 % \\x9b1m\n?$/);
+  }
+});
 
 test("without a terminal progress is plain lines, and few of them", () => {
   const output = paper(false);

@@ -1,8 +1,9 @@
 import { createInterface } from "node:readline/promises";
+import { printable } from "./printable.ts";
 
 /** Everything said to the operator goes to stderr: stdout belongs to what was asked for. */
 export const say = (text: string): void => {
-  process.stderr.write(`croft: ${text}\n`);
+  process.stderr.write(`croft: ${printable(text)}\n`);
 };
 
 /** Whether someone is there to ask. */
@@ -38,7 +39,7 @@ interface Output {
 const bar = (title: string, output: Output): Progress => {
   const draw = (fraction: number, what: string) => {
     const filled = Math.round(fraction * 30);
-    const text = `${title} [${"#".repeat(filled)}${"-".repeat(30 - filled)}] ${percent(fraction)} ${what}`;
+    const text = `${title} [${"#".repeat(filled)}${"-".repeat(30 - filled)}] ${percent(fraction)} ${printable(what)}`;
     output.write(`\r\x1b[K${text.slice(0, (output.columns ?? 80) - 1)}`);
   };
   return { show: draw, end: () => void output.write("\n") };
@@ -51,7 +52,7 @@ const lines = (title: string, output: Output): Progress => {
       const now = { tenth: Math.floor(fraction * 10), what };
       if (now.tenth === last.tenth && now.what === last.what) return;
       last = now;
-      output.write(`croft: ${title}: ${percent(fraction)} ${what}\n`);
+      output.write(`croft: ${title}: ${percent(fraction)} ${printable(what)}\n`);
     },
     end() {},
   };

@@ -9,6 +9,7 @@ import {
   renameSync,
 } from "node:fs";
 import { say } from "../terminal.ts";
+import { printable } from "../printable.ts";
 
 interface Bounds {
   readonly maxBytes?: number;
@@ -16,7 +17,7 @@ interface Bounds {
   readonly kept?: number;
 }
 
-/** Appends lines, each with the time. Writes at once: what a dying program said last is what matters. */
+/** Appends lines, each with the time, fit for a terminal. Writes at once: what a dying program said last is what matters. */
 export const logFile = (
   file: string,
   { now = () => new Date(), ...bounds }: Bounds & { now?: () => Date } = {},
@@ -25,7 +26,7 @@ export const logFile = (
   let lost = 0;
   return (line: string): void => {
     const gap = lost > 0 ? `${now().toISOString()} ${lost} lines before this were lost\n` : "";
-    if (append(`${gap}${now().toISOString()} ${line}\n`)) lost = 0;
+    if (append(`${gap}${now().toISOString()} ${printable(line)}\n`)) lost = 0;
     else lost += 1;
   };
 };
