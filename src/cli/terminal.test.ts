@@ -7,7 +7,7 @@ test("nothing that is said commands the terminal", (t) => {
   say("a\u001B[2Jb\u009B1mc\rd\u0007\u007F,\tä\nnext");
   const [text] = write.mock.calls[0]?.arguments ?? [];
   write.mock.restore();
-  assert.equal(text, "croft: a\\x1b[2Jb\\x9b1mc\\x0dd\\x07\\x7f,\tä\nnext\n");
+  assert.equal(text, "croft: abcd,\tä\nnext\n");
 });
 
 const paper = (isTTY: boolean) => {
@@ -17,8 +17,8 @@ const paper = (isTTY: boolean) => {
 
 test("no step of a command commands the terminal", () => {
   for (const output of [paper(true), paper(false)]) {
-    progress("baking", output).show(0, "\u009B1m");
-    assert.match(output.written[0] ?? "", / 0 % \\x9b1m\n?$/);
+    progress("baking", output).show(0, "\u009B1mdisk");
+    assert.match(output.written[0] ?? "", / 0 % disk\n?$/);
   }
 });
 

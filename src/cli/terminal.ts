@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline/promises";
-import { printable } from "./printable.ts";
+import { plainText } from "./plain-text.ts";
 
 /** Everything said to the operator goes to stderr: stdout belongs to what was asked for. */
 export const say = (text: string): void => {
-  process.stderr.write(`croft: ${printable(text)}\n`);
+  process.stderr.write(`croft: ${plainText(text)}\n`);
 };
 
 /** Whether someone is there to ask. */
@@ -39,7 +39,7 @@ interface Output {
 const bar = (title: string, output: Output): Progress => {
   const draw = (fraction: number, what: string) => {
     const filled = Math.round(fraction * 30);
-    const text = `${title} [${"#".repeat(filled)}${"-".repeat(30 - filled)}] ${percent(fraction)} ${printable(what)}`;
+    const text = `${title} [${"#".repeat(filled)}${"-".repeat(30 - filled)}] ${percent(fraction)} ${plainText(what)}`;
     output.write(`\r\x1b[K${text.slice(0, (output.columns ?? 80) - 1)}`);
   };
   return { show: draw, end: () => void output.write("\n") };
@@ -52,7 +52,7 @@ const lines = (title: string, output: Output): Progress => {
       const now = { tenth: Math.floor(fraction * 10), what };
       if (now.tenth === last.tenth && now.what === last.what) return;
       last = now;
-      output.write(`croft: ${title}: ${percent(fraction)} ${printable(what)}\n`);
+      output.write(`croft: ${title}: ${percent(fraction)} ${plainText(what)}\n`);
     },
     end() {},
   };

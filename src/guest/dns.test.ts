@@ -217,6 +217,40 @@ describe("DNS of everything else", () => {
     assert.equal(answer?.subarray(-4).toString("hex"), "5db8d822");
   });
 
+  test("is not believed from anyone but the resolver, though they know question, id and port", async () => {
+    for (const from of [loopback, "127.0.0.9"]) {
+      const forger = createSocket("udp4").bind(0, from);
+      await once(forger, "listening");
+      await using upstream = await fakeResolver((asked, { port, address }) => {
+        forger.send(replyTo(asked, "06060606"), port ?? 0, address);
+        return undefined;
+      });
+      const answer = await ask(
+        query("example.com", A),
+        dnsForwarder(() => [upstream.resolver], { ...limits, tries: 1, tryMs: 100 }),
+      );
+      forger.close();
+      assert.equal(answer?.readUInt16BE(2), 0x8182, "the resolver itself said nothing");
+    }
+  });
+
+  test("is asked for from ports and with ids that nobody off the path can guess, and never kept", async () => {
+    const seen: { port: number; id: number }[] = [];
+    await using upstream = await fakeResolver((asked, { port = 0 }) => {
+      seen.push({ port, id: asked.readUInt16BE(0) });
+      return replyTo(asked, "5db8d822");
+    });
+    const forwarder = dnsForwarder(() => [upstream.resolver], limits);
+    for (let round = 0; round < 64; round += 1) await ask(query("example.com", A), forwarder);
+    assert.equal(seen.length, 64, "a forged answer that got through would serve one question");
+    for (const part of ["port", "id"] as const) {
+      const values = seen.map((one) => one[part]);
+      const steps = values.slice(1).map((value, n) => value - (values[n] ?? 0));
+      assert.ok(new Set(values).size > 56, `${part}s: ${String(values)}`);
+      assert.ok(new Set(steps).size > 48, `${part}s: ${String(values)}`);
+    }
+  });
+
   test("is refused to a client that asks too much at once, and to nobody else", async () => {
     await using dead = await fakeResolver(() => undefined);
     const forwarder = dnsForwarder(() => [dead.resolver], {
@@ -280,16 +314,18 @@ const replyTo = (asked: Buffer, address: string): Buffer => {
 };
 
 /** A resolver on loopback, by UDP and TCP, that answers as told: nothing, one message, or several. */
-const fakeResolver = async (answer: (asked: Buffer) => Buffer | Buffer[] | undefined) => {
+const fakeResolver = async (
+  answer: (asked: Buffer, by: Partial<RemoteInfo>) => Buffer | Buffer[] | undefined,
+) => {
   const asked: Buffer[] = [];
   const transports: Transport[] = [];
-  const answersTo = (message: Buffer, transport: Transport) => {
+  const answersTo = (message: Buffer, transport: Transport, by: Partial<RemoteInfo> = {}) => {
     asked.push(Buffer.from(message));
     transports.push(transport);
-    return [answer(message) ?? []].flat();
+    return [answer(message, by) ?? []].flat();
   };
   const udp = createSocket("udp4", (message: Buffer, from: RemoteInfo) => {
-    for (const reply of answersTo(message, "udp")) udp.send(reply, from.port, from.address);
+    for (const reply of answersTo(message, "udp", from)) udp.send(reply, from.port, from.address);
   }).bind(0, loopback);
   await once(udp, "listening");
   const { port } = udp.address();

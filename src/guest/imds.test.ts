@@ -171,7 +171,14 @@ describe("a session token", () => {
   test("that is wrong is refused even where none is needed", () => {
     const token = String(ask(tokenRequest("60")).body);
     const middle = token[30] === "A" ? "B" : "A";
-    const forged = [token.slice(0, 30) + middle + token.slice(31), token.slice(1), `A${token}`, "", "x"];
+    const forged = [
+      token.slice(0, 30) + middle + token.slice(31),
+      token.slice(1),
+      `A${token}`,
+      `${token}.`,
+      "",
+      "x",
+    ];
     for (const wrong of forged) assert.equal(ask(withToken(wrong)).status, 401, wrong);
     assert.equal(ask(withToken(token)).status, 200);
   });
@@ -191,6 +198,24 @@ describe("a session token", () => {
     assert.equal(status("i-6", "a key"), 401);
     assert.equal(status("i-5", "another"), 401);
   });
+});
+
+test("a session token known to be good is so for its holder only, and under its key only", () => {
+  let key = "a key";
+  const known = sessionTokens(
+    () => now,
+    () => key,
+  );
+  const token = known.issue("i-5", 60);
+  for (let round = 0; round < 2; round += 1) {
+    assert.equal(known.secondsLeft(token, "i-5"), 60);
+    assert.equal(known.secondsLeft(token, "i-6"), undefined);
+    key = "another";
+    assert.equal(known.secondsLeft(token, "i-5"), undefined);
+    key = "a key";
+    // So many others that it is forgotten.
+    for (let other = 0; other < 2000; other += 1) known.issue("i-5", 60);
+  }
 });
 
 const ask = (request: Partial<ImdsRequest>, overrides: Partial<GuestMetadata> = {}) => {

@@ -57,7 +57,8 @@ const issueToken = (headers: ImdsRequest["headers"], holder: string, tokens: Ses
 const segments = (url: string): string[] | undefined => {
   if (!url.startsWith("/")) return undefined;
   try {
-    return decodeURIComponent(url.replace(/[?#].*$/s, ""))
+    const end = url.search(/[?#]/);
+    return decodeURIComponent(end === -1 ? url : url.slice(0, end))
       .split("/")
       .filter((segment) => segment !== "");
   } catch {

@@ -39,13 +39,14 @@ const areas = ({ tree, dynamic, userData }: GuestMetadata): string[] => [
 
 /** The leaf at `path`, else the listing of what lies below it, directories with a "/" at their end. */
 const lookUp = (tree: Readonly<Record<string, string>>, path: string): string | undefined => {
-  if (Object.hasOwn(tree, path) && !path.startsWith("public-keys/")) return tree[path];
+  const isOfKeys = path.startsWith("public-keys");
+  if (!isOfKeys && Object.hasOwn(tree, path)) return tree[path];
   const below = path === "" ? "" : `${path}/`;
   const names = new Set<string>();
-  for (const [leaf, value] of Object.entries(tree)) {
+  for (const leaf in tree) {
     // A key pair is listed as "0=NAME" but asked for as "0"; its name may hold anything, also slashes.
-    const asked = leaf.replace(/^(public-keys\/\d+)=.*(?=\/)/s, "$1");
-    if (asked === path) return value;
+    const asked = isOfKeys ? leaf.replace(/^(public-keys\/\d+)=.*(?=\/)/s, "$1") : leaf;
+    if (asked === path) return tree[leaf];
     if (!asked.startsWith(below)) continue;
     const isKey = below === "public-keys/";
     names.add(isKey ? leaf.slice(below.length, leaf.lastIndexOf("/")) : entryName(asked.slice(below.length)));

@@ -9,7 +9,7 @@ import {
   renameSync,
 } from "node:fs";
 import { say } from "../terminal.ts";
-import { printable } from "../printable.ts";
+import { plainText } from "../plain-text.ts";
 
 interface Bounds {
   readonly maxBytes?: number;
@@ -26,7 +26,7 @@ export const logFile = (
   let lost = 0;
   return (line: string): void => {
     const gap = lost > 0 ? `${now().toISOString()} ${lost} lines before this were lost\n` : "";
-    if (append(`${gap}${now().toISOString()} ${printable(line)}\n`)) lost = 0;
+    if (append(`${gap}${now().toISOString()} ${plainText(line)}\n`)) lost = 0;
     else lost += 1;
   };
 };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { layout } from "#config.ts";
 import { identify } from "#drivers/linux/host-process.ts";
 import type { HostProcess } from "#drivers/linux/host-process.ts";
-import { printable } from "../printable.ts";
+import { plainText } from "../plain-text.ts";
 import { say } from "../terminal.ts";
 import { auditFile } from "./audit-file.ts";
 import { untilReady } from "./health.ts";
@@ -71,7 +71,7 @@ const program = (
     heard(line, from) {
       log(line);
       // A program's stdout is its diary; what it says on stderr is for the operator too.
-      if (from === "stderr") process.stderr.write(`${name}: ${printable(line)}\n`);
+      if (from === "stderr") process.stderr.write(`${name}: ${plainText(line)}\n`);
     },
     audited: audit && ((line) => void audit(`${line}\n`)),
     started: (pid) => note(name, pid),
