@@ -54,7 +54,7 @@ test(
       assert.deepEqual(
         kinds,
         new Set(
-          "claim dhcp-options host image internet-gateway lease network-acl route-table security-group subnet user vpc".split(
+          "claim dhcp-options host image internet-gateway lease member network-acl route-table security-group subnet user vpc".split(
             " ",
           ),
         ),
@@ -66,7 +66,6 @@ test(
         "default-vpc",
         "internet-gateway-of",
         "main-route-table",
-        ...Array<string>(3).fill("network-acl-of"),
         "security-group-name",
       ]);
       assert.deepEqual(await drivers.machines.list(), []);
