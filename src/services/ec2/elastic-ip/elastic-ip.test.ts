@@ -271,6 +271,43 @@ test(
   },
 );
 
+test(
+  "an address is mapped only where the VPC has an internet gateway, which then stays",
+  limit,
+  async (t) => {
+    const { client, records } = await testRegion(t);
+    const { Vpc } = await client.createVpc({ CidrBlock: "10.0.0.0/16" });
+    const { Subnet } = await client.createSubnet({ VpcId: Vpc?.VpcId, CidrBlock: "10.0.0.0/24" });
+    const { NetworkInterface: nic } = await client.createNetworkInterface({
+      SubnetId: Subnet?.SubnetId,
+      SecondaryPrivateIpAddressCount: 1,
+    });
+    const { AllocationId, PublicIp } = await client.allocateAddress({});
+    const associate = () =>
+      client.associateAddress({
+        AllocationId,
+        NetworkInterfaceId: nic?.NetworkInterfaceId,
+        PrivateIpAddress: nic?.PrivateIpAddresses?.[1]?.PrivateIpAddress,
+      });
+    await assert.rejects(associate(), {
+      name: "Gateway.NotAttached",
+      message: `Network ${Vpc?.VpcId} is not attached to any internet gateway`,
+    });
+    const { InternetGateway } = await client.createInternetGateway({});
+    const gateway = { InternetGatewayId: InternetGateway?.InternetGatewayId, VpcId: Vpc?.VpcId };
+    for (let n = 0; n < 5; n++) {
+      await client.attachInternetGateway(gateway);
+      const ends = await Promise.allSettled([associate(), client.detachInternetGateway(gateway)]);
+      const lost = ends.flatMap((it) => (it.status === "rejected" ? [(it.reason as Error).name] : []));
+      const mapped = records.get("public-address", PublicIp ?? "")?.interfaceId !== undefined;
+      assert.deepEqual(lost, [mapped ? "DependencyViolation" : "Gateway.NotAttached"]);
+      if (!mapped) continue;
+      await client.disassociateAddress({ PublicIp });
+      await client.detachInternetGateway(gateway);
+    }
+  },
+);
+
 const one: RunInstancesCommandInput = {
   ImageId: testImage.id,
   InstanceType: "t3.micro",

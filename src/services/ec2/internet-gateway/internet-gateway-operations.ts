@@ -93,7 +93,7 @@ export const internetGatewayOperations = {
       const gateway = gatewayOf(id, context);
       vpcOf(vpcId, context);
       if (gateway.vpcId !== vpcId) throw gatewayNotAttached(id, vpcId);
-      if (records.interfacesIn(vpcId).some((it) => records.publicAddressOf(it.id)))
+      if (records.interfacesIn(vpcId).some((it) => records.publicAddressesOf(it.id).length > 0))
         throw dependencyViolation(
           `Network ${vpcId} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.`,
         );
