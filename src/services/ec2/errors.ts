@@ -314,3 +314,30 @@ export const routeTableAssociated = (tableId: string) =>
     "Resource.AlreadyAssociated",
     `the specified association for route table ${tableId} conflicts with an existing association`,
   );
+
+export const networkAclNotFound = unlessMalformed(
+  "acl",
+  "InvalidNetworkAclId.Malformed",
+  notFound("InvalidNetworkAclID.NotFound", "networkAcl"),
+);
+export const dhcpOptionsNotFound = unlessMalformed(
+  "dopt",
+  "InvalidDhcpOptionsId.Malformed",
+  notFound("InvalidDhcpOptionID.NotFound", "dhcpOption"),
+);
+export const tooManyNetworkAcls = () =>
+  error("NetworkAclLimitExceeded", "The maximum number of network ACLs has been reached.");
+export const cannotDeleteDefaultAcl = (id: string) =>
+  invalidParameter(`cannot delete default network ACL ${id}`);
+export const networkAclEntryExists = (number: number) =>
+  error("NetworkAclEntryAlreadyExists", `The network acl entry identified by ${number} already exists.`);
+export const networkAclEntryNotFound = (
+  { number, egress }: { readonly number: number; readonly egress: boolean },
+  aclId: string,
+) =>
+  error(
+    "InvalidNetworkAclEntry.NotFound",
+    `no ${egress ? "egress" : "ingress"} entry with number ${number} in network ACL ${aclId}`,
+  );
+export const tooManyNetworkAclEntries = () =>
+  error("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached.");

@@ -15,6 +15,7 @@ import { internetGatewayOperations } from "./internet-gateway/internet-gateway-o
 import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
 import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
+import { networkAclOperations } from "./network-acl/network-acl-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
 import { newInterfaceOperations } from "./network-interface/new-interface-operations.ts";
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
@@ -44,6 +45,7 @@ export const ec2Operations = {
   ...keyPairOperations,
   ...launchTemplateOperations,
   ...launchTemplateVersionOperations,
+  ...networkAclOperations,
   ...networkInterfaceOperations,
   ...newInterfaceOperations,
   ...placementGroupOperations,

@@ -7,6 +7,7 @@ import {
   internetGatewayNotFound,
   keyPairIdNotFound,
   launchTemplateIdNotFound,
+  networkAclNotFound,
   networkInterfaceNotFound,
   placementGroupNotFound,
   resourceNotFound,
@@ -45,6 +46,7 @@ const first = (missing: (id: string) => Error) => (ids: readonly string[]) => mi
 
 /** By an id's prefix. */
 const taggable: Readonly<Record<string, Taggable>> = {
+  acl: { kind: "network-acl", type: "network-acl", missing: networkAclNotFound },
   ami: { kind: "image", type: "image", missing: imageNotFound },
   eipalloc: { kind: "elastic-ip", type: "elastic-ip", missing: allocationNotFound },
   eni: { kind: "network-interface", type: "network-interface", missing: networkInterfaceNotFound },
