@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { answerDhcp } from "./dhcp.ts";
+import type { GuestLease } from "./guest-snapshot.ts";
 import { networkView } from "./network-view.ts";
 import * as fc from "fast-check";
 import { damaged } from "./damaged.ts";
@@ -104,6 +105,32 @@ describe("DHCP", () => {
       assert.equal(options, expected?.replace(/ff$/, ""));
     });
   }
+
+  test("leases what its network says, and leaves out what it does not", () => {
+    const asked = message({ type: request, options: requested5 });
+    const options = (lease: GuestLease) =>
+      answerDhcp(asked, networkView({ ...sampleNetwork([sampleInterface("10.0.1.5")]), lease }))
+        ?.message.subarray(240)
+        .toString("hex")
+        .replace(/ff0*$/, "");
+    const none = { nameServers: [], timeServers: [], netbiosNameServers: [] };
+    const always =
+      `350105${server}${lease}0104ffffff001c040a0001ff03040a000101` +
+      `0c0b${Buffer.from("ip-10-0-1-5").toString("hex")}`;
+    assert.equal(options(none), `${always}1a022329`);
+    const office: GuestLease = {
+      domain: "corp.example",
+      nameServers: ["10.2.5.1", "10.2.5.2"],
+      timeServers: ["10.2.5.3"],
+      netbiosNameServers: ["10.2.5.4"],
+      netbiosNodeType: 2,
+    };
+    assert.equal(
+      options(office),
+      always.replace("0c0b", "06080a0205010a0205020c0b") +
+        `0f0c${Buffer.from("corp.example").toString("hex")}1a0223292a040a0205032c040a0205042e0102`,
+    );
+  });
 
   test("gives an address to nobody but its owner, whoever asks", () => {
     for (const type of [discover, request]) {

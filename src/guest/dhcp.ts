@@ -117,20 +117,25 @@ const compose = (
   return Buffer.concat([message], Math.max(message.length, 300));
 };
 
-const configuration = (client: GuestInterface, network: NetworkView): Buffer[] => {
+const configuration = (client: GuestInterface, { lease }: NetworkView): Buffer[] => {
   const mask = (0xffff_ffff << (32 - client.prefixLength)) >>> 0;
   const broadcast = (Buffer.from(ipv4(client.address)).readUInt32BE() | ~mask) >>> 0;
   return [
     option(SUBNET_MASK, uint32(mask)),
     option(BROADCAST_ADDRESS, uint32(broadcast)),
     option(ROUTER, ipv4(client.gateway)),
-    option(DNS_SERVER, ipv4(network.resolver)),
+    ...addresses(DNS_SERVER, lease.nameServers),
     option(HOST_NAME, Buffer.from(client.hostName)),
-    option(DOMAIN_NAME, Buffer.from(network.domain)),
+    ...(lease.domain === undefined ? [] : [option(DOMAIN_NAME, Buffer.from(lease.domain))]),
     option(MTU, [client.mtu >> 8, client.mtu & 0xff]),
-    option(NTP_SERVER, ipv4("169.254.169.123")),
+    ...addresses(NTP_SERVER, lease.timeServers),
+    ...addresses(NETBIOS_NAME_SERVER, lease.netbiosNameServers),
+    ...(lease.netbiosNodeType === undefined ? [] : [option(NETBIOS_NODE_TYPE, [lease.netbiosNodeType])]),
   ];
 };
+
+const addresses = (code: number, list: readonly string[]): Buffer[] =>
+  list.length === 0 ? [] : [option(code, list.flatMap(ipv4))];
 
 const option = (code: number, value: Uint8Array | number[]) => Buffer.from([code, value.length, ...value]);
 const ipv4 = (address: string) => address.split(".").map(Number);
@@ -168,6 +173,8 @@ const DOMAIN_NAME = 15;
 const MTU = 26;
 const BROADCAST_ADDRESS = 28;
 const NTP_SERVER = 42;
+const NETBIOS_NAME_SERVER = 44;
+const NETBIOS_NODE_TYPE = 46;
 const REQUESTED_ADDRESS = 50;
 const LEASE_TIME = 51;
 const MESSAGE_TYPE = 53;

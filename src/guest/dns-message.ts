@@ -94,6 +94,7 @@ export const IN = 1;
 export const NOERROR = 0;
 export const SERVFAIL = 2;
 export const NXDOMAIN = 3;
+export const REFUSED = 5;
 
 const parseQuestion = (bytes: Buffer): Pick<DnsQuery, "name" | "type" | "class" | "question"> | undefined => {
   if (bytes.readUInt16BE(4) !== 1) return undefined;

@@ -9,6 +9,7 @@ import {
   NXDOMAIN,
   parseQuery,
   PTR,
+  REFUSED,
 } from "./dns-message.ts";
 import type { DnsQuery, Transport } from "./dns-message.ts";
 import type { DnsForwarder } from "./dns-forwarder.ts";
@@ -17,7 +18,8 @@ import type { NetworkView } from "./network-view.ts";
 
 /**
  * The answer to one DNS message from `client`, or undefined when it deserves none (malformed, or no query). The network's own
- * names and addresses, and those of AWS's services, are answered here with authority; everything else is asked of the host's resolvers.
+ * names and addresses, and those of AWS's services, are answered here with authority; everything else is asked of the host's resolvers. A network whose resolver
+ * is switched off refuses every question.
  */
 export const answerDns = async (
   message: Buffer,
@@ -38,6 +40,7 @@ export const answerDns = async (
 ): Promise<Buffer | undefined> => {
   const query = parseQuery(message);
   if (!query) return undefined;
+  if (!network.resolves) return composeAnswer(query, { code: REFUSED, authoritative: false });
   const reply =
     ownAnswer(query, network) ??
     awsAnswer(query, network, realAws) ??

@@ -133,7 +133,8 @@ const difference = (
   namespace: string,
 ): GuestMessage | undefined => {
   if (before === now) return undefined;
-  if (before?.domain !== now.domain || before.resolver !== now.resolver)
+  const whole = ({ interfaces: _, ...rest }: GuestNetwork) => rest;
+  if (!before || !isDeepStrictEqual(whole(before), whole(now)))
     return { type: "network", network: now, namespace, sockets: "held" };
   const old = new Map(before.interfaces.map((known) => [known.id, known]));
   const ids = new Set(now.interfaces.map(({ id }) => id));

@@ -50,7 +50,20 @@ export interface GuestNetwork {
   readonly domain: string;
   /** The resolver's address inside the network (the range's base plus two). */
   readonly resolver: string;
+  /** Whether the resolver answers; absent: it does. */
+  readonly resolves?: boolean;
+  readonly lease: GuestLease;
   readonly interfaces: readonly GuestInterface[];
+}
+
+/** What the network's DHCP leases say beside addresses (RFC 2132). IPv4 addresses; none: the option is left out. */
+export interface GuestLease {
+  /** Absent: none. */
+  readonly domain?: string;
+  readonly nameServers: readonly string[];
+  readonly timeServers: readonly string[];
+  readonly netbiosNameServers: readonly string[];
+  readonly netbiosNodeType?: number;
 }
 
 /** An address, and what it is called. */

@@ -1,4 +1,4 @@
-import type { GuestAddress, GuestInterface, GuestNetwork } from "./guest-snapshot.ts";
+import type { GuestAddress, GuestInterface, GuestLease, GuestNetwork } from "./guest-snapshot.ts";
 
 /** One network as its services look things up, kept current: each request sees what was told last. */
 export interface NetworkView {
@@ -6,6 +6,8 @@ export interface NetworkView {
   /** Lower case. */
   readonly domain: string;
   readonly resolver: string;
+  readonly resolves: boolean;
+  readonly lease: GuestLease;
   byMac(mac: string): GuestInterface | undefined;
   /** By any of its addresses. */
   byAddress(address: string): GuestInterface | undefined;
@@ -20,7 +22,7 @@ export interface NetworkView {
 }
 
 export const networkView = (network: GuestNetwork): NetworkView => {
-  let { domain, resolver } = network;
+  let { domain, resolver, resolves = true, lease } = network;
   const byId = new Map<string, { readonly is: GuestInterface; readonly holds: readonly Held[] }>();
   const byMac = new Map<string, GuestInterface>();
   const byAddress = new Map<string, Held>();
@@ -73,6 +75,12 @@ export const networkView = (network: GuestNetwork): NetworkView => {
     get resolver() {
       return resolver;
     },
+    get resolves() {
+      return resolves;
+    },
+    get lease() {
+      return lease;
+    },
     byMac: (mac) => byMac.get(mac),
     byAddress: (address) => byAddress.get(address)?.by,
     hostNameOf: (address) => byAddress.get(address)?.hostName,
@@ -80,7 +88,7 @@ export const networkView = (network: GuestNetwork): NetworkView => {
     addressOf: (name) => byName.get(name)?.address,
     replace: (now) => {
       update([], [...byId.keys()]);
-      ({ domain, resolver } = now);
+      ({ domain, resolver, resolves = true, lease } = now);
       update(now.interfaces, []);
     },
     update,

@@ -5,6 +5,12 @@ export const sampleNetwork = (interfaces: readonly GuestInterface[], id = "vpc-1
   id,
   domain: "ec2.internal",
   resolver: "10.0.0.2",
+  lease: {
+    domain: "ec2.internal",
+    nameServers: ["10.0.0.2"],
+    timeServers: ["169.254.169.123"],
+    netbiosNameServers: [],
+  },
   interfaces,
 });
 

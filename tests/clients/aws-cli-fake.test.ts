@@ -330,6 +330,66 @@ test("a security group's rules are authorized, described, changed and revoked", 
   );
 });
 
+test("a network ACL's entries are numbered, and a subnet is in one ACL", async () => {
+  const [vpc = "", home = "", there = ""] = await line(
+    "ec2 describe-network-acls --filters Name=default,Values=true --query NetworkAcls[0].[VpcId,NetworkAclId,Associations[0].NetworkAclAssociationId]",
+  );
+  const made = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(() =>
+      line(`ec2 create-network-acl --vpc-id ${vpc} --query NetworkAcl.NetworkAclId`),
+    ),
+  );
+  const acls = made.flat();
+  const listed = await severalPages("ec2 describe-network-acls --page-size 5 --query NetworkAcls[].NetworkAclId");
+  for (const id of acls) assert.ok(listed.includes(id));
+  const place = `--network-acl-id ${acls[0]} --ingress --rule-number 100`;
+  const web = `${place} --protocol tcp --port-range From=80,To=80 --cidr-block 10.0.0.0/8 --rule-action`;
+  await aws.text(`ec2 create-network-acl-entry ${web} allow`);
+  assert.equal(await aws.refusal(`ec2 create-network-acl-entry ${web} deny`), "NetworkAclEntryAlreadyExists");
+  await aws.text(`ec2 replace-network-acl-entry ${web.replace("tcp", "6")} deny`);
+  const shownEntry = "NetworkAcls[0].Entries[?RuleNumber==`100`].[RuleAction,Protocol,to_string(PortRange.From)][]";
+  assert.deepEqual(await line(`ec2 describe-network-acls --network-acl-ids ${acls[0]} --query ${shownEntry}`), [
+    "deny",
+    "6",
+    "80",
+  ]);
+  await aws.text(`ec2 delete-network-acl-entry ${place}`);
+  assert.equal(await aws.refusal(`ec2 delete-network-acl-entry ${place}`), "InvalidNetworkAclEntry.NotFound");
+  const [moved = ""] = await line(
+    `ec2 replace-network-acl-association --association-id ${there} --network-acl-id ${acls[0]} --query NewAssociationId`,
+  );
+  assert.equal(await aws.refusal(`ec2 delete-network-acl --network-acl-id ${acls[0]}`), "DependencyViolation");
+  await aws.text(`ec2 replace-network-acl-association --association-id ${moved} --network-acl-id ${home}`);
+  await Promise.all(acls.map((id) => aws.text(`ec2 delete-network-acl --network-acl-id ${id}`)));
+  assert.equal(await aws.refusal(`ec2 delete-network-acl --network-acl-id ${home}`), "InvalidParameterValue");
+});
+
+test("DHCP options are sets, of which a VPC has one", async () => {
+  const [vpc = "", before = ""] = await line(
+    "ec2 describe-vpcs --filters Name=is-default,Values=true --query Vpcs[0].[VpcId,DhcpOptionsId]",
+  );
+  const made = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(() =>
+      line(
+        "ec2 create-dhcp-options --dhcp-configurations Key=domain-name,Values=corp.example " +
+          "--query DhcpOptions.DhcpOptionsId",
+      ),
+    ),
+  );
+  const sets = made.flat();
+  const listed = await severalPages("ec2 describe-dhcp-options --page-size 5 --query DhcpOptions[].DhcpOptionsId");
+  for (const id of sets) assert.ok(listed.includes(id));
+  const associate = `ec2 associate-dhcp-options --vpc-id ${vpc} --dhcp-options-id`;
+  await aws.text(`${associate} ${sets[0]}`);
+  assert.equal(await aws.refusal(`ec2 delete-dhcp-options --dhcp-options-id ${sets[0]}`), "DependencyViolation");
+  await aws.text(`${associate} ${before}`);
+  await Promise.all(sets.map((id) => aws.text(`ec2 delete-dhcp-options --dhcp-options-id ${id}`)));
+  assert.equal(
+    await aws.refusal(`ec2 describe-dhcp-options --dhcp-options-ids ${sets[0]}`),
+    "InvalidDhcpOptionID.NotFound",
+  );
+});
+
 test("a launch template has versions, one of them the default", async () => {
   const made = `ec2 create-launch-template --launch-template-data InstanceType=t3.micro,KeyName=made,ImageId=resolve:ssm:${release}`;
   const version = "ec2 create-launch-template-version --launch-template-name nano --source-version 1";

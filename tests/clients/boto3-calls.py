@@ -358,6 +358,58 @@ def _():
         ec2.describe_security_groups(GroupIds=[group])
 
 
+@told("a network ACL's entries are numbered, and a subnet is in one ACL")
+def _():
+    (vpc,) = [it["VpcId"] for it in ec2.describe_vpcs()["Vpcs"] if it["IsDefault"]]
+    made = [ec2.create_network_acl(VpcId=vpc)["NetworkAcl"] for _ in range(6)]
+    acls = [it["NetworkAclId"] for it in made]
+    assert [it["RuleNumber"] for it in made[0]["Entries"]] == [32767, 32767], made[0]
+    listed = every(ec2, "describe_network_acls", "NetworkAcls", 5)
+    assert {it["NetworkAclId"] for it in listed} >= set(acls), listed
+    web = {"NetworkAclId": acls[0], "RuleNumber": 100, "Egress": False, "CidrBlock": "10.0.0.0/8"}
+    web = {**web, "Protocol": "6", "PortRange": {"From": 80, "To": 80}, "RuleAction": "allow"}
+    ec2.create_network_acl_entry(**web)
+    with refused("NetworkAclEntryAlreadyExists"):
+        ec2.create_network_acl_entry(**web)
+    ec2.replace_network_acl_entry(**{**web, "RuleAction": "deny"})
+    (acl,) = ec2.describe_network_acls(NetworkAclIds=acls[:1])["NetworkAcls"]
+    (entry,) = [it for it in acl["Entries"] if it["RuleNumber"] == 100]
+    assert (entry["RuleAction"], entry["PortRange"]) == ("deny", {"From": 80, "To": 80}), entry
+    ec2.delete_network_acl_entry(NetworkAclId=acls[0], RuleNumber=100, Egress=False)
+    with refused("InvalidNetworkAclEntry.NotFound"):
+        ec2.delete_network_acl_entry(NetworkAclId=acls[0], RuleNumber=100, Egress=False)
+
+    mine = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default", "Values": ["true"]}]
+    (default,) = ec2.describe_network_acls(Filters=mine)["NetworkAcls"]
+    there = default["Associations"][0]["NetworkAclAssociationId"]
+    moved = ec2.replace_network_acl_association(AssociationId=there, NetworkAclId=acls[0])["NewAssociationId"]
+    with refused("DependencyViolation"):
+        ec2.delete_network_acl(NetworkAclId=acls[0])
+    ec2.replace_network_acl_association(AssociationId=moved, NetworkAclId=default["NetworkAclId"])
+    for acl in acls:
+        ec2.delete_network_acl(NetworkAclId=acl)
+    with refused("InvalidParameterValue"):
+        ec2.delete_network_acl(NetworkAclId=default["NetworkAclId"])
+
+
+@told("DHCP options are sets, of which a VPC has one")
+def _():
+    (vpc,) = [it for it in ec2.describe_vpcs()["Vpcs"] if it["IsDefault"]]
+    office = [{"Key": "domain-name", "Values": ["corp.example"]}, {"Key": "ntp-servers", "Values": ["10.0.0.9"]}]
+    made = [ec2.create_dhcp_options(DhcpConfigurations=office)["DhcpOptions"] for _ in range(6)]
+    assert made[0]["DhcpConfigurations"][0] == {"Key": "domain-name", "Values": [{"Value": "corp.example"}]}, made[0]
+    sets = [it["DhcpOptionsId"] for it in made]
+    assert {it["DhcpOptionsId"] for it in every(ec2, "describe_dhcp_options", "DhcpOptions", 5)} >= set(sets)
+    ec2.associate_dhcp_options(VpcId=vpc["VpcId"], DhcpOptionsId=sets[0])
+    with refused("DependencyViolation"):
+        ec2.delete_dhcp_options(DhcpOptionsId=sets[0])
+    ec2.associate_dhcp_options(VpcId=vpc["VpcId"], DhcpOptionsId=vpc["DhcpOptionsId"])
+    for each in sets:
+        ec2.delete_dhcp_options(DhcpOptionsId=each)
+    with refused("InvalidDhcpOptionID.NotFound"):
+        ec2.describe_dhcp_options(DhcpOptionsIds=sets[:1])
+
+
 @told("a dry run says what would be, and does nothing")
 def _():
     with refused("DryRunOperation"):

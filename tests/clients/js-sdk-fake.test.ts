@@ -339,6 +339,61 @@ test("a security group's rules are authorized, described, changed and revoked", 
   await refused(ec2.describeSecurityGroups({ GroupIds: [GroupId] }), "InvalidGroup.NotFound");
 });
 
+test("a network ACL's entries are numbered, and a subnet is in one ACL", async () => {
+  const mine = [{ Name: "default", Values: ["true"] }];
+  const { NetworkAcls: [defaultAcl] = [] } = await ec2.describeNetworkAcls({ Filters: mine });
+  const { VpcId, NetworkAclId: home, Associations: [there] = [] } = defaultAcl ?? {};
+  const acls = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(async () => (await ec2.createNetworkAcl({ VpcId })).NetworkAcl?.NetworkAclId ?? ""),
+  );
+  const listed = await severalPages(
+    sdk.paginateDescribeNetworkAcls({ client: ec2, pageSize: 5 }, {}),
+    (it) => it.NetworkAcls,
+  );
+  for (const id of acls) assert.ok(listed.some(({ NetworkAclId }) => NetworkAclId === id));
+  const [NetworkAclId] = acls;
+  const place = { NetworkAclId, RuleNumber: 100, Egress: false };
+  const web = { ...place, Protocol: "6", PortRange: { From: 80, To: 80 }, CidrBlock: "10.0.0.0/8" };
+  await ec2.createNetworkAclEntry({ ...web, RuleAction: "allow" });
+  await refused(ec2.createNetworkAclEntry({ ...web, RuleAction: "deny" }), "NetworkAclEntryAlreadyExists");
+  await ec2.replaceNetworkAclEntry({ ...web, RuleAction: "deny" });
+  const { NetworkAcls: [acl] = [] } = await ec2.describeNetworkAcls({ NetworkAclIds: acls.slice(0, 1) });
+  const entry = acl?.Entries?.find(({ RuleNumber }) => RuleNumber === 100);
+  assert.deepEqual([entry?.RuleAction, entry?.PortRange], ["deny", { From: 80, To: 80 }]);
+  await ec2.deleteNetworkAclEntry(place);
+  await refused(ec2.deleteNetworkAclEntry(place), "InvalidNetworkAclEntry.NotFound");
+  const { NewAssociationId: AssociationId } = await ec2.replaceNetworkAclAssociation({
+    AssociationId: there?.NetworkAclAssociationId,
+    NetworkAclId,
+  });
+  await refused(ec2.deleteNetworkAcl({ NetworkAclId }), "DependencyViolation");
+  await ec2.replaceNetworkAclAssociation({ AssociationId, NetworkAclId: home });
+  await Promise.all(acls.map((id) => ec2.deleteNetworkAcl({ NetworkAclId: id })));
+  await refused(ec2.deleteNetworkAcl({ NetworkAclId: home }), "InvalidParameterValue");
+});
+
+test("DHCP options are sets, of which a VPC has one", async () => {
+  const { Vpcs: [vpc] = [] } = await ec2.describeVpcs({ Filters: [{ Name: "is-default", Values: ["true"] }] });
+  const DhcpConfigurations = [{ Key: "domain-name", Values: ["corp.example"] }];
+  const sets = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(async () => {
+      const { DhcpOptions } = await ec2.createDhcpOptions({ DhcpConfigurations });
+      return DhcpOptions?.DhcpOptionsId ?? "";
+    }),
+  );
+  const listed = await severalPages(
+    sdk.paginateDescribeDhcpOptions({ client: ec2, pageSize: 5 }, {}),
+    (it) => it.DhcpOptions,
+  );
+  for (const id of sets) assert.ok(listed.some(({ DhcpOptionsId }) => DhcpOptionsId === id));
+  const [DhcpOptionsId] = sets;
+  await ec2.associateDhcpOptions({ VpcId: vpc?.VpcId, DhcpOptionsId });
+  await refused(ec2.deleteDhcpOptions({ DhcpOptionsId }), "DependencyViolation");
+  await ec2.associateDhcpOptions({ VpcId: vpc?.VpcId, DhcpOptionsId: vpc?.DhcpOptionsId });
+  await Promise.all(sets.map((id) => ec2.deleteDhcpOptions({ DhcpOptionsId: id })));
+  await refused(ec2.describeDhcpOptions({ DhcpOptionsIds: sets }), "InvalidDhcpOptionID.NotFound");
+});
+
 test("a launch template has versions, one of them the default", async () => {
   const data = { InstanceType: "t3.micro", KeyName: "made", ImageId: `resolve:ssm:${release}` } as const;
   const named = { LaunchTemplateName: "nano" };

@@ -3,6 +3,7 @@ import type { OperationsOf } from "#api/operation.ts";
 import { accountOperations } from "./account/account-operations.ts";
 import { availabilityZoneOperations } from "./availability-zone/availability-zone-operations.ts";
 import type { Ec2Context } from "./context.ts";
+import { dhcpOptionsOperations } from "./dhcp-options/dhcp-options-operations.ts";
 import { addressAssociationOperations } from "./elastic-ip/address-association-operations.ts";
 import { elasticIpOperations } from "./elastic-ip/elastic-ip-operations.ts";
 import { imageOperations } from "./image/image-operations.ts";
@@ -35,6 +36,7 @@ export const ec2Operations = {
   ...accountOperations,
   ...addressAssociationOperations,
   ...availabilityZoneOperations,
+  ...dhcpOptionsOperations,
   ...elasticIpOperations,
   ...imageOperations,
   ...instanceAttributeOperations,

@@ -11,7 +11,7 @@ import {
   describeGroups,
   describeInterface,
   privateDnsName,
-  publicDnsName,
+  publicNameOf,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Kind, Scope } from "../records.ts";
@@ -81,13 +81,14 @@ const toldOf = [
   "public-address",
   "security-group",
   "placement-group",
+  "vpc",
 ] as const satisfies Kind[];
 
 /** Of those kinds, the records it tells of; a record stays the same object while it is unchanged. */
 function madeFrom({ id, placementGroup }: InstanceRecord, records: Ec2Records): unknown[] {
   const from: unknown[] = records.volumesOf(id);
   for (const it of records.interfacesOf(id)) {
-    from.push(it, ...records.publicAddressesOf(it.id));
+    from.push(it, records.get("vpc", it.vpcId), ...records.publicAddressesOf(it.id));
     for (const group of it.groupIds) from.push(records.get("security-group", group));
   }
   if (placementGroup) from.push(records.get("placement-group", placementGroup.id));
@@ -152,7 +153,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
       SourceDestCheck: primary.sourceDestCheck,
     }),
     PrivateDnsName: primary ? privateDnsName(primary.address, scope.region) : "",
-    PublicDnsName: publicAddress === undefined ? "" : publicDnsName(publicAddress, scope.region),
+    PublicDnsName: (primary && publicNameOf(publicAddress, primary.vpcId, records, scope)) ?? "",
     PublicIpAddress: publicAddress,
     SecurityGroups: primary ? describeGroups(primary, records) : [],
     NetworkInterfaces: interfaces.map((it) => describeAttached(it, records, scope)),

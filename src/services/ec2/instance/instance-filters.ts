@@ -3,7 +3,7 @@ import { matchingNothing, type FilterTable } from "../filters.ts";
 import {
   networkInterfaceFilters,
   privateDnsName,
-  publicDnsName,
+  publicNameOf,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
@@ -35,7 +35,10 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "capacity-reservation-specification.capacity-reservation-preference": () => "open",
     "client-token": (it) => it.clientToken,
     "current-instance-boot-mode": currentBootMode,
-    "dns-name": (it) => publicAddresses(it).map((address) => address && publicDnsName(address, scope.region)),
+    "dns-name": (it) =>
+      interfaces(it).map(({ id, vpcId }) =>
+        publicNameOf(records.publicAddressOf(id)?.id, vpcId, records, scope),
+      ),
     "ebs-optimized": (it) => String(it.ebsOptimized),
     "ena-support": () => "true",
     "enclave-options.enabled": () => "false",

@@ -3,7 +3,7 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import {
   addressesOf,
   privateDnsName,
-  publicDnsName,
+  publicNameOf,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
@@ -54,6 +54,7 @@ function instanceTree(
 ): Record<string, string> {
   const name = privateDnsName(primary.address, scope.region);
   const publicAddress = records.publicAddressOf(primary.id)?.id;
+  const publicName = publicNameOf(publicAddress, primary.vpcId, records, scope);
   return {
     "ami-id": instance.imageId,
     "ami-launch-index": String(instance.launchIndex),
@@ -72,10 +73,8 @@ function instanceTree(
     mac: primary.mac,
     ...placementTree(instance, scope, records),
     profile: "default-hvm",
-    ...(publicAddress !== undefined && {
-      "public-hostname": publicDnsName(publicAddress, scope.region),
-      "public-ipv4": publicAddress,
-    }),
+    ...(publicName !== undefined && { "public-hostname": publicName }),
+    ...(publicAddress !== undefined && { "public-ipv4": publicAddress }),
     ...(instance.publicKey !== undefined && {
       [`public-keys/0=${instance.keyName}/openssh-key`]: instance.publicKey,
     }),
@@ -127,6 +126,7 @@ function interfaceTree(
   const vpcCidr = records.get("vpc", nic.vpcId)?.cidr ?? "";
   const publicAddress = records.publicAddressOf(nic.id)?.id;
   const mapped = records.publicAddressesOf(nic.id);
+  const publicName = publicNameOf(publicAddress, nic.vpcId, records, scope);
   const leaves: Record<string, string> = {
     "device-number": String(nic.attachment?.deviceIndex ?? 0),
     "interface-id": nic.id,
@@ -144,7 +144,7 @@ function interfaceTree(
     ...Object.fromEntries(
       mapped.map(({ id, secondary }) => [`ipv4-associations/${id}`, secondary ?? nic.address]),
     ),
-    ...(publicAddress !== undefined && { "public-hostname": publicDnsName(publicAddress, scope.region) }),
+    ...(publicName !== undefined && { "public-hostname": publicName }),
     ...(mapped.length > 0 && { "public-ipv4s": mapped.map(({ id }) => id).join("\n") }),
   };
   return Object.fromEntries(

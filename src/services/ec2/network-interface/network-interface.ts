@@ -3,6 +3,7 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
+import { givesNames } from "../vpc/vpc.ts";
 import type { PublicAddressRecord } from "./public-address.ts";
 
 export interface NetworkInterfaceRecord extends ResourceRecord {
@@ -44,6 +45,17 @@ export const privateDnsName = (address: string, region: string) =>
   `ip-${address.replaceAll(".", "-")}.${internalDomain(region)}`;
 export const publicDnsName = (address: string, region: string) =>
   `ec2-${address.replaceAll(".", "-")}.${region === "us-east-1" ? "compute-1" : `${region}.compute`}.amazonaws.com`;
+/** Of a public address of a VPC's interface; undefined where the VPC gives no names or has no resolver. */
+export function publicNameOf(
+  address: string | undefined,
+  vpcId: string,
+  records: Ec2Records,
+  { region }: Scope,
+): string | undefined {
+  const vpc = records.get("vpc", vpcId);
+  const named = vpc !== undefined && givesNames(vpc) && vpc.dnsSupport !== false;
+  return address !== undefined && named ? publicDnsName(address, region) : undefined;
+}
 export const internalDomain = (region: string) =>
   region === "us-east-1" ? "ec2.internal" : `${region}.compute.internal`;
 
@@ -52,12 +64,14 @@ export const describeGroups = (it: NetworkInterfaceRecord, records: Ec2Records):
 
 const describeAssociation = (
   mapped: PublicAddressRecord | undefined,
+  vpcId: string,
+  records: Ec2Records,
   scope: Scope,
 ): NetworkInterfaceAssociation | undefined =>
   mapped && {
     IpOwnerId: ownerOf(mapped, scope),
     PublicIp: mapped.id,
-    PublicDnsName: publicDnsName(mapped.id, scope.region),
+    PublicDnsName: publicNameOf(mapped.id, vpcId, records, scope) ?? "",
     AllocationId: mapped.allocationId,
     AssociationId: mapped.associationId,
   };
@@ -74,7 +88,9 @@ export const addressesOf = ({ address, secondary = [] }: NetworkInterfaceRecord)
 
 /** What an interface's own description and its instance's tell alike. */
 export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Records, scope: Scope) {
-  const association = describeAssociation(records.publicAddressOf(it.id), scope);
+  const described = (address?: string) =>
+    describeAssociation(records.publicAddressOf(it.id, address), it.vpcId, records, scope);
+  const association = described();
   return {
     NetworkInterfaceId: it.id,
     InterfaceType: "interface" as const,
@@ -91,7 +107,7 @@ export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Record
       PrivateIpAddress: address,
       PrivateDnsName: privateDnsName(address, scope.region),
       Association:
-        n === 0 ? association : describeAssociation(records.publicAddressOf(it.id, address), scope),
+        n === 0 ? association : described(address),
     })),
     Ipv6Addresses: [],
     Groups: describeGroups(it, records),
@@ -143,7 +159,7 @@ export const networkInterfaceFilters = (
     "association.ip-owner-id": owners,
     "association.public-ip": publicAddresses,
     "association.public-dns-name": (it) =>
-      publicAddresses(it).map((address) => publicDnsName(address, scope.region)),
+      publicAddresses(it).map((address) => publicNameOf(address, it.vpcId, records, scope)),
     "attachment.attach-time": (it) => it.attachment?.attachedAt,
     "attachment.attachment-id": (it) => it.attachment?.id,
     "attachment.delete-on-termination": (it) => it.attachment && String(it.attachment.deleteOnTermination),

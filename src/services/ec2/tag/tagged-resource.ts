@@ -2,6 +2,7 @@ import type { ResourceType } from "@aws-sdk/client-ec2";
 import type { Entry } from "#store/store.ts";
 import {
   allocationNotFound,
+  dhcpOptionsNotFound,
   imageNotFound,
   instanceNotFound,
   internetGatewayNotFound,
@@ -48,6 +49,7 @@ const first = (missing: (id: string) => Error) => (ids: readonly string[]) => mi
 const taggable: Readonly<Record<string, Taggable>> = {
   acl: { kind: "network-acl", type: "network-acl", missing: networkAclNotFound },
   ami: { kind: "image", type: "image", missing: imageNotFound },
+  dopt: { kind: "dhcp-options", type: "dhcp-options", missing: dhcpOptionsNotFound },
   eipalloc: { kind: "elastic-ip", type: "elastic-ip", missing: allocationNotFound },
   eni: { kind: "network-interface", type: "network-interface", missing: networkInterfaceNotFound },
   i: { kind: "instance", type: "instance", missing: instanceNotFound },

@@ -1,11 +1,7 @@
 import type { Transaction } from "#store/store.ts";
 import { zonesOf } from "../availability-zone/availability-zone.ts";
 import type { Ec2Context } from "../context.ts";
-import {
-  defaultConfiguration,
-  defaultDhcpOptionsClaim,
-  type DhcpOptionsRecord,
-} from "../dhcp-options/dhcp-options.ts";
+import { defaultOptions } from "../dhcp-options/dhcp-options.ts";
 import { attachedGatewayClaim, type InternetGatewayRecord } from "../internet-gateway/internet-gateway.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
 import { newVpc } from "./new-vpc.ts";
@@ -21,16 +17,12 @@ export function defaultVpc(context: Ec2Context): Transaction | undefined {
   if (records.claimed("default-vpc") !== undefined) return undefined;
   const createdAt = context.now().toISOString();
   const common = { tags: {}, createdAt };
-  const dhcpOptions: DhcpOptionsRecord = {
-    id: newId("dopt"),
-    configuration: defaultConfiguration(context.region),
-    ...common,
-  };
+  const options = defaultOptions(context);
   const vpc: VpcRecord = {
     id: newId("vpc"),
     cidr: "172.31.0.0/16",
     cidrAssociationId: newId("vpc-cidr-assoc"),
-    dhcpOptionsId: dhcpOptions.id,
+    dhcpOptionsId: options.id,
     isDefault: true,
     ...common,
   };
@@ -46,11 +38,10 @@ export function defaultVpc(context: Ec2Context): Transaction | undefined {
   }));
   const routes = [{ cidr: "0.0.0.0/0", target: { internetGatewayId: gateway.id } }];
   return {
-    expect: [{ absent: claim }],
+    expect: [{ absent: claim }, ...options.expect],
     put: [
       { key: claim, value: vpc.id },
-      { key: records.key("dhcp-options", dhcpOptions.id), value: dhcpOptions },
-      { key: records.key("claim", defaultDhcpOptionsClaim), value: dhcpOptions.id },
+      ...options.put,
       { key: records.key("internet-gateway", gateway.id), value: gateway },
       { key: records.key("claim", attachedGatewayClaim(vpc.id)), value: gateway.id },
       { key: records.key("member", `${vpc.id}/${gateway.id}`), value: null },

@@ -18,7 +18,7 @@ import {
   vpcNotFound,
 } from "../errors.ts";
 import { canonicalCidr, overlap, prefixLength } from "../ipv4.ts";
-import { defaultDhcpOptionsClaim } from "../dhcp-options/dhcp-options.ts";
+import { defaultOptions } from "../dhcp-options/dhcp-options.ts";
 import { defaultAclClaim } from "../network-acl/network-acl.ts";
 import { quotas } from "../quotas.ts";
 import { mainTableClaim } from "../route-table/route-table.ts";
@@ -31,7 +31,7 @@ import { describeVpc, givesNames, vpcArn, vpcFilters, type VpcRecord } from "./v
 export const vpcOperations = {
   CreateVpc: {
     resolve(input, context) {
-      const { records, newId } = context;
+      const { newId } = context;
       for (const name of [
         "AmazonProvidedIpv6CidrBlock",
         "Ipv4IpamPoolId",
@@ -47,11 +47,12 @@ export const vpcOperations = {
       if (input.CidrBlock === undefined)
         throw invalidCombination("Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.");
       onlyTags(["vpc"], input.TagSpecifications);
+      const options = defaultOptions(context);
       const vpc: VpcRecord = {
         id: newId("vpc"),
         cidr: checkedRange(input.CidrBlock),
         cidrAssociationId: newId("vpc-cidr-assoc"),
-        dhcpOptionsId: records.claimed(defaultDhcpOptionsClaim) ?? "default",
+        dhcpOptionsId: options.id,
         isDefault: false,
         ...(input.InstanceTenancy === "dedicated" && { tenancy: "dedicated" }),
         tags: tagsFor("vpc", input.TagSpecifications),
@@ -60,7 +61,7 @@ export const vpcOperations = {
       refuseAnother(context);
       return {
         touches: [{ arn: vpcArn("*", context), tags: vpc.tags }],
-        transaction: newVpc(vpc, context),
+        transaction: { expect: options.expect, put: [...options.put, ...newVpc(vpc, context).put] },
         vpc,
       };
     },

@@ -1,10 +1,11 @@
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
-import type { GuestAddress, GuestNetwork } from "#guest/guest-snapshot.ts";
+import type { GuestAddress, GuestLease, GuestNetwork } from "#guest/guest-snapshot.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
 import type { Transaction } from "#store/store.ts";
+import { amazonProvidedDns, configurationOf, type DhcpConfiguration } from "../dhcp-options/dhcp-options.ts";
 import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
-import { base, prefixLength, toAddress } from "../ipv4.ts";
+import { base, isAddress, prefixLength, toAddress } from "../ipv4.ts";
 import {
   internalDomain,
   privateDnsName,
@@ -77,7 +78,8 @@ function guestNetwork(
   records: Ec2Records,
   signIdentity: SignIdentity,
 ): GuestNetwork {
-  const cidr = records.get("vpc", id)?.cidr ?? "0.0.0.0/0";
+  const vpc = records.get("vpc", id);
+  const resolver = toAddress(base(vpc?.cidr ?? "0.0.0.0/0") + 2);
   const named = (address: string, mapped: PublicAddressRecord | undefined): GuestAddress => ({
     address,
     hostName: privateDnsName(address, scope.region).split(".")[0] ?? "",
@@ -86,7 +88,9 @@ function guestNetwork(
   return {
     id,
     domain: internalDomain(scope.region),
-    resolver: toAddress(base(cidr) + 2),
+    resolver,
+    resolves: vpc?.dnsSupport ?? true,
+    lease: lease(vpc ? configurationOf(vpc, records, scope) : {}, resolver),
     interfaces: interfaces.flatMap((it) => {
       const subnet = records.get("subnet", it.subnetId);
       if (!subnet) return [];
@@ -105,5 +109,20 @@ function guestNetwork(
         },
       ];
     }),
+  };
+}
+
+/** Guests speak IPv4 with their DHCP server. The time service is named as long as no other is. */
+function lease(options: DhcpConfiguration, resolver: string): GuestLease {
+  const addresses = (key: string) =>
+    (options[key] ?? []).map((it) => (it === amazonProvidedDns ? resolver : it)).filter(isAddress);
+  const [domain] = options["domain-name"] ?? [];
+  const [nodeType] = options["netbios-node-type"] ?? [];
+  return {
+    ...(domain !== undefined && { domain }),
+    nameServers: addresses("domain-name-servers"),
+    timeServers: options["ntp-servers"] ? addresses("ntp-servers") : ["169.254.169.123"],
+    netbiosNameServers: addresses("netbios-name-servers"),
+    ...(nodeType !== undefined && { netbiosNodeType: Number(nodeType) }),
   };
 }
