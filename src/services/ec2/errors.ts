@@ -341,3 +341,28 @@ export const networkAclEntryNotFound = (
   );
 export const tooManyNetworkAclEntries = () =>
   error("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached.");
+
+export const prefixListNotFound = unlessMalformed(
+  "pl",
+  "InvalidPrefixListId.Malformed",
+  notFound("InvalidPrefixListID.NotFound", "prefix list"),
+);
+export const prefixListVersionNotFound = (id: string, version: number) =>
+  invalidParameter(`The prefix list '${id}' has no version ${version}.`);
+export const prefixListVersionMismatch = () =>
+  error("PrefixListVersionMismatch", "The prefix list has the incorrect version number.");
+export const prefixListFull = () =>
+  error(
+    "PrefixListMaxEntriesExceeded",
+    "You've reached the maximum number of entries for the prefix list.",
+  );
+export const prefixListEntryNotFound = (cidr: string) =>
+  error("InvalidPrefixListModification", `The prefix list entry ${cidr} does not exist.`);
+export const prefixListEntryExists = (cidr: string) =>
+  error("InvalidPrefixListModification", `The prefix list entry ${cidr} already exists.`);
+export const entriesAndSizeOfPrefixList = () =>
+  invalidCombination(
+    "You cannot modify the entries and the maximum number of entries for the prefix list in the same request.",
+  );
+export const tooManyPrefixLists = () =>
+  error("PrefixListLimitExceeded", "The maximum number of prefix lists has been reached.");

@@ -85,6 +85,11 @@ export function hostReconcilers(
           const { id, records } = at(key);
           return records.interfacesOf(id).map(({ vpcId }) => records.key("vpc", vpcId));
         },
+        "prefix-list"(key) {
+          const { id, records } = at(key);
+          const naming = records.dependentsOf(id).map((it) => records.get("security-group", it));
+          return [...new Set(naming.flatMap((it) => it?.vpcId ?? []))].map((vpcId) => records.key("vpc", vpcId));
+        },
       },
     },
     {

@@ -21,6 +21,7 @@ import { networkInterfaceOperations } from "./network-interface/network-interfac
 import { newInterfaceOperations } from "./network-interface/new-interface-operations.ts";
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
 import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
+import { prefixListOperations } from "./prefix-list/prefix-list-operations.ts";
 import { routeOperations } from "./route-table/route-operations.ts";
 import { routeTableOperations } from "./route-table/route-table-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
@@ -51,6 +52,7 @@ export const ec2Operations = {
   ...networkInterfaceOperations,
   ...newInterfaceOperations,
   ...placementGroupOperations,
+  ...prefixListOperations,
   ...privateAddressOperations,
   ...routeOperations,
   ...routeTableOperations,

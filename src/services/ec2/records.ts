@@ -13,6 +13,7 @@ import type { NetworkAclRecord } from "./network-acl/network-acl.ts";
 import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
+import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/prefix-list.ts";
 import type { RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
@@ -42,6 +43,8 @@ export interface Kinds {
   readonly "network-acl": NetworkAclRecord;
   readonly "network-interface": NetworkInterfaceRecord;
   readonly "placement-group": PlacementGroupRecord;
+  readonly "prefix-list": PrefixListRecord;
+  readonly "prefix-list-version": PrefixListVersionRecord;
   readonly "public-address": PublicAddressRecord;
   readonly "route-table": RouteTableRecord;
   readonly screenshot: ScreenshotRecord;
@@ -131,9 +134,9 @@ export class Ec2Records {
   hosts(now: Date): HostRecord[] {
     return this.all("host").filter(({ id }) => hostLease.isHeld(this.#feed, id, now));
   }
-  /** Ids of the interfaces in a security group and of the other groups whose rules name it. */
-  dependentsOfGroup(groupId: string): string[] {
-    const prefix = this.key("member", `${groupId}/`);
+  /** What must go before this does: each has a `member/ID/ITS-ID` of its own. */
+  dependentsOf(id: string): string[] {
+    const prefix = this.key("member", `${id}/`);
     return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
   }
 
@@ -153,11 +156,6 @@ export class Ec2Records {
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
-  /** Subnets, gateways and whatever else of a VPC must go before it does; each has a `member/VPC/ID` of its own. */
-  dependentsOfVpc(vpcId: string): string[] {
-    const prefix = this.key("member", `${vpcId}/`);
-    return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
-  }
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
   /** A rule lives in its group's record. */
   groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];

@@ -5,9 +5,9 @@ import {
   invalidParameter,
   malformedCidr,
   missingParameter,
+  prefixListNotFound,
   securityGroupNameNotFound,
   securityGroupNotFound,
-  unsupportedParameter,
 } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
@@ -36,7 +36,7 @@ export function ruleDrafts(
     return peersOf(permission, group, context).map((peer) => ({ egress, ...traffic, ...peer }));
   });
   if (drafts.length === 0)
-    throw missingParameter("ipPermissions: each permission names at least one CIDR or security group");
+    throw missingParameter("ipPermissions: each permission names at least one CIDR, security group or prefix list");
   return drafts;
 }
 
@@ -115,7 +115,6 @@ function peersOf(
   group: SecurityGroupRecord,
   context: Ec2Context,
 ): Pick<RuleDraft, "peer" | "description">[] {
-  if (permission.PrefixListIds?.length) throw unsupportedParameter("PrefixListIds");
   return [
     ...(permission.IpRanges ?? []).map(({ CidrIp = "", Description }) => {
       const cidr = canonicalCidr(CidrIp);
@@ -131,7 +130,17 @@ function peersOf(
       peer: { groupId: referencedGroup(GroupId, GroupName, group, context) },
       ...described(Description),
     })),
+    ...(permission.PrefixListIds ?? []).map(({ PrefixListId, Description }) => ({
+      peer: { prefixListId: referencedList(PrefixListId, context) },
+      ...described(Description),
+    })),
   ];
+}
+
+export function referencedList(id: string | undefined, { records }: Ec2Context): string {
+  if (id === undefined) throw missingParameter("prefixListId");
+  if (!records.get("prefix-list", id)) throw prefixListNotFound([id]);
+  return id;
 }
 
 export function referencedGroup(

@@ -19,7 +19,7 @@ export interface RulesPlan {
   readonly unknown?: readonly RuleDraft[];
 }
 
-/** Writes the group's new rules, and beside them which other groups they name, so that those cannot be deleted. */
+/** Writes the group's new rules, and beside them which other groups and prefix lists they name, so that those cannot be deleted. */
 export function changeRules(
   group: SecurityGroupRecord,
   rules: readonly GroupRule[],
@@ -39,7 +39,9 @@ export function changeRules(
     transaction: {
       expect: [
         { at: [key, revisionOf(group, context)] },
-        ...added.map((id) => ({ exists: records.key("security-group", id) })),
+        ...added.map((id) => ({
+          exists: records.key(id.startsWith("pl-") ? "prefix-list" : "security-group", id),
+        })),
       ],
       put: [{ key, value: { ...group, rules } }, ...added.map((id) => ({ key: reference(id), value: null }))],
       delete: before.filter((id) => !after.includes(id)).map(reference),
@@ -52,9 +54,14 @@ export function changeRules(
 export const revisionOf = ({ id }: SecurityGroupRecord, { records }: Ec2Context) =>
   records.entry("security-group", id)?.revision ?? 0;
 
-/** The other groups that a group's rules name. */
+/** The other groups and the prefix lists that a group's rules name. */
 export const referencesOf = (rules: readonly GroupRule[], own: string): string[] => [
-  ...new Set(rules.flatMap(({ peer }) => ("groupId" in peer && peer.groupId !== own ? [peer.groupId] : []))),
+  ...new Set(
+    rules.flatMap(({ peer }) => {
+      if ("prefixListId" in peer) return [peer.prefixListId];
+      return "groupId" in peer && peer.groupId !== own ? [peer.groupId] : [];
+    }),
+  ),
 ];
 
 /** By id, or by name in the default VPC. */

@@ -63,7 +63,7 @@ export const securityGroupOperations = {
       const { records } = context;
       const group = groupOf(input, context);
       if (group.name === "default") throw cannotDeleteDefaultGroup(group.id);
-      if (records.dependentsOfGroup(group.id).length > 0)
+      if (records.dependentsOf(group.id).length > 0)
         throw dependencyViolation(`resource ${group.id} has a dependent object`);
       const key = records.key("security-group", group.id);
       const transaction: Transaction = {

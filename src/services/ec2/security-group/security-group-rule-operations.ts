@@ -23,6 +23,7 @@ import {
   ruleFilters,
   rulesOf,
   sameRule,
+  weightOf,
   type GroupRule,
   type RuleDraft,
   type RuleOfGroup,
@@ -75,6 +76,7 @@ export const securityGroupRuleOperations = {
       const rules = group.rules.map((rule) => changed.get(rule.id) ?? rule);
       for (const rule of changed.values())
         if (rules.some((other) => other.id !== rule.id && sameRule(other, rule))) throw duplicateRule(rule);
+      for (const egress of [true, false]) refuseTooMany(rules, egress, context);
       return changeRules(group, rules, [...changed.values()], context);
     },
     answer: () => ({ Return: true }),
@@ -110,11 +112,14 @@ function authorize(
     added.push({ id: context.newId("sgr"), ...draft, tags });
   }
   const rules = [...group.rules, ...added];
-  const most = quotas.rulesPerSecurityGroup.value;
-  for (const otherVersion of ["cidr", "cidrIpv6"])
-    if (rules.filter((rule) => rule.egress === egress && !(otherVersion in rule.peer)).length > most)
-      throw tooManyRules();
+  refuseTooMany(rules, egress, context);
   return changeRules(group, rules, added, context);
+}
+
+function refuseTooMany(rules: readonly GroupRule[], egress: boolean, { records }: Ec2Context): void {
+  const listOf = (id: string) => records.get("prefix-list", id);
+  for (const family of ["IPv4", "IPv6"] as const)
+    if (weightOf(rules, egress, family, listOf) > quotas.rulesPerSecurityGroup.value) throw tooManyRules();
 }
 
 function revoke(

@@ -166,7 +166,12 @@ const refused: readonly [what: string, request: SecurityGroupRuleRequest, name: 
     "InvalidParameterValue",
     /^You may not specify all protocols and specific ports\./,
   ],
-  ["a prefix list", { ...asRequest, PrefixListId: "pl-1" }, "UnsupportedOperation", /PrefixListId/],
+  [
+    "a prefix list in place of a CIDR block",
+    { ...asRequest, PrefixListId: "pl-00000000000000000" },
+    "InvalidParameterValue",
+    /^You may not specify a prefix list id for an existing IPv4 CIDR rule\.$/,
+  ],
 ];
 for (const [what, request, name, message] of refused)
   test(`a rule cannot be modified to have ${what}`, limit, async (t) => {

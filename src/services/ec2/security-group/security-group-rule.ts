@@ -1,5 +1,6 @@
 import type { RevokedSecurityGroupRule, SecurityGroupRule } from "@aws-sdk/client-ec2";
 import type { FilterTable } from "../filters.ts";
+import type { PrefixListRecord } from "../prefix-list/prefix-list.ts";
 import type { Scope } from "../records.ts";
 import { describeTags, type Tags } from "../tag/tag.ts";
 import type { SecurityGroupRecord } from "./security-group.ts";
@@ -21,7 +22,8 @@ export interface GroupRule {
 export type RulePeer =
   | { readonly cidr: string }
   | { readonly cidrIpv6: string }
-  | { readonly groupId: string };
+  | { readonly groupId: string }
+  | { readonly prefixListId: string };
 
 /** A rule that is not there yet, or that a request names by what it says. */
 export type RuleDraft = Omit<GroupRule, "id">;
@@ -34,8 +36,23 @@ export const sameRule = (a: RuleDraft, b: RuleDraft) =>
   a.toPort === b.toPort &&
   peerText(a) === peerText(b);
 
-const peerText = ({ peer }: RuleDraft) =>
-  "cidr" in peer ? peer.cidr : "cidrIpv6" in peer ? peer.cidrIpv6 : peer.groupId;
+const peerText = ({ peer }: RuleDraft): string => Object.values(peer).join();
+
+/** What a direction's rules count for: a prefix list for as many as it may have entries, a group for IPv4 and IPv6. */
+export const weightOf = (
+  rules: readonly RuleDraft[],
+  egress: boolean,
+  family: PrefixListRecord["family"],
+  listOf: (id: string) => PrefixListRecord | undefined,
+): number =>
+  rules
+    .filter((rule) => rule.egress === egress)
+    .reduce((sum, { peer }) => {
+      if ("groupId" in peer) return sum + 1;
+      if (!("prefixListId" in peer)) return sum + Number("cidr" in peer === (family === "IPv4"));
+      const list = listOf(peer.prefixListId);
+      return sum + (list?.family === family ? list.maxEntries : 0);
+    }, 0);
 
 export const hasPorts = (protocol: string) => ["tcp", "udp", "icmp", "icmpv6"].includes(protocol);
 
@@ -59,6 +76,7 @@ export const describeRule = (
   CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
   ReferencedGroupInfo:
     "groupId" in rule.peer ? { GroupId: rule.peer.groupId, UserId: scope.accountId } : undefined,
+  PrefixListId: "prefixListId" in rule.peer ? rule.peer.prefixListId : undefined,
   Description: rule.description,
   Tags: describeTags(rule.tags ?? {}),
 });
@@ -76,6 +94,7 @@ export const describeRevokedRule = (
   CidrIpv4: "cidr" in rule.peer ? rule.peer.cidr : undefined,
   CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
   ReferencedGroupId: "groupId" in rule.peer ? rule.peer.groupId : undefined,
+  PrefixListId: "prefixListId" in rule.peer ? rule.peer.prefixListId : undefined,
   Description: rule.description,
 });
 

@@ -245,10 +245,10 @@ const refused: readonly [what: string, permission: IpPermission, name: string, m
     /Invalid rule description/,
   ],
   [
-    "a prefix list",
-    { ...ssh, PrefixListIds: [{ PrefixListId: "pl-1" }] },
-    "UnsupportedOperation",
-    /PrefixListIds/,
+    "a prefix list that is not there",
+    { ...ssh, PrefixListIds: [{ PrefixListId: "pl-00000000000000000" }] },
+    "InvalidPrefixListID.NotFound",
+    /'pl-00000000000000000' does not exist/,
   ],
 ];
 for (const [what, permission, name, message] of refused)

@@ -85,7 +85,9 @@ export function describePermissions(rules: readonly RuleDraft[], { accountId }: 
       UserIdGroupPairs: same.flatMap(({ peer, description }) =>
         "groupId" in peer ? [{ GroupId: peer.groupId, UserId: accountId, Description: description }] : [],
       ),
-      PrefixListIds: [],
+      PrefixListIds: same.flatMap(({ peer, description }) =>
+        "prefixListId" in peer ? [{ PrefixListId: peer.prefixListId, Description: description }] : [],
+      ),
     };
   });
 }
@@ -117,7 +119,7 @@ function permissionFilters(
       "groupId" in peer ? records.get("security-group", peer.groupId)?.name : undefined,
     ),
     [`${prefix}.ipv6-cidr`]: each(({ peer }) => ("cidrIpv6" in peer ? peer.cidrIpv6 : undefined)),
-    [`${prefix}.prefix-list-id`]: () => undefined,
+    [`${prefix}.prefix-list-id`]: each(({ peer }) => ("prefixListId" in peer ? peer.prefixListId : undefined)),
     [`${prefix}.protocol`]: each(({ protocol }) => protocol),
     [`${prefix}.to-port`]: each(({ toPort }) => String(toPort)),
     [`${prefix}.user-id`]: each(({ peer }) => ("groupId" in peer ? accountId : undefined)),

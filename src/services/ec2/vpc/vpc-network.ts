@@ -12,6 +12,7 @@ import type {
 import { isGone } from "../instance/instance.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import { entriesOf } from "../prefix-list/prefix-list.ts";
 import type { Ec2Records } from "../records.ts";
 import { allRoutes, type RouteTableRecord, type RouteTarget } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
@@ -37,7 +38,7 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
     for (const route of routeElements(table, records)) elements.set(`route/${table.id}/${route.to}`, route);
   }
   for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
-  for (const group of records.groupsIn(vpcId)) elements.set(`group/${group.id}`, groupElement(group));
+  for (const group of records.groupsIn(vpcId)) elements.set(`group/${group.id}`, groupElement(group, records));
   for (const it of present)
     for (const group of it.groupIds)
       for (const address of addressesOf(it))
@@ -113,24 +114,29 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
 
 const member = (group: string, address: string): MemberElement => ({ kind: "member", group, address });
 
-const groupElement = (group: SecurityGroupRecord) => ({
+const groupElement = (group: SecurityGroupRecord, records: Ec2Records) => ({
   kind: "group" as const,
   id: group.id,
-  ingress: group.rules.filter((rule) => !rule.egress).flatMap(trafficRule),
-  egress: group.rules.filter((rule) => rule.egress).flatMap(trafficRule),
+  ingress: group.rules.filter((rule) => !rule.egress).flatMap((rule) => trafficRules(rule, records)),
+  egress: group.rules.filter((rule) => rule.egress).flatMap((rule) => trafficRules(rule, records)),
 });
 
 const protocolNumbers: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
 
-/** IPv6 does not pass at all yet, so its rules have nothing to say to the kernel. */
-function trafficRule({ protocol, fromPort, toPort, peer }: GroupRule): TrafficRule[] {
-  if ("cidrIpv6" in peer) return [];
+function trafficRules({ protocol, fromPort, toPort, peer }: GroupRule, records: Ec2Records): TrafficRule[] {
   const all = fromPort === -1 && toPort === -1;
-  return [
-    {
-      protocol: protocol === "-1" ? "any" : (protocolNumbers[protocol] ?? Number(protocol)),
-      ...(!all && { ports: { from: fromPort, to: toPort } }),
-      peer: "cidr" in peer ? { cidr: peer.cidr } : { group: peer.groupId },
-    },
-  ];
+  const traffic = {
+    protocol: protocol === "-1" ? "any" : (protocolNumbers[protocol] ?? Number(protocol)),
+    ...(!all && { ports: { from: fromPort, to: toPort } }),
+  } as const;
+  return trafficPeers(peer, records).map((it) => ({ ...traffic, peer: it }));
+}
+
+/** IPv6 does not pass at all yet, so its ranges have nothing to say to the kernel. */
+function trafficPeers(peer: GroupRule["peer"], records: Ec2Records): TrafficRule["peer"][] {
+  if ("cidrIpv6" in peer) return [];
+  if ("cidr" in peer) return [peer];
+  if ("groupId" in peer) return [{ group: peer.groupId }];
+  const list = records.get("prefix-list", peer.prefixListId);
+  return list?.family === "IPv4" ? (entriesOf(list, records) ?? []).map(({ cidr }) => ({ cidr })) : [];
 }

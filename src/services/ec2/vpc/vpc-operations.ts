@@ -22,6 +22,7 @@ import { defaultOptions } from "../dhcp-options/dhcp-options.ts";
 import { defaultAclClaim } from "../network-acl/network-acl.ts";
 import { quotas } from "../quotas.ts";
 import { mainTableClaim } from "../route-table/route-table.ts";
+import { referencesOf } from "../security-group/rule-changes.ts";
 import { groupNameClaim } from "../security-group/security-group.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { defaultVpc } from "./default-vpc.ts";
@@ -88,7 +89,7 @@ export const vpcOperations = {
     resolve({ VpcId: id }, context): OperationPlan {
       const { records } = context;
       const vpc = vpcOf(id, context);
-      if (records.dependentsOfVpc(id).length > 0) throw hasDependencies("vpc", id);
+      if (records.dependentsOf(id).length > 0) throw hasDependencies("vpc", id);
       const claims = [mainTableClaim(id), defaultAclClaim(id), groupNameClaim(id, "default")];
       const { expect } = records.rewrite("vpc", vpc);
       return {
@@ -101,11 +102,16 @@ export const vpcOperations = {
             ...records.routeTablesIn(id).map((table) => records.key("route-table", table.id)),
             ...records.aclsIn(id).map((acl) => records.key("network-acl", acl.id)),
             ...records.groupsIn(id).map((group) => records.key("security-group", group.id)),
+            ...records
+              .groupsIn(id)
+              .flatMap((group) =>
+                referencesOf(group.rules, group.id).map((it) => records.key("member", `${it}/${group.id}`)),
+              ),
             // A group that lets its own members in is a dependent of itself.
             ...records
               .groupsIn(id)
               .flatMap((group) =>
-                records.dependentsOfGroup(group.id).map((it) => records.key("member", `${group.id}/${it}`)),
+                records.dependentsOf(group.id).map((it) => records.key("member", `${group.id}/${it}`)),
               ),
             ...(vpc.isDefault ? [records.key("claim", "default-vpc")] : []),
           ],
