@@ -108,8 +108,8 @@ describe("DHCP", () => {
 
   test("leases what its network says, and leaves out what it does not", () => {
     const asked = message({ type: request, options: requested5 });
-    const options = (lease: GuestLease) =>
-      answerDhcp(asked, networkView({ ...sampleNetwork([sampleInterface("10.0.1.5")]), lease }))
+    const options = (says: GuestLease) =>
+      answerDhcp(asked, networkView({ ...sampleNetwork([sampleInterface("10.0.1.5")]), lease: says }))
         ?.message.subarray(240)
         .toString("hex")
         .replace(/ff0*$/, "");

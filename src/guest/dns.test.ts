@@ -86,7 +86,13 @@ describe("DNS of a network's own names", () => {
 
   test("is refused, as everything is, where the network's resolver is switched off", async () => {
     const off = networkView({ ...sampleNetwork([sampleInterface("10.0.1.5")]), resolves: false });
-    const about = { network: off, client: "10.0.1.5", transport: "udp", forwarder: silent, realAws: false } as const;
+    const about = {
+      network: off,
+      client: "10.0.1.5",
+      transport: "udp",
+      forwarder: silent,
+      realAws: false,
+    } as const;
     for (const name of ["ip-10-0-1-5.ec2.internal", "sts.amazonaws.com", "example.com"]) {
       const answer = await answerDns(query(name, A), about);
       assert.deepEqual([answer?.readUInt16BE(2), answer?.readUInt16BE(6)], [0x8185, 0], name);

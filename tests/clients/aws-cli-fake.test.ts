@@ -340,25 +340,30 @@ test("a network ACL's entries are numbered, and a subnet is in one ACL", async (
     ),
   );
   const acls = made.flat();
-  const listed = await severalPages("ec2 describe-network-acls --page-size 5 --query NetworkAcls[].NetworkAclId");
+  const listed = await severalPages(
+    "ec2 describe-network-acls --page-size 5 --query NetworkAcls[].NetworkAclId",
+  );
   for (const id of acls) assert.ok(listed.includes(id));
   const place = `--network-acl-id ${acls[0]} --ingress --rule-number 100`;
   const web = `${place} --protocol tcp --port-range From=80,To=80 --cidr-block 10.0.0.0/8 --rule-action`;
   await aws.text(`ec2 create-network-acl-entry ${web} allow`);
   assert.equal(await aws.refusal(`ec2 create-network-acl-entry ${web} deny`), "NetworkAclEntryAlreadyExists");
   await aws.text(`ec2 replace-network-acl-entry ${web.replace("tcp", "6")} deny`);
-  const shownEntry = "NetworkAcls[0].Entries[?RuleNumber==`100`].[RuleAction,Protocol,to_string(PortRange.From)][]";
-  assert.deepEqual(await line(`ec2 describe-network-acls --network-acl-ids ${acls[0]} --query ${shownEntry}`), [
-    "deny",
-    "6",
-    "80",
-  ]);
+  const shownEntry =
+    "NetworkAcls[0].Entries[?RuleNumber==`100`].[RuleAction,Protocol,to_string(PortRange.From)][]";
+  assert.deepEqual(
+    await line(`ec2 describe-network-acls --network-acl-ids ${acls[0]} --query ${shownEntry}`),
+    ["deny", "6", "80"],
+  );
   await aws.text(`ec2 delete-network-acl-entry ${place}`);
   assert.equal(await aws.refusal(`ec2 delete-network-acl-entry ${place}`), "InvalidNetworkAclEntry.NotFound");
   const [moved = ""] = await line(
     `ec2 replace-network-acl-association --association-id ${there} --network-acl-id ${acls[0]} --query NewAssociationId`,
   );
-  assert.equal(await aws.refusal(`ec2 delete-network-acl --network-acl-id ${acls[0]}`), "DependencyViolation");
+  assert.equal(
+    await aws.refusal(`ec2 delete-network-acl --network-acl-id ${acls[0]}`),
+    "DependencyViolation",
+  );
   await aws.text(`ec2 replace-network-acl-association --association-id ${moved} --network-acl-id ${home}`);
   await Promise.all(acls.map((id) => aws.text(`ec2 delete-network-acl --network-acl-id ${id}`)));
   assert.equal(await aws.refusal(`ec2 delete-network-acl --network-acl-id ${home}`), "InvalidParameterValue");
@@ -377,17 +382,66 @@ test("DHCP options are sets, of which a VPC has one", async () => {
     ),
   );
   const sets = made.flat();
-  const listed = await severalPages("ec2 describe-dhcp-options --page-size 5 --query DhcpOptions[].DhcpOptionsId");
+  const listed = await severalPages(
+    "ec2 describe-dhcp-options --page-size 5 --query DhcpOptions[].DhcpOptionsId",
+  );
   for (const id of sets) assert.ok(listed.includes(id));
   const associate = `ec2 associate-dhcp-options --vpc-id ${vpc} --dhcp-options-id`;
   await aws.text(`${associate} ${sets[0]}`);
-  assert.equal(await aws.refusal(`ec2 delete-dhcp-options --dhcp-options-id ${sets[0]}`), "DependencyViolation");
+  assert.equal(
+    await aws.refusal(`ec2 delete-dhcp-options --dhcp-options-id ${sets[0]}`),
+    "DependencyViolation",
+  );
   await aws.text(`${associate} ${before}`);
   await Promise.all(sets.map((id) => aws.text(`ec2 delete-dhcp-options --dhcp-options-id ${id}`)));
   assert.equal(
     await aws.refusal(`ec2 describe-dhcp-options --dhcp-options-ids ${sets[0]}`),
     "InvalidDhcpOptionID.NotFound",
   );
+});
+
+test("a prefix list has versions, and rules that name it keep it", async () => {
+  const made = await Promise.all(
+    [0, 1].map((n) =>
+      line(
+        `ec2 create-managed-prefix-list --prefix-list-name list-${n} --max-entries 10 --address-family IPv4 ` +
+          `--entries Cidr=10.${n}.0.0/24 Cidr=10.${n}.1.0/24 Cidr=10.${n}.2.0/24 --query PrefixList.PrefixListId`,
+      ),
+    ),
+  );
+  const lists = made.flat();
+  const [first] = lists;
+  const [described, ofAws] = await Promise.all([
+    severalPages("ec2 describe-managed-prefix-lists --page-size 1 --query PrefixLists[].PrefixListId"),
+    aws.rows("ec2 describe-prefix-lists --page-size 5 --query PrefixLists[].PrefixListId"),
+  ]);
+  assert.deepEqual(described.toSorted(), lists.toSorted());
+  assert.deepEqual(ofAws.flat(), []);
+  const one = `--prefix-list-id ${first}`;
+  await aws.text(
+    `ec2 modify-managed-prefix-list ${one} --current-version 1 --remove-entries Cidr=10.0.0.0/24`,
+  );
+  assert.deepEqual(
+    await severalPages(`ec2 get-managed-prefix-list-entries ${one} --page-size 1 --query Entries[].Cidr`),
+    ["10.0.1.0/24", "10.0.2.0/24"],
+  );
+  const restore = `ec2 restore-managed-prefix-list-version ${one} --previous-version 1 --current-version`;
+  assert.equal(await aws.refusal(`${restore} 1`), "PrefixListVersionMismatch");
+  assert.deepEqual(await line(`${restore} 2 --query PrefixList.Version`), ["3"]);
+  const [group = ""] = await line(
+    "ec2 create-security-group --group-name of-list --description made-by-a-test --query GroupId",
+  );
+  const web = `IpProtocol=tcp,FromPort=80,ToPort=80,PrefixListIds=[{PrefixListId=${first}}]`;
+  await aws.text(`ec2 authorize-security-group-ingress --group-id ${group} --ip-permissions ${web}`);
+  assert.deepEqual(
+    await line(
+      `ec2 get-managed-prefix-list-associations ${one} --page-size 5 --query PrefixListAssociations[].ResourceId`,
+    ),
+    [group],
+  );
+  assert.equal(await aws.refusal(`ec2 delete-managed-prefix-list ${one}`), "DependencyViolation");
+  await aws.text(`ec2 delete-security-group --group-id ${group}`);
+  await Promise.all(lists.map((id) => aws.text(`ec2 delete-managed-prefix-list --prefix-list-id ${id}`)));
 });
 
 test("a launch template has versions, one of them the default", async () => {

@@ -410,6 +410,35 @@ def _():
         ec2.describe_dhcp_options(DhcpOptionsIds=sets[:1])
 
 
+@told("a prefix list has versions, and rules that name it keep it")
+def _():
+    made = []
+    for n in range(6):
+        entries = [{"Cidr": f"10.{n}.{third}.0/24"} for third in range(6)]
+        listed = {"PrefixListName": f"list-{n}", "MaxEntries": 10, "AddressFamily": "IPv4", "Entries": entries}
+        made.append(ec2.create_managed_prefix_list(**listed)["PrefixList"]["PrefixListId"])
+    assert {it["PrefixListId"] for it in every(ec2, "describe_managed_prefix_lists", "PrefixLists", 5)} == set(made)
+    assert every(ec2, "describe_prefix_lists", "PrefixLists", 5) == []
+    first = made[0]
+    ec2.modify_managed_prefix_list(PrefixListId=first, CurrentVersion=1, RemoveEntries=[{"Cidr": "10.0.0.0/24"}])
+    assert len(every(ec2, "get_managed_prefix_list_entries", "Entries", 2, PrefixListId=first)) == 5
+    with refused("PrefixListVersionMismatch"):
+        ec2.restore_managed_prefix_list_version(PrefixListId=first, PreviousVersion=1, CurrentVersion=1)
+    ec2.restore_managed_prefix_list_version(PrefixListId=first, PreviousVersion=1, CurrentVersion=2)
+    (now,) = ec2.describe_managed_prefix_lists(PrefixListIds=[first])["PrefixLists"]
+    assert (now["Version"], now["State"]) == (3, "restore-complete"), now
+    group = ec2.create_security_group(GroupName="of-list", Description="made by a test")["GroupId"]
+    web = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "PrefixListIds": [{"PrefixListId": first}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[web])
+    named = every(ec2, "get_managed_prefix_list_associations", "PrefixListAssociations", 5, PrefixListId=first)
+    assert [it["ResourceId"] for it in named] == [group], named
+    with refused("DependencyViolation"):
+        ec2.delete_managed_prefix_list(PrefixListId=first)
+    ec2.delete_security_group(GroupId=group)
+    for each in made:
+        ec2.delete_managed_prefix_list(PrefixListId=each)
+
+
 @told("a dry run says what would be, and does nothing")
 def _():
     with refused("DryRunOperation"):

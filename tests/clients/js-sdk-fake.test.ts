@@ -342,9 +342,11 @@ test("a security group's rules are authorized, described, changed and revoked", 
 test("a network ACL's entries are numbered, and a subnet is in one ACL", async () => {
   const mine = [{ Name: "default", Values: ["true"] }];
   const { NetworkAcls: [defaultAcl] = [] } = await ec2.describeNetworkAcls({ Filters: mine });
-  const { VpcId, NetworkAclId: home, Associations: [there] = [] } = defaultAcl ?? {};
+  const { VpcId, NetworkAclId: defaultId, Associations: [there] = [] } = defaultAcl ?? {};
   const acls = await Promise.all(
-    [0, 1, 2, 3, 4, 5].map(async () => (await ec2.createNetworkAcl({ VpcId })).NetworkAcl?.NetworkAclId ?? ""),
+    [0, 1, 2, 3, 4, 5].map(
+      async () => (await ec2.createNetworkAcl({ VpcId })).NetworkAcl?.NetworkAclId ?? "",
+    ),
   );
   const listed = await severalPages(
     sdk.paginateDescribeNetworkAcls({ client: ec2, pageSize: 5 }, {}),
@@ -367,13 +369,15 @@ test("a network ACL's entries are numbered, and a subnet is in one ACL", async (
     NetworkAclId,
   });
   await refused(ec2.deleteNetworkAcl({ NetworkAclId }), "DependencyViolation");
-  await ec2.replaceNetworkAclAssociation({ AssociationId, NetworkAclId: home });
+  await ec2.replaceNetworkAclAssociation({ AssociationId, NetworkAclId: defaultId });
   await Promise.all(acls.map((id) => ec2.deleteNetworkAcl({ NetworkAclId: id })));
-  await refused(ec2.deleteNetworkAcl({ NetworkAclId: home }), "InvalidParameterValue");
+  await refused(ec2.deleteNetworkAcl({ NetworkAclId: defaultId }), "InvalidParameterValue");
 });
 
 test("DHCP options are sets, of which a VPC has one", async () => {
-  const { Vpcs: [vpc] = [] } = await ec2.describeVpcs({ Filters: [{ Name: "is-default", Values: ["true"] }] });
+  const { Vpcs: [vpc] = [] } = await ec2.describeVpcs({
+    Filters: [{ Name: "is-default", Values: ["true"] }],
+  });
   const DhcpConfigurations = [{ Key: "domain-name", Values: ["corp.example"] }];
   const sets = await Promise.all(
     [0, 1, 2, 3, 4, 5].map(async () => {
@@ -392,6 +396,62 @@ test("DHCP options are sets, of which a VPC has one", async () => {
   await ec2.associateDhcpOptions({ VpcId: vpc?.VpcId, DhcpOptionsId: vpc?.DhcpOptionsId });
   await Promise.all(sets.map((id) => ec2.deleteDhcpOptions({ DhcpOptionsId: id })));
   await refused(ec2.describeDhcpOptions({ DhcpOptionsIds: sets }), "InvalidDhcpOptionID.NotFound");
+});
+
+test("a prefix list has versions, and rules that name it keep it", async () => {
+  const lists = await Promise.all(
+    [0, 1].map(async (n) => {
+      const { PrefixList } = await ec2.createManagedPrefixList({
+        PrefixListName: `list-${n}`,
+        MaxEntries: 10,
+        AddressFamily: "IPv4",
+        Entries: [0, 1, 2].map((third) => ({ Cidr: `10.${n}.${third}.0/24` })),
+      });
+      return PrefixList?.PrefixListId ?? "";
+    }),
+  );
+  const described = await severalPages(
+    sdk.paginateDescribeManagedPrefixLists({ client: ec2, pageSize: 1 }, {}),
+    (it) => it.PrefixLists,
+  );
+  assert.deepEqual(described.map(({ PrefixListId = "" }) => PrefixListId).toSorted(), lists.toSorted());
+  const ofAws = await pages(sdk.paginateDescribePrefixLists({ client: ec2, pageSize: 5 }, {}));
+  assert.deepEqual(
+    ofAws.flatMap(({ PrefixLists = [] }) => PrefixLists),
+    [],
+  );
+  const [PrefixListId = ""] = lists;
+  await ec2.modifyManagedPrefixList({
+    PrefixListId,
+    CurrentVersion: 1,
+    RemoveEntries: [{ Cidr: "10.0.0.0/24" }],
+  });
+  const entries = await severalPages(
+    sdk.paginateGetManagedPrefixListEntries({ client: ec2, pageSize: 1 }, { PrefixListId }),
+    (it) => it.Entries,
+  );
+  assert.equal(entries.length, 2);
+  const restore = { PrefixListId, PreviousVersion: 1 };
+  await refused(
+    ec2.restoreManagedPrefixListVersion({ ...restore, CurrentVersion: 1 }),
+    "PrefixListVersionMismatch",
+  );
+  await ec2.restoreManagedPrefixListVersion({ ...restore, CurrentVersion: 2 });
+  const { GroupId } = await ec2.createSecurityGroup({ GroupName: "of-list", Description: "made by a test" });
+  await ec2.authorizeSecurityGroupIngress({
+    GroupId,
+    IpPermissions: [{ IpProtocol: "tcp", FromPort: 80, ToPort: 80, PrefixListIds: [{ PrefixListId }] }],
+  });
+  const named = await pages(
+    sdk.paginateGetManagedPrefixListAssociations({ client: ec2, pageSize: 5 }, { PrefixListId }),
+  );
+  assert.deepEqual(
+    named.flatMap(({ PrefixListAssociations = [] }) => PrefixListAssociations.map((it) => it.ResourceId)),
+    [GroupId],
+  );
+  await refused(ec2.deleteManagedPrefixList({ PrefixListId }), "DependencyViolation");
+  await ec2.deleteSecurityGroup({ GroupId });
+  await Promise.all(lists.map((id) => ec2.deleteManagedPrefixList({ PrefixListId: id })));
 });
 
 test("a launch template has versions, one of them the default", async () => {

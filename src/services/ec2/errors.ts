@@ -300,7 +300,7 @@ export const routeExists = (destination: string) =>
 export const routeNotFound = (destination: string, tableId: string) =>
   error(
     "InvalidRoute.NotFound",
-    `no route with destination-cidr-block ${destination} in route table ${tableId}`,
+    `no route with destination-${destination.startsWith("pl-") ? "prefix-list-id" : "cidr-block"} ${destination} in route table ${tableId}`,
   );
 export const tooManyRoutes = (tableId: string) =>
   error(
@@ -352,10 +352,7 @@ export const prefixListVersionNotFound = (id: string, version: number) =>
 export const prefixListVersionMismatch = () =>
   error("PrefixListVersionMismatch", "The prefix list has the incorrect version number.");
 export const prefixListFull = () =>
-  error(
-    "PrefixListMaxEntriesExceeded",
-    "You've reached the maximum number of entries for the prefix list.",
-  );
+  error("PrefixListMaxEntriesExceeded", "You've reached the maximum number of entries for the prefix list.");
 export const prefixListEntryNotFound = (cidr: string) =>
   error("InvalidPrefixListModification", `The prefix list entry ${cidr} does not exist.`);
 export const prefixListEntryExists = (cidr: string) =>

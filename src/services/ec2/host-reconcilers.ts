@@ -87,8 +87,12 @@ export function hostReconcilers(
         },
         "prefix-list"(key) {
           const { id, records } = at(key);
-          const naming = records.dependentsOf(id).map((it) => records.get("security-group", it));
-          return [...new Set(naming.flatMap((it) => it?.vpcId ?? []))].map((vpcId) => records.key("vpc", vpcId));
+          const naming = records
+            .dependentsOf(id)
+            .map((it) => records.get("security-group", it) ?? records.get("route-table", it));
+          return [...new Set(naming.flatMap((it) => it?.vpcId ?? []))].map((vpcId) =>
+            records.key("vpc", vpcId),
+          );
         },
       },
     },

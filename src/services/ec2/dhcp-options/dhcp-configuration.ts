@@ -14,7 +14,9 @@ export function dhcpConfiguration(given: readonly NewDhcpConfiguration[]): DhcpC
     if (options.has(key)) throw invalid(key, "The option is given twice");
     const values = Values.flatMap((text) => text.split(",")).map((text) => text.trim());
     if (values.length === 0 || !isValid(values))
-      throw invalidParameter(`Value (${Values.join()}) for parameter value is invalid. Invalid DHCP option value`);
+      throw invalidParameter(
+        `Value (${Values.join()}) for parameter value is invalid. Invalid DHCP option value`,
+      );
     options.set(key, values);
   }
   return Object.fromEntries(options);

@@ -37,11 +37,12 @@ export const dhcpOptionsOperations = {
     }),
   },
 
-    DeleteDhcpOptions: {
+  DeleteDhcpOptions: {
     resolve({ DhcpOptionsId: id }, context): OperationPlan {
       const { records } = context;
       const options = optionsOf(id, context);
-      if (records.all("vpc").some((vpc) => vpc.dhcpOptionsId === id)) throw hasDependencies("dhcpOptions", id);
+      if (records.all("vpc").some((vpc) => vpc.dhcpOptionsId === id))
+        throw hasDependencies("dhcpOptions", id);
       const isDefault = records.claimed(defaultDhcpOptionsClaim) === id;
       return {
         touches: [{ arn: dhcpOptionsArn(id, context), tags: options.tags }],

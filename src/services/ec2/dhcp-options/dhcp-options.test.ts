@@ -66,8 +66,14 @@ test("options that are none are refused", limit, async (t) => {
     ],
     [[{ Key: "domain-name", Values: ["a\nb"] }], invalid("a\nb")],
     [[{ Key: "domain-name-servers", Values: [] }], invalid("")],
-    [[{ Key: "domain-name-servers", Values: ["AmazonProvidedDNS", "10.0.0.1"] }], invalid("AmazonProvidedDNS,10.0.0.1")],
-    [[{ Key: "ntp-servers", Values: ["1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5"] }], invalid("1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5")],
+    [
+      [{ Key: "domain-name-servers", Values: ["AmazonProvidedDNS", "10.0.0.1"] }],
+      invalid("AmazonProvidedDNS,10.0.0.1"),
+    ],
+    [
+      [{ Key: "ntp-servers", Values: ["1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5"] }],
+      invalid("1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5"),
+    ],
     [[{ Key: "ntp-servers", Values: ["time.example"] }], invalid("time.example")],
     [[{ Key: "netbios-node-type", Values: ["3"] }], invalid("3")],
   ];
@@ -79,42 +85,46 @@ test("options that are none are refused", limit, async (t) => {
   assert.equal(records.all("dhcp-options").length, 1);
 });
 
-test("a VPC's guests are leased what its set says, and with none only addresses and the time", limit, async (t) => {
-  const region = await withVpc(t);
-  const { client, vpcId, lease } = region;
-  await launch(client);
-  assert.deepEqual(await lease(), {
-    domain: "eu-central-1.compute.internal",
-    nameServers: ["172.31.0.2"],
-    timeServers: ["169.254.169.123"],
-    netbiosNameServers: [],
-  });
-  const { DhcpOptions } = await client.createDhcpOptions({ DhcpConfigurations: office });
-  const DhcpOptionsId = DhcpOptions?.DhcpOptionsId ?? "";
-  await client.associateDhcpOptions({ VpcId: vpcId, DhcpOptionsId });
-  await region.until(() => region.guests.get(vpcId)?.lease.netbiosNodeType === 2);
-  assert.deepEqual(await lease(), {
-    domain: "corp.example",
-    nameServers: ["10.2.5.1", "10.2.5.2"],
-    timeServers: ["10.2.5.3"],
-    netbiosNameServers: ["10.2.5.4"],
-    netbiosNodeType: 2,
-  });
-  await assert.rejects(client.deleteDhcpOptions({ DhcpOptionsId }), {
-    name: "DependencyViolation",
-    message: `The dhcpOptions '${DhcpOptionsId}' has dependencies and cannot be deleted.`,
-  });
-  await client.associateDhcpOptions({ VpcId: vpcId, DhcpOptionsId: "default" });
-  const { Vpcs: [vpc] = [] } = await client.describeVpcs({ VpcIds: [vpcId] });
-  assert.equal(vpc?.DhcpOptionsId, "default");
-  await region.until(() => region.guests.get(vpcId)?.lease.domain === undefined);
-  assert.deepEqual(await lease(), {
-    nameServers: [],
-    timeServers: ["169.254.169.123"],
-    netbiosNameServers: [],
-  });
-  await client.deleteDhcpOptions({ DhcpOptionsId });
-});
+test(
+  "a VPC's guests are leased what its set says, and with none only addresses and the time",
+  limit,
+  async (t) => {
+    const region = await withVpc(t);
+    const { client, vpcId, lease } = region;
+    await launch(client);
+    assert.deepEqual(await lease(), {
+      domain: "eu-central-1.compute.internal",
+      nameServers: ["172.31.0.2"],
+      timeServers: ["169.254.169.123"],
+      netbiosNameServers: [],
+    });
+    const { DhcpOptions } = await client.createDhcpOptions({ DhcpConfigurations: office });
+    const DhcpOptionsId = DhcpOptions?.DhcpOptionsId ?? "";
+    await client.associateDhcpOptions({ VpcId: vpcId, DhcpOptionsId });
+    await region.until(() => region.guests.get(vpcId)?.lease.netbiosNodeType === 2);
+    assert.deepEqual(await lease(), {
+      domain: "corp.example",
+      nameServers: ["10.2.5.1", "10.2.5.2"],
+      timeServers: ["10.2.5.3"],
+      netbiosNameServers: ["10.2.5.4"],
+      netbiosNodeType: 2,
+    });
+    await assert.rejects(client.deleteDhcpOptions({ DhcpOptionsId }), {
+      name: "DependencyViolation",
+      message: `The dhcpOptions '${DhcpOptionsId}' has dependencies and cannot be deleted.`,
+    });
+    await client.associateDhcpOptions({ VpcId: vpcId, DhcpOptionsId: "default" });
+    const { Vpcs: [vpc] = [] } = await client.describeVpcs({ VpcIds: [vpcId] });
+    assert.equal(vpc?.DhcpOptionsId, "default");
+    await region.until(() => region.guests.get(vpcId)?.lease.domain === undefined);
+    assert.deepEqual(await lease(), {
+      nameServers: [],
+      timeServers: ["169.254.169.123"],
+      netbiosNameServers: [],
+    });
+    await client.deleteDhcpOptions({ DhcpOptionsId });
+  },
+);
 
 test("what is not there cannot be associated, and a dry run associates nothing", limit, async (t) => {
   const { client, vpcId, records } = await withVpc(t);
@@ -167,7 +177,11 @@ test("a VPC without DNS support has a resolver that refuses, and no public names
     const { Reservations: [reservation] = [] } = await client.describeInstances({ InstanceIds: [id] });
     const instance = reservation?.Instances?.[0];
     const inMetadata = region.guests.get(vpcId)?.interfaces[0]?.metadata.tree["public-hostname"];
-    return [instance?.PublicDnsName, instance?.NetworkInterfaces?.[0]?.Association?.PublicDnsName, inMetadata];
+    return [
+      instance?.PublicDnsName,
+      instance?.NetworkInterfaces?.[0]?.Association?.PublicDnsName,
+      inMetadata,
+    ];
   };
   await region.until(() => region.guests.get(vpcId)?.interfaces.length === 1);
   const [name = ""] = await publicName();

@@ -33,7 +33,9 @@ export const configurationOf = (
   records: Ec2Records,
   { region }: Scope,
 ): DhcpConfiguration =>
-  id === noDhcpOptions ? {} : (records.get("dhcp-options", id)?.configuration ?? defaultConfiguration(region));
+  id === noDhcpOptions
+    ? {}
+    : (records.get("dhcp-options", id)?.configuration ?? defaultConfiguration(region));
 
 /** The set that new VPCs get, for a transaction that makes one: made when there is none, else written anew so that nobody deletes it. */
 export function defaultOptions({

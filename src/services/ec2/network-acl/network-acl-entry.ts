@@ -7,7 +7,14 @@ import type { NetworkAclEntry } from "./network-acl.ts";
 
 type EntryRequest = Pick<
   CreateNetworkAclEntryRequest,
-  "CidrBlock" | "Egress" | "IcmpTypeCode" | "Ipv6CidrBlock" | "PortRange" | "Protocol" | "RuleAction" | "RuleNumber"
+  | "CidrBlock"
+  | "Egress"
+  | "IcmpTypeCode"
+  | "Ipv6CidrBlock"
+  | "PortRange"
+  | "Protocol"
+  | "RuleAction"
+  | "RuleNumber"
 >;
 
 /** An entry as a request writes it, checked and in canonical form. */

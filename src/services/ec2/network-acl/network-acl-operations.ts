@@ -121,7 +121,7 @@ export const networkAclOperations = {
   },
 
   DeleteNetworkAclEntry: {
-    resolve({ NetworkAclId: id, RuleNumber, Egress: egress = false }, context): OperationPlan {
+    resolve({ NetworkAclId: id, RuleNumber, Egress: egress }, context): OperationPlan {
       const acl = aclOf(id, context);
       return withEntries(acl, without(acl, { number: checkedNumber(RuleNumber), egress }), context);
     },

@@ -57,7 +57,13 @@ test("entries are added, replaced and taken away by number and direction, lowest
   await add({ RuleNumber: 200, Protocol: "6", PortRange: { From: 80, To: 90 }, CidrBlock: "10.1.2.3/8" });
   await add({ RuleNumber: 100, Protocol: "1", IcmpTypeCode: { Type: 8, Code: -1 } });
   await add({ RuleNumber: 100, Protocol: "-1", PortRange: { From: 1, To: 2 }, Egress: true });
-  await add({ RuleNumber: 110, Protocol: "58", Ipv6CidrBlock: "2001:DB8::1/32", CidrBlock: undefined, IcmpTypeCode: { Type: 128, Code: 0 } });
+  await add({
+    RuleNumber: 110,
+    Protocol: "58",
+    Ipv6CidrBlock: "2001:DB8::1/32",
+    CidrBlock: undefined,
+    IcmpTypeCode: { Type: 128, Code: 0 },
+  });
   const [outbound, ...inbound] = (await entries()).filter(({ RuleNumber }) => RuleNumber !== 32_767);
   assert.deepEqual(outbound, { ...star, RuleNumber: 100, Egress: true, RuleAction: "allow" });
   assert.deepEqual(
@@ -116,11 +122,7 @@ test("what no entry can be is refused and changes nothing", limit, async (t) => 
       "InvalidParameterValue",
       "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.",
     ],
-    [
-      { ...tcp, PortRange: { From: 2, To: 1 } },
-      "InvalidParameterValue",
-      "Invalid TCP/UDP port range (2:1)",
-    ],
+    [{ ...tcp, PortRange: { From: 2, To: 1 } }, "InvalidParameterValue", "Invalid TCP/UDP port range (2:1)"],
     [
       { ...tcp, Protocol: "1" },
       "InvalidParameterValue",
@@ -163,18 +165,22 @@ test("what no entry can be is refused and changes nothing", limit, async (t) => 
   assert.deepEqual(await entries(), before);
 });
 
-test("each direction has twenty entries at most, its `*` among them, for IPv4 and again for IPv6", limit, async (t) => {
-  const { add, entries } = await withAcl(t);
-  for (let RuleNumber = 1; RuleNumber < 20; RuleNumber++) await add({ RuleNumber, Protocol: "-1" });
-  const full = {
-    name: "NetworkAclEntryLimitExceeded",
-    message: "The maximum number of network acl entries has been reached.",
-  };
-  await assert.rejects(add({ RuleNumber: 20, Protocol: "-1" }), full);
-  await add({ RuleNumber: 20, Protocol: "-1", Egress: true });
-  await add({ RuleNumber: 20, Protocol: "-1", CidrBlock: undefined, Ipv6CidrBlock: "::/0" });
-  assert.equal((await entries()).length, 19 + 2 + 2);
-});
+test(
+  "each direction has twenty entries at most, its `*` among them, for IPv4 and again for IPv6",
+  limit,
+  async (t) => {
+    const { add, entries } = await withAcl(t);
+    for (let RuleNumber = 1; RuleNumber < 20; RuleNumber++) await add({ RuleNumber, Protocol: "-1" });
+    const full = {
+      name: "NetworkAclEntryLimitExceeded",
+      message: "The maximum number of network acl entries has been reached.",
+    };
+    await assert.rejects(add({ RuleNumber: 20, Protocol: "-1" }), full);
+    await add({ RuleNumber: 20, Protocol: "-1", Egress: true });
+    await add({ RuleNumber: 20, Protocol: "-1", CidrBlock: undefined, Ipv6CidrBlock: "::/0" });
+    assert.equal((await entries()).length, 19 + 2 + 2);
+  },
+);
 
 test("a VPC has so many ACLs and no more", limit, async (t) => {
   const { client, records, vpcId, store, feed, aclId } = await withAcl(t);
@@ -195,82 +201,103 @@ test("a VPC has so many ACLs and no more", limit, async (t) => {
   });
 });
 
-test("a subnet goes from one ACL to another, and neither a used ACL nor a default one is deleted", limit, async (t) => {
-  const { client, aclId, associationOf, subnets: [subnet = ""], defaultAcl } = await withAcl(t);
-  const before = await associationOf(subnet);
-  const { NewAssociationId } = await client.replaceNetworkAclAssociation({
-    AssociationId: before?.NetworkAclAssociationId,
-    NetworkAclId: aclId,
-  });
-  assert.deepEqual(await associationOf(subnet), {
-    NetworkAclAssociationId: NewAssociationId,
-    NetworkAclId: aclId,
-    SubnetId: subnet,
-  });
-  await assert.rejects(
-    client.replaceNetworkAclAssociation({
+test(
+  "a subnet goes from one ACL to another, and neither a used ACL nor a default one is deleted",
+  limit,
+  async (t) => {
+    const {
+      client,
+      aclId,
+      associationOf,
+      subnets: [subnet = ""],
+      defaultAcl,
+    } = await withAcl(t);
+    const before = await associationOf(subnet);
+    const { NewAssociationId } = await client.replaceNetworkAclAssociation({
       AssociationId: before?.NetworkAclAssociationId,
       NetworkAclId: aclId,
-    }),
-    {
-      name: "InvalidAssociationID.NotFound",
-      message: `The association ID '${before?.NetworkAclAssociationId}' does not exist`,
-    },
-  );
-  await assert.rejects(client.deleteNetworkAcl({ NetworkAclId: aclId }), {
-    name: "DependencyViolation",
-    message: `The networkAcl '${aclId}' has dependencies and cannot be deleted.`,
-  });
-  await assert.rejects(client.deleteNetworkAcl({ NetworkAclId: defaultAcl }), {
-    name: "InvalidParameterValue",
-    message: `cannot delete default network ACL ${defaultAcl}`,
-  });
-  await client.replaceNetworkAclAssociation({
-    AssociationId: NewAssociationId,
-    NetworkAclId: defaultAcl,
-  });
-  await client.deleteNetworkAcl({ NetworkAclId: aclId });
-  await assert.rejects(client.describeNetworkAcls({ NetworkAclIds: [aclId] }), {
-    name: "InvalidNetworkAclID.NotFound",
-    message: `The networkAcl ID '${aclId}' does not exist`,
-  });
-});
-
-test("of many who move a subnet or delete the ACL at once, each leaves it in exactly one", limit, async (t) => {
-  const { client, vpcId, records, associationOf, subnets: [subnet = ""] } = await withAcl(t);
-  const acls = await Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const { NetworkAcl } = await client.createNetworkAcl({ VpcId: vpcId });
-      return NetworkAcl?.NetworkAclId ?? "";
-    }),
-  );
-  for (let round = 0; round < 5; round++) {
-    const now = await associationOf(subnet);
-    const moved = await Promise.allSettled(
-      Array.from({ length: 16 }, (_, n) =>
-        client.replaceNetworkAclAssociation({
-          AssociationId: now?.NetworkAclAssociationId,
-          NetworkAclId: acls[n % 4],
-        }),
-      ),
+    });
+    assert.deepEqual(await associationOf(subnet), {
+      NetworkAclAssociationId: NewAssociationId,
+      NetworkAclId: aclId,
+      SubnetId: subnet,
+    });
+    await assert.rejects(
+      client.replaceNetworkAclAssociation({
+        AssociationId: before?.NetworkAclAssociationId,
+        NetworkAclId: aclId,
+      }),
+      {
+        name: "InvalidAssociationID.NotFound",
+        message: `The association ID '${before?.NetworkAclAssociationId}' does not exist`,
+      },
     );
-    assert.equal(moved.filter(({ status }) => status === "fulfilled").length, 1);
-    for (const it of moved)
-      if (it.status === "rejected") assert.equal(it.reason.name, "InvalidAssociationID.NotFound");
-  }
-  const now = await associationOf(subnet);
-  const ends = await Promise.allSettled([
-    ...acls.map((NetworkAclId) => client.deleteNetworkAcl({ NetworkAclId })),
-    ...acls.map((NetworkAclId) =>
-      client.replaceNetworkAclAssociation({ AssociationId: now?.NetworkAclAssociationId, NetworkAclId }),
-    ),
-  ]);
-  assert.ok(ends.some(({ status }) => status === "fulfilled"));
-  assert.equal(
-    records.aclsIn(vpcId).filter((acl) => acl.associations.some(({ subnetId }) => subnetId === subnet)).length,
-    1,
-  );
-});
+    await assert.rejects(client.deleteNetworkAcl({ NetworkAclId: aclId }), {
+      name: "DependencyViolation",
+      message: `The networkAcl '${aclId}' has dependencies and cannot be deleted.`,
+    });
+    await assert.rejects(client.deleteNetworkAcl({ NetworkAclId: defaultAcl }), {
+      name: "InvalidParameterValue",
+      message: `cannot delete default network ACL ${defaultAcl}`,
+    });
+    await client.replaceNetworkAclAssociation({
+      AssociationId: NewAssociationId,
+      NetworkAclId: defaultAcl,
+    });
+    await client.deleteNetworkAcl({ NetworkAclId: aclId });
+    await assert.rejects(client.describeNetworkAcls({ NetworkAclIds: [aclId] }), {
+      name: "InvalidNetworkAclID.NotFound",
+      message: `The networkAcl ID '${aclId}' does not exist`,
+    });
+  },
+);
+
+test(
+  "of many who move a subnet or delete the ACL at once, each leaves it in exactly one",
+  limit,
+  async (t) => {
+    const {
+      client,
+      vpcId,
+      records,
+      associationOf,
+      subnets: [subnet = ""],
+    } = await withAcl(t);
+    const acls = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const { NetworkAcl } = await client.createNetworkAcl({ VpcId: vpcId });
+        return NetworkAcl?.NetworkAclId ?? "";
+      }),
+    );
+    for (let round = 0; round < 5; round++) {
+      const now = await associationOf(subnet);
+      const moved = await Promise.allSettled(
+        Array.from({ length: 16 }, (_, n) =>
+          client.replaceNetworkAclAssociation({
+            AssociationId: now?.NetworkAclAssociationId,
+            NetworkAclId: acls[n % 4],
+          }),
+        ),
+      );
+      assert.equal(moved.filter(({ status }) => status === "fulfilled").length, 1);
+      for (const it of moved)
+        if (it.status === "rejected") assert.equal(it.reason.name, "InvalidAssociationID.NotFound");
+    }
+    const now = await associationOf(subnet);
+    const ends = await Promise.allSettled([
+      ...acls.map((NetworkAclId) => client.deleteNetworkAcl({ NetworkAclId })),
+      ...acls.map((NetworkAclId) =>
+        client.replaceNetworkAclAssociation({ AssociationId: now?.NetworkAclAssociationId, NetworkAclId }),
+      ),
+    ]);
+    assert.ok(ends.some(({ status }) => status === "fulfilled"));
+    assert.equal(
+      records.aclsIn(vpcId).filter((acl) => acl.associations.some(({ subnetId }) => subnetId === subnet))
+        .length,
+      1,
+    );
+  },
+);
 
 test("a number is won once, however many add it at once", limit, async (t) => {
   const { add, entries } = await withAcl(t);
@@ -282,7 +309,16 @@ test("a number is won once, however many add it at once", limit, async (t) => {
 });
 
 test("packets at a subnet's edge pass as its ACL says, from the next call on", limit, async (t) => {
-  const { client, aclId, add, associationOf, networks, until, vpcId, subnets: [subnet = ""] } = await withAcl(t);
+  const {
+    client,
+    aclId,
+    add,
+    associationOf,
+    networks,
+    until,
+    vpcId,
+    subnets: [subnet = ""],
+  } = await withAcl(t);
   const group = await client.createSecurityGroup({ GroupName: "any", Description: "any" });
   await client.authorizeSecurityGroupIngress({
     GroupId: group.GroupId,

@@ -89,11 +89,12 @@ const icmpOf = (entry: NetworkAclEntry): IcmpTypeCode | undefined =>
   isIcmp(entry) && entry.ports ? { Type: entry.ports.from, Code: entry.ports.to } : undefined;
 
 export const networkAclFilters = ({ accountId }: Scope): FilterTable<NetworkAclRecord> => {
-  const each = (value: (entry: DescribedEntry) => string | number | boolean | undefined) => (it: NetworkAclRecord) =>
-    allEntries(it).map((entry) => {
-      const found = value(describeEntry(entry));
-      return found === undefined ? undefined : String(found);
-    });
+  const each =
+    (value: (entry: DescribedEntry) => string | number | boolean | undefined) => (it: NetworkAclRecord) =>
+      allEntries(it).map((entry) => {
+        const found = value(describeEntry(entry));
+        return found === undefined ? undefined : String(found);
+      });
   return {
     "association.association-id": (it) => it.associations.map(({ id }) => id),
     "association.network-acl-id": (it) => (it.associations.length > 0 ? it.id : undefined),

@@ -106,8 +106,7 @@ export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Record
       Primary: n === 0,
       PrivateIpAddress: address,
       PrivateDnsName: privateDnsName(address, scope.region),
-      Association:
-        n === 0 ? association : described(address),
+      Association: n === 0 ? association : described(address),
     })),
     Ipv6Addresses: [],
     Groups: describeGroups(it, records),

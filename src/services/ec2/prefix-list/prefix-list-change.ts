@@ -13,6 +13,7 @@ import {
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
 import { quotas } from "../quotas.ts";
+import { routeCount } from "../route-table/route-table.ts";
 import { weightOf } from "../security-group/security-group-rule.ts";
 import {
   keptVersions,
@@ -93,7 +94,7 @@ export function nextVersion(
   };
 }
 
-/** The groups whose rules would be too many if the list counted for `maxEntries`. */
+/** The groups and route tables that would have too many rules or routes if the list counted for `maxEntries`. */
 export function tooSmallFor(
   list: PrefixListRecord,
   maxEntries: number,
@@ -102,6 +103,8 @@ export function tooSmallFor(
   const larger = { ...list, maxEntries };
   const listOf = (id: string) => (id === list.id ? larger : records.get("prefix-list", id));
   return records.dependentsOf(list.id).filter((id) => {
+    const routes = records.get("route-table", id)?.routes ?? [];
+    if (routeCount(routes, listOf) > quotas.routesPerTable.value) return true;
     const rules = records.get("security-group", id)?.rules ?? [];
     return [true, false].some(
       (egress) => weightOf(rules, egress, list.family, listOf) > quotas.rulesPerSecurityGroup.value,

@@ -104,7 +104,11 @@ export const prefixListOperations = {
       const list = listOf(input.PrefixListId, context);
       if (input.IpamPrefixListResolverSyncEnabled)
         throw unsupportedParameter("IpamPrefixListResolverSyncEnabled");
-      return { touches: touches([list], context), transaction: modification(list, input, context), id: list.id };
+      return {
+        touches: touches([list], context),
+        transaction: modification(list, input, context),
+        id: list.id,
+      };
     },
     answer: ({ id }: { id: string }, context) => ({
       PrefixList: describeAs("modify-in-progress", listOf(id, context), context),
@@ -200,7 +204,9 @@ const describeAs = (State: PrefixListState, list: PrefixListRecord, context: Ec2
 
 function checkedFamily(family: string): PrefixListRecord["family"] {
   if (family !== "IPv4" && family !== "IPv6")
-    throw invalidParameter(`Value (${family}) for parameter addressFamily is invalid. Expecting IPv4 or IPv6.`);
+    throw invalidParameter(
+      `Value (${family}) for parameter addressFamily is invalid. Expecting IPv4 or IPv6.`,
+    );
   return family;
 }
 
@@ -229,7 +235,9 @@ function modification(
   if (input.MaxEntries === undefined) return records.rewrite("prefix-list", now);
   const maxEntries = checkedMaxEntries(input.MaxEntries);
   if (maxEntries < entries.length)
-    throw invalidParameter(`The prefix list '${list.id}' has ${entries.length} entries, more than ${maxEntries}.`);
+    throw invalidParameter(
+      `The prefix list '${list.id}' has ${entries.length} entries, more than ${maxEntries}.`,
+    );
   const unfit = tooSmallFor(list, maxEntries, context).slice(0, 10);
   if (unfit.length === 0) return records.rewrite("prefix-list", { ...now, maxEntries });
   return records.rewrite("prefix-list", {

@@ -5,7 +5,10 @@ import { testImage, testRegion } from "#testing/region.ts";
 import { keptVersions } from "./prefix-list.ts";
 
 const limit = { timeout: 60_000 };
-const offices: AddPrefixListEntry[] = [{ Cidr: "192.0.2.7/24", Description: "north" }, { Cidr: "198.51.100.0/24" }];
+const offices: AddPrefixListEntry[] = [
+  { Cidr: "192.0.2.7/24", Description: "north" },
+  { Cidr: "198.51.100.0/24" },
+];
 
 test("a list is made once for its token, described, tagged and deleted", limit, async (t) => {
   const { client, accountId } = await testRegion(t);
@@ -108,12 +111,12 @@ test("what a list cannot be is refused and changes nothing", limit, async (t) =>
       "InvalidParameterCombination",
       "You cannot modify the entries and the maximum number of entries for the prefix list in the same request.",
     ],
+    [{ MaxEntries: 1 }, "InvalidParameterValue", `The prefix list '${id}' has 2 entries, more than 1.`],
     [
-      { MaxEntries: 1 },
-      "InvalidParameterValue",
-      `The prefix list '${id}' has 2 entries, more than 1.`,
+      { MaxEntries: 2, DryRun: true },
+      "DryRunOperation",
+      "Request would have succeeded, but DryRun flag is set.",
     ],
-    [{ MaxEntries: 2, DryRun: true }, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."],
   ];
   for (const [input, name, message] of cases) await assert.rejects(modify(input), { name, message });
   const create = { PrefixListName: "a", MaxEntries: 1, AddressFamily: "IPv4" };
@@ -157,7 +160,9 @@ test("a group's rules name a list, count it whole, and keep it", limit, async (t
   const { SecurityGroups: [described] = [] } = await client.describeSecurityGroups({
     Filters: [{ Name: "ip-permission.prefix-list-id", Values: [id] }],
   });
-  assert.deepEqual(described?.IpPermissions?.[0]?.PrefixListIds, [{ PrefixListId: id, Description: "sites" }]);
+  assert.deepEqual(described?.IpPermissions?.[0]?.PrefixListIds, [
+    { PrefixListId: id, Description: "sites" },
+  ]);
   const { PrefixListAssociations } = await client.getManagedPrefixListAssociations({ PrefixListId: id });
   assert.deepEqual(
     PrefixListAssociations?.map(({ ResourceId }) => ResourceId),
@@ -207,6 +212,66 @@ test("packets pass as the list that a rule names says, from its change on", limi
   });
   await until(() => passes("203.0.113.9"));
   assert.equal(passes("192.0.2.9"), false);
+});
+
+test("a route to a list leads where the list says, counts it whole, and keeps it", limit, async (t) => {
+  const { client, id, modify, group, records, networks, until } = await withList(t);
+  const vpcId = records.claimed("default-vpc") ?? "";
+  const { RouteTables: [table] = [] } = await client.describeRouteTables();
+  const RouteTableId = table?.RouteTableId;
+  const GatewayId = table?.Routes?.find((route) => route.GatewayId !== "local")?.GatewayId;
+  const { Instances } = await client.runInstances({
+    ImageId: testImage.id,
+    InstanceType: "t3.nano",
+    MinCount: 1,
+    MaxCount: 1,
+    SecurityGroupIds: [group],
+  });
+  const from = Instances?.[0]?.PrivateIpAddress ?? "";
+  const passes = (to: string) => networks.passes(vpcId, { from, to, protocol: 6, port: 443 });
+  await until(() => passes("203.0.113.9"));
+  await client.deleteRoute({ RouteTableId, DestinationCidrBlock: "0.0.0.0/0" });
+  await until(() => !passes("192.0.2.9"));
+  const route = { RouteTableId, DestinationPrefixListId: id, GatewayId };
+  await client.createRoute(route);
+  await until(() => passes("192.0.2.9"));
+  assert.equal(passes("203.0.113.9"), false);
+  await modify({
+    CurrentVersion: 1,
+    AddEntries: [{ Cidr: "203.0.113.0/24" }],
+    RemoveEntries: [{ Cidr: "192.0.2.0/24" }],
+  });
+  await until(() => passes("203.0.113.9"));
+  assert.equal(passes("192.0.2.9"), false);
+
+  const { RouteTables: [described] = [] } = await client.describeRouteTables({
+    Filters: [{ Name: "route.destination-prefix-list-id", Values: [id] }],
+  });
+  assert.deepEqual(described?.Routes?.[1], {
+    DestinationPrefixListId: id,
+    GatewayId,
+    Origin: "CreateRoute",
+    State: "active",
+  });
+  await assert.rejects(client.createRoute(route), {
+    name: "RouteAlreadyExists",
+    message: `The route identified by ${id} already exists.`,
+  });
+  await assert.rejects(client.deleteManagedPrefixList({ PrefixListId: id }), { name: "DependencyViolation" });
+  await modify({ MaxEntries: 50 });
+  await assert.rejects(client.createRoute({ RouteTableId, GatewayId, DestinationCidrBlock: "0.0.0.0/0" }), {
+    name: "RouteLimitExceeded",
+  });
+  await modify({ MaxEntries: 51 });
+  const { PrefixLists: [list] = [] } = await client.describeManagedPrefixLists({ PrefixListIds: [id] });
+  assert.deepEqual([list?.State, list?.MaxEntries], ["modify-failed", 50]);
+  await client.deleteRoute({ RouteTableId, DestinationPrefixListId: id });
+  await until(() => !passes("203.0.113.9"));
+  await assert.rejects(client.deleteRoute({ RouteTableId, DestinationPrefixListId: id }), {
+    name: "InvalidRoute.NotFound",
+    message: `no route with destination-prefix-list-id ${id} in route table ${RouteTableId}`,
+  });
+  await client.deleteManagedPrefixList({ PrefixListId: id });
 });
 
 async function withList(t: TestContext) {

@@ -35,7 +35,8 @@ export const entriesOf = (
   { id, version }: PrefixListRecord,
   records: Ec2Records,
   wanted = version,
-): readonly PrefixListEntry[] | undefined => records.get("prefix-list-version", versionId(id, wanted))?.entries;
+): readonly PrefixListEntry[] | undefined =>
+  records.get("prefix-list-version", versionId(id, wanted))?.entries;
 
 export const prefixListArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:prefix-list/${id}`;

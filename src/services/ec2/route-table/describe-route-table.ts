@@ -9,6 +9,7 @@ import { describeTags } from "../tag/tag.ts";
 import { routeTarget } from "../vpc/vpc-network.ts";
 import {
   allRoutes,
+  isPrefixList,
   type Route,
   type RouteTableAssociation,
   type RouteTableRecord,
@@ -30,15 +31,19 @@ export const describeRouteTable = (
 });
 
 const describeRoute = (
-  { cidr, target }: Route,
+  { destination, target }: Route,
   table: RouteTableRecord,
   records: Ec2Records,
   ownerId: string,
 ): DescribedRoute => ({
-  DestinationCidrBlock: cidr,
+  ...(isPrefixList(destination)
+    ? { DestinationPrefixListId: destination }
+    : { DestinationCidrBlock: destination }),
   ...describeTarget(target, records, ownerId),
   Origin:
-    "local" in target && !table.routes.some((it) => it.cidr === cidr) ? "CreateRouteTable" : "CreateRoute",
+    "local" in target && !table.routes.some((it) => it.destination === destination)
+      ? "CreateRouteTable"
+      : "CreateRoute",
   State: routeTarget(target, table.vpcId, records) === "nowhere" ? "blackhole" : "active",
 });
 
@@ -77,7 +82,7 @@ export const routeTableFilters = (records: Ec2Records, scope: Scope): FilterTabl
     "route-table-id": (it) => it.id,
     "route.destination-cidr-block": ofRoutes((route) => route.DestinationCidrBlock),
     "route.destination-ipv6-cidr-block": () => undefined,
-    "route.destination-prefix-list-id": () => undefined,
+    "route.destination-prefix-list-id": ofRoutes((route) => route.DestinationPrefixListId),
     "route.egress-only-internet-gateway-id": () => undefined,
     "route.gateway-id": ofRoutes((route) => route.GatewayId),
     "route.instance-id": ofRoutes((route) => route.InstanceId),

@@ -3,6 +3,7 @@ import type { CreateRouteRequest, DeleteRouteRequest, ReplaceRouteRequest } from
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import {
+  exclusiveParameters,
   instanceNotFound,
   internetGatewayNotFound,
   invalidCombination,
@@ -11,6 +12,7 @@ import {
   manyInterfaces,
   missingParameter,
   networkInterfaceNotFound,
+  prefixListNotFound,
   routeExists,
   routeNotFound,
   tooManyRoutes,
@@ -20,18 +22,30 @@ import { canonicalCidr, covers } from "../ipv4.ts";
 import { quotas } from "../quotas.ts";
 import { rangesOf } from "../vpc/vpc.ts";
 import { otherNetworks, routeTableOf, touches } from "./route-table-operations.ts";
-import type { Route, RouteTableRecord, RouteTarget } from "./route-table.ts";
+import {
+  isPrefixList,
+  listsOf,
+  routeCount,
+  type Route,
+  type RouteTableRecord,
+  type RouteTarget,
+} from "./route-table.ts";
 
 /** Routes, each known in its table by its destination. Follows the VPC guide, "Configure route tables". */
 export const routeOperations = {
   CreateRoute: {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
-      const cidr = destinationOf(input);
-      if (rangesIn(table, context).includes(cidr) || table.routes.some((it) => it.cidr === cidr))
-        throw routeExists(cidr);
-      if (table.routes.length >= quotas.routesPerTable.value) throw tooManyRoutes(table.id);
-      return plan(table, [...table.routes, { cidr, target: targetOf(input, cidr, table, context) }], context);
+      const destination = destinationOf(input, context);
+      if (
+        rangesIn(table, context).includes(destination) ||
+        table.routes.some((it) => it.destination === destination)
+      )
+        throw routeExists(destination);
+      const routes = [...table.routes, { destination, target: targetOf(input, destination, table, context) }];
+      const listOf = (id: string) => context.records.get("prefix-list", id);
+      if (routeCount(routes, listOf) > quotas.routesPerTable.value) throw tooManyRoutes(table.id);
+      return plan(table, routes, context);
     },
     answer: () => ({ Return: true }),
   },
@@ -40,18 +54,22 @@ export const routeOperations = {
   ReplaceRoute: {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
-      const cidr = destinationOf(input);
-      const others = table.routes.filter((it) => it.cidr !== cidr);
-      const isLocal = rangesIn(table, context).includes(cidr);
-      if (others.length === table.routes.length && !isLocal) throw routeNotFound(cidr, table.id);
+      const destination = destinationOf(input, context);
+      const others = table.routes.filter((it) => it.destination !== destination);
+      const isLocal = rangesIn(table, context).includes(destination);
+      if (others.length === table.routes.length && !isLocal) throw routeNotFound(destination, table.id);
       if (input.LocalTarget) {
         if (!isLocal)
           throw invalidParameter(
-            `The destination ${cidr} is no CIDR block of the VPC, so it has no local target.`,
+            `The destination ${destination} is no CIDR block of the VPC, so it has no local target.`,
           );
         return plan(table, others, context);
       }
-      return plan(table, [...others, { cidr, target: targetOf(input, cidr, table, context) }], context);
+      return plan(
+        table,
+        [...others, { destination, target: targetOf(input, destination, table, context) }],
+        context,
+      );
     },
     answer: () => ({}),
   },
@@ -59,12 +77,12 @@ export const routeOperations = {
   DeleteRoute: {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
-      const cidr = destinationOf(input);
-      const others = table.routes.filter((it) => it.cidr !== cidr);
+      const destination = destinationOf(input, context);
+      const others = table.routes.filter((it) => it.destination !== destination);
       if (others.length === table.routes.length) {
-        if (rangesIn(table, context).includes(cidr))
-          throw invalidParameter(`cannot remove local route ${cidr} in route table ${table.id}`);
-        throw routeNotFound(cidr, table.id);
+        if (rangesIn(table, context).includes(destination))
+          throw invalidParameter(`cannot remove local route ${destination} in route table ${table.id}`);
+        throw routeNotFound(destination, table.id);
       }
       return plan(table, others, context);
     },
@@ -72,10 +90,22 @@ export const routeOperations = {
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-const plan = (table: RouteTableRecord, routes: readonly Route[], context: Ec2Context): OperationPlan => ({
-  touches: touches(table, context),
-  transaction: context.records.rewrite("route-table", { ...table, routes }),
-});
+/** Writes the table's new routes, and beside them which prefix lists they name, so that those cannot be deleted. */
+function plan(table: RouteTableRecord, routes: readonly Route[], context: Ec2Context): OperationPlan {
+  const { records } = context;
+  const [before, after] = [listsOf(table.routes), listsOf(routes)];
+  const added = after.filter((id) => !before.includes(id));
+  const member = (id: string) => records.key("member", `${id}/${table.id}`);
+  const { expect, put } = records.rewrite("route-table", { ...table, routes });
+  return {
+    touches: touches(table, context),
+    transaction: {
+      expect: [...expect, ...added.map((id) => ({ exists: records.key("prefix-list", id) }))],
+      put: [...put, ...added.map((id) => ({ key: member(id), value: null }))],
+      delete: before.filter((id) => !after.includes(id)).map(member),
+    },
+  };
+}
 
 const rangesIn = ({ vpcId }: RouteTableRecord, { records }: Ec2Context): string[] => {
   const vpc = records.get("vpc", vpcId);
@@ -83,10 +113,20 @@ const rangesIn = ({ vpcId }: RouteTableRecord, { records }: Ec2Context): string[
 };
 
 /** Canonical: AWS clears the bits of the host. */
-function destinationOf(input: CreateRouteRequest | ReplaceRouteRequest | DeleteRouteRequest): string {
-  for (const name of ["DestinationIpv6CidrBlock", "DestinationPrefixListId"] as const)
-    if (input[name] !== undefined) throw unsupportedParameter(name);
-  const text = input.DestinationCidrBlock;
+function destinationOf(
+  input: CreateRouteRequest | ReplaceRouteRequest | DeleteRouteRequest,
+  { records }: Ec2Context,
+): string {
+  const { DestinationCidrBlock: text, DestinationPrefixListId: listId } = input;
+  if (input.DestinationIpv6CidrBlock !== undefined) throw unsupportedParameter("DestinationIpv6CidrBlock");
+  if (text !== undefined && listId !== undefined)
+    throw exclusiveParameters("destinationCidrBlock", "destinationPrefixListId");
+  if (listId !== undefined) {
+    const list = records.get("prefix-list", listId);
+    if (!list) throw prefixListNotFound([listId]);
+    if (list.family === "IPv6") throw unsupportedParameter("DestinationPrefixListId (of IPv6)");
+    return list.id;
+  }
   if (text === undefined) throw missingParameter("destinationCidrBlock");
   const cidr = canonicalCidr(text);
   if (cidr === undefined) throw malformedCidr(text);
@@ -106,7 +146,12 @@ const unservedTargets = [
   "VpcPeeringConnectionId",
 ] as const satisfies readonly (keyof Targets)[];
 
-function targetOf(input: Targets, cidr: string, table: RouteTableRecord, context: Ec2Context): RouteTarget {
+function targetOf(
+  input: Targets,
+  destination: string,
+  table: RouteTableRecord,
+  context: Ec2Context,
+): RouteTarget {
   const { records } = context;
   const { GatewayId: gateway, InstanceId: instance, NetworkInterfaceId: nic } = input;
   const unserved = unservedTargets.find((name) => input[name] !== undefined);
@@ -121,9 +166,9 @@ function targetOf(input: Targets, cidr: string, table: RouteTableRecord, context
     const igw = records.get("internet-gateway", gateway);
     if (!igw) throw internetGatewayNotFound([gateway]);
     if (igw.vpcId !== table.vpcId) throw otherNetworks(table.id, "network gateway", igw.id);
-    if (rangesIn(table, context).some((range) => covers(range, cidr)))
+    if (!isPrefixList(destination) && rangesIn(table, context).some((range) => covers(range, destination)))
       throw invalidParameter(
-        `The destination CIDR block ${cidr} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+        `The destination CIDR block ${destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
       );
     return { internetGatewayId: igw.id };
   }

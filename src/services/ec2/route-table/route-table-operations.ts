@@ -21,6 +21,7 @@ import { vpcOf } from "../vpc/vpc-operations.ts";
 import { describeRouteTable, routeTableFilters } from "./describe-route-table.ts";
 import {
   isMain,
+  listsOf,
   mainTableClaim,
   routeTableArn,
   subnetTableClaim,
@@ -79,6 +80,7 @@ export const routeTableOperations = {
           delete: [
             records.key("route-table", id),
             records.key("member", `${table.vpcId}/${id}`),
+            ...listsOf(table.routes).map((list) => records.key("member", `${list}/${id}`)),
             ...(table.clientToken
               ? [records.key("claim", clientTokenClaim("CreateRouteTable", table.clientToken))]
               : []),

@@ -161,7 +161,7 @@ test(
       NetworkInterfaceId: two.nic,
     });
     assert.deepEqual(
-      records.routeTablesIn(VpcId)[0]?.routes.map(({ cidr }) => cidr),
+      records.routeTablesIn(VpcId)[0]?.routes.map(({ destination }) => destination),
       ["192.0.2.0/24", "10.0.0.0/16"],
     );
     await client.replaceRoute({ RouteTableId: main, DestinationCidrBlock: "10.0.0.0/16", LocalTarget: true });

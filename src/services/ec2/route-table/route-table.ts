@@ -1,3 +1,4 @@
+import type { PrefixListRecord } from "../prefix-list/prefix-list.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { rangesOf } from "../vpc/vpc.ts";
 
@@ -11,9 +12,9 @@ export interface RouteTableRecord extends ResourceRecord {
   readonly clientToken?: string;
 }
 
-/** One destination. */
 export interface Route {
-  readonly cidr: string;
+  /** A CIDR block, or the id of a prefix list, each of whose entries is one. */
+  readonly destination: string;
   readonly target: RouteTarget;
 }
 
@@ -37,6 +38,16 @@ export const mainTableClaim = (vpcId: string) => `main-route-table/${vpcId}`;
 /** A claim, of a subnet that is in a table of its own. */
 export const subnetTableClaim = (subnetId: string) => `route-table-of/${subnetId}`;
 
+export const isPrefixList = (destination: string): boolean => destination.startsWith("pl-");
+/** The prefix lists that a table's routes name. */
+export const listsOf = (routes: readonly Route[]): string[] =>
+  routes.map((route) => route.destination).filter(isPrefixList);
+/** What routes count for: a prefix list for as many as it may have entries. */
+export const routeCount = (
+  routes: readonly Route[],
+  listOf: (id: string) => PrefixListRecord | undefined,
+): number => routes.reduce((sum, { destination }) => sum + (listOf(destination)?.maxEntries ?? 1), 0);
+
 export const isMain = ({ associations }: RouteTableRecord): boolean =>
   associations.some((association) => "main" in association);
 
@@ -44,6 +55,6 @@ export const isMain = ({ associations }: RouteTableRecord): boolean =>
 export const allRoutes = ({ vpcId, routes }: RouteTableRecord, records: Ec2Records): Route[] => {
   const vpc = records.get("vpc", vpcId);
   const ranges = vpc ? rangesOf(vpc) : [];
-  const local = ranges.filter(({ cidr }) => !routes.some((route) => route.cidr === cidr));
-  return [...local.map(({ cidr }): Route => ({ cidr, target: { local: true } })), ...routes];
+  const local = ranges.filter(({ cidr }) => !routes.some((route) => route.destination === cidr));
+  return [...local.map(({ cidr }): Route => ({ destination: cidr, target: { local: true } })), ...routes];
 };

@@ -36,7 +36,9 @@ export function ruleDrafts(
     return peersOf(permission, group, context).map((peer) => ({ egress, ...traffic, ...peer }));
   });
   if (drafts.length === 0)
-    throw missingParameter("ipPermissions: each permission names at least one CIDR, security group or prefix list");
+    throw missingParameter(
+      "ipPermissions: each permission names at least one CIDR, security group or prefix list",
+    );
   return drafts;
 }
 

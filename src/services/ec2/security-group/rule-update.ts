@@ -57,8 +57,7 @@ function peerOf(
     if (canonicalCidr(CidrIpv4) !== CidrIpv4) throw malformedCidr(CidrIpv4);
     return { cidr: CidrIpv4 };
   }
-  if (CidrIpv6 === undefined)
-    throw missingParameter("CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupId");
+  if (CidrIpv6 === undefined) throw missingParameter("CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupId");
   const cidrIpv6 = canonicalIpv6Cidr(CidrIpv6);
   if (cidrIpv6 === undefined) throw malformedCidr(CidrIpv6);
   return { cidrIpv6 };

@@ -119,7 +119,9 @@ function permissionFilters(
       "groupId" in peer ? records.get("security-group", peer.groupId)?.name : undefined,
     ),
     [`${prefix}.ipv6-cidr`]: each(({ peer }) => ("cidrIpv6" in peer ? peer.cidrIpv6 : undefined)),
-    [`${prefix}.prefix-list-id`]: each(({ peer }) => ("prefixListId" in peer ? peer.prefixListId : undefined)),
+    [`${prefix}.prefix-list-id`]: each(({ peer }) =>
+      "prefixListId" in peer ? peer.prefixListId : undefined,
+    ),
     [`${prefix}.protocol`]: each(({ protocol }) => protocol),
     [`${prefix}.to-port`]: each(({ toPort }) => String(toPort)),
     [`${prefix}.user-id`]: each(({ peer }) => ("groupId" in peer ? accountId : undefined)),

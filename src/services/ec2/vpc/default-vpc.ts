@@ -36,7 +36,7 @@ export function defaultVpc(context: Ec2Context): Transaction | undefined {
     publicAddressOnLaunch: true,
     ...common,
   }));
-  const routes = [{ cidr: "0.0.0.0/0", target: { internetGatewayId: gateway.id } }];
+  const routes = [{ destination: "0.0.0.0/0", target: { internetGatewayId: gateway.id } }];
   return {
     expect: [{ absent: claim }, ...options.expect],
     put: [

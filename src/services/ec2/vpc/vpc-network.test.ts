@@ -213,8 +213,8 @@ const table: readonly [what: string, records: Records, network: Record<string, N
         routeTable(
           "rtb-own",
           [
-            { cidr: "0.0.0.0/0", target: { internetGatewayId: "igw-1" } },
-            { cidr: "192.0.2.0/24", target: { networkInterfaceId: "eni-5" } },
+            { destination: "0.0.0.0/0", target: { internetGatewayId: "igw-1" } },
+            { destination: "192.0.2.0/24", target: { networkInterfaceId: "eni-5" } },
           ],
           { subnetId: "subnet-1" },
         ),
@@ -241,8 +241,8 @@ const table: readonly [what: string, records: Records, network: Record<string, N
         routeTable(
           "rtb-main",
           [
-            { cidr: "0.0.0.0/0", target: { internetGatewayId: "igw-1" } },
-            { cidr: "192.0.2.0/24", target: { networkInterfaceId: "eni-6" } },
+            { destination: "0.0.0.0/0", target: { internetGatewayId: "igw-1" } },
+            { destination: "192.0.2.0/24", target: { networkInterfaceId: "eni-6" } },
           ],
           { main: true },
         ),

@@ -10,11 +10,17 @@ import type {
   TrafficRule,
 } from "#drivers/network/network-driver.ts";
 import { isGone } from "../instance/instance.ts";
+import { covers } from "../ipv4.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { entriesOf } from "../prefix-list/prefix-list.ts";
 import type { Ec2Records } from "../records.ts";
-import { allRoutes, type RouteTableRecord, type RouteTarget } from "../route-table/route-table.ts";
+import {
+  allRoutes,
+  isPrefixList,
+  type RouteTableRecord,
+  type RouteTarget,
+} from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
@@ -38,7 +44,8 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
     for (const route of routeElements(table, records)) elements.set(`route/${table.id}/${route.to}`, route);
   }
   for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
-  for (const group of records.groupsIn(vpcId)) elements.set(`group/${group.id}`, groupElement(group, records));
+  for (const group of records.groupsIn(vpcId))
+    elements.set(`group/${group.id}`, groupElement(group, records));
   for (const it of present)
     for (const group of it.groupIds)
       for (const address of addressesOf(it))
@@ -62,14 +69,33 @@ const subnetElement = (subnet: SubnetRecord, records: Ec2Records): SubnetElement
   };
 };
 
-const routeElements = (table: RouteTableRecord, records: Ec2Records): RouteElement[] => {
-  return allRoutes(table, records).map(({ cidr, target }) => ({
-    kind: "route",
-    table: table.id,
-    to: cidr,
-    via: routeTarget(target, table.vpcId, records),
-  }));
-};
+/** Those of prefix lists come first: of one CIDR block, the route that names the block itself stays. */
+const routeElements = (table: RouteTableRecord, records: Ec2Records): RouteElement[] =>
+  allRoutes(table, records)
+    .toSorted((a, b) => Number(isPrefixList(b.destination)) - Number(isPrefixList(a.destination)))
+    .flatMap(({ destination, target }) => {
+      const via = routeTarget(target, table.vpcId, records);
+      return destinations(destination, table, via, records).map((to): RouteElement => ({
+        kind: "route",
+        table: table.id,
+        to,
+        via,
+      }));
+    });
+
+/** What is of the VPC stays in it: of a list, its ranges' own parts lead to an interface or nowhere else. */
+function destinations(
+  destination: string,
+  { vpcId }: RouteTableRecord,
+  via: RouteElement["via"],
+  records: Ec2Records,
+): string[] {
+  if (!isPrefixList(destination)) return [destination];
+  const [list, vpc] = [records.get("prefix-list", destination), records.get("vpc", vpcId)];
+  const ranges = vpc && via === "outside" ? rangesOf(vpc) : [];
+  const entries = (list && entriesOf(list, records)) ?? [];
+  return entries.map(({ cidr }) => cidr).filter((it) => !ranges.some(({ cidr }) => covers(cidr, it)));
+}
 
 /** A route whose target is gone, or cannot take it, leads nowhere. */
 export const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Records): RouteElement["via"] => {

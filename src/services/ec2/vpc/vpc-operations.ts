@@ -21,7 +21,7 @@ import { canonicalCidr, overlap, prefixLength } from "../ipv4.ts";
 import { defaultOptions } from "../dhcp-options/dhcp-options.ts";
 import { defaultAclClaim } from "../network-acl/network-acl.ts";
 import { quotas } from "../quotas.ts";
-import { mainTableClaim } from "../route-table/route-table.ts";
+import { listsOf, mainTableClaim } from "../route-table/route-table.ts";
 import { referencesOf } from "../security-group/rule-changes.ts";
 import { groupNameClaim } from "../security-group/security-group.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
@@ -106,6 +106,11 @@ export const vpcOperations = {
               .groupsIn(id)
               .flatMap((group) =>
                 referencesOf(group.rules, group.id).map((it) => records.key("member", `${it}/${group.id}`)),
+              ),
+            ...records
+              .routeTablesIn(id)
+              .flatMap((table) =>
+                listsOf(table.routes).map((it) => records.key("member", `${it}/${table.id}`)),
               ),
             // A group that lets its own members in is a dependent of itself.
             ...records

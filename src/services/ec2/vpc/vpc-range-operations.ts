@@ -13,6 +13,7 @@ import {
 } from "../errors.ts";
 import { covers, overlap } from "../ipv4.ts";
 import { quotas } from "../quotas.ts";
+import { isPrefixList } from "../route-table/route-table.ts";
 import { checkedRange, vpcOf } from "./vpc-operations.ts";
 import { describeRange, rangesOf, vpcArn, type VpcRecord } from "./vpc.ts";
 
@@ -41,7 +42,9 @@ export const vpcRangeOperations = {
         ...context.records
           .routeTablesIn(vpc.id)
           .flatMap(({ routes }) =>
-            routes.map((route) => route.cidr).filter((it) => covers(it, cidr) && it !== "0.0.0.0/0"),
+            routes
+              .map((route) => route.destination)
+              .filter((it) => !isPrefixList(it) && covers(it, cidr) && it !== "0.0.0.0/0"),
           ),
       ];
       if (taken.some((it) => overlap(it, cidr))) throw vpcRangeConflict(input.CidrBlock);
