@@ -21,22 +21,9 @@ const releases = join(import.meta.dirname, "releases");
 for (const release of readdirSync(releases))
   test(`the region that release ${release} left is opened with every resource in it`, async (t) => {
     const dataDir = await copyOf(release, t);
-    const settings = requireSettings(dataDir);
-    const credentials = readCredentials(dataDir);
-    const api = await serveFakeRegion({
-      settings,
-      credentials,
-      parts: loadApiParts(),
-      port: 0,
-      resettable: false,
-      openStore: () => openSqliteStore(layout(dataDir).storeDir),
-      log: (line) => t.diagnostic(line),
-    });
-    t.after(() => api.close());
-    const endpoint = `http://127.0.0.1:${api.port}`;
+    const { settings, clientIn } = await serve(dataDir, t);
     for (const region of [settings.region, "eu-west-1"]) {
-      const client = new EC2({ endpoint, region, credentials, maxAttempts: 1 });
-      t.after(() => client.destroy());
+      const client = clientIn(region);
       const kept = readFileSync(join(dataDir, `${region}.txt`), "utf8")
         .trimEnd()
         .split("\n");
@@ -47,6 +34,32 @@ for (const release of readdirSync(releases))
       );
       assert.deepEqual(found, kept);
     }
+  });
+
+for (const release of readdirSync(releases))
+  test(`each VPC that release ${release} left is routed, filtered and leased to as a new one`, async (t) => {
+    const { settings, clientIn } = await serve(await copyOf(release, t), t);
+    const client = clientIn(settings.region);
+    const { Vpcs: [vpc] = [] } = await client.describeVpcs({});
+    const Filters = [{ Name: "vpc-id", Values: [vpc?.VpcId ?? ""] }];
+    const { InternetGateways: [gateway] = [] } = await client.describeInternetGateways({});
+    const { RouteTables: [table] = [] } = await client.describeRouteTables({ Filters });
+    assert.deepEqual(
+      table?.Routes?.map((it) => [it.DestinationCidrBlock, it.GatewayId, it.State]),
+      [
+        [vpc?.CidrBlock, "local", "active"],
+        ["0.0.0.0/0", gateway?.InternetGatewayId, "active"],
+      ],
+    );
+    const { Subnets = [] } = await client.describeSubnets({ Filters });
+    const { NetworkAcls: [acl] = [] } = await client.describeNetworkAcls({ Filters });
+    assert.deepEqual(
+      new Set(acl?.Associations?.map(({ SubnetId }) => SubnetId)),
+      new Set(Subnets.map(({ SubnetId }) => SubnetId)),
+    );
+    const { DhcpOptions: [options] = [] } = await client.describeDhcpOptions({});
+    assert.equal(options?.DhcpOptionsId, vpc?.DhcpOptionsId);
+    await assert.rejects(client.deleteVpc({ VpcId: vpc?.VpcId }), { name: "DependencyViolation" });
   });
 
 for (const release of readdirSync(releases))
@@ -66,4 +79,27 @@ async function copyOf(release: string, t: TestContext): Promise<string> {
   cpSync(join(releases, release), dataDir, { recursive: true });
   chmodSync(layout(dataDir).masterKey, 0o600); // which Git does not keep
   return dataDir;
+}
+
+/** A region of fake machines on the directory. */
+async function serve(dataDir: string, t: TestContext) {
+  const settings = requireSettings(dataDir);
+  const credentials = readCredentials(dataDir);
+  const api = await serveFakeRegion({
+    settings,
+    credentials,
+    parts: loadApiParts(),
+    port: 0,
+    resettable: false,
+    openStore: () => openSqliteStore(layout(dataDir).storeDir),
+    log: (line) => t.diagnostic(line),
+  });
+  t.after(() => api.close());
+  const endpoint = `http://127.0.0.1:${api.port}`;
+  const clientIn = (region: string): EC2 => {
+    const client = new EC2({ endpoint, region, credentials, maxAttempts: 1 });
+    t.after(() => client.destroy());
+    return client;
+  };
+  return { settings, clientIn };
 }

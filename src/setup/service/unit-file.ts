@@ -1,6 +1,6 @@
 /**
  * The unit that runs a region: one, whose main process is the supervisor of the three programs
- * (docs/decisions/0009-one-unit-runs-a-region.md). `command`: absolute file and arguments; `paths` must be mounted before.
+ * (docs/decisions/0014-one-unit-runs-a-region.md). `command`: absolute file and arguments; `paths` must be mounted before.
  */
 export const unitText = ({
   description,

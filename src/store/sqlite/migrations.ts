@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { addVpcParts } from "./vpc-parts.ts";
 
 export type Migration = (db: DatabaseSync) => void;
 
@@ -13,6 +14,7 @@ export const migrations: readonly Migration[] = [
       CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) STRICT;
       CREATE TABLE change (revision INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT;
     `),
+  addVpcParts,
 ];
 
 /**
