@@ -33,17 +33,7 @@ export const vpcOperations = {
   CreateVpc: {
     resolve(input, context) {
       const { newId } = context;
-      for (const name of [
-        "AmazonProvidedIpv6CidrBlock",
-        "Ipv4IpamPoolId",
-        "Ipv4NetmaskLength",
-        "Ipv6CidrBlock",
-        "Ipv6CidrBlockNetworkBorderGroup",
-        "Ipv6IpamPoolId",
-        "Ipv6NetmaskLength",
-        "Ipv6Pool",
-        "VpcEncryptionControl",
-      ] as const)
+      for (const name of [...unservedRanges, "VpcEncryptionControl"] as const)
         if (input[name]) throw unsupportedParameter(name);
       if (input.CidrBlock === undefined)
         throw invalidCombination("Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.");
@@ -180,6 +170,18 @@ export function vpcOf(id: string, { records }: Pick<Ec2Context, "records">): Vpc
   if (!vpc) throw vpcNotFound([id]);
   return vpc;
 }
+
+/** There is no IPv6 yet, and no IPAM. */
+export const unservedRanges = [
+  "AmazonProvidedIpv6CidrBlock",
+  "Ipv4IpamPoolId",
+  "Ipv4NetmaskLength",
+  "Ipv6CidrBlock",
+  "Ipv6CidrBlockNetworkBorderGroup",
+  "Ipv6IpamPoolId",
+  "Ipv6NetmaskLength",
+  "Ipv6Pool",
+] as const;
 
 /** Canonical: AWS clears the bits of the host. */
 export function checkedRange(text: string): string {

@@ -14,24 +14,14 @@ import {
 import { covers, overlap } from "../ipv4.ts";
 import { quotas } from "../quotas.ts";
 import { isPrefixList } from "../route-table/route-table.ts";
-import { checkedRange, vpcOf } from "./vpc-operations.ts";
+import { checkedRange, unservedRanges, vpcOf } from "./vpc-operations.ts";
 import { describeRange, rangesOf, vpcArn, type VpcRecord } from "./vpc.ts";
 
 /** Further address ranges of a VPC. Follows the VPC guide, "VPC CIDR blocks". */
 export const vpcRangeOperations = {
   AssociateVpcCidrBlock: {
     resolve(input, context) {
-      for (const name of [
-        "AmazonProvidedIpv6CidrBlock",
-        "Ipv4IpamPoolId",
-        "Ipv4NetmaskLength",
-        "Ipv6CidrBlock",
-        "Ipv6CidrBlockNetworkBorderGroup",
-        "Ipv6IpamPoolId",
-        "Ipv6NetmaskLength",
-        "Ipv6Pool",
-      ] as const)
-        if (input[name]) throw unsupportedParameter(name);
+      for (const name of unservedRanges) if (input[name]) throw unsupportedParameter(name);
       if (input.CidrBlock === undefined) throw missingParameter("cidrBlock");
       const vpc = vpcOf(input.VpcId, context);
       const cidr = checkedRange(input.CidrBlock);
