@@ -36,11 +36,11 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   const dataDir = readDataDir(values["data-dir"]);
   const cacheDir = readCacheDir(values["cache-dir"]);
   if (process.platform === "linux") requireRoot("to make machines and networks");
-  requireWayIn(dataDir);
   const before = readSettings(dataDir);
   const capacity = { ...defaults.capacity, ...before?.capacity, ...choices.capacity };
   const place = { dataDir, cacheDir, settings: before, capacity };
   await requireHost([...kernelReadings, ...roomChecks], place);
+  requireWayIn(dataDir);
 
   using region = openRegion(dataDir);
   // A start that would be refused later is refused before it changes anything.

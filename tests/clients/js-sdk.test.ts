@@ -48,7 +48,7 @@ test("one launch more than may start at once waits for its turn, and status show
   const { health } = await until(region.status, (it) => it.health?.queue === 1);
   assert.equal(health?.queue, 1);
   assert.equal(health.starting?.length, turns);
-  assert.match(await region.croft("status"), /^queue +1$/m);
+  assert.match(await region.croft("status"), /^launches +\d+ starting, 1 waiting$/m);
   await waitUntilInstanceRunning(patience, { InstanceIds: [...(health.starting ?? [])] });
 });
 
