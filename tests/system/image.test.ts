@@ -82,7 +82,11 @@ describe("a bake", { timeout: 300_000 }, () => {
       date: new Date(),
     });
     await assert.rejects(again);
-    assert.deepEqual(readdirSync(join(cacheDir, "images", ".baking")), []);
+    assert.deepEqual(
+      readdirSync(join(cacheDir, "images", ".baking")),
+      ["started"],
+      "nothing of the one before",
+    );
   });
 });
 
