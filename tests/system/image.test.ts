@@ -223,6 +223,7 @@ describe("the baked image", { timeout: 1_200_000 }, () => {
 
   test("leaves a cloud-config to cloud-init, whose users and files are there at the first login", async () => {
     metadata.instanceId = "i-00000000000000003";
+    metadata.hostName = "ip-10-0-0-12.ec2.internal";
     metadata.userData = `#cloud-config
 users: [default, {name: guest, ssh_authorized_keys: ["${metadata.publicKey}"]}]
 write_files: [{path: /etc/written, content: by cloud-init}]
@@ -231,7 +232,7 @@ runcmd: [[sh, -c, "echo ran >>/root/runcmd"]]
     const fresh = join(scratch, "cloud-config.qcow2");
     await makeDisk(fresh, image);
     await using machine = await start({ disk: fresh });
-    assert.equal(await machine.ssh("cat /etc/written; hostname"), "by cloud-initip-10-0-0-10\n");
+    assert.equal(await machine.ssh("cat /etc/written; hostname"), "by cloud-initip-10-0-0-12\n");
     assert.equal(await machine.ssh("id -un", { user: "guest" }), "guest\n");
     assert.match(await machine.ssh("cloud-init status --wait"), /status: done/);
     assert.equal(await machine.ssh("sudo cat /root/runcmd"), "ran\n");
