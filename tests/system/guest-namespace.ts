@@ -60,6 +60,9 @@ export const dial = (
 /** How a blocking connect says that its time is over. */
 const silent: ReadonlySet<string> = new Set(["EINPROGRESS", "EAGAIN", "EALREADY"]);
 
+/** For what should be answered: a loaded machine may be slow, and a lost SYN is sent again after a second. */
+export const patiently = { timeoutMs: 8_000 } as const;
+
 /** An open TCP connection's descriptor. */
 export const dialed = (namespace: string | undefined, to: string, port: number): number =>
   inside(namespace, () => {
@@ -104,10 +107,10 @@ export const sendDatagram = (
     }
   });
 
-/** Whether an ICMP echo request is answered within 250 ms. */
+/** Whether an ICMP echo request is answered within a second. */
 export const pings = (namespace: string, to: string): boolean =>
   inside(namespace, () => {
-    const fd = openSocket(SOCK_RAW, { protocol: IPPROTO_ICMP });
+    const fd = openSocket(SOCK_RAW, { protocol: IPPROTO_ICMP, timeoutMs: 1_000 });
     try {
       const name = socketAddress(to, 0);
       check(`connect ${to}`, connect(fd, name, name.length));
@@ -153,7 +156,8 @@ interface SocketOptions {
 const openSocket = (type: number, { from, protocol = 0, timeoutMs = 250 }: SocketOptions = {}): number => {
   const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, protocol));
   const timeout = Buffer.alloc(16);
-  timeout.writeBigInt64LE(BigInt(timeoutMs) * 1000n, 8);
+  timeout.writeBigInt64LE(BigInt(Math.floor(timeoutMs / 1000)), 0);
+  timeout.writeBigInt64LE(BigInt(timeoutMs % 1000) * 1000n, 8);
   check("SO_SNDTIMEO", setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length));
   check("SO_RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length));
   if (from !== undefined) {

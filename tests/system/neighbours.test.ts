@@ -14,7 +14,7 @@ import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { routedRange } from "#drivers/network/routed-range.ts";
 import { until } from "../until.ts";
 import { firewalls } from "./firewalls.ts";
-import { dial, dialed, plugIn, unacknowledged } from "./guest-namespace.ts";
+import { dial, dialed, patiently, plugIn, unacknowledged } from "./guest-namespace.ts";
 import { playHost } from "./played-host.ts";
 
 /** This file plays a host of its own, on which other programs are at work. */
@@ -131,7 +131,7 @@ describe("beside the rules of", () => {
     });
 
   test("none, the host's port is open", () => {
-    assert.equal(dial(world, "192.168.77.2", 8000), "connected");
+    assert.equal(dial(world, "192.168.77.2", 8000, patiently), "connected");
   });
 });
 

@@ -14,7 +14,7 @@ import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { routedRange } from "#drivers/network/routed-range.ts";
 import { until } from "../until.ts";
-import { dial, dialed, pings, plugIn, sendDatagram } from "./guest-namespace.ts";
+import { dial, dialed, patiently, pings, plugIn, sendDatagram } from "./guest-namespace.ts";
 import { playHost } from "./played-host.ts";
 
 /**
@@ -175,8 +175,12 @@ describe("a guest with a public address", () => {
     for (const address of closed)
       for (const port of [80, 8080])
         assert.notEqual(dial(guest(open), address, port), "connected", `${address}:${port}`);
-    assert.equal(dial(undefined, "192.168.77.1", 80), "connected", "this host does");
-    assert.equal(dial(world, ownAddresses[0] ?? "", 8080), "connected", "its LAN reaches this host");
+    assert.equal(dial(undefined, "192.168.77.1", 80, patiently), "connected", "this host does");
+    assert.equal(
+      dial(world, ownAddresses[0] ?? "", 8080, patiently),
+      "connected",
+      "its LAN reaches this host",
+    );
   });
 
   test("cannot reach an address from the moment this host has it", async () => {
@@ -226,7 +230,7 @@ describe("pasta", () => {
   test("goes on without whoever started it, and is taken up again", async () => {
     const earlier = pasta();
     await networks.close();
-    assert.equal(dial(guest(open), server, 80), "connected");
+    assert.equal(dial(guest(open), server, 80, patiently), "connected");
     await openDriver();
     assert.equal(await reaches(server), "connected");
     assert.deepEqual(pasta(), earlier);

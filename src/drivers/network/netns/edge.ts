@@ -56,10 +56,13 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
   await edge.changeLinks([...remove, ...add]);
 };
 
-/** Closes what has become this host's since the rules were loaded, and opens what is no longer; quick when nothing has. */
+/**
+ * Closes what has become this host's since the rules were loaded, and opens what is no longer; quick when nothing has. Rules that
+ * someone else changed are left for the next look to find.
+ */
 export const renewRules = async (edge: RoutedNamespace, options: EdgeOptions): Promise<void> => {
   const rules = edgeTables(options);
-  if (edge.loaded !== rules) await edge.loadRules(rules);
+  if (edge.loaded !== rules && !edge.rulesChanged()) await edge.loadRules(rules);
 };
 
 /** Whether the edge's own part of its namespace is as `repairEdge` left it; `readBack`: also the links. */

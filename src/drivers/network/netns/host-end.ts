@@ -82,7 +82,8 @@ export class HostEnd implements Disposable {
     const questions = [
       `address show dev ${prefix}`,
       `route show table main root ${publicPool}`,
-      `neighbour show dev ${prefix} nud permanent`,
+      // Of every link: asked about one, `ip` does not say which.
+      "neighbour show nud permanent",
       "rule show",
       `link show dev ${prefix}`,
     ];

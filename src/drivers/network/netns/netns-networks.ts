@@ -52,19 +52,19 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
     const thorough = Date.now() >= readBackAt;
     if (thorough) readBackAt = Date.now() + readBackMs;
     const readBack = edge.linksMoved() || thorough;
-    const edgeStood = await edgeIsRight(edge, options, { readBack });
     const hostEndStood = await hostEnd.isRight({ readBack: thorough });
-    if (!edgeStood || !hostEndStood) {
+    const stood = (await edgeIsRight(edge, options, { readBack })) && hostEndStood;
+    if (!stood) {
       await repairEdge(edge, options);
       await hostEnd.repair();
     }
     await renewRules(edge, options);
-    await pasta?.look({ thorough: thorough || !edgeStood });
+    await pasta?.look({ thorough: thorough || !stood });
     for (const network of networks.values()) {
       if (!network.present) continue;
-      if (!edgeStood) await network.forget();
-      if (!edgeStood || (await network.disturbed({ readBack })))
-        for (const tell of listeners) tell(network.id);
+      // A repair also undoes, unseen, what was done since the look.
+      if (!stood) await network.forget();
+      if (!stood || (await network.disturbed({ readBack }))) for (const tell of listeners) tell(network.id);
     }
   };
   let looking = Promise.resolve();
