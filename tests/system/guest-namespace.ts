@@ -47,15 +47,21 @@ export const dial = (
     const fd = openSocket(SOCK_STREAM, { timeoutMs, ...(from === undefined ? {} : { from }) });
     try {
       const name = socketAddress(to, port);
-      for (;;) {
-        if (connect(fd, name, name.length) === 0) return "connected";
-        const reason = lastError();
-        if (reason !== "EINTR") return silent.has(reason) ? "timeout" : reason;
-      }
+      if (uninterrupted(() => connect(fd, name, name.length)) === 0) return "connected";
+      const reason = lastError();
+      return silent.has(reason) ? "timeout" : reason;
     } finally {
       closeSync(fd);
     }
   });
+
+/** A call that waits, begun again for as long as signals (a child's end) break it off. */
+const uninterrupted = (call: () => number): number => {
+  for (;;) {
+    const result = call();
+    if (result !== -1 || lastError() !== "EINTR") return result;
+  }
+};
 
 /** How a blocking connect says that its time is over. */
 const silent: ReadonlySet<string> = new Set(["EINPROGRESS", "EAGAIN", "EALREADY"]);
@@ -66,9 +72,12 @@ export const patiently = { timeoutMs: 8_000 } as const;
 /** An open TCP connection's descriptor. */
 export const dialed = (namespace: string | undefined, to: string, port: number): number =>
   inside(namespace, () => {
-    const fd = openSocket(SOCK_STREAM);
+    const fd = openSocket(SOCK_STREAM, patiently);
     const name = socketAddress(to, port);
-    check(`connect ${to}`, connect(fd, name, name.length));
+    check(
+      `connect ${to}`,
+      uninterrupted(() => connect(fd, name, name.length)),
+    );
     return fd;
   });
 
@@ -83,7 +92,10 @@ export const connectionRate = (
   const start = performance.now();
   for (let n = 0; n < count; n++) {
     const fd = dialed(namespace, to, port);
-    const other = check("accept", accept(listener, null, null));
+    const other = check(
+      "accept",
+      uninterrupted(() => accept(listener, null, null)),
+    );
     closeSync(fd);
     closeSync(other);
   }
@@ -120,7 +132,7 @@ export const pings = (namespace: string, to: string): boolean =>
       request.writeUInt16BE(0xffff - 0x0800 - identifier, 2);
       check("send", send(fd, request, request.length, 0));
       const answer = Buffer.alloc(128);
-      const size = recv(fd, answer, answer.length, 0);
+      const size = uninterrupted(() => recv(fd, answer, answer.length, 0));
       return size >= 28 && answer[20] === 0;
     } finally {
       closeSync(fd);

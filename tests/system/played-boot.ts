@@ -30,8 +30,7 @@ export const playBoots = async (): Promise<{ reboot(dataDir: string): Promise<vo
       const left = () => regionProcesses(dataDir);
       // Its supervisors first: what they keep running would come back.
       for (const [word] of [["start"], [undefined]])
-        for (const { pid, command } of left())
-          if (word === undefined || command.includes(word)) process.kill(pid, "SIGKILL");
+        for (const { pid, command } of left()) if (word === undefined || command.includes(word)) end(pid);
       await until(
         async () => left(),
         (pids) => pids.length === 0,
@@ -42,6 +41,15 @@ export const playBoots = async (): Promise<{ reboot(dataDir: string): Promise<vo
       newBoot();
     },
   };
+};
+
+/** Also one that ended meanwhile, as those of a supervisor do that is gone. */
+const end = (pid: number): void => {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 };
 
 const unshare: (flags: number) => number = koffi.load("libc.so.6").func("int unshare(int flags)");
