@@ -78,6 +78,8 @@ export const dialed = (namespace: string | undefined, to: string, port: number):
       `connect ${to}`,
       uninterrupted(() => connect(fd, name, name.length)),
     );
+    // Node leaves its writes waiting, and with them the far end, when that is in this process too.
+    limitWaits(fd, 250);
     return fd;
   });
 
@@ -165,13 +167,18 @@ interface SocketOptions {
   readonly timeoutMs?: number;
 }
 
-const openSocket = (type: number, { from, protocol = 0, timeoutMs = 250 }: SocketOptions = {}): number => {
-  const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, protocol));
+/** Of each call that waits. */
+const limitWaits = (fd: number, timeoutMs: number): void => {
   const timeout = Buffer.alloc(16);
   timeout.writeBigInt64LE(BigInt(Math.floor(timeoutMs / 1000)), 0);
   timeout.writeBigInt64LE(BigInt(timeoutMs % 1000) * 1000n, 8);
   check("SO_SNDTIMEO", setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length));
   check("SO_RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length));
+};
+
+const openSocket = (type: number, { from, protocol = 0, timeoutMs = 250 }: SocketOptions = {}): number => {
+  const fd = check("socket", socket(AF_INET, type | SOCK_CLOEXEC, protocol));
+  limitWaits(fd, timeoutMs);
   if (from !== undefined) {
     const name = socketAddress(from, 0);
     check(`bind ${from}`, bind(fd, name, name.length));

@@ -16,8 +16,10 @@ import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { passes } from "#drivers/network/traffic.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
+import { until } from "../until.ts";
 import { dial, dialed, patiently, plugIn, unacknowledged } from "./guest-namespace.ts";
 
+const MSG_NOSIGNAL = 0x4000;
 const prefix = "croft-rt";
 const network = "vpc-one";
 const router = `${prefix}-${network}`;
@@ -295,6 +297,121 @@ describe("a secondary address", () => {
     await apply();
     assert.notEqual(dial(guest(d), "10.0.1.77", 22), "connected");
     assert.notEqual(dial(guest(b), a.address, 22, { from: "10.0.1.77" }), "connected");
+  });
+});
+
+describe("a NAT gateway", () => {
+  const gateway = (n: number, more: Partial<InterfaceElement> = {}): InterfaceElement =>
+    card(n, {
+      subnet: "between",
+      mac: `02:aa:00:00:00:${n}`,
+      address: `10.0.3.${n}`,
+      publicAddress: `198.18.247.${n}`,
+      groups: [],
+      nat: true,
+      ...more,
+    });
+  const [nat, another] = [gateway(51), gateway(52)];
+  const natSpace = ({ id }: InterfaceElement) => `${router}.${id}`;
+  const through = (it: InterfaceElement): RouteTarget => ({ interface: it.id, address: it.address });
+  /** `one` goes out by the gateway, whose own subnet goes out by itself. */
+  const behind = (...more: Elements): Elements => [
+    [`interface/${nat.id}`, nat],
+    route("one", "0.0.0.0/0", through(nat)),
+    route("between", "0.0.0.0/0", "outside"),
+    route("two", "0.0.0.0/0", "outside"),
+    ...more,
+  ];
+  const passesToD = (from: InterfaceElement) =>
+    passes(applied.values(), { from: from.address, to: "198.18.247.14", protocol: 6, port: 22 });
+  /** The addresses that the edge sees connections to `d` come from. */
+  const seenFrom = async () => {
+    const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: `${prefix}-edge` });
+    return new Set([...seen.matchAll(/src=(\S+) dst=198\.18\.247\.14 /g)].map(([, from]) => from));
+  };
+
+  test("sends on as its public address what others have for the outside, and their answers back", async () => {
+    await apply(...behind());
+    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    const fd = dialed(guest(b), "198.18.247.14", 22);
+    assert.deepEqual(await seenFrom(), new Set(["198.18.247.51"]));
+    assert.equal(await acknowledged(fd), true);
+    closeSync(fd);
+    assert.equal(passesToD(b), true);
+  });
+
+  test("lets in nothing that begins elsewhere", async () => {
+    await apply(...behind());
+    for (const [from, to] of [
+      [undefined, "198.18.247.51"],
+      [guest(d), "198.18.247.51"],
+      [guest(d), nat.address],
+    ] as const)
+      assert.equal(dial(from, to, 22), "timeout");
+    assert.equal(
+      passes(applied.values(), { from: d.address, to: nat.address, protocol: 6, port: 22 }),
+      false,
+    );
+  });
+
+  test("obeys its own subnet's filter and routes", async () => {
+    await apply(...behind(filter("acl", [pass()], [refuse()]), subnet("between", { filter: "acl" })));
+    assert.equal(dial(guest(b), "198.18.247.14", 22), "timeout");
+    assert.equal(passesToD(b), false);
+    await apply(...behind(route("between", "0.0.0.0/0", "nowhere")));
+    assert.notEqual(dial(guest(b), "198.18.247.14", 22), "connected");
+    assert.equal(passesToD(b), false);
+    await apply(...behind());
+    assert.equal(dial(guest(b), "198.18.247.14", 22, patiently), "connected");
+  });
+
+  test("is one of several, for different destinations, each with one address or more", async () => {
+    const two = { ...another, secondary: [{ address: "10.0.3.53", publicAddress: "198.18.247.53" }] };
+    await apply(...behind([`interface/${two.id}`, two], route("one", "198.18.247.14/32", through(two))));
+    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    const open = Array.from({ length: 24 }, () => dialed(guest(b), "198.18.247.14", 22));
+    assert.deepEqual(await seenFrom(), new Set(["198.18.247.52", "198.18.247.53"]));
+    open.forEach((fd) => closeSync(fd));
+  });
+
+  test("without a public address leads to the network alone", async () => {
+    const { publicAddress: _, ...inner } = nat;
+    await apply(...behind([`interface/${inner.id}`, inner], route("one", "10.0.2.0/24", through(inner))));
+    assert.notEqual(dial(guest(b), "198.18.247.14", 22), "connected");
+    assert.equal(dial(guest(b), d.address, 22, patiently), "connected");
+    assert.equal(passesToD(b), false);
+  });
+
+  test("refuses to go on with what was idle for too long", async () => {
+    await apply(...behind());
+    const fd = dialed(guest(b), "198.18.247.14", 22);
+    await run("conntrack", ["-F"], { namespace: natSpace(nat) });
+    assert.equal(send(fd, Buffer.from("x"), 1, 0), 1);
+    const reset = async () => send(fd, Buffer.from("x"), 1, MSG_NOSIGNAL) === -1;
+    assert.equal(await until(reset, (broken) => broken), true);
+    closeSync(fd);
+  });
+
+  test("that someone else disturbed or removed is found and made again", async () => {
+    await apply(...behind());
+    for (const disturb of [
+      () => run("nft", ["flush", "ruleset"], { namespace: natSpace(nat) }),
+      () => run("ip", ["route", "del", "default"], { namespace: natSpace(nat) }),
+      () => run("ip", ["netns", "del", natSpace(nat)]),
+    ]) {
+      const told = new Promise<string>((resolve) => networks.onForeignChange(resolve));
+      await disturb();
+      assert.equal(await Promise.race([told, sleep(20_000)]), network);
+      await networks.apply(network, applied);
+      assert.equal(dial(guest(b), "198.18.247.14", 22, patiently), "connected", String(disturb));
+    }
+  });
+
+  test("leaves nothing when it goes", async () => {
+    await apply(...behind());
+    await apply(route("one", "0.0.0.0/0", "nowhere"));
+    assert.notEqual(dial(guest(b), "198.18.247.14", 22), "connected");
+    assert.doesNotMatch(await run("ip", ["netns", "list"]), new RegExp(natSpace(nat)));
   });
 });
 

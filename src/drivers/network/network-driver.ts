@@ -83,7 +83,9 @@ export interface InterfaceAddress {
   readonly publicAddress?: string;
 }
 
-/** `interface/ID`: a tap device here. Traffic passes when any group of each end allows it; none: nothing passes. */
+/**
+ * `interface/ID`: a tap device here, or a NAT gateway. Traffic passes when any group of each end allows it; none: nothing passes.
+ */
 export interface InterfaceElement extends InterfaceAddress {
   readonly kind: "interface";
   readonly id: string;
@@ -93,6 +95,11 @@ export interface InterfaceElement extends InterfaceAddress {
   readonly groups: readonly string[];
   /** Drop what does not come from, or go to, one of its addresses. */
   readonly sourceCheck: boolean;
+  /**
+   * Its far end is a NAT gateway of this host: what is for others it sends on as one of its own addresses, and lets back in what
+   * answers that. It has no groups, and none are asked about it.
+   */
+  readonly nat?: true;
 }
 
 /** `group/ID`: what its members may receive and send. Stateful: answers always pass. */

@@ -36,7 +36,7 @@ export const passes = (elements: Iterable<NetworkElement>, flow: Flow): boolean 
   path(elements, flow).arrives;
 
 /** The way of a flow's first packet. An interface that forwards for others is taken to forward. */
-const path = (elements: Iterable<NetworkElement>, flow: Flow): Path => {
+const path = (elements: Iterable<NetworkElement>, begun: Flow): Path => {
   const network = lookUp(elements);
   const hops: Hop[] = [];
   const meet = (at: Hop["at"], id: string, passed = true) => {
@@ -44,50 +44,63 @@ const path = (elements: Iterable<NetworkElement>, flow: Flow): Path => {
     return passed;
   };
 
-  const leave = (source: InterfaceElement, towards: InterfaceElement | undefined): boolean => {
+  const leave = (source: InterfaceElement, towards: InterfaceElement | undefined, flow: Flow): boolean => {
     const edge = towards?.subnet === source.subnet ? undefined : network.subnet(source.subnet)?.filter;
     if (edge !== undefined && !meet("filter", edge, network.filters(edge, "egress", flow.to, flow)))
       return false;
-    return meet("groups", source.id, network.allows(source, "egress", flow.to, flow));
+    return source.nat === true || meet("groups", source.id, network.allows(source, "egress", flow.to, flow));
   };
   /** `sender`: the address the packet comes from, as the interface sees it. From outside only a public address leads in. */
-  const enter = (target: InterfaceElement, from: InterfaceElement | undefined, sender: string): boolean => {
+  const enter = (
+    target: InterfaceElement,
+    from: InterfaceElement | undefined,
+    sender: string,
+    flow: Flow,
+  ): boolean => {
     const edge = from?.subnet === target.subnet ? undefined : network.subnet(target.subnet)?.filter;
     if (edge !== undefined && !meet("filter", edge, network.filters(edge, "ingress", sender, flow)))
       return false;
+    // Nothing begins at a NAT gateway's own addresses.
+    if (target.nat)
+      return from !== undefined && !owns(target, flow.to) ? true : meet("check", target.id, false);
     if (from && !owns(target, flow.to) && target.sourceCheck) return meet("check", target.id, false);
     return meet("groups", target.id, network.allows(target, "ingress", sender, flow));
   };
 
-  const arrive = (target: InterfaceElement | undefined, from: InterfaceElement | undefined): boolean => {
+  const arrive = (
+    target: InterfaceElement | undefined,
+    from: InterfaceElement | undefined,
+    flow: Flow,
+  ): boolean => {
     if (target === undefined) return false;
-    if (from && !leave(from, target)) return false;
-    if (!enter(target, from, flow.from)) return false;
+    if (from && !leave(from, target, flow)) return false;
+    if (!enter(target, from, flow.from, flow)) return false;
     meet("interface", target.id);
-    return owns(target, flow.to) || (hops.length < mostHops && send(target));
+    if (owns(target, flow.to)) return true;
+    return hops.length < mostHops && send(target, target.nat ? { ...flow, from: target.address } : flow);
   };
-  const send = (source: InterfaceElement): boolean => {
+  const send = (source: InterfaceElement, flow: Flow): boolean => {
     const table = network.subnet(source.subnet)?.table;
     const via = table === undefined ? "network" : network.route(table, flow.to);
     if (table !== undefined && !meet("table", table, via !== "nowhere")) return false;
-    if (via === "network") return arrive(network.owner(flow.to), source);
-    if (typeof via === "object") return arrive(network.byId(via.interface), source);
+    if (via === "network") return arrive(network.owner(flow.to), source, flow);
+    if (typeof via === "object") return arrive(network.byId(via.interface), source, flow);
     const publicAddress = publicAddressOf(source, flow.from);
     if (publicAddress === undefined) return meet("public address", source.id, false);
-    if (!leave(source, undefined)) return false;
+    if (!leave(source, undefined, flow)) return false;
     const target = network.publicOwner(flow.to);
     if (!target) return meet("outside", flow.to);
-    return enter(target, undefined, publicAddress) && meet("interface", target.id);
+    return enter(target, undefined, publicAddress, flow) && meet("interface", target.id);
   };
 
-  const [source, target] = [network.owner(flow.from), network.owner(flow.to)];
+  const [source, target] = [network.owner(begun.from), network.owner(begun.to)];
   const arrives = source
-    ? meet("interface", source.id) && send(source)
+    ? meet("interface", source.id) && send(source, begun)
     : target !== undefined &&
-      meet("outside", flow.from) &&
-      (publicAddressOf(target, flow.to) === undefined
+      meet("outside", begun.from) &&
+      (publicAddressOf(target, begun.to) === undefined
         ? meet("public address", target.id, false)
-        : arrive(target, undefined));
+        : arrive(target, undefined, begun));
   return { arrives, hops };
 };
 

@@ -52,7 +52,7 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
   const facts = await edge.facts();
   // What belongs to the networks' links is theirs to repair.
   const have = new Set([...facts].filter((fact) => !/ net[0-9a-f]{12}\b/.test(fact)));
-  const { remove, add } = linkBatch(have, edgeWants(options), "veth");
+  const { remove, add } = linkBatch(have, edgeWants(options), () => "veth");
   await edge.changeLinks([...remove, ...add]);
 };
 

@@ -51,7 +51,7 @@ export class HostEnd implements Disposable {
     const { prefix } = this.#options;
     disableIpv6(prefix);
     await this.#lookForRivals();
-    const { add } = linkBatch(new Set(), this.#wants(), "veth");
+    const { add } = linkBatch(new Set(), this.#wants(), () => "veth");
     await run("ip", ["-batch", "-"], { input: `${add.join("\n")}\n` });
   }
 

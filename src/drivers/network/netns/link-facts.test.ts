@@ -20,7 +20,7 @@ const nothing = new Set<Fact>();
 
 describe("an interface in ip's words", () => {
   test("is a tap with a route and a neighbour, which go before the tap does", () => {
-    const { add } = linkBatch(nothing, new Set(factsOf(eni)), "tap");
+    const { add } = linkBatch(nothing, new Set(factsOf(eni)), () => "tap");
     assert.deepEqual(add, [
       "tuntap add dev enid3c623848a30 mode tap vnet_hdr",
       "link set dev enid3c623848a30 alias eni-1 address 02:00:00:00:00:01 mtu 9001 up",
@@ -28,7 +28,7 @@ describe("an interface in ip's words", () => {
       "route replace 10.0.1.10 dev enid3c623848a30",
       "neighbour replace 10.0.1.10 lladdr 02:aa:00:00:00:01 dev enid3c623848a30 nud permanent",
     ]);
-    assert.deepEqual(linkBatch(new Set(factsOf(eni)), nothing, "tap").remove, [
+    assert.deepEqual(linkBatch(new Set(factsOf(eni)), nothing, () => "tap").remove, [
       "neighbour del 10.0.1.10 lladdr 02:aa:00:00:00:01 dev enid3c623848a30",
       "route del 10.0.1.10 dev enid3c623848a30",
       "link del dev enid3c623848a30",
@@ -37,7 +37,7 @@ describe("an interface in ip's words", () => {
 
   test("keeps its tap whatever else changes", () => {
     const other = { ...eni, address: "10.0.1.11", mac: "02:aa:00:00:00:02" };
-    const { remove, add } = linkBatch(new Set(factsOf(eni)), new Set(factsOf(other)), "tap");
+    const { remove, add } = linkBatch(new Set(factsOf(eni)), new Set(factsOf(other)), () => "tap");
     assert.deepEqual(
       [...remove, ...add].map((line) => line.split(" ").slice(0, 3).join(" ")),
       [
@@ -50,7 +50,7 @@ describe("an interface in ip's words", () => {
   });
 
   test("is reached at its public address by its network's link", () => {
-    assert.deepEqual(linkBatch(nothing, new Set(edgeFactsOf(eni, "vpc-1")), "tap").add, [
+    assert.deepEqual(linkBatch(nothing, new Set(edgeFactsOf(eni, "vpc-1")), () => "tap").add, [
       "route replace 198.18.0.9 via 169.254.1.2 dev net8ca061c99229 onlink",
     ]);
   });
@@ -60,7 +60,7 @@ describe("a routing table in ip's words", () => {
   const number = tableNumber("rtb-1");
 
   test("is what marked packets are routed by, and leads nowhere by itself", () => {
-    assert.deepEqual(linkBatch(nothing, new Set(factsOf({ kind: "table", id: "rtb-1" })), "tap").add, [
+    assert.deepEqual(linkBatch(nothing, new Set(factsOf({ kind: "table", id: "rtb-1" })), () => "tap").add, [
       `rule add pref 100 fwmark 0x${number.toString(16)} lookup ${number}`,
       `route replace unreachable default table ${number} metric 4294967295`,
     ]);
@@ -117,7 +117,7 @@ test("the routing rules close a namespace before anything else in it opens", () 
   const { add, remove } = linkBatch(
     new Set<Fact>(["rule pref 0 lookup local"]),
     new Set<Fact>([...factsOf(eni), ...failClosedRules]),
-    "tap",
+    () => "tap",
   );
   assert.deepEqual(remove, ["rule del pref 0 lookup local"]);
   assert.deepEqual(add.slice(0, 4), [

@@ -27,7 +27,7 @@ export type Fact =
   | `route ${string}`
   | `neighbour ${string}`;
 
-/** How a network's interfaces end here: a tap for a machine, or a veth whose other end is for a namespace. */
+/** How an interface ends here: a tap for a machine, or a veth whose other end is for a namespace. */
 export type InterfaceLinks = "tap" | "veth";
 
 /** What holds in every namespace that forwards: unmarked packets from outside have no route, not even to the host itself. */
@@ -112,10 +112,10 @@ export const edgeFactsOf = (element: NetworkElement, networkId: string): Fact[] 
 export const linkBatch = (
   have: ReadonlySet<Fact>,
   want: ReadonlySet<Fact>,
-  links: InterfaceLinks,
+  linksOf: (link: string) => InterfaceLinks,
 ): { remove: string[]; add: string[] } => ({
   remove: inOrder(without(have, want)).toReversed().flatMap(removal),
-  add: inOrder(without(want, have)).flatMap((fact) => addition(fact, links)),
+  add: inOrder(without(want, have)).flatMap((fact) => addition(fact, linksOf)),
 });
 
 const without = (facts: ReadonlySet<Fact>, others: ReadonlySet<Fact>): Fact[] =>
@@ -126,7 +126,7 @@ const kinds = ["rule", "link", "settings", "address", "route", "neighbour"];
 const kindOf = (fact: Fact): number => kinds.indexOf(fact.slice(0, fact.indexOf(" ")));
 const inOrder = (facts: readonly Fact[]): Fact[] => facts.toSorted((a, b) => kindOf(a) - kindOf(b));
 
-const addition = (fact: Fact, links: InterfaceLinks): string[] => {
+const addition = (fact: Fact, linksOf: (link: string) => InterfaceLinks): string[] => {
   const [kind = "", name = ""] = fact.split(" ");
   const words = fact.slice(fact.indexOf(" ") + 1);
   switch (kind) {
@@ -134,7 +134,7 @@ const addition = (fact: Fact, links: InterfaceLinks): string[] => {
       // Without a mask `ip` takes mark 0 for "no mark given".
       return [`rule add ${words.replace("fwmark 0 ", "fwmark 0/0xffffffff ")}`];
     case "link":
-      return linkCreation(name, links);
+      return linkCreation(name, linksOf(name));
     case "settings":
       // Otherwise the kernel waits a random 0 to 0.8 s before it answers ARP for another; the namespace's default is not heeded.
       return [`link set dev ${words}`, `ntable change name arp_cache dev ${name} proxy_delay 0`];

@@ -27,6 +27,11 @@ export const hostLink = "host";
 export const outboundLink = "world";
 
 export const namespaceOf = (prefix: string, networkId: string): string => `${prefix}-${networkId}`;
+/** Of the NAT gateway behind an interface; no id has a dot. */
+export const natNamespace = (networkNamespace: string, interfaceId: string): string =>
+  `${networkNamespace}.${interfaceId}`;
+/** A NAT gateway's link to its network, in its own namespace. */
+export const natLink = "nat";
 export const edgeNamespace = (prefix: string): string => namespaceOf(prefix, "edge");
 
 /** What guests take for their neighbour, on every link. */
@@ -46,6 +51,9 @@ export const outboundEnds = {
 export const guestMtu = 9001;
 /** pasta's largest: a datagram longer than `uplinkMtu` leaves in one piece. */
 export const outboundMtu = 65_520;
+/** What a NAT gateway takes for its network's router. */
+export const natGateway = { address: "169.254.3.1", mac: routerMac } as const;
+
 /** What AWS carries to and from the internet. */
 export const uplinkMtu = 1500;
 

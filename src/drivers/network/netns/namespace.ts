@@ -12,6 +12,10 @@ export const namespaceIdentity = (name: string): bigint =>
 export const namespacesOf = (prefix: string): string[] =>
   existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(`${prefix}-`)) : [];
 
+/** Those of a network's NAT gateways. */
+export const namespacesUnder = (network: string): string[] =>
+  existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(`${network}.`)) : [];
+
 /** A namespace that forwards IPv4 between its links, answers ARP for what it can reach, and speaks no IPv6. */
 export const ensureNamespace = async (name: string): Promise<void> => {
   if (!namespaceExists(name)) await run("ip", ["netns", "add", name]);

@@ -7,7 +7,7 @@ import { HostEnd } from "./host-end.ts";
 import { readInterfaceIds } from "./kernel-facts.ts";
 import type { InterfaceLinks } from "./link-facts.ts";
 import { edgeNamespace, interfaceLink, namespaceOf } from "./names.ts";
-import { namespacesOf, removeNamespace } from "./namespace.ts";
+import { namespaceExists, namespacesOf, removeNamespace } from "./namespace.ts";
 import { Network } from "./network.ts";
 import { Pasta, endPasta } from "./pasta.ts";
 
@@ -94,9 +94,12 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
 
     async observe() {
       const namespaces = namespacesOf(prefix).filter((name) => name !== edgeNamespace(prefix));
-      const found = namespaces.map(
-        async (name) => [name.slice(prefix.length + 1), await readInterfaceIds(name)] as const,
-      );
+      // A NAT gateway's may be all that is left of its network.
+      const ids = new Set(namespaces.map((name) => name.slice(prefix.length + 1).replace(/\..*/, "")));
+      const found = [...ids].map(async (id) => {
+        const name = namespaceOf(prefix, id);
+        return [id, namespaceExists(name) ? await readInterfaceIds(name) : []] as const;
+      });
       return new Map(await Promise.all(found));
     },
 

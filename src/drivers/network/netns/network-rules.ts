@@ -189,7 +189,7 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
     element("ports", port),
     ...addresses.map(({ address }) => element("sources", `${port} . ${address}`)),
     ...addresses.map(({ address }) => element("destinations", `"${link}" . ${address}`)),
-    ...(it.sourceCheck ? [] : [element("unchecked", port), element("forwarders", `"${link}"`)]),
+    ...(it.sourceCheck && !it.nat ? [] : [element("unchecked", port), element("forwarders", `"${link}"`)]),
     linksOf(it.subnet),
     element(linksOf(it.subnet).name, `"${link}"`),
     ...["from", "leave", "enter"].map((way): NftObject => ({
@@ -202,7 +202,11 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
     element("enters", `"${link}"`, `jump enter-${it.subnet}`),
     ...(["in", "out"] as const).flatMap((way): NftObject[] => [
       ...it.groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] })),
-      { kind: "chain", name: `${way}-${link}`, rules: it.groups.map((group) => `jump ${way}-${group}`) },
+      {
+        kind: "chain",
+        name: `${way}-${link}`,
+        rules: it.nat ? ["accept"] : it.groups.map((group) => `jump ${way}-${group}`),
+      },
     ]),
     element("egress", `"${link}"`, `jump out-${link}`),
     element("ingress", `"${link}"`, `jump in-${link}`),

@@ -1,10 +1,11 @@
-import type { NetworkElement } from "../network-driver.ts";
+import type { InterfaceElement, NetworkElement } from "../network-driver.ts";
 import { checkElement } from "../element-check.ts";
 import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks } from "./link-facts.ts";
-import { namespaceOf, networkLink, uplink } from "./names.ts";
-import { ensureNamespace, namespaceExists, removeNamespace } from "./namespace.ts";
+import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from "./names.ts";
+import { ensureNamespace, namespaceExists, namespacesUnder, removeNamespace } from "./namespace.ts";
+import { NatGateway } from "./nat-gateway.ts";
 import { networkTable, networkTables, rulesOf } from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
@@ -21,6 +22,8 @@ export class Network implements Disposable {
   readonly #turns = new Turns();
   #router: RoutedNamespace | undefined;
   #rules = new Ruleset(networkTable);
+  /** By their interfaces' ids. */
+  readonly #nats = new Map<string, NatGateway>();
   /** What the kernel holds, as far as is known; undefined: read it back before changing anything. */
   #applied: Elements | undefined;
 
@@ -63,7 +66,10 @@ export class Network implements Disposable {
       if (this.#applied === undefined || router === undefined) return false;
       const changed = router.rulesChanged();
       const moved = router.linksMoved() || readBack;
-      const same = !changed && (!moved || (await this.#linksAreRight(router, this.#applied)));
+      const same =
+        !changed &&
+        (!moved || (await this.#linksAreRight(router, this.#applied))) &&
+        (await this.#natsAreRight({ readBack }));
       if (!same) this.#applied = undefined;
       return !same;
     });
@@ -79,15 +85,19 @@ export class Network implements Disposable {
   [Symbol.dispose](): void {
     this.#router?.[Symbol.dispose]();
     this.#router = undefined;
+    for (const nat of this.#nats.values()) nat[Symbol.dispose]();
+    this.#nats.clear();
   }
 
   async #update(applied: Elements, desired: Elements): Promise<void> {
     const { gone, come } = difference(applied, desired);
     const lines = this.#rules.change(gone.flatMap(rulesOf), come.flatMap(rulesOf));
+    const nats = natsOf(come);
     await this.#change(
       lines,
-      linkBatch(new Set(gone.flatMap(factsOf)), new Set(come.flatMap(factsOf)), this.#links),
-      linkBatch(this.#edgeFactsOf(gone), this.#edgeFactsOf(come), this.#links),
+      linkBatch(new Set(gone.flatMap(factsOf)), new Set(come.flatMap(factsOf)), this.#linksOf(nats)),
+      linkBatch(this.#edgeFactsOf(gone), this.#edgeFactsOf(come), this.#linksOf([])),
+      { gone: natsOf(gone).filter(({ id }) => !nats.some((it) => it.id === id)), come: nats },
     );
   }
 
@@ -97,26 +107,41 @@ export class Network implements Disposable {
     this.#router ??= new RoutedNamespace(this.namespace);
     await this.#ensureUplink(this.#router);
     const elements = [...desired.values()];
+    const nats = natsOf(elements);
+    await this.#removeNats(nats);
+    for (const { id } of nats) await this.#nat(id).dropLostLink();
     const [have, edgeHave] = await Promise.all([this.#router.facts(), this.#edgeFactsThere()]);
     this.#rules = new Ruleset(networkTable);
     this.#rules.change([], elements.flatMap(rulesOf));
     await this.#change(
       this.#rules.lines(),
-      linkBatch(have, wanted(elements), this.#links),
-      linkBatch(edgeHave, this.#edgeWanted(elements), this.#links),
+      linkBatch(have, wanted(elements), this.#linksOf(nats)),
+      linkBatch(edgeHave, this.#edgeWanted(elements), this.#linksOf([])),
+      { gone: [], come: nats },
       { whole: true },
     );
   }
 
   /** Links go before their rules do, and come after them. */
-  async #change(rules: string[], links: Batch, edgeLinks: Batch, { whole = false } = {}): Promise<void> {
+  async #change(
+    rules: string[],
+    links: Batch,
+    edgeLinks: Batch,
+    nats: { readonly gone: readonly InterfaceElement[]; readonly come: readonly InterfaceElement[] },
+    { whole = false } = {},
+  ): Promise<void> {
     const router = this.#router;
     if (router === undefined) throw new Error(`${this.namespace} is not there`);
     await this.#edge.changeLinks(edgeLinks.remove);
     await router.changeLinks(links.remove);
+    for (const { id } of nats.gone) {
+      await this.#nat(id).remove();
+      this.#nats.delete(id);
+    }
     if (whole) await router.loadRules(`${networkTables}${rules.join("\n")}\n`);
     else await router.changeRules(rules.join("\n"));
     await router.changeLinks(links.add);
+    for (const it of nats.come) await this.#nat(it.id).ensure(it);
     await this.#edge.changeLinks(edgeLinks.add);
   }
 
@@ -130,16 +155,44 @@ export class Network implements Disposable {
 
   async #remove(): Promise<void> {
     this.#applied = undefined;
+    await this.#removeNats([]);
     if (namespaceExists(this.namespace)) await removeNamespace(this.namespace);
     this[Symbol.dispose]();
+  }
+
+  #nat(interfaceId: string): NatGateway {
+    const nat = this.#nats.get(interfaceId) ?? new NatGateway(this.namespace, interfaceId);
+    this.#nats.set(interfaceId, nat);
+    return nat;
+  }
+
+  /** Also those of which nobody knows but the kernel. */
+  async #removeNats(wantedOnes: readonly InterfaceElement[]): Promise<void> {
+    const names = new Set(wantedOnes.map(({ id }) => natNamespace(this.namespace, id)));
+    for (const name of namespacesUnder(this.namespace)) if (!names.has(name)) await removeNamespace(name);
+    for (const [id, nat] of this.#nats)
+      if (!names.has(natNamespace(this.namespace, id))) {
+        nat[Symbol.dispose]();
+        this.#nats.delete(id);
+      }
+  }
+
+  async #natsAreRight(options: { readonly readBack: boolean }): Promise<boolean> {
+    for (const nat of this.#nats.values()) if (!(await nat.isRight(options))) return false;
+    return true;
+  }
+
+  #linksOf(nats: readonly InterfaceElement[]): (link: string) => InterfaceLinks {
+    const links = new Set(nats.map(({ id }) => interfaceLink(id)));
+    return (link) => (links.has(link) ? "veth" : this.#links);
   }
 
   async #linksAreRight(router: RoutedNamespace, applied: Elements): Promise<boolean> {
     const elements = [...applied.values()];
     const [have, edgeHave] = await Promise.all([router.facts(), this.#edgeFactsThere()]);
     const batches = [
-      linkBatch(have, wanted(elements), this.#links),
-      linkBatch(edgeHave, this.#edgeWanted(elements), this.#links),
+      linkBatch(have, wanted(elements), this.#linksOf([])),
+      linkBatch(edgeHave, this.#edgeWanted(elements), this.#linksOf([])),
     ];
     return batches.every(({ remove, add }) => remove.length === 0 && add.length === 0);
   }
@@ -161,5 +214,8 @@ type Batch = ReturnType<typeof linkBatch>;
 
 const wanted = (elements: readonly NetworkElement[]): Set<Fact> =>
   new Set([...networkFacts, ...elements.flatMap(factsOf)]);
+
+const natsOf = (elements: readonly NetworkElement[]): InterfaceElement[] =>
+  elements.filter((it): it is InterfaceElement => it.kind === "interface" && it.nat === true);
 
 const mentions = (fact: Fact, link: string): boolean => fact.split(" ").includes(link);
