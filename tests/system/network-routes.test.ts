@@ -369,9 +369,9 @@ describe("a NAT gateway", () => {
     const two = { ...another, secondary: [{ address: "10.0.3.53", publicAddress: "198.18.247.53" }] };
     await apply(...behind([`interface/${two.id}`, two], route("one", "198.18.247.14/32", through(two))));
     await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
-    const open = Array.from({ length: 24 }, () => dialed(guest(b), "198.18.247.14", 22));
+    const connections = Array.from({ length: 24 }, () => dialed(guest(b), "198.18.247.14", 22));
     assert.deepEqual(await seenFrom(), new Set(["198.18.247.52", "198.18.247.53"]));
-    open.forEach((fd) => closeSync(fd));
+    connections.forEach((fd) => closeSync(fd));
   });
 
   test("without a public address leads to the network alone", async () => {

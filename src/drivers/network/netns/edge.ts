@@ -2,7 +2,15 @@ import { run } from "../../linux/commands.ts";
 import { linkEnds } from "./host-end.ts";
 import type { Fact } from "./link-facts.ts";
 import { failClosedRules, linkBatch } from "./link-facts.ts";
-import { edgeNamespace, hostLink, outboundEnds, outboundLink, outboundMtu, uplinkMtu } from "./names.ts";
+import {
+  edgeNamespace,
+  hostLink,
+  outboundEnds,
+  outboundLink,
+  outboundMtu,
+  outboundQueue,
+  uplinkMtu,
+} from "./names.ts";
 import { ensureNamespace } from "./namespace.ts";
 import { outboundRules } from "./outbound-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
@@ -54,6 +62,16 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
   const have = new Set([...facts].filter((fact) => !/ net[0-9a-f]{12}\b/.test(fact)));
   const { remove, add } = linkBatch(have, edgeWants(options), () => "veth");
   await edge.changeLinks([...remove, ...add]);
+  if (options.outbound) await keepOrder(edge);
+};
+
+/**
+ * The kernel's usual queue takes packets from several processors without a lock, and now and then turns two of them round. pasta
+ * throws away what comes too early, until the guest's patience ends: an upload stood still for half a minute, and broke off.
+ */
+const keepOrder = async (edge: RoutedNamespace): Promise<void> => {
+  const queue = ["root", "pfifo", "limit", String(outboundQueue)];
+  await run("tc", ["qdisc", "replace", "dev", outboundLink, ...queue], { namespace: edge.name });
 };
 
 /**

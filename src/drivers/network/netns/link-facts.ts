@@ -6,6 +6,7 @@ import {
   interfaceLink,
   networkLink,
   outboundLink,
+  outboundQueue,
   routerMac,
   serviceAddresses,
   tableNumber,
@@ -159,9 +160,8 @@ const removal = (fact: Fact): string[] => {
 };
 
 const linkCreation = (name: string, links: InterfaceLinks): string[] => {
-  // pasta recovers badly from packets lost in a full queue: with the usual 1,000 an upload comes to a crawl.
   if (name === outboundLink)
-    return [`tuntap add dev ${name} mode tap`, `link set dev ${name} txqueuelen 10000`];
+    return [`tuntap add dev ${name} mode tap`, `link set dev ${name} txqueuelen ${outboundQueue}`];
   return links === "tap"
     ? [`tuntap add dev ${name} mode tap vnet_hdr`]
     : [`link add dev ${name} type veth peer name ${otherEnd(name)}`];

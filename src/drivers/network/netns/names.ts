@@ -49,6 +49,8 @@ export const outboundEnds = {
 } as const;
 
 export const guestMtu = 9001;
+/** Packets that may wait for pasta, which recovers badly from lost ones: with the usual 1,000 an upload comes to a crawl. */
+export const outboundQueue = 10_000;
 /** pasta's largest: a datagram longer than `uplinkMtu` leaves in one piece. */
 export const outboundMtu = 65_520;
 /** What a NAT gateway takes for its network's router. */
