@@ -60,12 +60,27 @@ before(async () => {
     places.set(id, await disks.locate(id));
   }
   driver = await openQemuMachines(options);
+  await run("ip", ["netns", "add", name]);
+  await run("ip", ["-n", name, "tuntap", "add", "dev", port.device, "mode", "tap", "vnet_hdr"]);
+  await run("ip", ["-n", name, "link", "set", port.device, "up"]);
 });
 after(async () => {
   await driver[Symbol.asyncDispose]();
   await destroyMachines(options);
+  await run("ip", ["netns", "delete", name]);
   await rm(scratch, { recursive: true });
 });
+
+const port: MachinePort = {
+  id: "eni-00000000000000001",
+  mac: "02:00:00:00:00:01",
+  mtu: 9001,
+  namespace: name,
+  device: "tap1",
+};
+/** A tap has a carrier while somebody holds it. */
+const isWired = async (_: string, { device }: MachinePort): Promise<boolean> =>
+  !(await run("ip", ["-n", name, "link", "show", "dev", device])).includes("NO-CARRIER");
 
 const diskId = (n: number) => `vol-0123456789abcdef${n}`;
 const diskOf = (n: number) => {
@@ -111,9 +126,46 @@ const until = async (condition: () => Promise<boolean>): Promise<void> => {
 };
 const prompted = async (id: string) => (await driver.console(id)).includes("login:");
 
-machineConformance("QEMU machines", { driver: () => driver, specOf, kill });
+machineConformance("QEMU machines", {
+  driver: () => driver,
+  specOf,
+  port: () => port,
+  isWired,
+  kill,
+});
 
 describe("a QEMU machine", () => {
+  test("that keeps a port it is asked for has nothing on it by force, and is not given it again before it is off", async () => {
+    await driver.ensure(specOf("i-port"));
+    await driver.plug("i-port", port);
+    assert.deepEqual(lifeOf("i-port").spec?.ports, [port]);
+    assert.equal(await driver.unplug("i-port", port.id, { force: false }), false);
+    assert.ok(await isWired("i-port", port));
+    await reopen(async () => {});
+    await driver.plug("i-port", port);
+    assert.ok(await isWired("i-port", port), "a later driver finds it in its place");
+    assert.equal(await driver.unplug("i-port", port.id, { force: true }), true);
+    assert.equal(await isWired("i-port", port), false);
+    assert.deepEqual(lifeOf("i-port").spec?.ports, []);
+    await assert.rejects(driver.plug("i-port", port), /has not let go/);
+    await driver.stop("i-port");
+    await driver.ensure(specOf("i-port"));
+    await driver.plug("i-port", port);
+    assert.ok(await isWired("i-port", port));
+    await driver.remove("i-port");
+  });
+
+  test("says when no slot is free for a further port, and goes on", async () => {
+    await driver.ensure(specOf("i-port"));
+    const ports = [1, 2, 3, 4, 5].map((n) => ({ ...port, id: `eni-${n}`, device: `more${n}` }));
+    for (const { device } of ports)
+      await run("ip", ["-n", name, "tuntap", "add", "dev", device, "mode", "tap", "vnet_hdr"]);
+    for (const it of ports.slice(0, 4)) await driver.plug("i-port", it);
+    await assert.rejects(driver.plug("i-port", ports[4] ?? port), /no free slot/);
+    assert.equal((await driver.observe("i-port")).state, "running");
+    await driver.remove("i-port");
+  });
+
   test("is confined: own user, no capabilities, no privileges to gain, system calls denied", async () => {
     await driver.ensure(specOf("i-jail"));
     const status = readFileSync(`/proc/${pidOf("i-jail")}/status`, "utf8");

@@ -1,18 +1,24 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MachineDriver, MachineSpec, MachineState } from "./machine-driver.ts";
+import type { MachineDriver, MachinePort, MachineSpec, MachineState } from "./machine-driver.ts";
 
 export interface MachineSubject {
   readonly driver: () => MachineDriver;
   /** A machine whose guest soon prints `login:`, and powers off when its button is pressed. */
   readonly specOf: (id: string) => MachineSpec;
+  readonly port: () => MachinePort;
+  /** The machine holds the other end of the port. */
+  readonly isWired: (id: string, port: MachinePort) => Promise<boolean>;
   /** Ends the machine's process behind the driver's back. */
   readonly kill: (id: string) => Promise<void>;
 }
 
 /** What every machine driver promises. */
-export const machineConformance = (name: string, { driver, specOf, kill }: MachineSubject): void => {
+export const machineConformance = (
+  name: string,
+  { driver, specOf, port, isWired, kill }: MachineSubject,
+): void => {
   const running = async (id: string) => (await driver().observe(id)).state === "running";
   const booted = async (id: string) => {
     const state = await driver().observe(id);
@@ -25,7 +31,7 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
     assert.equal(picture?.rgb.length, picture && 3 * picture.width * picture.height);
     return new Set(picture?.rgb.toString("hex").match(/.{6}/g)).size;
   };
-  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-time", "i-one", "i-two"];
+  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-time", "i-port", "i-one", "i-two"];
 
   describe(name, () => {
     after(async () => {
@@ -37,6 +43,8 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       await driver().pressPower(id);
       await driver().reset(id);
       await driver().limitProcessors(id, 0.1);
+      await driver().plug(id, port());
+      assert.equal(await driver().unplug(id, port().id, { force: false }), true);
       await driver().stop(id);
       await driver().remove(id);
       assert.equal(await driver().processorMs(id), undefined);
@@ -85,6 +93,24 @@ export const machineConformance = (name: string, { driver, specOf, kill }: Machi
       await driver().stop(id);
       assert.equal(await driver().screenshot(id, { wake: false }), undefined);
       await driver().remove(id);
+    });
+
+    test("a running machine is given a port, once however often it is told to, and by force loses it at once", async () => {
+      const id = "i-port";
+      await driver().ensure(specOf(id));
+      assert.equal(await driver().unplug(id, port().id, { force: false }), true, "it never had it");
+      await driver().plug(id, port());
+      await driver().plug(id, port());
+      assert.ok(await isWired(id, port()));
+      assert.ok(await running(id));
+      assert.equal(await driver().unplug(id, port().id, { force: true }), true);
+      assert.equal(await isWired(id, port()), false);
+      assert.equal(await driver().unplug(id, port().id, { force: true }), true);
+      await driver().stop(id);
+      await driver().ensure({ ...specOf(id), ports: [port()] });
+      assert.ok(await isWired(id, port()));
+      await driver().stop(id);
+      await until(async () => !(await isWired(id, port())));
     });
 
     test("a machine's processor time only grows while it runs, limited or not", async () => {

@@ -4,6 +4,13 @@ export interface MachineDriver {
   ensure(spec: MachineSpec): Promise<void>;
   /** Presses the power button; returns at once. A guest that listens powers off some seconds later. */
   pressPower(id: string): Promise<void>;
+  /** A running machine has this port when it returns; one that is off is left as it is. */
+  plug(id: string, port: MachinePort): Promise<void>;
+  /**
+   * Asks a running guest to let go of a port, and tells whether it has: one that listens does so a moment after it was first
+   * asked. By `force` nothing passes the port any more, but a guest that does not listen keeps a dead device until it is off.
+   */
+  unplug(id: string, portId: string, options: { readonly force: boolean }): Promise<boolean>;
   /** A hard reset: the guest boots again in the same process. */
   reset(id: string): Promise<void>;
   /** Ends the machine's process; its directory, with the console, stays for the next `ensure`. */
@@ -21,7 +28,7 @@ export interface MachineDriver {
   processorMs(id: string): Promise<number | undefined>;
   /** From now on it uses at most this many of the host's processors (0.2: a fifth of one); undefined: as many as it has. */
   limitProcessors(id: string, processors: number | undefined): Promise<void>;
-  /** Called when a machine changed by itself: powered off, was reset, died, printed. */
+  /** Called when a machine changed by itself: powered off, was reset, died, printed, let go of a port. */
   onChange(listener: (id: string) => void): void;
 }
 
@@ -42,6 +49,8 @@ export interface MachineSpec {
   /** The first is the one it boots from. Paths are the disk driver's. */
   readonly disks: readonly { readonly id: string; readonly path: string; readonly backing?: string }[];
   readonly ports: readonly MachinePort[];
+  /** How many it is to have room for while it runs; absent: those. */
+  readonly mostPorts?: number;
 }
 
 /**

@@ -14,10 +14,14 @@ const specOf = (id: string) => ({
   ports: [],
 });
 
+const port = { id: "eni-1", mac: "02:00:00:00:00:01", mtu: 9001, namespace: "vpc", device: "tap1" };
+
 const machines = createFakeMachines();
 machineConformance("fake machines", {
   driver: () => machines,
   specOf,
+  port: () => port,
+  isWired: async (id, { id: portId }) => machines.spec(id)?.ports.some((it) => it.id === portId) ?? false,
   kill: async (id) => machines.kill(id),
 });
 
@@ -28,4 +32,19 @@ test("a fake guest shuts itself down when a test says so", async () => {
   assert.deepEqual(await driver.observe("i-1"), { state: "running", booted: false });
   driver.guestPowersOff("i-1");
   assert.deepEqual(await driver.observe("i-1"), { state: "off", how: "powered-off" });
+});
+
+test("a fake guest lets go of a port soon after it is asked; one that does not listen keeps it", async () => {
+  const asked = { force: false };
+  const driver = createFakeMachines();
+  await driver.ensure({ ...specOf("i-1"), ports: [port] });
+  assert.equal(await driver.unplug("i-1", port.id, asked), false);
+  await new Promise(setImmediate);
+  assert.equal(await driver.unplug("i-1", port.id, asked), true);
+
+  const deaf = createFakeMachines({ listens: false });
+  await deaf.ensure({ ...specOf("i-1"), ports: [port] });
+  assert.equal(await deaf.unplug("i-1", port.id, asked), false);
+  await new Promise(setImmediate);
+  assert.equal(await deaf.unplug("i-1", port.id, asked), false);
 });

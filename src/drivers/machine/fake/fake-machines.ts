@@ -15,14 +15,14 @@ export interface FakeMachines extends MachineDriver {
   run(id: string, ms: number): void;
   /** What `limitProcessors` last said, since it was started. */
   limit(id: string): number | undefined;
-  /** What a running machine was last started with. */
+  /** What a running machine was last started with, and with the ports that it has now. */
   spec(id: string): MachineSpec | undefined;
 }
 
 export interface FakeOptions {
   /** A started guest shows its login prompt, soon or at once; else only what `print` says. Default true: soon. */
   readonly boots?: boolean | "at once";
-  /** A guest powers off soon after its power button was pressed. Default true. */
+  /** A guest powers off soon after its power button was pressed, and lets go of a port that it is asked for. Default true. */
   readonly listens?: boolean;
   /** What a guest prints before its login prompt. Default nothing. */
   readonly says?: string;
@@ -75,6 +75,23 @@ export const createFakeMachines = ({
       const life = running(id);
       if (listens) setImmediate(() => end(id, life, poweredOff));
     },
+    plug: async (id, port) => {
+      const life = running(id);
+      if (life === undefined || life.spec.ports.some((it) => it.id === port.id)) return;
+      life.spec = { ...life.spec, ports: [...life.spec.ports, port] };
+    },
+    unplug: async (id, portId, { force }) => {
+      const life = running(id);
+      const letGo = () => {
+        if (life === undefined || running(id) !== life) return;
+        life.spec = { ...life.spec, ports: life.spec.ports.filter((it) => it.id !== portId) };
+        changed(id);
+      };
+      if (!life?.spec.ports.some((it) => it.id === portId)) return true;
+      if (force) letGo();
+      else if (listens) setImmediate(letGo);
+      return force;
+    },
     reset: async (id) => {
       const life = running(id);
       if (life === undefined) return;
@@ -126,7 +143,7 @@ interface FakeMachine {
 }
 interface Running {
   readonly state: "running";
-  readonly spec: MachineSpec;
+  spec: MachineSpec;
   booted: boolean;
   paused?: string | undefined;
   processorMs: number;

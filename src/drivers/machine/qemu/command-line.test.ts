@@ -70,8 +70,8 @@ describe("QEMU's command line", () => {
 -blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
 -blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":"disk0-image","discard":"unmap"}
 -device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,werror=stop,rerror=report,addr=0x4
--netdev tap,id=port0,fd=8
--device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
+-netdev tap,id=eni-1-tap,fd=8
+-device virtio-net-pci,id=eni-1,netdev=eni-1-tap,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
 -boot strict=on`,
     );
     assert.deepEqual(opens, [
@@ -175,8 +175,8 @@ describe("QEMU's command line", () => {
 -blockdev {"driver":"file","node-name":"disk0-file","filename":"/dev/fdset/1","discard":"unmap"}
 -blockdev {"driver":"qcow2","node-name":"disk0","file":"disk0-file","backing":null,"discard":"unmap"}
 -device virtio-blk-pci,id=vol-0123456789abcdef0,drive=disk0,serial=vol0123456789abcdef0,bootindex=1,werror=stop,rerror=report,addr=0x4
--netdev tap,id=port0,fd=8
--device virtio-net-pci,id=eni-1,netdev=port0,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
+-netdev tap,id=eni-1-tap,fd=8
+-device virtio-net-pci,id=eni-1,netdev=eni-1-tap,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
 -boot strict=on`,
     );
     assert.deepEqual(opens[2], { kind: "variables", from: "/usr/share/AAVMF/AAVMF_VARS.fd" });
@@ -195,9 +195,11 @@ describe("QEMU's command line", () => {
     const devices = argv.filter((value) => /^virtio-(blk|net)/.test(value));
     assert.deepEqual(
       devices.map((device) => device.split(",").at(-1)),
-      ["addr=0x4", "bus=slot0", "bus=slot1", "addr=0x5", "bus=slot2"],
+      ["addr=0x4", "bus=slot1", "bus=slot2", "addr=0x5", "bus=slot0"],
     );
     assert.equal(argv.filter((value) => value.startsWith("pcie-root-port")).length, 3 + 4);
+    const roomy = commandLine({ ...smallest, disks, ports: [port(1)], mostPorts: 15 }, "tcg").argv;
+    assert.equal(roomy.filter((value) => value.startsWith("pcie-root-port")).length, 14 + 2 + 4);
     assert.equal(new Set(argv.filter((value) => value.startsWith("fd="))).size, 2 * 3);
   });
 

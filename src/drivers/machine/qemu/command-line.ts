@@ -1,6 +1,7 @@
 import type { Architecture, MachineBoot, MachinePort, MachineSpec } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { accelerationOf, hardware, type Hardware } from "./hardware.ts";
+import { netdev, virtioNet } from "./hot-plug.ts";
 
 /**
  * How QEMU is started for `spec` on a host whose own machines are accelerated so. It opens nothing by name but the firmware's code and what `shows` puts into its jail: disks,
@@ -13,7 +14,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
   const open = (what: Opened): number => FIRST_FD + opens.push(what) - 1;
   const control = open({ kind: "socket", name: "qmp" });
   const backup = open({ kind: "socket", name: "qmp-backup" });
-  const slots = slotsFor(spec.disks.length, spec.ports.length);
+  const slots = slotsFor(spec);
   const options: Option[] = [
     ["-name", `${spec.id},debug-threads=on`],
     ["-no-user-config"],
@@ -45,7 +46,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-device", `${display},addr=0x2`],
     ...slots.rootPorts,
     ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
-    ...spec.ports.flatMap((port, index) => portOptions(port, index, slots.ofPort(index), open)),
+    ...spec.ports.flatMap((port, index) => portOptions(port, slots.ofPort(index), open)),
     ...boot(spec.boot),
   ];
   const shows =
@@ -118,11 +119,11 @@ const identity = ({ id, identity: { uuid, product } }: MachineSpec): Option[] =>
 /**
  * Where devices sit. The boot disk and the first interface are on the root bus, as slots 4 and 5 (so Linux calls the
  * interface `enp0s5`, and the baked image `ens5`, as EC2 does); everything else has a root port of its own, since only there
- * can it be unplugged. Some stay free.
+ * can it be unplugged: first those that interfaces have or may have, then disks; some stay free.
  */
-const slotsFor = (disks: number, ports: number) => {
-  const moreDisks = Math.max(disks - 1, 0);
-  const count = moreDisks + Math.max(ports - 1, 0) + SPARE_ROOT_PORTS;
+const slotsFor = ({ disks, ports, mostPorts = 1 }: MachineSpec) => {
+  const forPorts = Math.max(ports.length, mostPorts, 1) - 1;
+  const count = forPorts + Math.max(disks.length - 1, 0) + SPARE_ROOT_PORTS;
   const rootPorts = Array.from({ length: count }, (_, n): Option => {
     const address = `0x${(0x10 + Math.floor(n / 8)).toString(16)}.${n % 8}`;
     const multifunction = n % 8 === 0 ? ",multifunction=on" : "";
@@ -130,8 +131,8 @@ const slotsFor = (disks: number, ports: number) => {
   });
   return {
     rootPorts,
-    ofDisk: (index: number) => (index === 0 ? "addr=0x4" : `bus=slot${index - 1}`),
-    ofPort: (index: number) => (index === 0 ? "addr=0x5" : `bus=slot${moreDisks + index - 1}`),
+    ofDisk: (index: number) => (index === 0 ? "addr=0x4" : `bus=slot${forPorts + index - 1}`),
+    ofPort: (index: number) => (index === 0 ? "addr=0x5" : `bus=slot${index - 1}`),
   };
 };
 
@@ -184,17 +185,14 @@ const serial = (diskId: string): string => diskId.replaceAll("-", "").slice(0, 2
 
 const portOptions = (
   port: MachinePort,
-  index: number,
   slot: string,
   open: (what: Opened) => number,
 ): Option[] => {
   const fd = open({ kind: "tap", namespace: port.namespace, device: port.device });
+  const device = Object.entries(virtioNet(port)).map(([name, value]) => `${name}=${value}`);
   return [
-    ["-netdev", `tap,id=port${index},fd=${fd}`],
-    [
-      "-device",
-      `virtio-net-pci,id=${port.id},netdev=port${index},mac=${port.mac},host_mtu=${port.mtu},romfile=,${slot}`,
-    ],
+    ["-netdev", `tap,id=${netdev(port.id)},fd=${fd}`],
+    ["-device", [...device, slot].join(",").replace("driver=", "")],
   ];
 };
 

@@ -1,7 +1,7 @@
 import { mkdir, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MachineSpec, MachineState, Picture } from "../machine-driver.ts";
+import type { MachinePort, MachineSpec, MachineState, Picture } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { commandLine } from "./command-line.ts";
 import { accelerationOf } from "./hardware.ts";
@@ -18,6 +18,7 @@ import {
   threadTimeMs,
 } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
+import { plugPort, unplugPort } from "./hot-plug.ts";
 import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
@@ -71,6 +72,7 @@ export class QemuMachine {
       (event) => {
         if (event === "RESET") this.#wasReset = true;
         if (event === "RESET" || event === "SHUTDOWN" || event === "STOP") events.stirred();
+        if (event === "DEVICE_DELETED") events.changed();
       },
       () => void this.#hungUp(),
     );
@@ -89,6 +91,19 @@ export class QemuMachine {
 
   async pressPower(): Promise<void> {
     if ((await this.look()).state === "running") await this.#control.command("system_powerdown");
+  }
+
+  async plug(port: MachinePort): Promise<void> {
+    if ((await this.look()).state !== "running") return;
+    await plugPort(await this.#control.connect(), port);
+    await this.#portsBecome((others) => [...others, port], port.id);
+  }
+
+  async unplug(portId: string, { force }: { readonly force: boolean }): Promise<boolean> {
+    if ((await this.look()).state !== "running") return true;
+    const gone = await unplugPort(await this.#control.connect(), portId, force);
+    if (gone) await this.#portsBecome((others) => others, portId);
+    return gone;
   }
 
   async reset(): Promise<void> {
@@ -307,6 +322,17 @@ export class QemuMachine {
     if (life?.state !== "running") return;
     await isGone(life.process, ENDING_MS);
     this.#events.stirred();
+  }
+
+  /** It may yet be started again by its firmware. */
+  async #portsBecome(
+    ports: (others: readonly MachinePort[]) => readonly MachinePort[],
+    id: string,
+  ): Promise<void> {
+    const life = this.#record?.life;
+    if (life?.state !== "running" || !life.spec) return;
+    const others = life.spec.ports.filter((it) => it.id !== id);
+    await this.#become({ ...life, spec: { ...life.spec, ports: ports(others) } });
   }
 
   async #become<Life extends MachineLife>(life: Life, uid = this.#record?.uid): Promise<Life> {

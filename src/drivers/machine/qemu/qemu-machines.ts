@@ -99,6 +99,8 @@ export const openQemuMachines = async ({
   return {
     ensure: (spec) => inTurn(spec.id, (it) => it.ensure(spec)),
     pressPower: (id) => inTurn(id, (it) => it.pressPower()),
+    plug: (id, port) => inTurn(id, (it) => it.plug(port)),
+    unplug: (id, portId, how) => inTurn(id, (it) => it.unplug(portId, how)),
     reset: (id) => inTurn(id, (it) => it.reset()),
     stop: (id) => inTurn(id, (it) => it.stop()),
     remove: (id) => inTurn(id, (it) => it.remove()),
