@@ -246,6 +246,19 @@ export const interfaceAttached = (id: string) =>
   error("InvalidNetworkInterface.InUse", `Interface: [${id}] in use.`);
 export const attachmentNotFound = (id: string) =>
   error("InvalidAttachmentID.NotFound", `The attachment ID '${id}' does not exist`);
+export const attachmentLimitExceeded = (count: number, type: string) =>
+  error("AttachmentLimitExceeded", `Interface count ${count} exceeds the limit for ${type}`);
+export const deviceIndexTaken = (instanceId: string, index: number) =>
+  invalidParameter(`Instance '${instanceId}' already has an interface attached at device index '${index}'.`);
+export const interfaceElsewhere = () =>
+  invalidCombination(
+    "You may not attach a network interface to an instance if they are not in the same availability zone",
+  );
+export const primaryInterfaceStays = () =>
+  error(
+    "OperationNotPermitted",
+    "The network interface at device index 0 and networkCard index 0 cannot be detached.",
+  );
 export const tooManyInterfaces = () =>
   error("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.");
 export const tooManyPrivateAddresses = () =>

@@ -22,9 +22,16 @@ export function hostReconcilers(
     return { scope, id, records: regions.in(scope) };
   };
   /** The VPC that a record is of, and the one it was of before. */
-  const vpcsOf: Affected = (key, ...records) => {
+  const vpcsOf = (key: string, ...records: readonly unknown[]): string[] => {
     const ids = records.flatMap((it) => (it as { vpcId?: string } | undefined)?.vpcId ?? []);
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
+  };
+  /** Also those of its instance's other interfaces, whose metadata tells of it. */
+  const vpcsOfNeighbours: Affected = (key, ...records) => {
+    const interfaces = records as readonly (NetworkInterfaceRecord | undefined)[];
+    const instances = new Set(interfaces.flatMap((it) => it?.attachment?.instanceId ?? []));
+    const theirs = [...instances].flatMap((id) => at(key).records.interfacesOf(id));
+    return vpcsOf(key, ...records, ...theirs);
   };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
@@ -70,7 +77,7 @@ export function hostReconcilers(
       affected: {
         "internet-gateway": vpcsOf,
         "network-acl": vpcsOf,
-        "network-interface": vpcsOf,
+        "network-interface": vpcsOfNeighbours,
         "route-table": vpcsOf,
         "security-group": vpcsOf,
         subnet: vpcsOf,

@@ -17,6 +17,7 @@ import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
 import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
 import { networkAclOperations } from "./network-acl/network-acl-operations.ts";
+import { attachmentOperations } from "./network-interface/attachment-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
 import { newInterfaceOperations } from "./network-interface/new-interface-operations.ts";
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
@@ -50,6 +51,7 @@ export const ec2Operations = {
   ...launchTemplateVersionOperations,
   ...networkAclOperations,
   ...networkInterfaceOperations,
+  ...attachmentOperations,
   ...newInterfaceOperations,
   ...placementGroupOperations,
   ...prefixListOperations,

@@ -153,6 +153,8 @@ export class Ec2Records {
   /** Of every account and region. */
   instancesOn = (hostId: string) => values(this.#indexes.instancesOfHost(hostId));
   interfacesOf = (instanceId: string) => values(this.#indexes.interfacesOfInstance(instanceId));
+  interfaceAttachedBy = (attachmentId: string) =>
+    this.#indexes.interfacesOfAttachment(attachmentId)[0]?.value;
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
@@ -185,6 +187,9 @@ export const ec2Indexes = (feed: Feed) => ({
   instancesOfHost: feed.index<InstanceRecord>("instance", (it) => [it.hostId]),
   interfacesOfInstance: feed.index<NetworkInterfaceRecord>("network-interface", (it) =>
     it.attachment ? [it.attachment.instanceId] : [],
+  ),
+  interfacesOfAttachment: feed.index<NetworkInterfaceRecord>("network-interface", (it) =>
+    it.attachment ? [it.attachment.id] : [],
   ),
   interfacesOfVpc: feed.index<NetworkInterfaceRecord>("network-interface", (it) => [it.vpcId]),
   volumesOfInstance: feed.index<VolumeRecord>("volume", (it) =>

@@ -183,11 +183,7 @@ const layer = (node: string, set: number, backing: string | null, flags: object)
 /** virtio-blk shows the guest 20 characters: `vol` and 17 hex digits just fit, without the dash. */
 const serial = (diskId: string): string => diskId.replaceAll("-", "").slice(0, 20);
 
-const portOptions = (
-  port: MachinePort,
-  slot: string,
-  open: (what: Opened) => number,
-): Option[] => {
+const portOptions = (port: MachinePort, slot: string, open: (what: Opened) => number): Option[] => {
   const fd = open({ kind: "tap", namespace: port.namespace, device: port.device });
   const device = Object.entries(virtioNet(port)).map(([name, value]) => `${name}=${value}`);
   return [

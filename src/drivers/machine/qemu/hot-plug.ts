@@ -74,7 +74,8 @@ async function freeSlot(qmp: Qmp, devices: readonly string[]): Promise<string> {
   const free = devices
     .filter((id) => ROOT_PORT.test(id) && !taken.includes(`${PERIPHERAL}/${id}/${id}`))
     .toSorted((a, b) => Number(a.slice(4)) - Number(b.slice(4)))[0];
-  if (free === undefined) throw new Error("the machine has no free slot: it has more after it was stopped and started");
+  if (free === undefined)
+    throw new Error("the machine has no free slot: it has more after it was stopped and started");
   return free;
 }
 

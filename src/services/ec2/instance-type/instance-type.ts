@@ -56,6 +56,12 @@ export interface InstanceType {
   readonly accelerators: readonly Accelerator[];
 }
 
+/** How many interfaces an instance of the type may have: Croft's have one network card. */
+export function interfaceLimit(type: string): number {
+  const { maxInterfaces = 1, networkCards = 1 } = instanceTypes.get(type) ?? {};
+  return maxInterfaces / networkCards;
+}
+
 export interface EbsPerformance {
   readonly baselineMbps: number;
   readonly baselineIops: number;

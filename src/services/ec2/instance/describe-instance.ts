@@ -8,6 +8,7 @@ import type {
 } from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import {
+  attachmentStatus,
   describeGroups,
   describeInterface,
   privateDnsName,
@@ -232,7 +233,7 @@ function describeAttached(
       DeviceIndex: it.attachment.deviceIndex,
       NetworkCardIndex: 0,
       DeleteOnTermination: it.attachment.deleteOnTermination,
-      Status: it.so.ready ? "attached" : "attaching",
+      Status: attachmentStatus(it.attachment, it.so),
     },
   };
 }

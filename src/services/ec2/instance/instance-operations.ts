@@ -227,15 +227,16 @@ const joined = (one: Transaction | undefined, other: Required<Pick<Transaction, 
 
 const pastTense = { start: "started", stop: "stopped", reboot: "rebooted", terminate: "terminated" } as const;
 
-/** A stopped instance gave its address back; starting it takes a new one. */
+/** A stopped instance gave its address back; starting it takes a new one, unless it has several interfaces. */
 function newPublicAddresses(
   instance: InstanceRecord,
   used: Set<string>,
   context: Ec2Context,
 ): PublicAddressRecord[] {
   const { records, publicPool, now } = context;
-  return records
-    .interfacesOf(instance.id)
+  const interfaces = records.interfacesOf(instance.id);
+  if (interfaces.length > 1) return [];
+  return interfaces
     .filter((it) => it.publicAddressOnStart && !records.publicAddressOf(it.id))
     .map((it) => {
       const id = freeAddress(publicPool, used, publicAddressInUse(records), context);

@@ -13,6 +13,7 @@ import {
   type TransitionReason,
 } from "./instance.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
+import { moveInterfaces } from "./moving-interfaces.ts";
 
 export interface InstanceHost {
   readonly hostId: string;
@@ -64,8 +65,9 @@ export async function reconcileInstance(
       return release(entry, records, host);
     case "terminated":
       return forget(entry, records, host);
-    case "new":
     case "stopped":
+      return (await moveInterfaces(entry.value, records, host)) ?? settled;
+    case "new":
       return settled;
   }
 }
@@ -186,7 +188,8 @@ const keepRunning: Step = async (entry, records, host) => {
   if (machine.state === "running") {
     if (so.paused?.why !== machine.paused) return pausedOrNot(entry, machine.paused, host);
     if (!so.booted) return awaitBoot(entry, machine.booted, host);
-    return machine.booted ? settled : bootsAgain(entry);
+    if (!machine.booted) return bootsAgain(entry);
+    return (await moveInterfaces(entry.value, records, host)) ?? settled;
   }
   host.queue.leave(id);
   if (poweredOff) {

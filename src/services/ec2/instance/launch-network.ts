@@ -2,7 +2,9 @@ import type { InstanceNetworkInterfaceSpecification, RunInstancesRequest } from 
 import { ApiError } from "#api/error.ts";
 import type { Ec2Context } from "../context.ts";
 import {
+  attachmentLimitExceeded,
   interfaceAttached,
+  interfaceElsewhere,
   invalidCombination,
   invalidParameter,
   noFreePublicAddresses,
@@ -11,7 +13,7 @@ import {
   subnetNotFound,
   unsupportedParameter,
 } from "../errors.ts";
-import type { InstanceType } from "../instance-type/instance-type.ts";
+import { interfaceLimit, type InstanceType } from "../instance-type/instance-type.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import { freeAddress } from "../network-interface/free-address.ts";
 import { interfaceOf } from "../network-interface/find-interface.ts";
@@ -20,6 +22,7 @@ import { newInterface } from "../network-interface/new-interface.ts";
 import {
   addressTaker,
   checkAddressCount,
+  namedIn,
   takenAddresses,
   wantedAddresses,
   type WantedAddresses,
@@ -30,7 +33,9 @@ import { groupNameClaim } from "../security-group/security-group.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
 import { tagsFor } from "../tag/tag.ts";
 
-interface LaunchNetwork {
+export interface LaunchNetwork {
+  /** The interface's device index. */
+  readonly index: number;
   readonly subnet: SubnetRecord;
   readonly groupIds: readonly string[];
   readonly publicAddress: boolean;
@@ -41,38 +46,87 @@ interface LaunchNetwork {
   readonly existing?: NetworkInterfaceRecord;
 }
 
-/** Where the primary interface goes: as the request says, or the default subnet of the zone with the VPC's default group. */
-export function chooseNetwork(
+/**
+ * Where the interfaces go, by device index: as the request says, or one in the default subnet of the zone with the VPC's default
+ * group.
+ */
+export function chooseNetworks(
+  input: RunInstancesRequest,
+  type: Pick<InstanceType, "id">,
+  context: Ec2Context,
+): [LaunchNetwork, ...LaunchNetwork[]] {
+  const [first, ...more] = specifications(input, type);
+  const networks = more.map((it) =>
+    chooseNetwork(it, { ...input, PrivateIpAddress: undefined }, type, context),
+  );
+  const primary = chooseNetwork(first, input, type, context);
+  if (networks.some(({ subnet }) => subnet.zone !== primary.subnet.zone)) throw interfaceElsewhere();
+  const ids = [primary, ...networks].flatMap(({ existing }) => existing?.id ?? []);
+  for (const [n, id] of ids.entries()) if (ids.indexOf(id) !== n) throw interfaceAttached(id);
+  if (networks.length === 0) return [primary];
+  return [withoutPublicAddress(primary), ...networks.map(withoutPublicAddress)];
+}
+
+/** One that nobody specified is new. */
+function specifications(
+  input: RunInstancesRequest,
+  type: Pick<InstanceType, "id">,
+): [InstanceNetworkInterfaceSpecification, ...InstanceNetworkInterfaceSpecification[]] {
+  const given = input.NetworkInterfaces ?? [];
+  const [first, ...more] = given.toSorted((a, b) => (a.DeviceIndex ?? 0) - (b.DeviceIndex ?? 0));
+  if (!first) return [{}];
+  if (more.length > 0 && given.some(({ DeviceIndex: index }) => index === undefined))
+    throw invalidParameter("Each network interface requires a device index.");
+  if (new Set(given.map(({ DeviceIndex: index }) => index)).size < given.length)
+    throw invalidParameter("Each network interface requires a unique device index.");
+  if ((first.DeviceIndex ?? 0) !== 0)
+    throw invalidParameter("The first network interface must have device index 0.");
+  if (given.length > interfaceLimit(type.id)) throw attachmentLimitExceeded(given.length, type.id);
+  if (more.length > 0 && given.some((it) => it.AssociatePublicIpAddress))
+    throw invalidCombination(
+      "The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.",
+    );
+  if (given.some((it) => it.NetworkCardIndex))
+    throw unsupportedParameter("NetworkInterfaces.NetworkCardIndex");
+  if (input.SubnetId !== undefined || input.SecurityGroupIds?.length || input.SecurityGroups?.length)
+    throw invalidCombination(
+      "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request",
+    );
+  return [first, ...more];
+}
+
+/** A subnet gives public addresses only to instances of one interface. */
+const withoutPublicAddress = (network: LaunchNetwork): LaunchNetwork => ({
+  ...network,
+  publicAddress: false,
+});
+
+function chooseNetwork(
+  specification: InstanceNetworkInterfaceSpecification,
   input: RunInstancesRequest,
   type: Pick<InstanceType, "id">,
   context: Ec2Context,
 ): LaunchNetwork {
-  const specification = onlyInterface(input);
-  if (specification?.NetworkInterfaceId) return existingNetwork(specification, input, type, context);
-  const subnet = subnetOf(specification?.SubnetId ?? input.SubnetId, input, context);
+  if (specification.NetworkInterfaceId) return existingNetwork(specification, input, type, context);
+  const subnet = subnetOf(specification.SubnetId ?? input.SubnetId, input, context);
   const addresses = wantedAddresses(
-    { ...specification, PrivateIpAddress: specification?.PrivateIpAddress ?? input.PrivateIpAddress },
+    { ...specification, PrivateIpAddress: specification.PrivateIpAddress ?? input.PrivateIpAddress },
     subnet,
   );
-  const named = addresses.primary !== undefined || typeof addresses.secondary !== "number";
-  if (named && input.MaxCount !== 1)
+  if (namedIn(addresses).length > 0 && input.MaxCount !== 1)
     throw invalidCombination("A private address can be given only when one instance is launched.");
   checkAddressCount(
     1 + (typeof addresses.secondary === "number" ? addresses.secondary : addresses.secondary.length),
     type.id,
   );
   return {
+    index: specification.DeviceIndex ?? 0,
     subnet,
-    groupIds: groupsOf(
-      specification?.Groups ?? input.SecurityGroupIds,
-      input.SecurityGroups,
-      subnet,
-      context,
-    ),
-    publicAddress: specification?.AssociatePublicIpAddress ?? subnet.publicAddressOnLaunch,
+    groupIds: groupsOf(specification.Groups ?? input.SecurityGroupIds, input.SecurityGroups, subnet, context),
+    publicAddress: specification.AssociatePublicIpAddress ?? subnet.publicAddressOnLaunch,
     addresses,
-    description: specification?.Description ?? "",
-    deleteOnTermination: specification?.DeleteOnTermination ?? true,
+    description: specification.Description ?? "",
+    deleteOnTermination: specification.DeleteOnTermination ?? true,
   };
 }
 
@@ -84,7 +138,12 @@ function existingNetwork(
   context: Ec2Context,
 ): LaunchNetwork {
   const nic = interfaceOf(specification.NetworkInterfaceId ?? "", context);
-  const { NetworkInterfaceId: _, DeviceIndex: _index, DeleteOnTermination: deletes, ...more } = specification;
+  const {
+    NetworkInterfaceId: _,
+    DeviceIndex: index = 0,
+    DeleteOnTermination: deletes,
+    ...more
+  } = specification;
   const given = Object.entries({ ...more, ofInstance: input.PrivateIpAddress }).filter(([, value]) =>
     Array.isArray(value) ? value.length > 0 : value && value !== "interface",
   );
@@ -97,6 +156,7 @@ function existingNetwork(
   if (nic.attachment) throw interfaceAttached(nic.id);
   checkAddressCount(addressesOf(nic).length, type.id);
   return {
+    index,
     subnet: subnetOf(nic.subnetId, input, context),
     groupIds: nic.groupIds,
     publicAddress: false,
@@ -105,19 +165,6 @@ function existingNetwork(
     deleteOnTermination: deletes ?? false,
     existing: nic,
   };
-}
-
-function onlyInterface(input: RunInstancesRequest): InstanceNetworkInterfaceSpecification | undefined {
-  const [specification, ...more] = input.NetworkInterfaces ?? [];
-  if (!specification) return undefined;
-  if (more.length > 0) throw unsupportedParameter("NetworkInterfaces (more than one)");
-  if (specification.DeviceIndex !== undefined && specification.DeviceIndex !== 0)
-    throw invalidParameter("The first network interface must have device index 0.");
-  if (input.SubnetId !== undefined || input.SecurityGroupIds?.length || input.SecurityGroups?.length)
-    throw invalidCombination(
-      "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request",
-    );
-  return specification;
 }
 
 function subnetOf(
@@ -185,23 +232,35 @@ interface LaunchAddress {
   readonly publicAddress?: string;
 }
 
-/** Addresses for `count` interfaces; another call may win one first, and then this launch is resolved anew. */
-export function newAddresses(network: LaunchNetwork, count: number, context: Ec2Context): LaunchAddress[] {
+/**
+ * Addresses for the interfaces of `count` instances, in the networks' order; another call may win one first, and then this launch
+ * is resolved anew.
+ */
+export function newAddresses(
+  networks: readonly LaunchNetwork[],
+  count: number,
+  context: Ec2Context,
+): LaunchAddress[][] {
   const { records, publicPool } = context;
-  const { existing } = network;
-  if (existing) return [{ address: existing.address, secondary: existing.secondary ?? [] }];
-  const take = addressTaker(network.subnet, context);
+  const takers = new Map(networks.map(({ subnet }) => [subnet.id, addressTaker(subnet, context)]));
   const usedPublic = new Set<string>();
   return Array.from({ length: count }, () => {
-    const addresses = takenAddresses(network.addresses, take);
-    if (!network.publicAddress) return addresses;
-    const publicAddress = freeAddress(publicPool, usedPublic, publicAddressInUse(records), context);
-    if (publicAddress === undefined) throw noFreePublicAddresses();
-    return { ...addresses, publicAddress };
+    const taken = takenAddresses(
+      networks.map(({ subnet, addresses, existing }) => ({
+        wanted: existing ? { primary: existing.address, secondary: existing.secondary ?? [] } : addresses,
+        take: (existing ? undefined : takers.get(subnet.id)) ?? ((wanted = "") => wanted),
+      })),
+    );
+    return taken.map((addresses, n) => {
+      if (!networks[n]?.publicAddress) return addresses;
+      const publicAddress = freeAddress(publicPool, usedPublic, publicAddressInUse(records), context);
+      if (publicAddress === undefined) throw noFreePublicAddresses();
+      return { ...addresses, publicAddress };
+    });
   });
 }
 
-/** The primary interface of an instance: a new one, or the one that was asked for. */
+/** An interface of an instance: a new one, or the one that was asked for. */
 export function launchedInterface(
   network: LaunchNetwork,
   { address, secondary }: LaunchAddress,
@@ -214,7 +273,7 @@ export function launchedInterface(
     hostId,
     attachment: {
       id: context.newId("eni-attach"),
-      deviceIndex: 0,
+      deviceIndex: network.index,
       deleteOnTermination: network.deleteOnTermination,
       ...attachedTo,
     },

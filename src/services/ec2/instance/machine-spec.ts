@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import { interfaceLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import type { InstanceRecord } from "./instance.ts";
@@ -28,6 +29,7 @@ export async function machineSpec(
   const firmware = { by: currentBootMode(instance) === "uefi" ? "uefi" : "bios" } as const;
   const interfaces = records
     .interfacesOf(instance.id)
+    .filter(({ attachment, so }) => !attachment?.detaching && (so.ready || !attachment?.plugging))
     .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
   return {
     id: instance.id,
@@ -39,6 +41,7 @@ export async function machineSpec(
     boot: (image && imageKernel(image.cacheEntry)) ?? firmware,
     disks: await Promise.all(volumes.map(async ({ id }) => ({ id, ...(await disks.locate(id)) }))),
     ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
+    mostPorts: interfaceLimit(instance.type),
   };
 }
 

@@ -26,7 +26,7 @@ import { chosenCredits } from "./cpu-credits.ts";
 import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
 import { checkedUserData, chosenShape, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
 import { launchableType } from "./launchable-type.ts";
-import { chooseNetwork, launchedInterface, newAddresses } from "./launch-network.ts";
+import { chooseNetworks, launchedInterface, newAddresses } from "./launch-network.ts";
 
 /**
  * Launches instances: all their records in one transaction, so that a launch is whole or not at all. The host's reconcilers
@@ -69,7 +69,8 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const type = launchableType(input.InstanceType ?? "m1.small", image);
   const key = keyOf(input, context);
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
-  const network = chooseNetwork(input, type, context);
+  const networks = chooseNetworks(input, type, context);
+  const [network] = networks;
   const devices = blockDevices(input, image);
   const { hostId, ...shape } = placeInstances(
     type.id,
@@ -80,11 +81,11 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     context,
   );
   const group = placeInGroup(input.Placement, type, network.subnet.zone, count, context);
-  const addresses = newAddresses(network, count, context);
+  const addresses = newAddresses(networks, count, context);
 
   const reservationId = newId("r");
   const now = context.now().toISOString();
-  const launches = addresses.map((address, launchIndex) => {
+  const launches = addresses.map((ofInterfaces, launchIndex) => {
     const instance: InstanceRecord = {
       id: newId("i"),
       hostId,
@@ -122,35 +123,38 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       so: { generation: 0, state: "new", reboots: 0 },
     };
     const attachedTo = { instanceId: instance.id, attachedAt: now };
-    const nic = launchedInterface(network, address, attachedTo, hostId, input, context);
     const volumes = newVolumes(devices, attachedTo, network.subnet.zone, hostId, input, context);
-    const publicAddress: PublicAddressRecord | undefined =
-      address.publicAddress === undefined
-        ? undefined
-        : { id: address.publicAddress, interfaceId: nic.id, tags: {}, createdAt: now };
-    const nicWrites = network.existing
-      ? records.rewrite("network-interface", nic)
-      : interfaceWrites(nic, records);
-    return { instance, nicWrites, volumes, publicAddress };
+    const nics = networks.map((it, n) => {
+      const address = ofInterfaces[n] ?? { address: "", secondary: [] };
+      const nic = launchedInterface(it, address, attachedTo, hostId, input, context);
+      const writes = it.existing ? records.rewrite("network-interface", nic) : interfaceWrites(nic, records);
+      return { nic, writes, publicAddress: address.publicAddress };
+    });
+    const publicAddresses = nics.flatMap(({ nic, publicAddress: id }): PublicAddressRecord[] =>
+      id === undefined ? [] : [{ id, interfaceId: nic.id, tags: {}, createdAt: now }],
+    );
+    return { instance, nicWrites: nics.map(({ writes }) => writes), volumes, publicAddresses };
   });
 
-  const written = launches.flatMap(({ instance, nicWrites, volumes, publicAddress }) => [
+  const written = launches.flatMap(({ instance, nicWrites, volumes, publicAddresses }) => [
     { key: records.key("instance", instance.id), value: instance },
-    ...nicWrites.put,
+    ...nicWrites.flatMap(({ put }) => put),
     ...volumes.map((volume) => ({ key: records.key("volume", volume.id), value: volume })),
-    ...(publicAddress
-      ? [{ key: records.key("public-address", publicAddress.id), value: publicAddress }]
-      : []),
+    ...publicAddresses.map((value) => ({ key: records.key("public-address", value.id), value })),
   ]);
   const put = [...written, ...group.put];
   const expect: Expectation[] = [
     ...group.expect,
     ...unchanged(records.entry("image", image.id)),
-    { exists: records.key("subnet", network.subnet.id) },
-    ...network.groupIds.map((id) => ({ exists: records.key("security-group", id) })),
-    ...launches.flatMap(({ nicWrites, publicAddress }) => [
-      ...nicWrites.expect,
-      ...(publicAddress ? [{ absent: records.key("public-address", publicAddress.id) }] : []),
+    ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
+      exists: records.key("subnet", id),
+    })),
+    ...[...new Set(networks.flatMap(({ groupIds }) => groupIds))].map((id) => ({
+      exists: records.key("security-group", id),
+    })),
+    ...launches.flatMap(({ nicWrites, publicAddresses }) => [
+      ...nicWrites.flatMap(({ expect: stands }) => stands),
+      ...publicAddresses.map(({ id }) => ({ absent: records.key("public-address", id) })),
     ]),
   ];
   const entries = Math.max(put.length, expect.length) + (input.ClientToken ? 1 : 0);

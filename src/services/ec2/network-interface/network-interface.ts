@@ -1,4 +1,9 @@
-import type { GroupIdentifier, NetworkInterface, NetworkInterfaceAssociation } from "@aws-sdk/client-ec2";
+import type {
+  AttachmentStatus,
+  GroupIdentifier,
+  NetworkInterface,
+  NetworkInterfaceAssociation,
+} from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
@@ -36,6 +41,20 @@ export interface InterfaceAttachment {
   readonly deviceIndex: number;
   readonly attachedAt: string;
   readonly deleteOnTermination: boolean;
+  /** Its instance ran when it was attached, and the machine may not have it yet. */
+  readonly plugging?: true;
+  /** It was asked to go; by force, whether its guest lets go of it or not. */
+  readonly detaching?: { readonly force: boolean };
+  /** The machine has let go of it, and the network is to. */
+  readonly out?: true;
+}
+
+export function attachmentStatus(
+  { plugging, detaching }: InterfaceAttachment,
+  { ready }: NetworkInterfaceRecord["so"],
+): AttachmentStatus {
+  if (detaching) return "detaching";
+  return plugging || !ready ? "attaching" : "attached";
 }
 
 export const networkInterfaceArn = (id: string, { region, accountId }: Scope) =>
@@ -133,7 +152,7 @@ export function describeNetworkInterface(
       InstanceOwnerId: scope.accountId,
       DeviceIndex: it.attachment.deviceIndex,
       NetworkCardIndex: 0,
-      Status: "attached",
+      Status: attachmentStatus(it.attachment, it.so),
       AttachTime: new Date(it.attachment.attachedAt),
       DeleteOnTermination: it.attachment.deleteOnTermination,
     },
@@ -166,7 +185,7 @@ export const networkInterfaceFilters = (
     "attachment.instance-id": (it) => it.attachment?.instanceId,
     "attachment.instance-owner-id": (it) => it.attachment && scope.accountId,
     "attachment.nat-gateway-id": () => undefined,
-    "attachment.status": (it) => it.attachment && "attached",
+    "attachment.status": (it) => it.attachment && attachmentStatus(it.attachment, it.so),
     "availability-zone": (it) => it.zone,
     "availability-zone-id": (it) => zoneId(scope.region, it.zone),
     description: (it) => it.description,

@@ -69,11 +69,12 @@ function creation(
   if (records.all("network-interface").length >= quotas.networkInterfacesPerRegion.value)
     throw tooManyInterfaces();
   const wanted = wantedAddresses(input, subnet);
+  const [addresses = none] = takenAddresses([{ wanted, take: addressTaker(subnet, context) }]);
   checkAddressCount(1 + (typeof wanted.secondary === "number" ? wanted.secondary : wanted.secondary.length));
   const nic = newInterface(
     subnet,
     {
-      ...takenAddresses(wanted, addressTaker(subnet, context)),
+      ...addresses,
       description: input.Description ?? "",
       groupIds: groupsOf(input.Groups, undefined, subnet, context),
       tags: tagsFor("network-interface", input.TagSpecifications),
@@ -96,6 +97,8 @@ function creation(
     ...(input.ClientToken && { token: input.ClientToken }),
   };
 }
+
+const none = { address: "", secondary: [] };
 
 const unserved = [
   "ConnectionTrackingSpecification",

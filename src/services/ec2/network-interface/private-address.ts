@@ -75,7 +75,7 @@ export function addressTaker(subnet: SubnetRecord, context: Ec2Context): (wanted
   const isClaimed = (address: string) =>
     context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined;
   return (wanted) => {
-    if (wanted !== undefined && isClaimed(wanted)) throw addressInUse(wanted);
+    if (wanted !== undefined && (used.has(wanted) || isClaimed(wanted))) throw addressInUse(wanted);
     const address = wanted ?? freeAddress(subnet.cidr, used, isClaimed, context);
     if (address === undefined) throw noFreeAddresses(subnet.id);
     used.add(address);
@@ -83,17 +83,22 @@ export function addressTaker(subnet: SubnetRecord, context: Ec2Context): (wanted
   };
 }
 
-/** The primary one first. */
-export const takenAddresses = (
-  { primary, secondary }: WantedAddresses,
-  take: (wanted?: string) => string,
-): { address: string; secondary: string[] } => {
+/** Of interfaces that are made together, each with the taker of its subnet. */
+export function takenAddresses(
+  interfaces: readonly { readonly wanted: WantedAddresses; readonly take: (wanted?: string) => string }[],
+): { readonly address: string; readonly secondary: readonly string[] }[] {
   // What is named goes first, or it could be given to one that is not.
-  const named = typeof secondary === "number" ? [] : secondary.map(take);
-  const address = take(primary);
-  const any = typeof secondary === "number" ? Array.from({ length: secondary }, () => take()) : [];
-  return { address, secondary: [...named, ...any] };
-};
+  for (const { wanted, take } of interfaces) for (const address of namedIn(wanted)) take(address);
+  return interfaces.map(({ wanted: { primary, secondary }, take }) => ({
+    address: primary ?? take(),
+    secondary: typeof secondary === "number" ? Array.from({ length: secondary }, () => take()) : secondary,
+  }));
+}
+
+export const namedIn = ({ primary, secondary }: WantedAddresses): string[] => [
+  ...(primary === undefined ? [] : [primary]),
+  ...(typeof secondary === "number" ? [] : secondary),
+];
 
 /** How many addresses an interface may have in all, on an instance of the type; on none: as on the largest. */
 export function checkAddressCount(count: number, type?: string): void {

@@ -54,9 +54,9 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   return elements;
 }
 
-/** It is attached, and its instance is not gone for good. */
+/** It is attached, its machine has not let go of it, and its instance is not gone for good. */
 export const isCarried = ({ attachment }: NetworkInterfaceRecord, records: Ec2Records): boolean =>
-  attachment !== undefined && !isGone(records.get("instance", attachment.instanceId));
+  attachment !== undefined && !attachment.out && !isGone(records.get("instance", attachment.instanceId));
 
 const subnetElement = (subnet: SubnetRecord, records: Ec2Records): SubnetElement => {
   const [table, filter] = [records.routeTableOf(subnet)?.id, records.aclOf(subnet.id)?.id];

@@ -5,6 +5,7 @@ import type { Transaction } from "#store/store.ts";
 import { amazonProvidedDns, configurationOf, type DhcpConfiguration } from "../dhcp-options/dhcp-options.ts";
 import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
+import { isGone } from "../instance/instance.ts";
 import { base, isAddress, prefixLength, toAddress } from "../ipv4.ts";
 import {
   internalDomain,
@@ -62,11 +63,19 @@ export async function reconcileVpc(
   });
 }
 
-/** What an instance that is gone leaves of its interface: nothing, or one that is attached to nothing. Public addresses are mapped to it no more. */
+/**
+ * What is left of an interface that is detached: itself, with its elastic addresses. Of one whose instance is gone: nothing, or
+ * itself, with no public address.
+ */
 export function releaseInterface(nic: NetworkInterfaceRecord, records: Ec2Records): Required<Transaction> {
   const { attachment, ...it } = nic;
-  if (attachment?.deleteOnTermination) return removedInterface(nic, records);
-  const taken = unmapped(records.publicAddressesOf(it.id), records);
+  const gone = isGone(records.get("instance", attachment?.instanceId ?? ""));
+  if (gone && attachment?.deleteOnTermination) return removedInterface(nic, records);
+  const mapped = records.publicAddressesOf(it.id);
+  const taken = unmapped(
+    gone ? mapped : mapped.filter(({ allocationId }) => allocationId === undefined),
+    records,
+  );
   const key = records.key("network-interface", it.id);
   return { ...taken, put: [{ key, value: { ...it, so: { ready: false } } }, ...taken.put] };
 }

@@ -1,0 +1,49 @@
+import { moved, wait, type Outcome } from "#reconcile/outcome.ts";
+import type { InterfaceAttachment, NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import type { Ec2Records } from "../records.ts";
+import type { InstanceHost } from "./instance-reconciler.ts";
+import type { InstanceRecord } from "./instance.ts";
+
+/** Milliseconds after which a guest that does not let go of an interface loses it as by force. */
+const patienceMs = 120_000;
+
+/**
+ * Takes the interfaces that come to an instance, or go from it, one step further; undefined: there are none.
+ *
+ *     (its packets can flow) → plugged in: attached → detaching → out: its network lets it go
+ *
+ * The network comes before the machine's end of it, and goes after it.
+ */
+export async function moveInterfaces(
+  instance: InstanceRecord,
+  records: Ec2Records,
+  host: InstanceHost,
+): Promise<Outcome | undefined> {
+  const { id } = instance;
+  let waiting = false;
+  for (const nic of records.interfacesOf(id)) {
+    const { attachment, so } = nic;
+    if (!attachment || attachment.out) continue;
+    if (attachment.detaching) {
+      const clock = `${id} unplug ${attachment.id}`;
+      const force = attachment.detaching.force || host.worked.since(clock) >= patienceMs;
+      if (await host.machines.unplug(id, nic.id, { force })) {
+        host.worked.forget(clock);
+        return written(nic, { ...attachment, out: true }, records);
+      }
+      waiting = true;
+    } else if (attachment.plugging && so.ready) {
+      const { ports } = await host.machineSpec(instance, records);
+      for (const port of ports) if (port.id === nic.id) await host.machines.plug(id, port);
+      const { plugging: _, ...attached } = attachment;
+      return written(nic, attached, records);
+    }
+  }
+  return waiting ? wait(1_000) : undefined;
+}
+
+const written = (
+  nic: NetworkInterfaceRecord,
+  attachment: InterfaceAttachment,
+  records: Ec2Records,
+): Outcome => moved(records.rewrite("network-interface", { ...nic, attachment }));
