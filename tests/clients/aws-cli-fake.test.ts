@@ -629,8 +629,8 @@ test("an elastic address is allocated, mapped to the instance, and released", as
   assert.equal(await aws.refusal(giveBack), "InvalidAllocationID.NotFound");
 });
 
-test("an interface is made, given and denied addresses, and deleted", async () => {
-  const [subnet] = await line("ec2 describe-subnets --query Subnets[0].SubnetId");
+test("an interface is made, given and denied addresses, attached and detached, and deleted", async () => {
+  const [subnet] = await shown("SubnetId");
   const [nic] = await line(
     `ec2 create-network-interface --subnet-id ${subnet} --query NetworkInterface.NetworkInterfaceId`,
   );
@@ -647,6 +647,12 @@ test("an interface is made, given and denied addresses, and deleted", async () =
     ),
     ["True"],
   );
+  const attach = `ec2 attach-network-interface ${it} --instance-id ${nano} --query AttachmentId --device-index`;
+  assert.equal(await aws.refusal(`${attach} 0`), "InvalidParameterValue");
+  const [attachment] = await line(`${attach} 1`);
+  assert.equal(await aws.refusal(`ec2 delete-network-interface ${it}`), "InvalidParameterValue");
+  await aws.text(`ec2 detach-network-interface --attachment-id ${attachment}`);
+  await aws.text(`ec2 wait network-interface-available --network-interface-ids ${nic}`);
   await aws.text(`ec2 delete-network-interface ${it}`);
   assert.equal(await aws.refusal(`ec2 delete-network-interface ${it}`), "InvalidNetworkInterfaceID.NotFound");
 });

@@ -579,9 +579,10 @@ def _():
     assert failed["Error"]["Code"] == "InvalidInstanceID.NotFound", failed
 
 
-@told("an interface is made, given and denied addresses, and deleted")
+@told("an interface is made, given and denied addresses, attached and detached, and deleted")
 def _():
-    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    (instance,) = ec2.describe_instances(InstanceIds=[nano["id"]])["Reservations"][0]["Instances"]
+    subnet = instance["SubnetId"]
     made = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     assigned = ec2.assign_private_ip_addresses(NetworkInterfaceId=made, SecondaryPrivateIpAddressCount=1)
     addresses = [it["PrivateIpAddress"] for it in assigned["AssignedPrivateIpAddresses"]]
@@ -590,6 +591,14 @@ def _():
     ec2.reset_network_interface_attribute(NetworkInterfaceId=made, SourceDestCheck="true")
     check = ec2.describe_network_interface_attribute(NetworkInterfaceId=made, Attribute="sourceDestCheck")
     assert check["SourceDestCheck"]["Value"] is True, check
+    to = {"NetworkInterfaceId": made, "InstanceId": nano["id"]}
+    with refused("InvalidParameterValue"):
+        ec2.attach_network_interface(DeviceIndex=0, **to)
+    attachment = ec2.attach_network_interface(DeviceIndex=1, **to)["AttachmentId"]
+    with refused("InvalidParameterValue"):
+        ec2.delete_network_interface(NetworkInterfaceId=made)
+    ec2.detach_network_interface(AttachmentId=attachment, Force=True)
+    waiter("network_interface_available").wait(NetworkInterfaceIds=[made])
     ec2.delete_network_interface(NetworkInterfaceId=made)
     with refused("InvalidNetworkInterfaceID.NotFound"):
         ec2.delete_network_interface(NetworkInterfaceId=made)

@@ -624,9 +624,8 @@ test("an elastic address is allocated, mapped to the instance, and released", as
   await refused(ec2.releaseAddress({ AllocationId }), "InvalidAllocationID.NotFound");
 });
 
-test("an interface is made, given and denied addresses, and deleted", async () => {
-  const { Subnets: [subnet] = [] } = await ec2.describeSubnets({});
-  const made = await ec2.createNetworkInterface({ SubnetId: subnet?.SubnetId });
+test("an interface is made, given and denied addresses, attached and detached, and deleted", async () => {
+  const made = await ec2.createNetworkInterface({ SubnetId: (await shown()).SubnetId });
   const it = { NetworkInterfaceId: made.NetworkInterface?.NetworkInterfaceId };
   const { AssignedPrivateIpAddresses = [] } = await ec2.assignPrivateIpAddresses({
     ...it,
@@ -641,6 +640,14 @@ test("an interface is made, given and denied addresses, and deleted", async () =
     Attribute: "sourceDestCheck",
   });
   assert.equal(SourceDestCheck?.Value, true);
+  const to = { ...it, InstanceId: nano };
+  await refused(ec2.attachNetworkInterface({ ...to, DeviceIndex: 0 }), "InvalidParameterValue");
+  const { AttachmentId } = await ec2.attachNetworkInterface({ ...to, DeviceIndex: 1 });
+  await refused(ec2.deleteNetworkInterface(it), "InvalidParameterValue");
+  await ec2.detachNetworkInterface({ AttachmentId });
+  await sdk.waitUntilNetworkInterfaceAvailable(patience, {
+    NetworkInterfaceIds: [it.NetworkInterfaceId ?? ""],
+  });
   await ec2.deleteNetworkInterface(it);
   await refused(ec2.deleteNetworkInterface(it), "InvalidNetworkInterfaceID.NotFound");
 });

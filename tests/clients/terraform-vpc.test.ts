@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EC2 } from "@aws-sdk/client-ec2";
+import { setTimeout as pause } from "node:timers/promises";
+import { waitUntilInstanceRunning, type EC2 } from "@aws-sdk/client-ec2";
+import { testImage } from "#testing/region.ts";
 import { recorded, retag, tagList, tagMap } from "./terraform.ts";
 
 const limit = { timeout: 20_000 };
@@ -199,6 +201,62 @@ test("aws_eip: a second plan is empty, and destroy leaves nothing", limit, async
   await client.releaseAddress({ AllocationId });
   await assert.rejects(read(), { name: "InvalidAllocationID.NotFound" });
 });
+
+test(
+  "aws_network_interface_attachment: it comes to be attached, a second plan is empty, and destroy leaves the interface",
+  limit,
+  async (t) => {
+    const { client } = await recorded(t);
+    const { Instances: [instance] = [] } = await client.runInstances({
+      ImageId: testImage.id,
+      InstanceType: "t3.micro",
+      MinCount: 1,
+      MaxCount: 1,
+    });
+    const InstanceId = instance?.InstanceId ?? "";
+    const patience = { client, maxWaitTime: 10, minDelay: 0.05, maxDelay: 0.1 };
+    await waitUntilInstanceRunning(patience, { InstanceIds: [InstanceId] });
+    const made = await client.createNetworkInterface({ SubnetId: instance?.SubnetId });
+    const id = made.NetworkInterface?.NetworkInterfaceId ?? "";
+    const { AttachmentId = "" } = await client.attachNetworkInterface({
+      DeviceIndex: 1,
+      InstanceId,
+      NetworkCardIndex: 0,
+      NetworkInterfaceId: id,
+    });
+    const found = async () => {
+      const { NetworkInterfaces: [it] = [] } = await client.describeNetworkInterfaces(
+        where({ "attachment.attachment-id": AttachmentId }),
+      );
+      return it;
+    };
+    while ((await found())?.Attachment?.Status === "attaching") await pause(20);
+    const read = async () => {
+      const { Attachment: it, NetworkInterfaceId: network_interface_id } = (await found()) ?? {};
+      return {
+        id: it?.AttachmentId,
+        device_index: it?.DeviceIndex,
+        instance_id: it?.InstanceId,
+        network_card_index: it?.NetworkCardIndex,
+        network_interface_id,
+        status: it?.Status,
+      };
+    };
+    const state = await read();
+    assert.deepEqual(state, {
+      id: AttachmentId,
+      device_index: 1,
+      instance_id: InstanceId,
+      network_card_index: 0,
+      network_interface_id: id,
+      status: "attached",
+    });
+    assert.deepEqual(await read(), state, "the second plan");
+    await client.detachNetworkInterface({ AttachmentId, Force: true });
+    while (await found()) await pause(20);
+    await client.deleteNetworkInterface({ NetworkInterfaceId: id });
+  },
+);
 
 /** What the provider reads of a VPC: itself, its attributes, and what it was made with. */
 async function readVpc(client: EC2, VpcId: string) {

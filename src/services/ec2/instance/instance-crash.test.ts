@@ -17,6 +17,9 @@ import { hostReconcilers } from "../host-reconcilers.ts";
 import { type Ec2Records, recordKey } from "../records.ts";
 import { type RegionalRecords, regionalRecords } from "../regional-records.ts";
 import { defaultVpc } from "../vpc/default-vpc.ts";
+import { attachmentOperations } from "../network-interface/attachment-operations.ts";
+import { attachmentStatus } from "../network-interface/network-interface.ts";
+import { newInterfaceOperations } from "../network-interface/new-interface-operations.ts";
 import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
 import { LaunchQueue } from "./launch-queue.ts";
@@ -26,30 +29,27 @@ import { systemCheck } from "./status-checks.ts";
 const limit = { timeout: 120_000 };
 
 /** What a user asks for, each as soon as the instance is as the one before left it. */
-const wishes = ["launch", "stop", "start", "reboot", "terminate"] as const;
-type Wish = (typeof wishes)[number];
+type Wish = "launch" | "stop" | "start" | "reboot" | "terminate" | "create" | "attach" | "detach";
+const aLife = ["launch", "stop", "start", "reboot", "terminate"] as const satisfies Wish[];
+const until = (last: (typeof aLife)[number]): readonly Wish[] => aLife.slice(0, aLife.indexOf(last) + 1);
 
-for (const last of wishes)
-  test(
-    `${wishes.slice(0, wishes.indexOf(last) + 1).join(", ")}: every crash on the way ends the same`,
-    limit,
-    async () => {
-      const crashes = await crashEverywhere(scene({ last }), async (end) => {
-        await recordsAndDriversAgree(end);
-        assert.deepEqual(
-          statesAtEnd(end),
-          [last === "terminate" ? [] : [last === "stop" ? "stopped" : "running"]].flat(),
-        );
-      });
-      assert.ok(crashes > 20, `${crashes} crashes`);
-    },
-  );
+for (const last of aLife)
+  test(`${until(last).join(", ")}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene({ wishes: until(last) }), async (end) => {
+      await recordsAndDriversAgree(end);
+      assert.deepEqual(
+        statesAtEnd(end),
+        [last === "terminate" ? [] : [last === "stop" ? "stopped" : "running"]].flat(),
+      );
+    });
+    assert.ok(crashes > 20, `${crashes} crashes`);
+  });
 
 test(
   "a terminated instance leaves nothing, in the records or on the host, after any crash",
   limit,
   async () => {
-    await crashEverywhere(scene({ last: "terminate" }), async ({ store, drivers }) => {
+    await crashEverywhere(scene({ wishes: aLife }), async ({ store, drivers }) => {
       const kinds = new Set((await store.list("")).entries.map(({ key }) => key.split("/")[0]));
       assert.deepEqual(
         kinds,
@@ -77,7 +77,7 @@ test(
 );
 
 test("a guest that does not heed the power button is stopped after any crash too", limit, async () => {
-  await crashEverywhere(scene({ last: "stop", listens: false }), async (end) => {
+  await crashEverywhere(scene({ wishes: until("stop"), listens: false }), async (end) => {
     await recordsAndDriversAgree(end);
     assert.deepEqual(statesAtEnd(end), ["stopped"]);
   });
@@ -85,7 +85,7 @@ test("a guest that does not heed the power button is stopped after any crash too
 
 test("a host that loses power starts again what was running, and nothing else", limit, async () => {
   for (const last of ["launch", "stop", "start"] as const)
-    await crashEverywhere(scene({ last, losesPower: true }), async (end) => {
+    await crashEverywhere(scene({ wishes: until(last), losesPower: true }), async (end) => {
       await recordsAndDriversAgree(end);
       assert.deepEqual(statesAtEnd(end), [last === "stop" ? "stopped" : "running"]);
       const checks = recordsOf(end).all("instance").map(systemCheck);
@@ -93,8 +93,36 @@ test("a host that loses power starts again what was running, and nothing else", 
     });
 });
 
+for (const [what, options, running] of [
+  ["attached while it runs", { wishes: ["launch", "create", "attach"] }, 2],
+  ["attached, and its host loses power", { wishes: ["launch", "create", "attach"], losesPower: true }, 2],
+  ["attached while it is stopped", { wishes: ["launch", "create", "stop", "attach"] }, 0],
+  ["detached while it runs", { wishes: ["launch", "create", "attach", "detach"] }, 1],
+  [
+    "detached, and its host loses power",
+    { wishes: ["launch", "create", "attach", "detach"], losesPower: true },
+    1,
+  ],
+  ["detached while it is stopped", { wishes: ["launch", "create", "attach", "stop", "detach"] }, 0],
+  [
+    "detached from a guest that never lets go",
+    { wishes: ["launch", "create", "attach", "detach"], listens: false },
+    1,
+  ],
+] as const satisfies [string, SceneOptions, number][])
+  test(`an interface is ${what}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene(options), async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      const [instance] = records.all("instance");
+      assert.equal(records.all("network-interface").length, 2);
+      assert.equal(end.drivers.machines.spec(instance?.id ?? "")?.ports.length ?? 0, running);
+    });
+    assert.ok(crashes > 20, `${crashes} crashes`);
+  });
+
 interface SceneOptions extends FakeOptions {
-  readonly last: Wish;
+  readonly wishes: readonly Wish[];
   /** The crash ends every machine on the host. */
   readonly losesPower?: boolean;
 }
@@ -121,7 +149,7 @@ class Guests {
 
 /** A region whose user asks for one thing after the other. */
 const scene =
-  ({ last, losesPower = false, ...options }: SceneOptions) =>
+  ({ wishes, losesPower = false, ...options }: SceneOptions) =>
   async (): Promise<CrashScene<Drivers>> => {
     const store = openMemoryStore();
     const drivers = newDrivers(options);
@@ -141,7 +169,7 @@ const scene =
         if (boots++ > 0 && losesPower) void endEveryMachine(drivers);
         const regions = regionalRecords(feed);
         const bootId = `boot-${losesPower ? boots : 1}`;
-        return [user(feed, regions.in(scope), clock, last), ...hostOf(regions, hands, clock, bootId)];
+        return [user(feed, regions.in(scope), clock, wishes), ...hostOf(regions, hands, clock, bootId)];
       },
     };
   };
@@ -168,7 +196,7 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
 }
 
 /** Says each wish once: that it was said is written with what it asks for. */
-function user(feed: Feed, records: Ec2Records, clock: Clock, last: Wish): Reconciler {
+function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wish[]): Reconciler {
   const context: Ec2Context = {
     ...scope,
     records,
@@ -184,14 +212,22 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, last: Wish): Reconc
       if (!records.claimed("default-vpc")) return moved(defaultVpc(context) ?? {});
       const said = feed.get<number>(key)?.value ?? 0;
       const wish = wishes[said];
-      if (wish === undefined || said > wishes.indexOf(last)) return settled;
+      if (wish === undefined) return settled;
       const [instance] = records.all("instance");
-      if (!isAsLeftBy(wishes[said - 1], instance)) return wait(1_000);
+      const lastState = wishes.slice(0, said).findLast((it) => ofInstance.has(it));
+      if (!isAsLeftBy(lastState, instance) || !interfacesRest(records)) return wait(1_000);
       const { transaction = {} } = await planOf(wish, instance?.id ?? "", context);
       return moved({ ...transaction, put: [...(transaction.put ?? []), { key, value: said + 1 }] });
     },
   };
 }
+
+const ofInstance: ReadonlySet<Wish> = new Set(aLife);
+
+const interfacesRest = (records: Ec2Records) =>
+  records
+    .all("network-interface")
+    .every(({ attachment, so }) => !attachment || attachmentStatus(attachment, so) === "attached");
 
 function isAsLeftBy(wish: Wish | undefined, instance: InstanceRecord | undefined): boolean {
   if (!instance) return wish === undefined;
@@ -202,11 +238,29 @@ function isAsLeftBy(wish: Wish | undefined, instance: InstanceRecord | undefined
 }
 
 function planOf(wish: Wish, id: string, context: Ec2Context) {
+  const { records } = context;
   const named = { InstanceIds: [id] };
+  const [instance] = records.all("instance");
+  const second = records.all("network-interface").find((it) => it.attachment?.deviceIndex !== 0);
   switch (wish) {
     case "launch":
       return instanceOperations.RunInstances.resolve(
         { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1, ClientToken: "once" },
+        context,
+      );
+    case "create":
+      return newInterfaceOperations.CreateNetworkInterface.resolve(
+        { SubnetId: instance?.subnetId ?? "" },
+        context,
+      );
+    case "attach":
+      return attachmentOperations.AttachNetworkInterface.resolve(
+        { InstanceId: id, NetworkInterfaceId: second?.id ?? "", DeviceIndex: 1 },
+        context,
+      );
+    case "detach":
+      return attachmentOperations.DetachNetworkInterface.resolve(
+        { AttachmentId: second?.attachment?.id ?? "" },
         context,
       );
     case "stop":
@@ -238,13 +292,17 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
   }
   for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
   assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
-  assert.deepEqual(ids(nics), new Set([...(await drivers.networks.observe()).values()].flat()));
+  const attached = nics.filter(({ attachment }) => attachment);
+  for (const { id } of running)
+    assert.deepEqual(ids(drivers.machines.spec(id)?.ports ?? []), ids(records.interfacesOf(id)));
+  assert.deepEqual(ids(attached), new Set([...(await drivers.networks.observe()).values()].flat()));
   assert.deepEqual(
-    ids(nics),
+    ids(attached),
     ids([...drivers.guests.networks.values()].flatMap(({ interfaces }) => interfaces)),
   );
   assert.equal(records.all("public-address").length, running.length);
-  assert.ok([...records.all("volume"), ...nics].every(({ so }) => so.ready));
+  assert.ok([...records.all("volume"), ...attached].every(({ so }) => so.ready));
+  assert.ok(interfacesRest(records));
   const claims = (await store.list(recordKey("claim", scope, "subnet-address/"))).entries;
   assert.deepEqual(new Set(claims.map(({ value }) => value)), ids(nics));
 }

@@ -39,7 +39,7 @@ export async function moveInterfaces(
       return written(nic, attached, records);
     }
   }
-  return waiting ? wait(1_000) : undefined;
+  return waiting ? wait(5_000) : undefined;
 }
 
 const written = (
