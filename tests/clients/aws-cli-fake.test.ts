@@ -123,6 +123,17 @@ test("a VPC of one's own has subnets, a way out and routes, and goes with them",
     id(`ec2 create-subnet --vpc-id ${vpc} --cidr-block 10.1.1.0/24 --query Subnet.SubnetId`),
     aws.text(`ec2 attach-internet-gateway --vpc-id ${vpc} --internet-gateway-id ${gateway}`),
   ]);
+  const wished = "--cidr 10.1.1.64/28 --reservation-type explicit";
+  const reserved = await id(
+    `ec2 create-subnet-cidr-reservation --subnet-id ${subnet} ${wished} --query SubnetCidrReservation.SubnetCidrReservationId`,
+  );
+  assert.equal(
+    await id(
+      `ec2 get-subnet-cidr-reservations --subnet-id ${subnet} --query SubnetIpv4CidrReservations[].SubnetCidrReservationId`,
+    ),
+    reserved,
+  );
+  await aws.text(`ec2 delete-subnet-cidr-reservation --subnet-cidr-reservation-id ${reserved}`);
   await Promise.all([
     aws.text(`ec2 wait subnet-available --subnet-ids ${subnet}`),
     aws.text(`ec2 wait internet-gateway-exists --internet-gateway-ids ${gateway}`),

@@ -178,6 +178,10 @@ def _():
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.1.0/24")["Subnet"]["SubnetId"]
     ec2.get_waiter("subnet_available").wait(SubnetIds=[subnet])
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    range_of = {"SubnetId": subnet, "Cidr": "10.1.1.64/28", "ReservationType": "explicit"}
+    reserved = ec2.create_subnet_cidr_reservation(**range_of)["SubnetCidrReservation"]
+    assert ec2.get_subnet_cidr_reservations(SubnetId=subnet)["SubnetIpv4CidrReservations"] == [reserved]
+    ec2.delete_subnet_cidr_reservation(SubnetCidrReservationId=reserved["SubnetCidrReservationId"])
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     waiter("internet_gateway_exists").wait(InternetGatewayIds=[gateway])
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)

@@ -133,6 +133,11 @@ test("a VPC of one's own has subnets, a way out and routes, and goes with them",
   const SubnetId = Subnet?.SubnetId ?? "";
   await sdk.waitUntilSubnetAvailable(patience, { SubnetIds: [SubnetId] });
   await ec2.modifySubnetAttribute({ SubnetId, MapPublicIpOnLaunch: { Value: true } });
+  const range = { SubnetId, Cidr: "10.1.1.64/28", ReservationType: "explicit" } as const;
+  const { SubnetCidrReservation: reserved } = await ec2.createSubnetCidrReservation(range);
+  const reservations = await ec2.getSubnetCidrReservations({ SubnetId });
+  assert.deepEqual(reservations.SubnetIpv4CidrReservations, [reserved]);
+  await ec2.deleteSubnetCidrReservation({ SubnetCidrReservationId: reserved?.SubnetCidrReservationId });
   const { InternetGateway } = await ec2.createInternetGateway({});
   const InternetGatewayId = InternetGateway?.InternetGatewayId ?? "";
   await sdk.waitUntilInternetGatewayExists(patience, { InternetGatewayIds: [InternetGatewayId] });

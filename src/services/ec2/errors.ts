@@ -355,6 +355,13 @@ export const networkAclEntryNotFound = (
 export const tooManyNetworkAclEntries = () =>
   error("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached.");
 
+export const cidrReservationNotFound = (id: string) =>
+  error("InvalidSubnetCidrReservationID.NotFound", `The subnet CIDR reservation '${id}' does not exist`);
+export const reservationOverlaps = (cidr: string) =>
+  invalidParameter(`Reservation CIDR ${cidr} has overlap with existing reserved CIDR block`);
+export const reservationOutsideSubnet = (cidr: string) =>
+  invalidParameter(`Reservation CIDR ${cidr} is not within the subnet's CIDR block`);
+
 export const prefixListNotFound = unlessMalformed(
   "pl",
   "InvalidPrefixListId.Malformed",

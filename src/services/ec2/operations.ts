@@ -27,6 +27,7 @@ import { routeOperations } from "./route-table/route-operations.ts";
 import { routeTableOperations } from "./route-table/route-table-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
+import { cidrReservationOperations } from "./subnet/cidr-reservation-operations.ts";
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
@@ -62,6 +63,7 @@ export const ec2Operations = {
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
   ...subnetOperations,
+  ...cidrReservationOperations,
   ...tagOperations,
   ...volumeOperations,
   ...vpcOperations,

@@ -16,6 +16,7 @@ import type { PlacementGroupRecord } from "./placement-group/placement-group.ts"
 import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/prefix-list.ts";
 import type { RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
+import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import type { VpcRecord } from "./vpc/vpc.ts";
@@ -50,6 +51,7 @@ export interface Kinds {
   readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;
   readonly subnet: SubnetRecord;
+  readonly "subnet-cidr-reservation": CidrReservationRecord;
   readonly volume: VolumeRecord;
   readonly vpc: VpcRecord;
 }
@@ -158,6 +160,7 @@ export class Ec2Records {
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
+  cidrReservationsOf = (subnetId: string) => values(this.#indexes.cidrReservationsOfSubnet(subnetId));
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
   /** A rule lives in its group's record. */
   groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];
@@ -196,6 +199,9 @@ export const ec2Indexes = (feed: Feed) => ({
     it.attachment ? [it.attachment.instanceId] : [],
   ),
   volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
+  cidrReservationsOfSubnet: feed.index<CidrReservationRecord>("subnet-cidr-reservation", (it) => [
+    it.subnetId,
+  ]),
   subnetsOfVpc: feed.index<SubnetRecord>("subnet", (it) => [it.vpcId]),
   routeTablesOfVpc: feed.index<RouteTableRecord>("route-table", (it) => [it.vpcId]),
   routeTablesOfSubnet: feed.index<RouteTableRecord>("route-table", (it) =>

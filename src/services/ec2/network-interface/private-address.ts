@@ -67,16 +67,19 @@ export function checkAddresses(addresses: readonly string[], subnet: SubnetRecor
 }
 
 /**
- * Takes addresses for interfaces of one subnet, each another. Another call may win one first; then the request is resolved
+ * Takes addresses for interfaces of one subnet, each another, of its reserved ranges only those that are named. Another call may win one first; then the request is resolved
  * anew. Throws InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet.
  */
 export function addressTaker(subnet: SubnetRecord, context: Ec2Context): (wanted?: string) => string {
   const used = reserved(subnet);
   const isClaimed = (address: string) =>
     context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined;
+  const ranges = context.records.cidrReservationsOf(subnet.id);
+  const isTaken = (address: string) =>
+    isClaimed(address) || ranges.some(({ cidr }) => contains(cidr, address));
   return (wanted) => {
     if (wanted !== undefined && (used.has(wanted) || isClaimed(wanted))) throw addressInUse(wanted);
-    const address = wanted ?? freeAddress(subnet.cidr, used, isClaimed, context);
+    const address = wanted ?? freeAddress(subnet.cidr, used, isTaken, context);
     if (address === undefined) throw noFreeAddresses(subnet.id);
     used.add(address);
     return address;

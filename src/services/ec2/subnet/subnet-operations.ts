@@ -91,6 +91,7 @@ export const subnetOperations = {
       const subnet = subnetOf(id, context);
       if (records.interfacesIn(subnet.vpcId).some((it) => it.subnetId === id))
         throw hasDependencies("subnet", id);
+      if (records.cidrReservationsOf(id).length > 0) throw hasDependencies("subnet", id);
       const changes = [
         records.rewrite("subnet", subnet),
         // What names the subnet forgets it in the same breath.
