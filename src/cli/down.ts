@@ -1,16 +1,23 @@
+import { layout } from "#config.ts";
+import { isAlive } from "#drivers/linux/host-process.ts";
+import { powerOffMachines } from "#drivers/machine/qemu/power-off-machines.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { Refusal, readOptions, requireRoot } from "./command.ts";
 import type { Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
 import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { stopInstances } from "./stop-instances.ts";
-import { isAlive } from "#drivers/linux/host-process.ts";
 import { endProcesses } from "./supervise/end-processes.ts";
 import { readRunning } from "./supervise/programs-file.ts";
 import { endLeftovers } from "./supervise/supervise.ts";
 import { say } from "./terminal.ts";
 
-const options = { ...dataDirOption, ...jsonOption, "stop-instances": { type: "boolean" } } as const;
+const options = {
+  ...dataDirOption,
+  ...jsonOption,
+  "stop-instances": { type: "boolean" },
+  "before-host": { type: "boolean" },
+} as const;
 
 export const command: Command = {
   usage: `down [options]
@@ -18,13 +25,16 @@ export const command: Command = {
 Ends the region's programs. Instances run on, and the next start takes them up again.
 
   --stop-instances   stop the instances first
+  --before-host      this host is about to go off: have the instances' guests shut down, for 90 s at most. Those that ran start
+                     again at its next boot
 ${jsonUsage}
 ${dataDirUsage}`,
   options,
   async run(args) {
     const { values } = readOptions(args, options);
     const dataDir = readDataDir(values["data-dir"]);
-    if (requireSettings(dataDir).machines === "qemu") requireRoot("to end the region's programs");
+    const { machines } = requireSettings(dataDir);
+    if (machines === "qemu") requireRoot("to end the region's programs");
     if (values["stop-instances"]) {
       if (!isUp(dataDir))
         throw new Refusal(
@@ -34,6 +44,10 @@ ${dataDirUsage}`,
       await stopInstances(dataDir);
     }
     const wasRunning = await takeDown(dataDir);
+    if (values["before-host"] && machines === "qemu") {
+      const left = await powerOffMachines(layout(dataDir).machinesDir, POWER_OFF_MS);
+      if (left.length > 0) throw new Refusal(`these did not shut down: ${left.join(" ")}`, 1);
+    }
     if (values.json) printJson({ wasRunning });
     else say(wasRunning ? "the region is down" : "the region was not running");
     return 0;
@@ -50,6 +64,9 @@ export const takeDown = async (dataDir: string): Promise<boolean> => {
   await endLeftovers(dataDir);
   return wasUp;
 };
+
+/** `shutdownUnitText` gives all of it half a minute more. */
+const POWER_OFF_MS = 90_000;
 
 const isUp = (dataDir: string): boolean => {
   const running = readRunning(dataDir);

@@ -7,7 +7,7 @@ import { readChoices, readSettings } from "#setup/region-settings.ts";
 import { copiedCommand, copyProgram } from "#setup/service/program-copy.ts";
 import { hasService, serviceNames } from "#setup/service/service-names.ts";
 import { systemctl, systemdRuns } from "#setup/service/systemctl.ts";
-import { unitText } from "#setup/service/unit-file.ts";
+import { shutdownUnitText, unitText } from "#setup/service/unit-file.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
 import { copyForCaller } from "#setup/user-copies.ts";
 import { Refusal, readOptions, requireRoot } from "./command.ts";
@@ -22,7 +22,7 @@ export const command: Command = {
   usage: `service install [options]
 
 Has systemd run the region, now and after each boot, from a copy of this program that only root can change. Stopping the service
-leaves the instances running. The same again puts this version, and these options, in place of the last.
+leaves the instances running; when this host goes off, their guests shut down. The same again puts this version, and these options, in place of the last.
 
 ${regionUsage}`,
   options: regionOptions,
@@ -43,7 +43,7 @@ ${regionUsage}`,
       throw new Refusal(`the region at ${dataDir} runs (process ${supervisor.pid}): croft down first`, 1);
     await setUpPackages(debianPackages, { yes: values.yes ?? false });
 
-    const { unit, unitFile, copy } = serviceNames(dataDir);
+    const { unit, unitFile, shutdownUnit, shutdownUnitFile, copy } = serviceNames(dataDir);
     copyProgram(copy);
     const places = ["--data-dir", dataDir, "--cache-dir", cacheDir];
     const text = unitText({
@@ -51,12 +51,17 @@ ${regionUsage}`,
       command: [...copiedCommand(copy, entryFiles.cli), "start", ...places, ...startOptions(values)],
       paths: [dataDir, cacheDir],
     });
-    if (!existsSync(unitFile) || readFileSync(unitFile, "utf8") !== text) {
-      rmSync(unitFile, { force: true });
-      writeFileSync(unitFile, text, { mode: 0o644 });
-    }
+    writeUnit(unitFile, text);
+    writeUnit(
+      shutdownUnitFile,
+      shutdownUnitText({
+        description: `Shutdown of the instances of ${dataDir}`,
+        command: [...copiedCommand(copy, entryFiles.cli), "down", "--before-host", "--data-dir", dataDir],
+        unit,
+      }),
+    );
     systemctl("daemon-reload");
-    systemctl("enable", unit);
+    systemctl("enable", unit, shutdownUnit);
     if (!systemdRuns()) {
       say(
         `${unit} is installed; systemd does not run here, so the region starts when it next boots this host`,
@@ -69,6 +74,12 @@ ${regionUsage}`,
     say("the region runs, and starts with this host");
     return 0;
   },
+};
+
+const writeUnit = (file: string, text: string): void => {
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return;
+  rmSync(file, { force: true });
+  writeFileSync(file, text, { mode: 0o644 });
 };
 
 type RegionValues = ReturnType<typeof readOptions<typeof regionOptions>>["values"];

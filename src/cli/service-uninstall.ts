@@ -26,12 +26,14 @@ ${dataDirUsage}`,
 
 /** Ended, and gone with all that was installed for it. Returns whether there was any. */
 export const uninstallService = (dataDir: string): boolean => {
-  const { unit, unitFile, copy } = serviceNames(dataDir);
+  const { unit, unitFile, shutdownUnit, shutdownUnitFile, copy } = serviceNames(dataDir);
   const was = hasService(dataDir) || existsSync(copy);
   if (hasService(dataDir)) {
     systemctl("stop", unit);
-    systemctl("disable", unit);
-    rmSync(unitFile);
+    // One that an earlier version installed has no second.
+    const installed = existsSync(shutdownUnitFile) ? [unit, shutdownUnit] : [unit];
+    systemctl("disable", ...installed);
+    for (const file of [unitFile, shutdownUnitFile]) rmSync(file, { force: true });
     systemctl("daemon-reload");
   }
   removeCopy(copy);

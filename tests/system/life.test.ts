@@ -80,9 +80,15 @@ test("when all programs are those of another version, guests run on and their co
   assert.deepEqual([await seen(runs.id), await seen(stopped.id)], [runs, stopped]);
 });
 
-test("after the host's restart what ran runs again with its addresses and files, and what was stopped stays so", async () => {
+test("guests shut down with the host, and after its restart what ran runs again with its addresses and files, and what was stopped stays so", async () => {
   await shell.run("echo kept > kept; sync");
+  // Runs when the guest shuts down, and not when its power is cut.
+  const farewell = "ExecStop=/bin/sh -c 'echo in order > /home/admin/ended'";
+  await shell.run(
+    `sudo systemd-run --unit=farewell --property=RemainAfterExit=yes --property="${farewell}" true`,
+  );
   const process = machineProcess(runs.id);
+  await region.croft("down", "--before-host");
   await boots.reboot(dataDir);
   assert.deepEqual(
     (await region.traces()).filter((line) => !/^(region|machine|disk|user of the cache) /.test(line)),
@@ -105,7 +111,7 @@ test("after the host's restart what ran runs again with its addresses and files,
   assert.deepEqual([await seen(runs.id), await seen(stopped.id)], [runs, stopped]);
   assert.notEqual(machineProcess(runs.id).pid, process.pid);
   shell = await guestShell(runs.publicAddress ?? "", join(files, "key.pem"));
-  assert.equal(await shell.run("cat kept"), "kept\n");
+  assert.equal(await shell.run("cat kept ended"), "kept\nin order\n");
 });
 
 interface Seen {

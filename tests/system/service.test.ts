@@ -15,7 +15,7 @@ import { realRegion } from "../real-region.ts";
 
 /** What systemd would do, done by hand, since it need not run here: its own tools verify the unit, and the unit's command is run as it says. */
 const region = await realRegion();
-const { unitFile, copy, unit } = serviceNames(region.dataDir);
+const { unitFile, shutdownUnitFile, copy, unit } = serviceNames(region.dataDir);
 const enabled = join("/etc/systemd/system/multi-user.target.wants", unit);
 
 test("no service is installed under a region that runs", async () => {
@@ -27,7 +27,7 @@ test("no service is installed under a region that runs", async () => {
 test("a service that systemd finds nothing wrong with is installed, from a copy that only root can change", async () => {
   const cacheDir = process.env["CROFT_CACHE_DIR"];
   await region.croft("service", "install", ...(cacheDir ? ["--cache-dir", cacheDir] : []));
-  assert.equal(await run("systemd-analyze", ["verify", "--man=no", unitFile]), "");
+  assert.equal(await run("systemd-analyze", ["verify", "--man=no", unitFile, shutdownUnitFile]), "");
   assert.ok(existsSync(enabled));
   for (const path of globSync("**", { cwd: copy }).map((name) => join(copy, name))) {
     const { uid, gid, mode } = lstatSync(path);
@@ -65,13 +65,8 @@ test("what the unit runs tells systemd when the region answers, and leaves insta
 
   await stopUnit(service);
   await region.croft("service", "uninstall");
-  assert.deepEqual([unitFile, copy, `${copy}.new`, `${copy}.old`, enabled].map(existsSync), [
-    false,
-    false,
-    false,
-    false,
-    false,
-  ]);
+  const installed = [unitFile, shutdownUnitFile, copy, `${copy}.new`, `${copy}.old`, enabled];
+  assert.deepEqual(installed.filter(existsSync), []);
   assert.ok(survivors.every(isAlive));
   await region.start();
   assert.deepEqual(livesOn(instance?.InstanceId ?? ""), survivors);

@@ -5,10 +5,13 @@ import { defaults, hostNames } from "#config.ts";
 /** What a region's service is called on this host, and all that `croft service install` makes. */
 export const serviceNames = (dataDir: string) => {
   const name = resolve(dataDir) === defaults.dataDir ? "croft" : hostNames(dataDir).prefix;
-  const unit = `${name}.service`;
+  const [unit, shutdownUnit] = [`${name}.service`, `${name}-shutdown.service`];
   return {
     unit,
     unitFile: join("/etc/systemd/system", unit),
+    /** What this host runs when it goes off. */
+    shutdownUnit,
+    shutdownUnitFile: join("/etc/systemd/system", shutdownUnit),
     /** The program as root runs it, which nobody else can change. */
     copy: join("/usr/local/lib", name),
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unitText } from "./unit-file.ts";
+import { shutdownUnitText, unitText } from "./unit-file.ts";
 
 const unit = (...command: readonly string[]) =>
   unitText({ description: "Croft at 100 %", command, paths: ["/srv/a b"] });
@@ -22,4 +22,17 @@ test("stopping the unit stops its main process only, and the unit has no mounts 
     text,
     /^(Protect(System|Home|Kernel\w+|ControlGroups|Proc)|Private\w+|\w+Paths|BindPaths|Root\w+)=/m,
   );
+});
+
+test("what shuts guests down is started by each way of this host's going off, and by nothing else", () => {
+  const text = shutdownUnitText({
+    description: "Croft",
+    command: ["/bin/croft", "down"],
+    unit: "croft.service",
+  });
+  assert.match(text, /^WantedBy=halt.target poweroff.target reboot.target kexec.target$/m);
+  // Without this, systemd would cancel it when the shutdown begins.
+  assert.match(text, /^DefaultDependencies=no$/m);
+  assert.match(text, /^After=croft.service$/m);
+  assert.doesNotMatch(text, /^ExecStop=/m);
 });

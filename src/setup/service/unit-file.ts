@@ -44,6 +44,34 @@ CapabilityBoundingSet=~${unneededCapabilities.map((name) => `CAP_${name.toUpperC
 WantedBy=multi-user.target
 `;
 
+/**
+ * The unit that has guests shut down when this host does. It is started by that, so nothing else ever runs or stops it: systemd
+ * stops the region's `unit` first, as of two that are ordered it does with the one that is to stop.
+ */
+export const shutdownUnitText = ({
+  description,
+  command,
+  unit,
+}: {
+  readonly description: string;
+  readonly command: readonly string[];
+  readonly unit: string;
+}): string => `# Made by croft service install; croft service uninstall removes it.
+[Unit]
+Description=${escaped(description)}
+DefaultDependencies=no
+After=${unit}
+Before=shutdown.target umount.target final.target
+
+[Service]
+Type=oneshot
+ExecStart=${command.map(quoted).join(" ")}
+TimeoutStartSec=120
+
+[Install]
+WantedBy=halt.target poweroff.target reboot.target kexec.target
+`;
+
 /** As `setpriv` spells them. */
 export const unneededCapabilities = [
   ["audit_control", "audit_read", "block_suspend", "lease", "linux_immutable", "mac_admin", "mac_override"],
