@@ -178,6 +178,24 @@ test("a VPC of one's own has subnets, a way out and routes, and goes with them",
   await aws.text(`ec2 delete-vpc --vpc-id ${vpc}`);
 });
 
+test("NAT gateways have an elastic address, or a private one alone, and are shown after they are deleted", async () => {
+  const [[subnet], [allocation]] = await Promise.all([
+    line("ec2 describe-subnets --filters Name=default-for-az,Values=true --query Subnets[0].SubnetId"),
+    line("ec2 allocate-address --query AllocationId"),
+  ]);
+  const create = `ec2 create-nat-gateway --subnet-id ${subnet} --query NatGateway.NatGatewayId`;
+  const [[open = ""], [inner = ""]] = await Promise.all([
+    line(`${create} --allocation-id ${allocation}`),
+    line(`${create} --connectivity-type private`),
+  ]);
+  await aws.text(`ec2 wait nat-gateway-available --nat-gateway-ids ${open} ${inner}`);
+  await Promise.all([open, inner].map((id) => aws.text(`ec2 delete-nat-gateway --nat-gateway-id ${id}`)));
+  await aws.text(`ec2 wait nat-gateway-deleted --nat-gateway-ids ${open} ${inner}`);
+  const states = "ec2 describe-nat-gateways --page-size 5 --query NatGateways[].State";
+  assert.deepEqual(new Set((await aws.rows(states)).flat()), new Set(["deleted"]));
+  await aws.text(`ec2 release-address --allocation-id ${allocation}`);
+});
+
 test("a default VPC and its subnets are made again when they are gone", async () => {
   const there = "--region sa-east-1";
   const [[subnets = []], [[gateway = "", vpc = ""] = []]] = await Promise.all([

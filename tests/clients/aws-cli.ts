@@ -52,12 +52,20 @@ export const awsCli = ({ endpoint, environment }: Pick<RealRegion, "endpoint" | 
       used: offered
         .filter(({ command }) => succeeded.some((it) => command.test(it.replaceAll("-", ""))))
         .map(({ name }) => name),
+      operations: known,
     }),
   };
 };
 
 /** By the names requests are signed for, and those of the CLI. */
 const services = { ec2: "ec2", servicequotas: "service-quotas", ssm: "ssm", sts: "sts" } as const;
+
+const known = new Set(
+  Object.entries(services).flatMap(([service, folder]) => {
+    const { operations = {} } = clientData<{ operations: object }>(folder, "service-2.json");
+    return Object.keys(operations).map((name) => `${service}:${name}`);
+  }),
+);
 
 /** The paginators and waiters of the CLI's own data, each with what its commands look like without their hyphens. */
 const offered = Object.entries(services).flatMap(([service, folder]) => {

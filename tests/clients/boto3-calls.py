@@ -1,6 +1,7 @@
 """
 Calls a region with boto3, Debian's or a newer one. Prints JSON: {"tests": [{"name", "error"?}], "offered": each paginator and waiter
-of boto3's own data ("ec2:wait VpcExists") with the service and operation it calls, "used": [those that came to their end]}.
+of boto3's own data ("ec2:wait VpcExists") with the service and operation it calls, "used": [those that came to their end],
+"operations": [what it can call, "ec2:RunInstances"]}.
 """
 
 import base64
@@ -28,6 +29,7 @@ release = "/aws/service/debian/release/12/latest/amd64"
 tests = []
 offered = {}
 used = set()
+operations = set()
 # The ids of the one instance that several tests go on with, of its volumes and its interface.
 nano = {}
 
@@ -38,6 +40,7 @@ def note_conveniences(client):
     waiters = data_of(client, "waiters-2").get("waiters", {})
     offered.update({f"{service}:paginate {operation}": [service, operation] for operation in pagination})
     offered.update({f"{service}:wait {name}": [service, it["operation"]] for name, it in waiters.items()})
+    operations.update(f"{service}:{it}" for it in client.meta.service_model.operation_names)
     get_paginator, get_waiter = client.get_paginator, client.get_waiter
 
     def noting_paginator(method):
@@ -208,6 +211,30 @@ def _():
     ec2.delete_subnet(SubnetId=subnet)
     ec2.disassociate_vpc_cidr_block(AssociationId=more["AssociationId"])
     ec2.delete_vpc(VpcId=vpc)
+
+
+def change_addresses(outer, second, inner):
+    (elastic,) = ec2.associate_nat_gateway_address(NatGatewayId=outer, AllocationIds=[second])["NatGatewayAddresses"]
+    ec2.disassociate_nat_gateway_address(NatGatewayId=outer, AssociationIds=[elastic["AssociationId"]])
+    (own,) = ec2.assign_private_nat_gateway_address(NatGatewayId=inner, PrivateIpAddressCount=1)["NatGatewayAddresses"]
+    ec2.unassign_private_nat_gateway_address(NatGatewayId=inner, PrivateIpAddresses=[own["PrivateIp"]])
+
+
+@told("NAT gateways take elastic addresses, or private ones alone, and are shown after they are deleted")
+def _():
+    subnet = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"][0]["SubnetId"]
+    first, second = (ec2.allocate_address()["AllocationId"] for _ in range(2))
+    create = lambda **more: ec2.create_nat_gateway(SubnetId=subnet, **more)["NatGateway"]["NatGatewayId"]
+    both = [outer, inner] = [create(AllocationId=first), create(ConnectivityType="private")]
+    waiter("nat_gateway_available").wait(NatGatewayIds=both)
+    if hasattr(ec2, "associate_nat_gateway_address"):
+        change_addresses(outer, second, inner)
+    for it in both:
+        ec2.delete_nat_gateway(NatGatewayId=it)
+    waiter("nat_gateway_deleted").wait(NatGatewayIds=both)
+    assert {it["State"] for it in every(ec2, "describe_nat_gateways", "NatGateways", 5)} == {"deleted"}
+    for it in (first, second):
+        ec2.release_address(AllocationId=it)
 
 
 @told("a default VPC and its subnets are made again when they are gone")
@@ -768,4 +795,4 @@ def outcome(name, test):
         return {"name": name, "error": traceback.format_exc()}
 
 
-print(json.dumps({"tests": [outcome(*it) for it in tests], "offered": offered, "used": sorted(used)}))
+print(json.dumps({"tests": [outcome(*it) for it in tests], "offered": offered, "used": sorted(used), "operations": sorted(operations)}))

@@ -13,10 +13,14 @@ export interface Boto3Region extends FakeRegion {
 /** Runs `boto3-calls.py` by Debian's own boto3 and Python, and tells its tests as tests of the calling file. */
 export const boto3Tests = async (region: Boto3Region): Promise<void> => {
   const everythingWasUsed = await followCoverage(region.endpoint);
-  const { tests, offered, used } = await callAll(region);
+  const { tests, offered, used, operations } = await callAll(region);
   for (const { name, error } of tests) test(name, () => assert.ok(error === undefined, error ?? ""));
   const forServed = Object.entries(offered).filter(([, operation]) => isServed(...operation));
-  everythingWasUsed("boto3", () => ({ offered: forServed.map(([name]) => name), used }));
+  everythingWasUsed("boto3", () => ({
+    offered: forServed.map(([name]) => name),
+    used,
+    operations: new Set(operations),
+  }));
 };
 
 interface Calls {
@@ -25,6 +29,8 @@ interface Calls {
   /** boto3's paginators and waiters, with what they call. */
   readonly offered: Readonly<Record<string, readonly [service: string, operation: string]>>;
   readonly used: readonly string[];
+  /** All that it can call. */
+  readonly operations: readonly string[];
 }
 
 const callAll = async ({ endpoint, environment, imageId, consoleSays }: Boto3Region): Promise<Calls> => {

@@ -174,6 +174,43 @@ test("a VPC of one's own has subnets, a way out and routes, and goes with them",
   await ec2.deleteVpc({ VpcId });
 });
 
+test("NAT gateways take elastic addresses, or private ones alone, and are shown after they are deleted", async () => {
+  const { Subnets: [subnet] = [] } = await ec2.describeSubnets({
+    Filters: [{ Name: "default-for-az", Values: ["true"] }],
+  });
+  const addresses = await Promise.all([1, 2].map(() => ec2.allocateAddress({})));
+  const [first = "", second = ""] = addresses.map(({ AllocationId }) => AllocationId);
+  const create = async (more: object) => {
+    const { NatGateway } = await ec2.createNatGateway({ SubnetId: subnet?.SubnetId, ...more });
+    return NatGateway?.NatGatewayId ?? "";
+  };
+  const open = await create({ AllocationId: first });
+  const inner = await create({ ConnectivityType: "private" });
+  await sdk.waitUntilNatGatewayAvailable(patience, { NatGatewayIds: [open, inner] });
+  const { NatGatewayAddresses: [elastic] = [] } = await ec2.associateNatGatewayAddress({
+    NatGatewayId: open,
+    AllocationIds: [second],
+  });
+  await ec2.disassociateNatGatewayAddress({
+    NatGatewayId: open,
+    AssociationIds: [elastic?.AssociationId ?? ""],
+  });
+  const { NatGatewayAddresses: [own] = [] } = await ec2.assignPrivateNatGatewayAddress({
+    NatGatewayId: inner,
+    PrivateIpAddressCount: 1,
+  });
+  await ec2.unassignPrivateNatGatewayAddress({
+    NatGatewayId: inner,
+    PrivateIpAddresses: [own?.PrivateIp ?? ""],
+  });
+  for (const NatGatewayId of [open, inner]) await ec2.deleteNatGateway({ NatGatewayId });
+  await sdk.waitUntilNatGatewayDeleted(patience, { NatGatewayIds: [open, inner] });
+  const found = await pages(sdk.paginateDescribeNatGateways({ client: ec2, pageSize: 5 }, {}));
+  const states = found.flatMap((it) => it.NatGateways ?? []).map(({ State }) => State);
+  assert.deepEqual(new Set(states), new Set(["deleted"]));
+  for (const AllocationId of [first, second]) await ec2.releaseAddress({ AllocationId });
+});
+
 test("a default VPC and its subnets are made again when they are gone", async () => {
   const there = new sdk.EC2({ region: "sa-east-1" });
   const { Vpcs: [vpc] = [] } = await there.describeVpcs({});

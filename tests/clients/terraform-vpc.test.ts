@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { waitUntilInstanceRunning, type EC2 } from "@aws-sdk/client-ec2";
+import {
+  type EC2,
+  waitUntilInstanceRunning,
+  waitUntilNatGatewayAvailable,
+  waitUntilNatGatewayDeleted,
+} from "@aws-sdk/client-ec2";
 import { testImage } from "#testing/region.ts";
 import { recorded, retag, tagList, tagMap } from "./terraform.ts";
 
 const limit = { timeout: 20_000 };
 const tags = { Name: "web", team: "a" };
+
+const patience = { maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
 
 /** Filters, as the provider writes them. */
 const where = (filters: Record<string, string>) => ({
@@ -214,8 +221,8 @@ test(
       MaxCount: 1,
     });
     const InstanceId = instance?.InstanceId ?? "";
-    const patience = { client, maxWaitTime: 10, minDelay: 0.05, maxDelay: 0.1 };
-    await waitUntilInstanceRunning(patience, { InstanceIds: [InstanceId] });
+    const waiting = { client, maxWaitTime: 10, minDelay: 0.05, maxDelay: 0.1 };
+    await waitUntilInstanceRunning(waiting, { InstanceIds: [InstanceId] });
     const made = await client.createNetworkInterface({ SubnetId: instance?.SubnetId });
     const id = made.NetworkInterface?.NetworkInterfaceId ?? "";
     const { AttachmentId = "" } = await client.attachNetworkInterface({
@@ -255,6 +262,53 @@ test(
     await client.detachNetworkInterface({ AttachmentId, Force: true });
     while (await found()) await pause(20);
     await client.deleteNetworkInterface({ NetworkInterfaceId: id });
+  },
+);
+
+test(
+  "aws_nat_gateway: a second plan is empty, and destroy leaves nothing",
+  { timeout: 120_000 },
+  async (t) => {
+    const { client } = await recorded(t);
+    const { Subnets: [subnet] = [] } = await client.describeSubnets(where({ "default-for-az": "true" }));
+    const { AllocationId = "", PublicIp } = await client.allocateAddress({ Domain: "vpc" });
+    const { NatGateway } = await client.createNatGateway({
+      AllocationId,
+      ClientToken: "terraform-1",
+      ConnectivityType: "public",
+      SubnetId: subnet?.SubnetId,
+      TagSpecifications: [{ ResourceType: "natgateway", Tags: tagList(tags) }],
+    });
+    const NatGatewayIds = [NatGateway?.NatGatewayId ?? ""];
+    await waitUntilNatGatewayAvailable({ client, ...patience }, { NatGatewayIds });
+    const read = async () => {
+      const { NatGateways: [it] = [] } = await client.describeNatGateways({ NatGatewayIds });
+      const [primary] = it?.NatGatewayAddresses ?? [];
+      return {
+        state: it?.State,
+        allocation_id: primary?.AllocationId,
+        public_ip: primary?.PublicIp,
+        connectivity_type: it?.ConnectivityType,
+        subnet_id: it?.SubnetId,
+        addresses: it?.NatGatewayAddresses?.length,
+        tags: tagMap(it?.Tags),
+      };
+    };
+    const state = await read();
+    assert.deepEqual(state, {
+      state: "available",
+      allocation_id: AllocationId,
+      public_ip: PublicIp,
+      connectivity_type: "public",
+      subnet_id: subnet?.SubnetId,
+      addresses: 1,
+      tags,
+    });
+    assert.deepEqual(await read(), state, "the second plan");
+    await client.deleteNatGateway({ NatGatewayId: NatGatewayIds[0] });
+    // The provider waits for this state before it releases the address.
+    await waitUntilNatGatewayDeleted({ client, ...patience }, { NatGatewayIds });
+    await client.releaseAddress({ AllocationId });
   },
 );
 

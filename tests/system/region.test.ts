@@ -6,17 +6,30 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
+  AllocateAddressCommand,
+  AssociateRouteTableCommand,
   AuthorizeSecurityGroupIngressCommand,
   CreateKeyPairCommand,
+  CreateNatGatewayCommand,
+  CreateRouteCommand,
+  CreateRouteTableCommand,
   CreateSecurityGroupCommand,
+  DeleteNatGatewayCommand,
+  DeleteRouteTableCommand,
   DescribeInstancesCommand,
+  DescribeInternetGatewaysCommand,
+  DescribeSubnetsCommand,
+  DisassociateRouteTableCommand,
   GetConsoleScreenshotCommand,
+  ReleaseAddressCommand,
   RunInstancesCommand,
   StartInstancesCommand,
   TerminateInstancesCommand,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
   waitUntilInstanceTerminated,
+  waitUntilNatGatewayAvailable,
+  waitUntilNatGatewayDeleted,
 } from "@aws-sdk/client-ec2";
 import type { Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { decode } from "jpeg-js";
@@ -88,6 +101,52 @@ test("two neighbours are launched", async () => {
   await waitUntilInstanceRunning({ client, maxWaitTime: 180 }, { InstanceIds: launched });
   const [a = "", b = ""] = launched;
   [one, other] = [await neighbour(a), await neighbour(b)];
+});
+
+test("a guest whose route leads to a NAT gateway is seen as that, until the gateway is deleted", async () => {
+  const { SubnetId, VpcId } = await describe(one.id);
+  const where = (filters: Record<string, string>) => ({
+    Filters: Object.entries(filters).map(([Name, value]) => ({ Name, Values: [value] })),
+  });
+  const { Subnets = [] } = await client.send(new DescribeSubnetsCommand(where({ "vpc-id": VpcId ?? "" })));
+  const elsewhere = Subnets.find((it) => it.SubnetId !== SubnetId);
+  const { AllocationId, PublicIp } = await client.send(new AllocateAddressCommand({}));
+  const { NatGateway } = await client.send(
+    new CreateNatGatewayCommand({ SubnetId: elsewhere?.SubnetId, AllocationId }),
+  );
+  const NatGatewayId = NatGateway?.NatGatewayId;
+  const NatGatewayIds = [NatGatewayId ?? ""];
+  await waitUntilNatGatewayAvailable(patience, { NatGatewayIds });
+  const { InternetGateways: [internet] = [] } = await client.send(
+    new DescribeInternetGatewaysCommand(where({ "attachment.vpc-id": VpcId ?? "" })),
+  );
+  const { RouteTable } = await client.send(new CreateRouteTableCommand({ VpcId }));
+  const RouteTableId = RouteTable?.RouteTableId;
+  for (const [range, target] of [
+    ["0.0.0.0/0", { GatewayId: internet?.InternetGatewayId }],
+    [`${other.publicAddress}/32`, { NatGatewayId }],
+  ] as const)
+    await client.send(new CreateRouteCommand({ RouteTableId, DestinationCidrBlock: range, ...target }));
+  const { AssociationId } = await client.send(new AssociateRouteTableCommand({ RouteTableId, SubnetId }));
+  const seenFrom = async () => {
+    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    await one.shell.run(`timeout 3 bash -c 'exec 3<>/dev/tcp/${other.publicAddress}/22' || true`);
+    const seen = await run("conntrack", ["-L", "-d", other.publicAddress, "-p", "tcp"], {
+      namespace: `${prefix}-edge`,
+    });
+    return [...seen.matchAll(/src=(\S+) dst=\S+ sport=\d+ dport=22 src=/g)].map(([, from]) => from);
+  };
+  assert.deepEqual(await until(seenFrom, (from) => from.length > 0), [PublicIp]);
+  await client.send(new DeleteNatGatewayCommand({ NatGatewayId }));
+  await waitUntilNatGatewayDeleted(patience, { NatGatewayIds });
+  assert.deepEqual(await seenFrom(), [], "its route is a black hole");
+  await client.send(new DisassociateRouteTableCommand({ AssociationId }));
+  await client.send(new DeleteRouteTableCommand({ RouteTableId }));
+  await client.send(new ReleaseAddressCommand({ AllocationId }));
+  assert.deepEqual(
+    readdirSync("/run/netns").filter((name) => name.startsWith(`${prefix}-vpc-`) && name.includes(".")),
+    [],
+  );
 });
 
 test("a guest's screen is what it drew on its console last, and waking it presses a key", async () => {

@@ -32,6 +32,7 @@ test("no Describe takes a filter that is none", { timeout: 60_000 }, async (t) =
 
 const needed: Readonly<Record<string, object>> = {
   DescribeLaunchTemplateVersions: { Versions: ["$Latest"] },
+  GetSubnetCidrReservations: { SubnetId: "subnet-0123456789abcdef0" },
 };
 
 async function describe(client: EC2, operation: string, filter: Filter): Promise<void> {

@@ -240,6 +240,9 @@ export const instanceOfInterfaceNotReady = (state: string, id: string) =>
 export const associationNotFound = (id: string) =>
   error("InvalidAssociationID.NotFound", `The association ID '${id}' does not exist`);
 
+/** What AWS itself manages for its user. */
+export const notPermitted = () =>
+  error("AuthFailure", "You do not have permission to access the specified resource.");
 export const interfaceInUse = (id: string) =>
   invalidParameter(`Network interface '${id}' is currently in use.`);
 export const interfaceAttached = (id: string) =>
@@ -305,6 +308,15 @@ export const gatewayAttached = (id: string, vpcId: string) =>
   error("Resource.AlreadyAssociated", `resource ${id} is already attached to network ${vpcId}`);
 export const gatewayNotAttached = (id: string, vpcId: string) =>
   error("Gateway.NotAttached", `resource ${id} is not attached to network ${vpcId}`);
+export const natGatewayNotFound = unlessMalformed("nat", "NatGatewayMalformed", ([id]) =>
+  error("NatGatewayNotFound", `NAT gateway ${id} was not found`),
+);
+export const natGatewayTargetNotFound = (id: string) =>
+  error("InvalidNatGatewayID.NotFound", `The natGateway ID '${id}' does not exist`);
+export const natGatewayNotAvailable = (id: string, state: string) =>
+  error("IncorrectState", `NAT gateway ${id} is ${state}, not available.`);
+export const tooManyNatGateways = () =>
+  error("NatGatewayLimitExceeded", "The maximum number of NAT gateways has been reached.");
 export const tooManyInternetGateways = () =>
   error("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached.");
 

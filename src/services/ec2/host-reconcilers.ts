@@ -4,6 +4,7 @@ import { isGone, type InstanceRecord } from "./instance/instance.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
 import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
+import { reconcileNatGateway } from "./nat-gateway/nat-gateway-reconciler.ts";
 import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
@@ -76,6 +77,7 @@ export function hostReconcilers(
       },
       affected: {
         "internet-gateway": vpcsOf,
+        "nat-gateway": vpcsOf,
         "network-acl": vpcsOf,
         "network-interface": vpcsOfNeighbours,
         "route-table": vpcsOf,
@@ -116,6 +118,19 @@ export function hostReconcilers(
       async step(key) {
         const { id, records } = at(key);
         return reconcileScreenshot(id, records, host);
+      },
+    },
+    {
+      kind: "nat-gateway",
+      async step(key) {
+        const { id, records } = at(key);
+        return reconcileNatGateway(id, records, host);
+      },
+      affected: {
+        "network-interface"(key, now, before) {
+          const { natGatewayId: id } = (now ?? before) as NetworkInterfaceRecord;
+          return id === undefined ? [] : [at(key).records.key("nat-gateway", id)];
+        },
       },
     },
     {

@@ -16,6 +16,8 @@ import { internetGatewayOperations } from "./internet-gateway/internet-gateway-o
 import { keyPairOperations } from "./key-pair/key-pair-operations.ts";
 import { launchTemplateOperations } from "./launch-template/launch-template-operations.ts";
 import { launchTemplateVersionOperations } from "./launch-template/launch-template-version-operations.ts";
+import { natGatewayAddressOperations } from "./nat-gateway/nat-gateway-address-operations.ts";
+import { natGatewayOperations } from "./nat-gateway/nat-gateway-operations.ts";
 import { networkAclOperations } from "./network-acl/network-acl-operations.ts";
 import { attachmentOperations } from "./network-interface/attachment-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
@@ -50,6 +52,8 @@ export const ec2Operations = {
   ...keyPairOperations,
   ...launchTemplateOperations,
   ...launchTemplateVersionOperations,
+  ...natGatewayAddressOperations,
+  ...natGatewayOperations,
   ...networkAclOperations,
   ...networkInterfaceOperations,
   ...attachmentOperations,

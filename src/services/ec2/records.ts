@@ -9,6 +9,7 @@ import { promisedMemory } from "./instance/promised-memory.ts";
 import type { InternetGatewayRecord } from "./internet-gateway/internet-gateway.ts";
 import type { KeyPairRecord } from "./key-pair/key-pair.ts";
 import type { LaunchTemplateRecord, LaunchTemplateVersionRecord } from "./launch-template/launch-template.ts";
+import type { NatGatewayRecord } from "./nat-gateway/nat-gateway.ts";
 import type { NetworkAclRecord } from "./network-acl/network-acl.ts";
 import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
@@ -41,6 +42,7 @@ export interface Kinds {
   readonly "key-pair": KeyPairRecord;
   readonly "launch-template": LaunchTemplateRecord;
   readonly "launch-template-version": LaunchTemplateVersionRecord;
+  readonly "nat-gateway": NatGatewayRecord;
   readonly "network-acl": NetworkAclRecord;
   readonly "network-interface": NetworkInterfaceRecord;
   readonly "placement-group": PlacementGroupRecord;

@@ -1,7 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { AssociateAddressRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
-import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   addressAssociated,
@@ -13,18 +12,20 @@ import {
   manyInterfaces,
   missingParameter,
   noInternetGateway,
+  notPermitted,
 } from "../errors.ts";
 import { instancesOf } from "../instance/instance-change.ts";
 import { instanceState, type InstanceRecord } from "../instance/instance.ts";
-import { interfaceOf } from "../network-interface/find-interface.ts";
+import { mayChange, ownInterfaceOf } from "../network-interface/find-interface.ts";
 import {
   addressesOf,
   networkInterfaceArn,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
-import { unmapped, type PublicAddressRecord } from "../network-interface/public-address.ts";
+import { unmapped } from "../network-interface/public-address.ts";
+import { together } from "../together.ts";
 import { elasticIpOf } from "./elastic-ip-operations.ts";
-import { elasticIpArn, mappingOf, type ElasticIpRecord } from "./elastic-ip.ts";
+import { elasticIpArn, mappedTo, mappingOf, type ElasticIpRecord } from "./elastic-ip.ts";
 
 interface AssociationPlan extends OperationPlan {
   readonly associationId: string | undefined;
@@ -46,19 +47,12 @@ export const addressAssociationOperations = {
       const before = mappingOf(elastic, records);
       if (before.interfaceId === nic.id && before.secondary === secondary)
         return { touches, associationId: before.associationId };
+      if (before.interfaceId !== undefined && !mayChange(before.interfaceId, records)) throw notPermitted();
       if (before.associationId !== undefined && input.AllowReassociation === false)
         throw addressAssociated(elastic.id, before.associationId);
 
       const replaced = records.publicAddressOf(nic.id, secondary);
-      const now: PublicAddressRecord = {
-        id: elastic.address,
-        interfaceId: nic.id,
-        ...(secondary !== undefined && { secondary }),
-        allocationId: elastic.id,
-        associationId: context.newId("eipassoc"),
-        tags: {},
-        createdAt: before.createdAt,
-      };
+      const now = mappedTo(elastic, nic.id, secondary, context);
       return {
         touches,
         transaction: together(
@@ -81,6 +75,7 @@ export const addressAssociationOperations = {
       const before = mappingOf(elastic, records);
       const touches = touched(elastic, context);
       if (before.interfaceId === undefined) return { touches };
+      if (!mayChange(before.interfaceId, records)) throw notPermitted();
       return {
         touches,
         transaction: together(
@@ -133,7 +128,7 @@ function targetOf(input: AssociateAddressRequest, context: Ec2Context): Target {
 }
 
 function namedInterface(id: string, context: Ec2Context): NetworkInterfaceRecord {
-  const nic = interfaceOf(id, context);
+  const nic = ownInterfaceOf(id, context);
   const instance = nic.attachment && context.records.get("instance", nic.attachment.instanceId);
   if (instance && !takesAddresses(instance)) throw instanceOfInterfaceNotReady(instanceState(instance), id);
   return nic;
@@ -165,9 +160,3 @@ const rewritten = (interfaceIds: ReadonlySet<string | undefined>, { records }: E
     const nic = id === undefined ? undefined : records.get("network-interface", id);
     return nic ? [records.rewrite("network-interface", nic)] : [];
   });
-
-const together = (...parts: readonly Transaction[]): Transaction => ({
-  expect: parts.flatMap(({ expect = [] }) => expect),
-  put: parts.flatMap(({ put = [] }) => put),
-  delete: parts.flatMap((it) => it.delete ?? []),
-});

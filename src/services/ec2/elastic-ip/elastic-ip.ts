@@ -1,4 +1,5 @@
 import type { Address, AddressAttribute } from "@aws-sdk/client-ec2";
+import type { Ec2Context } from "../context.ts";
 import type { FilterTable } from "../filters.ts";
 import type { PublicAddressRecord } from "../network-interface/public-address.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
@@ -23,6 +24,22 @@ export const mappingOf = (
   { address, createdAt }: ElasticIpRecord,
   records: Ec2Records,
 ): PublicAddressRecord => records.get("public-address", address) ?? { id: address, tags: {}, createdAt };
+
+/** The same, mapped anew to an interface's primary address, or to a secondary one. */
+export const mappedTo = (
+  elastic: ElasticIpRecord,
+  interfaceId: string,
+  secondary: string | undefined,
+  { records, newId }: Ec2Context,
+): PublicAddressRecord => ({
+  id: elastic.address,
+  interfaceId,
+  ...(secondary !== undefined && { secondary }),
+  allocationId: elastic.id,
+  associationId: newId("eipassoc"),
+  tags: {},
+  createdAt: mappingOf(elastic, records).createdAt,
+});
 
 export function describeAddress(it: ElasticIpRecord, records: Ec2Records, scope: Scope): Address {
   const { associationId, interfaceId, nic, privateAddress } = target(it, records);

@@ -16,7 +16,7 @@ import {
 import { interfaceLimit, type InstanceType } from "../instance-type/instance-type.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import { freeAddress } from "../network-interface/free-address.ts";
-import { interfaceOf } from "../network-interface/find-interface.ts";
+import { ownInterfaceOf } from "../network-interface/find-interface.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { newInterface } from "../network-interface/new-interface.ts";
 import {
@@ -137,7 +137,7 @@ function existingNetwork(
   type: Pick<InstanceType, "id">,
   context: Ec2Context,
 ): LaunchNetwork {
-  const nic = interfaceOf(specification.NetworkInterfaceId ?? "", context);
+  const nic = ownInterfaceOf(specification.NetworkInterfaceId ?? "", context);
   const {
     NetworkInterfaceId: _,
     DeviceIndex: index = 0,

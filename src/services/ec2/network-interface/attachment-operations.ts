@@ -17,7 +17,7 @@ import {
 import { interfaceLimit } from "../instance-type/instance-type.ts";
 import { instancesOf, rewrite } from "../instance/instance-change.ts";
 import { instanceArn, instanceState } from "../instance/instance.ts";
-import { interfaceOf } from "./find-interface.ts";
+import { ownInterfaceOf } from "./find-interface.ts";
 import {
   addressesOf,
   networkInterfaceArn,
@@ -95,7 +95,7 @@ function attachable(input: AttachNetworkInterfaceRequest, context: Ec2Context) {
   if (index === undefined) throw missingParameter("deviceIndex");
   if (!Number.isInteger(index) || index < 0)
     throw invalidParameter(`Value (${index}) for parameter deviceIndex is invalid.`);
-  const nic: NetworkInterfaceRecord = interfaceOf(id, context);
+  const nic: NetworkInterfaceRecord = ownInterfaceOf(id, context);
   const [instance] = instancesOf([instanceId], context);
   const state = instance && instanceState(instance);
   if (!instance || (state !== "running" && state !== "stopped"))

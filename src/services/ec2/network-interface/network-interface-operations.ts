@@ -4,7 +4,7 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { invalidCombination, networkInterfaceNotFound } from "../errors.ts";
-import { interfaceOf } from "./find-interface.ts";
+import { interfaceOf, ownInterfaceOf } from "./find-interface.ts";
 import { interfaceChange } from "./network-interface-change.ts";
 import {
   describeGroups,
@@ -35,7 +35,7 @@ export const networkInterfaceOperations = {
   ModifyNetworkInterfaceAttribute: {
     resolve(input, context): OperationPlan {
       const { NetworkInterfaceId: id } = input;
-      const nic = interfaceOf(id, context);
+      const nic = ownInterfaceOf(id, context);
       return {
         touches: [{ arn: networkInterfaceArn(id, context), tags: nic.tags }],
         transaction: interfaceChange(nic, input, context),
@@ -63,7 +63,7 @@ export const networkInterfaceOperations = {
   /** The source/destination check is on again. */
   ResetNetworkInterfaceAttribute: {
     resolve({ NetworkInterfaceId: id, SourceDestCheck: check }, context): OperationPlan {
-      const nic = interfaceOf(id, context);
+      const nic = ownInterfaceOf(id, context);
       if (check === undefined) throw invalidCombination("No attributes specified.");
       return {
         touches: [{ arn: networkInterfaceArn(id, context), tags: nic.tags }],

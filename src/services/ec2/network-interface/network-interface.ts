@@ -3,6 +3,8 @@ import type {
   GroupIdentifier,
   NetworkInterface,
   NetworkInterfaceAssociation,
+  NetworkInterfaceAttachment,
+  NetworkInterfaceType,
 } from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
@@ -29,6 +31,8 @@ export interface NetworkInterfaceRecord extends ResourceRecord {
   /** Starting its instance takes a public address from the pool; stopping gives it back. */
   readonly publicAddressOnStart: boolean;
   readonly attachment?: InterfaceAttachment;
+  /** The NAT gateway that it is of, and nobody else's to change. */
+  readonly natGatewayId?: `nat-${string}`;
   /** Of the request that made it, without an instance. */
   readonly clientToken?: string;
   /** Written by the network's reconciler: its packets flow. */
@@ -56,6 +60,10 @@ export function attachmentStatus(
   if (detaching) return "detaching";
   return plugging || !ready ? "attaching" : "attached";
 }
+
+/** To an instance or a NAT gateway. */
+export const isInUse = ({ attachment, natGatewayId }: NetworkInterfaceRecord): boolean =>
+  attachment !== undefined || natGatewayId !== undefined;
 
 export const networkInterfaceArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:network-interface/${id}`;
@@ -105,6 +113,10 @@ export const addressesOf = ({ address, secondary = [] }: NetworkInterfaceRecord)
   ...secondary,
 ];
 
+/** "nat_gateway" is AWS's own word, which its enumeration spells otherwise. */
+const interfaceType = ({ natGatewayId }: NetworkInterfaceRecord): NetworkInterfaceType =>
+  natGatewayId === undefined ? "interface" : ("nat_gateway" as "natGateway");
+
 /** What an interface's own description and its instance's tell alike. */
 export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Records, scope: Scope) {
   const described = (address?: string) =>
@@ -112,7 +124,7 @@ export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Record
   const association = described();
   return {
     NetworkInterfaceId: it.id,
-    InterfaceType: "interface" as const,
+    InterfaceType: interfaceType(it),
     Description: it.description,
     OwnerId: scope.accountId,
     VpcId: it.vpcId,
@@ -141,23 +153,42 @@ export function describeNetworkInterface(
   const told = describeInterface(it, records, scope);
   return {
     ...told,
-    Status: it.attachment ? "in-use" : "available",
+    Status: isInUse(it) ? "in-use" : "available",
     AvailabilityZone: it.zone,
     AvailabilityZoneId: zoneId(scope.region, it.zone),
     PublicDnsName: told.Association?.PublicDnsName,
-    RequesterManaged: false,
-    Attachment: it.attachment && {
+    RequesterManaged: it.natGatewayId !== undefined,
+    Attachment: describeAttachment(it, scope),
+    TagSet: describeTags(it.tags),
+  };
+}
+
+function describeAttachment(
+  it: NetworkInterfaceRecord,
+  { accountId }: Scope,
+): NetworkInterfaceAttachment | undefined {
+  if (it.natGatewayId !== undefined)
+    return {
+      AttachmentId: it.id.replace("eni", "ela-attach"),
+      InstanceOwnerId: "amazon-aws",
+      DeviceIndex: 1,
+      NetworkCardIndex: 0,
+      Status: "attached",
+      AttachTime: new Date(it.createdAt),
+      DeleteOnTermination: false,
+    };
+  return (
+    it.attachment && {
       AttachmentId: it.attachment.id,
       InstanceId: it.attachment.instanceId,
-      InstanceOwnerId: scope.accountId,
+      InstanceOwnerId: accountId,
       DeviceIndex: it.attachment.deviceIndex,
       NetworkCardIndex: 0,
       Status: attachmentStatus(it.attachment, it.so),
       AttachTime: new Date(it.attachment.attachedAt),
       DeleteOnTermination: it.attachment.deleteOnTermination,
-    },
-    TagSet: describeTags(it.tags),
-  };
+    }
+  );
 }
 
 export const networkInterfaceFilters = (
@@ -184,7 +215,7 @@ export const networkInterfaceFilters = (
     "attachment.device-index": (it) => it.attachment && String(it.attachment.deviceIndex),
     "attachment.instance-id": (it) => it.attachment?.instanceId,
     "attachment.instance-owner-id": (it) => it.attachment && scope.accountId,
-    "attachment.nat-gateway-id": () => undefined,
+    "attachment.nat-gateway-id": (it) => it.natGatewayId,
     "attachment.status": (it) => it.attachment && attachmentStatus(it.attachment, it.so),
     "availability-zone": (it) => it.zone,
     "availability-zone-id": (it) => zoneId(scope.region, it.zone),
@@ -192,7 +223,7 @@ export const networkInterfaceFilters = (
     "group-id": (it) => it.groupIds,
     "group-name": (it) => it.groupIds.map((id) => records.get("security-group", id)?.name),
     "ipv6-addresses.ipv6-address": () => undefined,
-    "interface-type": () => "interface",
+    "interface-type": interfaceType,
     "mac-address": (it) => it.mac,
     "network-interface-id": (it) => it.id,
     "operator.managed": () => "false",
@@ -201,9 +232,9 @@ export const networkInterfaceFilters = (
     "private-dns-name": (it) => privateDnsName(it.address, scope.region),
     "private-ip-address": (it) => it.address,
     "requester-id": () => undefined,
-    "requester-managed": () => "false",
+    "requester-managed": (it) => String(it.natGatewayId !== undefined),
     "source-dest-check": (it) => String(it.sourceDestCheck),
-    status: (it) => (it.attachment ? "in-use" : "available"),
+    status: (it) => (isInUse(it) ? "in-use" : "available"),
     "subnet-id": (it) => it.subnetId,
     "vpc-id": (it) => it.vpcId,
   };

@@ -15,7 +15,7 @@ import { groupsOf } from "../instance/launch-network.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { interfaceOf } from "./find-interface.ts";
-import { describeNetworkInterface, networkInterfaceArn } from "./network-interface.ts";
+import { describeNetworkInterface, isInUse, networkInterfaceArn } from "./network-interface.ts";
 import { interfaceWrites, newInterface } from "./new-interface.ts";
 import { addressTaker, checkAddressCount, takenAddresses, wantedAddresses } from "./private-address.ts";
 import { removedInterface } from "./removed-interface.ts";
@@ -38,7 +38,7 @@ export const newInterfaceOperations = {
     resolve({ NetworkInterfaceId: id }, context): OperationPlan {
       const { records } = context;
       const nic = interfaceOf(id, context);
-      if (nic.attachment) throw interfaceInUse(id);
+      if (isInUse(nic)) throw interfaceInUse(id);
       const removal = removedInterface(nic, records);
       return {
         touches: [{ arn: networkInterfaceArn(id, context), tags: nic.tags }],

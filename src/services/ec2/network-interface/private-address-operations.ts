@@ -11,7 +11,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
-import { interfaceOf } from "./find-interface.ts";
+import { ownInterfaceOf } from "./find-interface.ts";
 import { networkInterfaceArn, type NetworkInterfaceRecord } from "./network-interface.ts";
 import { addressClaims } from "./new-interface.ts";
 import { addressTaker, checkAddressCount, checkAddresses, subnetAddressClaim } from "./private-address.ts";
@@ -30,7 +30,7 @@ export const privateAddressOperations = {
       for (const name of ["Ipv4PrefixCount", "Ipv4Prefixes"] as const)
         if (Array.isArray(input[name]) ? input[name].length > 0 : input[name])
           throw unsupportedParameter(name);
-      const nic = interfaceOf(input.NetworkInterfaceId, context);
+      const nic = ownInterfaceOf(input.NetworkInterfaceId, context);
       const subnet = records.get("subnet", nic.subnetId);
       const assigned = subnet ? newSecondaries(input, nic, subnet, context) : [];
       const touches = [{ arn: networkInterfaceArn(nic.id, context), tags: nic.tags }];
@@ -70,7 +70,7 @@ export const privateAddressOperations = {
     resolve(input, context): OperationPlan {
       const { records } = context;
       if (input.Ipv4Prefixes?.length) throw unsupportedParameter("Ipv4Prefixes");
-      const nic = interfaceOf(input.NetworkInterfaceId, context);
+      const nic = ownInterfaceOf(input.NetworkInterfaceId, context);
       const gone = [...new Set(input.PrivateIpAddresses)];
       if (gone.length === 0) throw missingParameter("privateIpAddresses");
       if (gone.includes(nic.address))

@@ -50,6 +50,7 @@ const describeRoute = (
 function describeTarget(target: RouteTarget, records: Ec2Records, ownerId: string): DescribedRoute {
   if ("local" in target) return { GatewayId: "local" };
   if ("internetGatewayId" in target) return { GatewayId: target.internetGatewayId };
+  if ("natGatewayId" in target) return { NatGatewayId: target.natGatewayId };
   const instanceId = records.get("network-interface", target.networkInterfaceId)?.attachment?.instanceId;
   return {
     NetworkInterfaceId: target.networkInterfaceId,
@@ -86,7 +87,7 @@ export const routeTableFilters = (records: Ec2Records, scope: Scope): FilterTabl
     "route.egress-only-internet-gateway-id": () => undefined,
     "route.gateway-id": ofRoutes((route) => route.GatewayId),
     "route.instance-id": ofRoutes((route) => route.InstanceId),
-    "route.nat-gateway-id": () => undefined,
+    "route.nat-gateway-id": ofRoutes((route) => route.NatGatewayId),
     "route.origin": ofRoutes((route) => route.Origin),
     "route.state": ofRoutes((route) => route.State),
     "route.transit-gateway-id": () => undefined,

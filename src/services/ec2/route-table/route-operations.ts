@@ -11,6 +11,7 @@ import {
   malformedCidr,
   manyInterfaces,
   missingParameter,
+  natGatewayTargetNotFound,
   networkInterfaceNotFound,
   prefixListNotFound,
   routeExists,
@@ -19,6 +20,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { canonicalCidr, covers } from "../ipv4.ts";
+import { isLive } from "../nat-gateway/nat-gateway.ts";
 import { quotas } from "../quotas.ts";
 import { rangesOf } from "../vpc/vpc.ts";
 import { otherNetworks, routeTableOf, touches } from "./route-table-operations.ts";
@@ -139,7 +141,6 @@ const unservedTargets = [
   "CoreNetworkArn",
   "EgressOnlyInternetGatewayId",
   "LocalGatewayId",
-  "NatGatewayId",
   "OdbNetworkArn",
   "TransitGatewayId",
   "VpcEndpointId",
@@ -153,10 +154,10 @@ function targetOf(
   context: Ec2Context,
 ): RouteTarget {
   const { records } = context;
-  const { GatewayId: gateway, InstanceId: instance, NetworkInterfaceId: nic } = input;
+  const { GatewayId: gateway, InstanceId: instance, NatGatewayId: nat, NetworkInterfaceId: nic } = input;
   const unserved = unservedTargets.find((name) => input[name] !== undefined);
   if (unserved) throw unsupportedParameter(unserved);
-  const given = [gateway, instance, nic].filter((it) => it !== undefined);
+  const given = [gateway, instance, nat, nic].filter((it) => it !== undefined);
   if (given.length === 0)
     throw missingParameter(
       "gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId or instanceId",
@@ -171,6 +172,12 @@ function targetOf(
         `The destination CIDR block ${destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
       );
     return { internetGatewayId: igw.id };
+  }
+  if (nat !== undefined) {
+    const found = records.get("nat-gateway", nat);
+    if (!isLive(found)) throw natGatewayTargetNotFound(nat);
+    if (found.vpcId !== table.vpcId) throw otherNetworks(table.id, "NAT gateway", found.id);
+    return { natGatewayId: found.id };
   }
   const interfaceId = nic ?? primaryOf(instance ?? "", context);
   const target = records.get("network-interface", interfaceId);

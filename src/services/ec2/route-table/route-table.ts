@@ -21,6 +21,7 @@ export interface Route {
 /** `local` stands in a table only where it was given anew for a range of the VPC. */
 export type RouteTarget =
   | { readonly internetGatewayId: `igw-${string}` }
+  | { readonly natGatewayId: `nat-${string}` }
   | { readonly networkInterfaceId: `eni-${string}` }
   | { readonly local: true };
 

@@ -9,6 +9,7 @@ import type {
 import { startFeed } from "#store/feed.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import type { InternetGatewayRecord } from "../internet-gateway/internet-gateway.ts";
+import type { NatGatewayRecord } from "../nat-gateway/nat-gateway.ts";
 import type { NetworkAclRecord } from "../network-acl/network-acl.ts";
 import type { InterfaceAttachment, NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "../network-interface/public-address.ts";
@@ -75,6 +76,21 @@ const publicAddress: PublicAddressRecord = { id: "198.18.0.9", interfaceId: "eni
 
 const gateway: InternetGatewayRecord = { id: "igw-1", vpcId, ...common };
 const gatewayElsewhere: InternetGatewayRecord = { ...gateway, vpcId: "vpc-2" };
+const natGateway: NatGatewayRecord = {
+  id: "nat-1",
+  vpcId,
+  subnetId: subnet.id,
+  zone: "a",
+  connectivity: "public",
+  interfaceId: "eni-6",
+  ...common,
+};
+const natInterface: NetworkInterfaceRecord = {
+  ...loose,
+  natGatewayId: "nat-1",
+  groupIds: [],
+  sourceDestCheck: false,
+};
 const routeTable = (
   id: RouteTableRecord["id"],
   routes: RouteTableRecord["routes"],
@@ -86,6 +102,9 @@ const routeTable = (
   associations: [{ id: `rtbassoc-${id}`, ...association }],
   ...common,
 });
+const natRoutes = [
+  routeTable("rtb-main", [{ destination: "0.0.0.0/0", target: { natGatewayId: "nat-1" } }], { main: true }),
+];
 const acl: NetworkAclRecord = {
   id: "acl-1",
   vpcId,
@@ -227,6 +246,41 @@ const table: readonly [what: string, records: Records, network: Record<string, N
       ...localTable("rtb-own"),
       ...route("rtb-own", "0.0.0.0/0", "outside"),
       ...route("rtb-own", "192.0.2.0/24", { interface: "eni-5", address: "10.0.1.5" }),
+      ...member(5),
+      ...carried(5),
+    },
+  ],
+  [
+    "a NAT gateway is behind its interface, and the target of routes",
+    {
+      ...base,
+      "network-interface": [nic(5), natInterface],
+      "nat-gateway": [natGateway],
+      "route-table": natRoutes,
+    },
+    {
+      ...elements,
+      ...inSubnet({ table: "rtb-main" }),
+      ...localTable("rtb-main"),
+      ...route("rtb-main", "0.0.0.0/0", { interface: "eni-6", address: "10.0.1.6" }),
+      ...member(5),
+      ...carried(5),
+      ...carried(6, { groups: [], sourceCheck: false, nat: true }),
+    },
+  ],
+  [
+    "a NAT gateway that is deleted is carried no more, and routes to it lead nowhere",
+    {
+      ...base,
+      "network-interface": [nic(5), natInterface],
+      "nat-gateway": [{ ...natGateway, deletedAt: common.createdAt }],
+      "route-table": natRoutes,
+    },
+    {
+      ...elements,
+      ...inSubnet({ table: "rtb-main" }),
+      ...localTable("rtb-main"),
+      ...route("rtb-main", "0.0.0.0/0", "nowhere"),
       ...member(5),
       ...carried(5),
     },

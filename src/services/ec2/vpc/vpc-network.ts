@@ -11,6 +11,7 @@ import type {
 } from "#drivers/network/network-driver.ts";
 import { isGone } from "../instance/instance.ts";
 import { covers } from "../ipv4.ts";
+import { interfaceOfGateway, isLive } from "../nat-gateway/nat-gateway.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { entriesOf } from "../prefix-list/prefix-list.ts";
@@ -54,9 +55,14 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   return elements;
 }
 
-/** It is attached, its machine has not let go of it, and its instance is not gone for good. */
-export const isCarried = ({ attachment }: NetworkInterfaceRecord, records: Ec2Records): boolean =>
-  attachment !== undefined && !attachment.out && !isGone(records.get("instance", attachment.instanceId));
+/** It is attached, its machine has not let go of it, and its instance is not gone for good; or its NAT gateway is not deleted. */
+export const isCarried = (
+  { attachment, natGatewayId }: NetworkInterfaceRecord,
+  records: Ec2Records,
+): boolean =>
+  natGatewayId === undefined
+    ? attachment !== undefined && !attachment.out && !isGone(records.get("instance", attachment.instanceId))
+    : isLive(records.get("nat-gateway", natGatewayId));
 
 const subnetElement = (subnet: SubnetRecord, records: Ec2Records): SubnetElement => {
   const [table, filter] = [records.routeTableOf(subnet)?.id, records.aclOf(subnet.id)?.id];
@@ -102,10 +108,19 @@ export const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Reco
   if ("local" in target) return "network";
   if ("internetGatewayId" in target)
     return records.internetGatewayOf(vpcId)?.id === target.internetGatewayId ? "outside" : "nowhere";
-  const nic = records.get("network-interface", target.networkInterfaceId);
+  const nic = interfaceOfTarget(target, records);
   const carried = nic?.vpcId === vpcId && isCarried(nic, records);
   return carried ? { interface: nic.id, address: nic.address } : "nowhere";
 };
+
+function interfaceOfTarget(
+  target: Extract<RouteTarget, { networkInterfaceId: string } | { natGatewayId: string }>,
+  records: Ec2Records,
+): NetworkInterfaceRecord | undefined {
+  if ("networkInterfaceId" in target) return records.get("network-interface", target.networkInterfaceId);
+  const gateway = records.get("nat-gateway", target.natGatewayId);
+  return gateway && interfaceOfGateway(gateway, records);
+}
 
 const filterElement = ({ id, entries }: NetworkAclRecord): FilterElement => ({
   kind: "filter",
@@ -135,6 +150,7 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
     ...(it.secondary?.length && { secondary: it.secondary.map((address) => mapped(address, address)) }),
     groups: it.groupIds,
     sourceCheck: it.sourceDestCheck,
+    ...(it.natGatewayId !== undefined && { nat: true }),
   };
 };
 

@@ -9,6 +9,7 @@ import { isGone } from "../instance/instance.ts";
 import { base, isAddress, prefixLength, toAddress } from "../ipv4.ts";
 import {
   internalDomain,
+  isInUse,
   privateDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
@@ -35,12 +36,14 @@ export async function reconcileVpc(
   records: Ec2Records,
   host: VpcHost,
 ): Promise<Outcome> {
-  const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId && it.attachment);
+  const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId && isInUse(it));
   const released = here.filter((it) => !isCarried(it, records));
   const present = here.filter((it) => isCarried(it, records));
-  if (present.length === 0) host.guests.remove(id);
+  const ofInstances = present.filter(({ attachment }) => attachment !== undefined);
+  if (ofInstances.length === 0) host.guests.remove(id);
   await host.networks.apply(id, vpcNetwork(id, host.hostId, records));
-  if (present.length > 0) host.guests.set(guestNetwork(id, present, scope, records, host.signIdentity));
+  if (ofInstances.length > 0)
+    host.guests.set(guestNetwork(id, ofInstances, scope, records, host.signIdentity));
 
   // One transaction holds a hundred entries; the rest follows in the next step.
   const [gone, ready] = [released.slice(0, 10), present.filter((it) => !it.so.ready).slice(0, 20)];
@@ -65,9 +68,10 @@ export async function reconcileVpc(
 
 /**
  * What is left of an interface that is detached: itself, with its elastic addresses. Of one whose instance is gone: nothing, or
- * itself, with no public address.
+ * itself, with no public address. Of a NAT gateway's: nothing.
  */
 export function releaseInterface(nic: NetworkInterfaceRecord, records: Ec2Records): Required<Transaction> {
+  if (nic.natGatewayId !== undefined) return removedInterface(nic, records);
   const { attachment, ...it } = nic;
   const gone = isGone(records.get("instance", attachment?.instanceId ?? ""));
   if (gone && attachment?.deleteOnTermination) return removedInterface(nic, records);
