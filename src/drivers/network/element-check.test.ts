@@ -22,6 +22,18 @@ test("ports out of range or order, and peers that are no range, are refused", ()
     { protocol: "any", peer: { cidr: "10.0.0.0/33" } },
     { protocol: "any", peer: { cidr: "10.0.0.0/8 accept" } },
     { protocol: "any", peer: { group: "sg-1 accept" } },
+    { protocol: "any", peer: { group: "sg-1", peering: "pcx-1 accept" } },
   ];
   for (const rule of wrong) assert.throws(() => check(rule), /not a valid/, JSON.stringify(rule));
+});
+
+test("a peering of anything but ids and ranges is refused", () => {
+  const peering = { kind: "peering", id: "pcx-1", network: "vpc-2", ranges: ["10.2.0.0/16"] } as const;
+  checkElement(peering);
+  for (const wrong of [
+    { id: "pcx-1 accept" },
+    { network: "../edge" },
+    { ranges: ["10.2.0.0/16", "10.3.0.0/16 accept"] },
+  ])
+    assert.throws(() => checkElement({ ...peering, ...wrong }), /not a valid/, JSON.stringify(wrong));
 });

@@ -19,6 +19,9 @@ export const checkElement = (element: NetworkElement): void => {
       checkId(element.table);
       must("IPv4 range", isCidr4(element.to), element.to);
       return checkTarget(element.via);
+    case "peering":
+      [element.id, element.network].forEach(checkId);
+      return element.ranges.forEach((cidr) => must("IPv4 range", isCidr4(cidr), cidr));
     case "filter":
       checkId(element.id);
       return [...element.ingress, ...element.egress].forEach(checkRule);
@@ -50,6 +53,7 @@ const checkAddresses = ({ address, publicAddress = address }: InterfaceAddress):
 
 const checkTarget = (via: RouteTarget): void => {
   if (typeof via === "string") return must("way", ["network", "outside", "nowhere"].includes(via), via);
+  if ("peering" in via) return checkId(via.peering);
   checkId(via.interface);
   must("IPv4 address", isIPv4(via.address), via.address);
 };
@@ -61,7 +65,7 @@ const checkRule = ({ protocol, ports, peer }: TrafficRule): void => {
     const inOrder = protocol === icmp || from <= to;
     must("ports", isInteger(from, -1, 65535) && isInteger(to, -1, 65535) && inOrder, `${from}-${to}`);
   }
-  if ("group" in peer) checkId(peer.group);
+  if ("group" in peer) [peer.group, peer.peering].forEach(checkIdIfAny);
   else must("address range", isCidr4(peer.cidr) || isCidr6(peer.cidr), peer.cidr);
 };
 

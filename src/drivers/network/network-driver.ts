@@ -21,6 +21,7 @@ export type NetworkElement =
   | RouteElement
   | FilterElement
   | InterfaceElement
+  | PeeringElement
   | GroupElement
   | MemberElement;
 
@@ -61,8 +62,23 @@ export type RouteTarget =
   /** To where public addresses are: the host, other networks, and beyond. */
   | "outside"
   | "nowhere"
+  /** To the network at the other end of a peering, and there to whichever interface has the address. */
+  | { readonly peering: string }
   /** To an interface of this host, whoever the packet is for; unless that interface forwards for others, it is dropped there. */
   | { readonly interface: string; readonly address: string };
+
+/**
+ * `peering/ID`: a link to another network of this host, which passes packets once both networks have it. Only what comes from the
+ * other network's ranges passes, only to this network's own interfaces.
+ */
+export interface PeeringElement {
+  readonly kind: "peering";
+  readonly id: string;
+  /** The other network. */
+  readonly network: string;
+  /** The other network's. */
+  readonly ranges: readonly string[];
+}
 
 /** `filter/ID`: what passes the edge of a subnet. Stateless, in order, the first that fits decides; none: nothing passes. */
 export interface FilterElement {
@@ -122,7 +138,8 @@ export interface TrafficRule {
   readonly protocol: number | "any";
   /** TCP and UDP: inclusive. ICMP: type and code, -1 for all. Absent: all. */
   readonly ports?: { readonly from: number; readonly to: number };
-  readonly peer: { readonly cidr: string } | { readonly group: string };
+  /** `peering`: the group is of the network at its other end. */
+  readonly peer: { readonly cidr: string } | { readonly group: string; readonly peering?: string };
 }
 
 /** All addresses of an interface, the primary one first. */

@@ -21,8 +21,16 @@ export interface Flow {
 
 /** One thing that a packet met, in order: the last one stopped it, unless it arrived. */
 interface Hop {
-  readonly at: "interface" | "table" | "filter" | "groups" | "check" | "public address" | "outside";
-  /** Of the interface, table or filter; of groups and checks, the interface's. */
+  readonly at:
+    | "interface"
+    | "table"
+    | "filter"
+    | "groups"
+    | "check"
+    | "public address"
+    | "peering"
+    | "outside";
+  /** Of the interface, table, filter or peering; of groups and checks, the interface's. */
   readonly id: string;
 }
 
@@ -31,12 +39,23 @@ interface Path {
   readonly hops: readonly Hop[];
 }
 
-/** What a network's elements mean, said once more without a kernel: whether they let `flow` begin. */
-export const passes = (elements: Iterable<NetworkElement>, flow: Flow): boolean =>
-  path(elements, flow).arrives;
+/**
+ * What a network's elements mean, said once more without a kernel: whether they let `flow` begin. `networks`: the elements of the
+ * others, for what goes over peerings.
+ */
+export const passes = (
+  elements: Iterable<NetworkElement>,
+  flow: Flow,
+  networks: (id: string) => Iterable<NetworkElement> = () => [],
+): boolean => path(elements, flow, networks).arrives;
 
-/** The way of a flow's first packet. An interface that forwards for others is taken to forward. */
-const path = (elements: Iterable<NetworkElement>, begun: Flow): Path => {
+/** The way of a flow's first packet, which came by a peering if `over` names one. An interface that forwards for others is taken to forward. */
+const path = (
+  elements: Iterable<NetworkElement>,
+  begun: Flow,
+  networks: (id: string) => Iterable<NetworkElement>,
+  over?: string,
+): Path => {
   const network = lookUp(elements);
   const hops: Hop[] = [];
   const meet = (at: Hop["at"], id: string, passed = true) => {
@@ -44,11 +63,18 @@ const path = (elements: Iterable<NetworkElement>, begun: Flow): Path => {
     return passed;
   };
 
-  const leave = (source: InterfaceElement, towards: InterfaceElement | undefined, flow: Flow): boolean => {
+  const leave = (
+    source: InterfaceElement,
+    towards: InterfaceElement | undefined,
+    flow: Flow,
+    by?: string,
+  ): boolean => {
     const edge = towards?.subnet === source.subnet ? undefined : network.subnet(source.subnet)?.filter;
     if (edge !== undefined && !meet("filter", edge, network.filters(edge, "egress", flow.to, flow)))
       return false;
-    return source.nat === true || meet("groups", source.id, network.allows(source, "egress", flow.to, flow));
+    return (
+      source.nat === true || meet("groups", source.id, network.allows(source, "egress", flow.to, flow, by))
+    );
   };
   /** `sender`: the address the packet comes from, as the interface sees it. From outside only a public address leads in. */
   const enter = (
@@ -64,7 +90,7 @@ const path = (elements: Iterable<NetworkElement>, begun: Flow): Path => {
     if (target.nat)
       return from !== undefined && !owns(target, flow.to) ? true : meet("check", target.id, false);
     if (from && !owns(target, flow.to) && target.sourceCheck) return meet("check", target.id, false);
-    return meet("groups", target.id, network.allows(target, "ingress", sender, flow));
+    return meet("groups", target.id, network.allows(target, "ingress", sender, flow, over));
   };
 
   const arrive = (
@@ -84,6 +110,7 @@ const path = (elements: Iterable<NetworkElement>, begun: Flow): Path => {
     const via = table === undefined ? "network" : network.route(table, flow.to);
     if (table !== undefined && !meet("table", table, via !== "nowhere")) return false;
     if (via === "network") return arrive(network.owner(flow.to), source, flow);
+    if (typeof via === "object" && "peering" in via) return cross(source, via.peering, flow);
     if (typeof via === "object") return arrive(network.byId(via.interface), source, flow);
     const publicAddress = publicAddressOf(source, flow.from);
     if (publicAddress === undefined) return meet("public address", source.id, false);
@@ -93,6 +120,22 @@ const path = (elements: Iterable<NetworkElement>, begun: Flow): Path => {
     return enter(target, undefined, publicAddress, flow) && meet("interface", target.id);
   };
 
+  const cross = (source: InterfaceElement, id: string, flow: Flow): boolean => {
+    if (!leave(source, undefined, flow, id)) return false;
+    const peering = network.peering(id);
+    if (!meet("peering", id, peering !== undefined) || !peering) return false;
+    const beyond = path(networks(peering.network), flow, networks, id);
+    hops.push(...beyond.hops);
+    return beyond.arrives;
+  };
+
+  if (over !== undefined) {
+    const expected = network.peering(over)?.ranges.some((it) => inRange(it, begun.from)) ?? false;
+    return {
+      arrives: meet("peering", over, expected) && arrive(network.owner(begun.to), undefined, begun),
+      hops,
+    };
+  }
   const [source, target] = [network.owner(begun.from), network.owner(begun.to)];
   const arrives = source
     ? meet("interface", source.id) && send(source, begun)
@@ -119,6 +162,7 @@ const lookUp = (elements: Iterable<NetworkElement>) => {
   const interfaces = ofKind("interface");
   return {
     owner: (address: string) => interfaces.find((it) => owns(it, address)),
+    peering: (id: string) => ofKind("peering").find((it) => it.id === id),
     byId: (id: string) => interfaces.find((it) => it.id === id),
     publicOwner: (address: string) =>
       interfaces.find((it) => addressesOf(it).some(({ publicAddress }) => publicAddress === address)),
@@ -131,16 +175,23 @@ const lookUp = (elements: Iterable<NetworkElement>) => {
       ofKind("filter")
         .find((it) => it.id === id)
         ?.[way].find((rule) => concerns(rule, flow) && inRange(rule.peer.cidr, peer))?.passes ?? false,
-    allows: (it: InterfaceElement, way: "ingress" | "egress", peer: string, flow: Flow): boolean =>
+    allows: (
+      it: InterfaceElement,
+      way: "ingress" | "egress",
+      peer: string,
+      flow: Flow,
+      over?: string,
+    ): boolean =>
       ofKind("group")
         .filter(({ id }) => it.groups.includes(id))
         .flatMap((group) => group[way])
-        .some((rule) => concerns(rule, flow) && isPeer(rule.peer, peer)),
+        .some((rule) => concerns(rule, flow) && isPeer(rule.peer, peer, over)),
   };
 
-  function isPeer(peer: TrafficRule["peer"], address: string): boolean {
+  function isPeer(peer: TrafficRule["peer"], address: string, over: string | undefined): boolean {
     return "group" in peer
-      ? ofKind("member").some((it) => it.group === peer.group && it.address === address)
+      ? (peer.peering === undefined || peer.peering === over) &&
+          ofKind("member").some((it) => it.group === peer.group && it.address === address)
       : inRange(peer.cidr, address);
   }
 };

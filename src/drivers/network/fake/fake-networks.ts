@@ -35,7 +35,8 @@ export const createFakeNetworks = (): FakeNetworks => {
     onForeignChange: (listener) => void listeners.push(listener),
     elements,
     passes: (networkId, flow) =>
-      networks.get(networkId)?.disturbed === false && passes(elements(networkId).values(), flow),
+      networks.get(networkId)?.disturbed === false &&
+      passes(elements(networkId).values(), flow, (id) => elements(id).values()),
     disturb(networkId) {
       const network = networks.get(networkId);
       if (network === undefined) return;

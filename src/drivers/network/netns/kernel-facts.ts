@@ -42,6 +42,7 @@ export const factsIn = (text: string): Set<Fact> => {
 const parse = <Row>(json: string): Row[] => JSON.parse(json);
 
 const isInterface = (link: string): boolean => link.startsWith("eni");
+const isPeering = (link: string): boolean => link.startsWith("pcx");
 
 const addressFacts = ({ ifname, addr_info = [] }: Link): Fact[] =>
   addr_info
@@ -89,7 +90,9 @@ const linkFacts = ({ ifname, ifalias, address, mtu, flags }: Link): Fact[] => {
   if (ifname === "lo") return [`settings lo ${state}`];
   const alias = ifalias === undefined ? "" : ` alias ${ifalias}`;
   const settings: Fact = `settings ${ifname}${alias} address ${address} mtu ${mtu} ${state}`;
-  return isInterface(ifname) || ifname === outboundLink ? [`link ${ifname}`, settings] : [settings];
+  return isInterface(ifname) || isPeering(ifname) || ifname === outboundLink
+    ? [`link ${ifname}`, settings]
+    : [settings];
 };
 
 interface Link {

@@ -4,7 +4,7 @@ import type { InterfaceElement, RouteTarget } from "../network-driver.ts";
 import { factsIn } from "./kernel-facts.ts";
 import type { Fact } from "./link-facts.ts";
 import { edgeFactsOf, factsOf, failClosedRules, linkBatch } from "./link-facts.ts";
-import { tableNumber } from "./names.ts";
+import { peeringLink, tableNumber } from "./names.ts";
 
 const eni: InterfaceElement = {
   kind: "interface",
@@ -74,12 +74,14 @@ describe("a routing table in ip's words", () => {
         ...route("0.0.0.0/0", "outside"),
         ...route("192.0.2.0/24", "nowhere"),
         ...route("192.0.2.7/32", { interface: "eni-1", address: "10.0.1.10" }),
+        ...route("10.2.0.0/16", { peering: "pcx-1" }),
       ],
       [
         `route throw 10.0.0.0/16 table ${number}`,
         `route default via 169.254.1.1 dev igw onlink table ${number}`,
         `route blackhole 192.0.2.0/24 table ${number}`,
         `route 192.0.2.7 via 10.0.1.10 dev enid3c623848a30 onlink table ${number}`,
+        `route 10.2.0.0/16 via 169.254.4.1 dev ${peeringLink("pcx-1")} onlink table ${number}`,
       ],
     );
   });

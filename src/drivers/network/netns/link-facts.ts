@@ -7,6 +7,8 @@ import {
   networkLink,
   outboundLink,
   outboundQueue,
+  peeringEnd,
+  peeringLink,
   routerMac,
   serviceAddresses,
   tableNumber,
@@ -77,6 +79,14 @@ export const factsOf = (element: NetworkElement): Fact[] => {
         ]),
       ];
     }
+    case "peering": {
+      const link = peeringLink(element.id);
+      return [
+        `link ${link}`,
+        `settings ${link} alias ${element.id} address ${peeringEnd.mac} mtu ${guestMtu} up`,
+        `neighbour ${peeringEnd.address} lladdr ${peeringEnd.mac} dev ${link}`,
+      ];
+    }
     case "filter":
     case "group":
     case "member":
@@ -90,6 +100,7 @@ const wayOf = ({ to, via }: RouteElement): string => {
   if (via === "network") return `throw ${range}`;
   if (via === "nowhere") return `blackhole ${range}`;
   if (via === "outside") return `${range} via ${uplinkEnds.edge.address} dev ${uplink} onlink`;
+  if ("peering" in via) return `${range} via ${peeringEnd.address} dev ${peeringLink(via.peering)} onlink`;
   return `${range} via ${via.address} dev ${interfaceLink(via.interface)} onlink`;
 };
 
@@ -160,6 +171,8 @@ const removal = (fact: Fact): string[] => {
 };
 
 const linkCreation = (name: string, links: InterfaceLinks): string[] => {
+  // `peerings.ts` has made it: its two ends are for two networks.
+  if (name.startsWith("pcx")) return [];
   if (name === outboundLink)
     return [`tuntap add dev ${name} mode tap`, `link set dev ${name} txqueuelen ${outboundQueue}`];
   return links === "tap"

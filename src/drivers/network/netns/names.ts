@@ -17,6 +17,11 @@ export const tableNumber = (tableId: string): number =>
 /** The mark of what is routed to the network's own interfaces only. */
 export const insideOnly = 1;
 
+/** A peering's link, in each of its two networks; parked in the edge while one of them is not there. Rules mean all of them by `pcx*`. */
+export const peeringLink = (peeringId: string): string => linkName("pcx", peeringId);
+/** What either network takes for its neighbour on a peering's link. */
+export const peeringEnd = { address: "169.254.4.1", mac: "02:00:00:00:00:08" } as const;
+
 /** A network's link in the edge namespace; its other end is `igw` in the network's own. */
 export const networkLink = (networkId: string): string => linkName("net", networkId);
 /** A network's link to the edge, in the network's namespace. */

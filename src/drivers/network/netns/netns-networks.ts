@@ -10,6 +10,7 @@ import { edgeNamespace, interfaceLink, namespaceOf } from "./names.ts";
 import { namespaceExists, namespacesOf, removeNamespace } from "./namespace.ts";
 import { Network } from "./network.ts";
 import { Pasta, endPasta } from "./pasta.ts";
+import { Peerings } from "./peerings.ts";
 
 export interface NetnsNetworksOptions extends EdgeOptions {
   /** Default: taps, for machines. */
@@ -35,7 +36,7 @@ export interface NetnsNetworks extends NetworkDriver {
  *
  *   machine ── eniX ─┐
  *   machine ── eniY ─┤ PREFIX-NETWORK ── igw ── netN ┤ PREFIX-edge ── host ── PREFIX ┤ this host
- *                                                     └── world ── pasta ── its sockets ┤ and beyond
+ *                      └ pcxZ ── pcxZ ┤ another       └── world ── pasta ── its sockets ┤ and beyond
  */
 export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<NetnsNetworks> => {
   const { prefix, links = "tap", lookMs = 500, readBackMs = 180_000, onError } = options;
@@ -43,6 +44,7 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
   const hostEnd = new HostEnd(options);
   await hostEnd.repair();
   const pasta = options.outbound ? new Pasta(prefix, options.outbound, onError) : await endPasta(prefix);
+  const peerings = new Peerings(prefix, edge);
   /** Also those that are gone: they may be on their way back. */
   const networks = new Map<string, Network>();
   const listeners: ((networkId: string) => void)[] = [];
@@ -87,7 +89,7 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
 
     async apply(networkId, desired) {
       checkId(networkId);
-      const network = networks.get(networkId) ?? new Network(prefix, networkId, edge, links);
+      const network = networks.get(networkId) ?? new Network(prefix, networkId, edge, peerings, links);
       networks.set(networkId, network);
       await network.apply(desired);
     },

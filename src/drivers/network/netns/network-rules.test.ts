@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { NetworkElement, TrafficRule } from "../network-driver.ts";
 import { randomNetwork } from "../random-network.ts";
 import { difference } from "./difference.ts";
-import { tableNumber } from "./names.ts";
+import { peeringLink, tableNumber } from "./names.ts";
 import { networkTable, rulesOf } from "./network-rules.ts";
 import { Ruleset } from "./ruleset.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
@@ -27,6 +27,16 @@ const ruleLines = (...ingress: TrafficRule[]) =>
   lines({ kind: "group", id: "sg-a", ingress, egress: [] })
     .filter((line) => line.startsWith("add rule"))
     .map((line) => line.replace("add rule inet croft in-sg-a ", ""));
+
+test("a peering in nft's words takes what comes from the other network's ranges", () => {
+  const ranges = ["10.2.0.0/16", "10.3.0.0/16"];
+  assert.deepEqual(lines({ kind: "peering", id: "pcx-1", network: "vpc-2", ranges }), [
+    "add chain inet croft from-pcx-1",
+    "add rule inet croft from-pcx-1 ip saddr 10.2.0.0/16 meta mark set 1 accept",
+    "add rule inet croft from-pcx-1 ip saddr 10.3.0.0/16 meta mark set 1 accept",
+    `add element inet croft peer_of { "${peeringLink("pcx-1")}" : goto from-pcx-1 }`,
+  ]);
+});
 
 describe("an interface in nft's words", () => {
   test("is its source, its port and the chains of its groups", () => {
@@ -135,6 +145,14 @@ describe("a group's rules in nft's words", () => {
         "meta l4proto 50 accept",
       ],
     );
+  });
+
+  test("that name another network's group mean who comes by the peering", () => {
+    const link = peeringLink("pcx-1");
+    const peer = { group: "sg-b", peering: "pcx-1" } as const;
+    assert.deepEqual(ruleLines({ protocol: 17, peer }), [
+      `iifname "${link}" ip saddr @members-sg-b meta l4proto udp accept`,
+    ]);
   });
 
   test("that speak of IPv6 allow nothing", () => {

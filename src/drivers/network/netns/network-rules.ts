@@ -3,11 +3,12 @@ import type {
   FilterRule,
   InterfaceElement,
   NetworkElement,
+  PeeringElement,
   SubnetElement,
   TrafficRule,
 } from "../network-driver.ts";
 import { addressIn } from "./cidr.ts";
-import { insideOnly, interfaceLink, serviceAddresses, tableNumber } from "./names.ts";
+import { insideOnly, interfaceLink, peeringLink, serviceAddresses, tableNumber } from "./names.ts";
 import type { NftObject } from "./ruleset.ts";
 
 /**
@@ -36,6 +37,7 @@ table inet croft {
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
   set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
+  map peer_of { typeof iifname : verdict; }
   map subnet_of { typeof iifname : verdict; }
   map leaves { typeof iifname : verdict; }
   map enters { typeof oifname : verdict; }
@@ -50,6 +52,7 @@ table inet croft {
     iifname . ether saddr . ip saddr @sources iifname vmap @subnet_of
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
+    iifname vmap @peer_of
     iifname . ether saddr @unchecked meta nfproto ipv4 iifname vmap @subnet_of
   }
   chain to_private {
@@ -71,6 +74,7 @@ table inet croft {
     ct state invalid drop
     oifname "igw" ip saddr != @public_of drop
     iifname "igw" ct status dnat accept
+    iifname "pcx*" oifname "eni*" accept
     iifname vmap @egress
   }
   chain entering {
@@ -78,6 +82,7 @@ table inet croft {
     oifname "eni*" oifname . ip daddr != @destinations oifname != @forwarders drop
     ct state established,related accept
     oifname "igw" accept
+    iifname "eni*" oifname "pcx*" accept
     oifname vmap @ingress
   }
   chain departing {
@@ -116,6 +121,8 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
     case "table":
     case "route":
       return [];
+    case "peering":
+      return peeringRules(element);
     case "filter":
       return [
         { kind: "chain", name: `enter-${element.id}`, rules: filterRules(element.ingress, "saddr") },
@@ -170,6 +177,16 @@ const subnetRules = ({ id, cidr, table, filter }: SubnetElement): NftObject[] =>
             ],
     },
   ]),
+];
+
+/** What comes over a peering goes to this network's own interfaces and nowhere else, and comes from the other's ranges. */
+const peeringRules = ({ id, ranges }: PeeringElement): NftObject[] => [
+  {
+    kind: "chain",
+    name: `from-${id}`,
+    rules: ranges.map((cidr) => `ip saddr ${cidr} meta mark set ${insideOnly} accept`),
+  },
+  element("peer_of", `"${peeringLink(id)}"`, `goto from-${id}`),
 ];
 
 /** The links of a subnet's interfaces. */
@@ -234,12 +251,16 @@ const matches = (
   if (("cidr" in peer && peer.cidr.includes(":")) || protocol === icmpV6) return [];
   const who =
     "group" in peer
-      ? `ip ${side} @${members(peer.group).name}`
+      ? `${linkOf(peer.peering, side)}ip ${side} @${members(peer.group).name}`
       : peer.cidr.endsWith("/0")
         ? ""
         : `ip ${side} ${peer.cidr}`;
   return [[who, whatOf(protocol, ports), verdict].filter((part) => part !== "").join(" ")];
 };
+
+/** Networks may have the same addresses: what comes from another's group, or goes there, passes by its own link. */
+const linkOf = (peering: string | undefined, side: "saddr" | "daddr"): string =>
+  peering === undefined ? "" : `${side === "saddr" ? "iifname" : "oifname"} "${peeringLink(peering)}" `;
 
 const whatOf = (protocol: TrafficRule["protocol"], ports: TrafficRule["ports"]): string => {
   if (protocol === "any") return "";

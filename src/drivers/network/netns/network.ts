@@ -1,4 +1,4 @@
-import type { InterfaceElement, NetworkElement } from "../network-driver.ts";
+import type { InterfaceElement, NetworkElement, PeeringElement } from "../network-driver.ts";
 import { checkElement } from "../element-check.ts";
 import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
@@ -6,6 +6,7 @@ import type { Fact, InterfaceLinks } from "./link-facts.ts";
 import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from "./names.ts";
 import { ensureNamespace, namespaceExists, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
+import type { Peerings } from "./peerings.ts";
 import { networkTable, networkTables, rulesOf } from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
@@ -18,6 +19,7 @@ export class Network implements Disposable {
   readonly id: string;
   readonly namespace: string;
   readonly #edge: RoutedNamespace;
+  readonly #peerings: Peerings;
   readonly #links: InterfaceLinks;
   readonly #turns = new Turns();
   #router: RoutedNamespace | undefined;
@@ -27,10 +29,11 @@ export class Network implements Disposable {
   /** What the kernel holds, as far as is known; undefined: read it back before changing anything. */
   #applied: Elements | undefined;
 
-  constructor(prefix: string, id: string, edge: RoutedNamespace, links: InterfaceLinks) {
+  constructor(prefix: string, id: string, edge: RoutedNamespace, peerings: Peerings, links: InterfaceLinks) {
     this.id = id;
     this.namespace = namespaceOf(prefix, id);
     this.#edge = edge;
+    this.#peerings = peerings;
     this.#links = links;
   }
 
@@ -91,6 +94,7 @@ export class Network implements Disposable {
 
   async #update(applied: Elements, desired: Elements): Promise<void> {
     const { gone, come } = difference(applied, desired);
+    for (const it of peeringsOf(come)) await this.#peerings.ensure(it, this.namespace);
     const lines = this.#rules.change(gone.flatMap(rulesOf), come.flatMap(rulesOf));
     const nats = natsOf(come);
     await this.#change(
@@ -107,6 +111,7 @@ export class Network implements Disposable {
     this.#router ??= new RoutedNamespace(this.namespace);
     await this.#ensureUplink(this.#router);
     const elements = [...desired.values()];
+    for (const it of peeringsOf(elements)) await this.#peerings.ensure(it, this.namespace);
     const nats = natsOf(elements);
     await this.#removeNats(nats);
     for (const { id } of nats) await this.#nat(id).dropLostLink();
@@ -217,5 +222,8 @@ const wanted = (elements: readonly NetworkElement[]): Set<Fact> =>
 
 const natsOf = (elements: readonly NetworkElement[]): InterfaceElement[] =>
   elements.filter((it): it is InterfaceElement => it.kind === "interface" && it.nat === true);
+
+const peeringsOf = (elements: readonly NetworkElement[]): PeeringElement[] =>
+  elements.filter((it): it is PeeringElement => it.kind === "peering");
 
 const mentions = (fact: Fact, link: string): boolean => fact.split(" ").includes(link);
