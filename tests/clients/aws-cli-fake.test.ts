@@ -196,6 +196,44 @@ test("NAT gateways have an elastic address, or a private one alone, and are show
   await aws.text(`ec2 release-address --allocation-id ${allocation}`);
 });
 
+test("two VPCs are peered, when the other one accepts", async () => {
+  const create = (cidr: string) => aws.rows(`ec2 create-vpc --cidr-block ${cidr} --query Vpc.[VpcId]`);
+  const [[[one = ""] = []], [[two = ""] = []]] = await Promise.all([
+    create("10.7.0.0/16"),
+    create("10.8.0.0/16"),
+  ]);
+  const request = async () => {
+    const [[id = ""] = []] = await aws.rows(
+      `ec2 create-vpc-peering-connection --vpc-id ${one} --peer-vpc-id ${two} ` +
+        "--query VpcPeeringConnection.[VpcPeeringConnectionId]",
+    );
+    await aws.text(`ec2 wait vpc-peering-connection-exists --vpc-peering-connection-ids ${id}`);
+    return id;
+  };
+  const first = await request();
+  await aws.text(`ec2 reject-vpc-peering-connection --vpc-peering-connection-id ${first}`);
+  const accept = (id: string) => `ec2 accept-vpc-peering-connection --vpc-peering-connection-id ${id}`;
+  assert.equal(await aws.refusal(accept(first)), "InvalidStateTransition");
+  const second = await request();
+  await aws.text(accept(second));
+  assert.deepEqual(
+    new Map(
+      (
+        await aws.rows(
+          "ec2 describe-vpc-peering-connections --page-size 5 --query VpcPeeringConnections[].[VpcPeeringConnectionId,Status.Code]",
+        )
+      ).map(([id = "", state]) => [id, state]),
+    ),
+    new Map([
+      [first, "rejected"],
+      [second, "active"],
+    ]),
+  );
+  await aws.text(`ec2 delete-vpc-peering-connection --vpc-peering-connection-id ${second}`);
+  await aws.text(`ec2 wait vpc-peering-connection-deleted --vpc-peering-connection-ids ${second}`);
+  await Promise.all([one, two].map((id) => aws.text(`ec2 delete-vpc --vpc-id ${id}`)));
+});
+
 test("a default VPC and its subnets are made again when they are gone", async () => {
   const there = "--region sa-east-1";
   const [[subnets = []], [[gateway = "", vpc = ""] = []]] = await Promise.all([

@@ -237,6 +237,29 @@ def _():
         ec2.release_address(AllocationId=it)
 
 
+@told("two VPCs are peered, when the other one accepts")
+def _():
+    one, two = (ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"] for cidr in ("10.7.0.0/16", "10.8.0.0/16"))
+
+    def request():
+        made = ec2.create_vpc_peering_connection(VpcId=one, PeerVpcId=two)["VpcPeeringConnection"]
+        waiter("vpc_peering_connection_exists").wait(VpcPeeringConnectionIds=[made["VpcPeeringConnectionId"]])
+        return made["VpcPeeringConnectionId"]
+
+    first = request()
+    ec2.reject_vpc_peering_connection(VpcPeeringConnectionId=first)
+    with refused("InvalidStateTransition"):
+        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=first)
+    second = request()
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=second)
+    found = every(ec2, "describe_vpc_peering_connections", "VpcPeeringConnections", 5)
+    assert sorted(it["Status"]["Code"] for it in found) == ["active", "rejected"], found
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=second)
+    waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[second])
+    for it in (one, two):
+        ec2.delete_vpc(VpcId=it)
+
+
 @told("a default VPC and its subnets are made again when they are gone")
 def _():
     there = session.client("ec2", region_name="sa-east-1", **options)

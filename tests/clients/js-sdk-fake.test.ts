@@ -122,6 +122,34 @@ test("the default VPC has a subnet in each zone", async () => {
   await refused(ec2.describeVpcs({ VpcIds: ["vpc-00000000000000000"] }), "InvalidVpcID.NotFound");
 });
 
+test("two VPCs are peered, when the other one accepts", async () => {
+  const made = await Promise.all(
+    ["10.7.0.0/16", "10.8.0.0/16"].map((CidrBlock) => ec2.createVpc({ CidrBlock })),
+  );
+  const [VpcId = "", PeerVpcId = ""] = made.map(({ Vpc }) => Vpc?.VpcId ?? "");
+  const request = async () => {
+    const { VpcPeeringConnection } = await ec2.createVpcPeeringConnection({ VpcId, PeerVpcId });
+    const id = VpcPeeringConnection?.VpcPeeringConnectionId ?? "";
+    await sdk.waitUntilVpcPeeringConnectionExists(patience, { VpcPeeringConnectionIds: [id] });
+    return { VpcPeeringConnectionId: id };
+  };
+  const first = await request();
+  await ec2.rejectVpcPeeringConnection(first);
+  await refused(ec2.acceptVpcPeeringConnection(first), "InvalidStateTransition");
+  const second = await request();
+  await ec2.acceptVpcPeeringConnection(second);
+  const found = await pages(sdk.paginateDescribeVpcPeeringConnections({ client: ec2, pageSize: 5 }, {}));
+  assert.deepEqual(
+    new Set(found.flatMap((it) => it.VpcPeeringConnections ?? []).map((it) => it.Status?.Code)),
+    new Set(["active", "rejected"]),
+  );
+  await ec2.deleteVpcPeeringConnection(second);
+  await sdk.waitUntilVpcPeeringConnectionDeleted(patience, {
+    VpcPeeringConnectionIds: [second.VpcPeeringConnectionId],
+  });
+  for (const id of [VpcId, PeerVpcId]) await ec2.deleteVpc({ VpcId: id });
+});
+
 test("a VPC of one's own has subnets, a way out and routes, and goes with them", async () => {
   const { Vpc } = await ec2.createVpc({ CidrBlock: "10.0.0.0/16" });
   const VpcId = Vpc?.VpcId ?? "";

@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { EC2, Filter } from "@aws-sdk/client-ec2";
-import { testRegion } from "#testing/region.ts";
+import type { Filter } from "@aws-sdk/client-ec2";
+import { testRegion, type TestRegion } from "#testing/region.ts";
+import type { Ec2Records } from "./records.ts";
 import { ec2Operations } from "./operations.ts";
 
 const documented = documentedFilters();
 const operations = Object.keys(ec2Operations).filter((name) => documented.has(name));
 
 test("every Describe knows each filter that AWS documents for it", { timeout: 60_000 }, async (t) => {
-  const { client } = await testRegion(t);
+  const region = await testRegion(t);
   const unknown: string[] = [];
   for (const operation of operations)
     for (const Name of documented.get(operation) ?? [])
-      await describe(client, operation, { Name, Values: ["x"] }).catch(({ message }: Error) =>
+      await describe(region, operation, { Name, Values: ["x"] }).catch(({ message }: Error) =>
         unknown.push(`${operation}: ${message}`),
       );
   assert.ok(operations.length > 10, "the SDK's documentation is not read");
@@ -21,24 +22,26 @@ test("every Describe knows each filter that AWS documents for it", { timeout: 60
 });
 
 test("no Describe takes a filter that is none", { timeout: 60_000 }, async (t) => {
-  const { client } = await testRegion(t);
+  const region = await testRegion(t);
   for (const operation of operations)
     await assert.rejects(
-      describe(client, operation, { Name: "colour", Values: ["x"] }),
+      describe(region, operation, { Name: "colour", Values: ["x"] }),
       { name: "InvalidParameterValue", message: "The filter 'colour' is invalid" },
       operation,
     );
 });
 
-const needed: Readonly<Record<string, object>> = {
-  DescribeLaunchTemplateVersions: { Versions: ["$Latest"] },
-  GetSubnetCidrReservations: { SubnetId: "subnet-0123456789abcdef0" },
+/** Beside its filters. */
+const needed = (operation: string, records: Ec2Records): object => {
+  if (operation === "DescribeLaunchTemplateVersions") return { Versions: ["$Latest"] };
+  if (operation === "GetSubnetCidrReservations") return { SubnetId: records.all("subnet")[0]?.id };
+  return {};
 };
 
-async function describe(client: EC2, operation: string, filter: Filter): Promise<void> {
+async function describe({ client, records }: TestRegion, operation: string, filter: Filter): Promise<void> {
   const method = operation.replace(/^./, (letter) => letter.toLowerCase());
   const call = Reflect.get(client, method) as (input: object) => Promise<unknown>;
-  await call.call(client, { ...needed[operation], Filters: [filter] });
+  await call.call(client, { ...needed(operation, records), Filters: [filter] });
 }
 
 /** By operation, from the SDK's own documentation: what the items of the outer list begin with. */

@@ -320,6 +320,32 @@ export const tooManyNatGateways = () =>
 export const tooManyInternetGateways = () =>
   error("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached.");
 
+export const peeringNotFound = unlessMalformed(
+  "pcx",
+  "InvalidVpcPeeringConnectionId.Malformed",
+  notFound("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection"),
+);
+export const peeringExists = (id: string) =>
+  error(
+    "VpcPeeringConnectionAlreadyExists",
+    `A VPC peering connection between the VPCs already exists: ${id}`,
+  );
+export const wrongPeeringState = (id: string) =>
+  error(
+    "InvalidStateTransition",
+    `VpcPeeringConnectionID ${id} is not in the correct state for the request.`,
+  );
+export const tooManyPeerings = (vpcId: string) =>
+  error(
+    "ActiveVpcPeeringConnectionPerVpcLimitExceeded",
+    `The maximum number of active VPC peering connections has been reached for ${vpcId}.`,
+  );
+export const tooManyPeeringRequests = () =>
+  error(
+    "OutstandingVpcPeeringConnectionLimitExceeded",
+    "The maximum number of outstanding VPC peering connection requests has been reached.",
+  );
+
 export const routeExists = (destination: string) =>
   error("RouteAlreadyExists", `The route identified by ${destination} already exists.`);
 export const routeNotFound = (destination: string, tableId: string) =>

@@ -11,6 +11,8 @@ import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
+import { reconcilePeering } from "./vpc-peering/vpc-peering-reconciler.ts";
+import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
 import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
@@ -33,6 +35,10 @@ export function hostReconcilers(
     const instances = new Set(interfaces.flatMap((it) => it?.attachment?.instanceId ?? []));
     const theirs = [...instances].flatMap((id) => at(key).records.interfacesOf(id));
     return vpcsOf(key, ...records, ...theirs);
+  };
+  const peersOf = (key: string, ...peerings: readonly unknown[]): string[] => {
+    const ids = peerings.flatMap((it) => (it ? vpcsOfPeering(it as VpcPeeringRecord) : []));
+    return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
   };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
@@ -83,6 +89,12 @@ export function hostReconcilers(
         "route-table": vpcsOf,
         "security-group": vpcsOf,
         subnet: vpcsOf,
+        /** A peer's ranges are part of a VPC's network. */
+        vpc(key) {
+          const { id, records } = at(key);
+          return peersOf(key, ...records.peeringsOf(id));
+        },
+        "vpc-peering-connection": peersOf,
         "public-address"(_, now, before) {
           return ([now, before] as (PublicAddressRecord | undefined)[]).flatMap((it) => {
             const { records } = regions.find("network-interface", it?.interfaceId ?? "") ?? {};
@@ -102,6 +114,20 @@ export function hostReconcilers(
           return [...new Set(naming.flatMap((it) => it?.vpcId ?? []))].map((vpcId) =>
             records.key("vpc", vpcId),
           );
+        },
+      },
+    },
+    {
+      kind: "vpc-peering-connection",
+      async step(key) {
+        const { id, records } = at(key);
+        return reconcilePeering(id, records, host.now());
+      },
+      affected: {
+        vpc(key, now) {
+          if (now !== undefined) return [];
+          const { id, records } = at(key);
+          return records.peeringsOf(id).map((it) => records.key("vpc-peering-connection", it.id));
         },
       },
     },

@@ -33,6 +33,7 @@ import { cidrReservationOperations } from "./subnet/cidr-reservation-operations.
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
+import { vpcPeeringOperations } from "./vpc-peering/vpc-peering-operations.ts";
 import { vpcOperations } from "./vpc/vpc-operations.ts";
 import { vpcRangeOperations } from "./vpc/vpc-range-operations.ts";
 
@@ -71,5 +72,6 @@ export const ec2Operations = {
   ...tagOperations,
   ...volumeOperations,
   ...vpcOperations,
+  ...vpcPeeringOperations,
   ...vpcRangeOperations,
 } satisfies OperationsOf<typeof ec2, Ec2Context>;

@@ -9,6 +9,8 @@ export const quotas = {
   natGatewaysPerZone: quota("vpc", "L-FE5A380F", "NAT gateways per Availability Zone", 5),
   elasticAddressesPerNatGateway: quota("vpc", "L-5F53652F", "Elastic IP address quota per NAT gateway", 2),
   addressesPerNatGateway: quota("vpc", "L-DFA99DE7", "Private IP address quota per NAT gateway", 8),
+  activePeerings: quota("vpc", "L-7E9ECCDB", "Active VPC peering connections per VPC", 50),
+  pendingPeerings: quota("vpc", "L-DC9F7029", "Outstanding VPC peering connection requests", 25),
   rangesPerVpc: quota("vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC", 5),
   routeTablesPerVpc: quota("vpc", "L-589F43AA", "Route tables per VPC", 200),
   routesPerTable: quota("vpc", "L-93826ACB", "Routes per route table", 50),

@@ -20,6 +20,7 @@ import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
+import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
 import type { VpcRecord } from "./vpc/vpc.ts";
 
 /** What every record of an AWS resource has. */
@@ -56,6 +57,7 @@ export interface Kinds {
   readonly "subnet-cidr-reservation": CidrReservationRecord;
   readonly volume: VolumeRecord;
   readonly vpc: VpcRecord;
+  readonly "vpc-peering-connection": VpcPeeringRecord;
 }
 export type Kind = keyof Kinds;
 
@@ -175,6 +177,7 @@ export class Ec2Records {
     this.routeTablesIn(vpcId).find((it) => it.associations.some((association) => "main" in association));
   aclOf = (subnetId: string) => this.#indexes.aclsOfSubnet(subnetId)[0]?.value;
   internetGatewayOf = (vpcId: string) => this.#indexes.internetGatewaysOfVpc(vpcId)[0]?.value;
+  peeringsOf = (vpcId: string) => values(this.#indexes.peeringsOfVpc(vpcId));
   groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
   publicAddressesOf = (interfaceId: string) => values(this.#indexes.publicAddressesOf(interfaceId));
   /** Of the interface's primary address, or of a secondary one. */
@@ -216,6 +219,7 @@ export const ec2Indexes = (feed: Feed) => ({
   internetGatewaysOfVpc: feed.index<InternetGatewayRecord>("internet-gateway", (it) =>
     it.vpcId ? [it.vpcId] : [],
   ),
+  peeringsOfVpc: feed.index<VpcPeeringRecord>("vpc-peering-connection", vpcsOfPeering),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
   groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),
   publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) =>

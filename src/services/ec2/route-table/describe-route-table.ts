@@ -51,6 +51,7 @@ function describeTarget(target: RouteTarget, records: Ec2Records, ownerId: strin
   if ("local" in target) return { GatewayId: "local" };
   if ("internetGatewayId" in target) return { GatewayId: target.internetGatewayId };
   if ("natGatewayId" in target) return { NatGatewayId: target.natGatewayId };
+  if ("vpcPeeringConnectionId" in target) return { VpcPeeringConnectionId: target.vpcPeeringConnectionId };
   const instanceId = records.get("network-interface", target.networkInterfaceId)?.attachment?.instanceId;
   return {
     NetworkInterfaceId: target.networkInterfaceId,
@@ -91,7 +92,7 @@ export const routeTableFilters = (records: Ec2Records, scope: Scope): FilterTabl
     "route.origin": ofRoutes((route) => route.Origin),
     "route.state": ofRoutes((route) => route.State),
     "route.transit-gateway-id": () => undefined,
-    "route.vpc-peering-connection-id": () => undefined,
+    "route.vpc-peering-connection-id": ofRoutes((route) => route.VpcPeeringConnectionId),
     "transit-gateway-id": () => undefined,
     "vpc-id": (it) => it.vpcId,
   };

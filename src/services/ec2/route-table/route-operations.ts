@@ -13,15 +13,18 @@ import {
   missingParameter,
   natGatewayTargetNotFound,
   networkInterfaceNotFound,
+  peeringNotFound,
   prefixListNotFound,
   routeExists,
   routeNotFound,
   tooManyRoutes,
   unsupportedParameter,
+  wrongPeeringState,
 } from "../errors.ts";
 import { canonicalCidr, covers } from "../ipv4.ts";
-import { isLive } from "../nat-gateway/nat-gateway.ts";
+import { isLive as isLiveGateway } from "../nat-gateway/nat-gateway.ts";
 import { quotas } from "../quotas.ts";
+import { isLive, vpcsOfPeering } from "../vpc-peering/vpc-peering.ts";
 import { rangesOf } from "../vpc/vpc.ts";
 import { otherNetworks, routeTableOf, touches } from "./route-table-operations.ts";
 import {
@@ -144,7 +147,6 @@ const unservedTargets = [
   "OdbNetworkArn",
   "TransitGatewayId",
   "VpcEndpointId",
-  "VpcPeeringConnectionId",
 ] as const satisfies readonly (keyof Targets)[];
 
 function targetOf(
@@ -155,27 +157,38 @@ function targetOf(
 ): RouteTarget {
   const { records } = context;
   const { GatewayId: gateway, InstanceId: instance, NatGatewayId: nat, NetworkInterfaceId: nic } = input;
+  const { VpcPeeringConnectionId: peeringId } = input;
   const unserved = unservedTargets.find((name) => input[name] !== undefined);
   if (unserved) throw unsupportedParameter(unserved);
-  const given = [gateway, instance, nat, nic].filter((it) => it !== undefined);
+  const given = [gateway, instance, nat, nic, peeringId].filter((it) => it !== undefined);
   if (given.length === 0)
     throw missingParameter(
       "gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId or instanceId",
     );
   if (given.length > 1) throw invalidCombination("Only one target of a route may be specified.");
+  const isInside =
+    !isPrefixList(destination) && rangesIn(table, context).some((range) => covers(range, destination));
+  if (isInside && (gateway !== undefined || peeringId !== undefined))
+    throw invalidParameter(
+      `The destination CIDR block ${destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+    );
+  if (peeringId !== undefined) {
+    const peering = records.get("vpc-peering-connection", peeringId);
+    if (!peering) throw peeringNotFound([peeringId]);
+    if (!vpcsOfPeering(peering).includes(table.vpcId))
+      throw otherNetworks(table.id, "VPC peering connection", peering.id);
+    if (!isLive(peering)) throw wrongPeeringState(peering.id);
+    return { vpcPeeringConnectionId: peering.id };
+  }
   if (gateway !== undefined) {
     const igw = records.get("internet-gateway", gateway);
     if (!igw) throw internetGatewayNotFound([gateway]);
     if (igw.vpcId !== table.vpcId) throw otherNetworks(table.id, "network gateway", igw.id);
-    if (!isPrefixList(destination) && rangesIn(table, context).some((range) => covers(range, destination)))
-      throw invalidParameter(
-        `The destination CIDR block ${destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
-      );
     return { internetGatewayId: igw.id };
   }
   if (nat !== undefined) {
     const found = records.get("nat-gateway", nat);
-    if (!isLive(found)) throw natGatewayTargetNotFound(nat);
+    if (!isLiveGateway(found)) throw natGatewayTargetNotFound(nat);
     if (found.vpcId !== table.vpcId) throw otherNetworks(table.id, "NAT gateway", found.id);
     return { natGatewayId: found.id };
   }

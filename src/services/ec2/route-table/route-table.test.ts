@@ -207,9 +207,9 @@ test("routes are refused in AWS's words", limit, async (t) => {
       "The routeTable ID 'rtb-00000000000000000' does not exist",
     ],
     [
-      { DestinationCidrBlock: "192.0.2.0/24", VpcPeeringConnectionId: "pcx-1" },
-      "UnsupportedOperation",
-      /VpcPeeringConnectionId/,
+      { DestinationCidrBlock: "192.0.2.0/24", VpcPeeringConnectionId: "pcx-00000000000000000" },
+      "InvalidVpcPeeringConnectionID.NotFound",
+      "The vpcPeeringConnection ID 'pcx-00000000000000000' does not exist",
     ],
   ] satisfies [Partial<CreateRouteCommandInput>, string, string | RegExp][])
     await assert.rejects(route(input), { name, message });

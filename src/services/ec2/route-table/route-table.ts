@@ -23,6 +23,7 @@ export type RouteTarget =
   | { readonly internetGatewayId: `igw-${string}` }
   | { readonly natGatewayId: `nat-${string}` }
   | { readonly networkInterfaceId: `eni-${string}` }
+  | { readonly vpcPeeringConnectionId: `pcx-${string}` }
   | { readonly local: true };
 
 /** The main one stands for every subnet of the VPC that is in no other. */

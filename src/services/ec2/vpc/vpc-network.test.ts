@@ -17,6 +17,7 @@ import { Ec2Records, ec2Indexes, type Kind, type Kinds } from "../records.ts";
 import type { RouteTableRecord } from "../route-table/route-table.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
+import type { VpcPeeringRecord } from "../vpc-peering/vpc-peering.ts";
 import { vpcNetwork } from "./vpc-network.ts";
 
 const common = { tags: {}, createdAt: "2026-01-01T00:00:00.000Z" };
@@ -74,6 +75,20 @@ const attachedTo = (instanceId: `i-${string}`, deleteOnTermination = true): Inte
 const { attachment: _, ...loose } = nic(6);
 const publicAddress: PublicAddressRecord = { id: "198.18.0.9", interfaceId: "eni-5", ...common };
 
+const otherVpc = (id: `vpc-${string}`, cidr: string): Kinds["vpc"] => ({ ...vpc, id, cidr });
+const side = (of: string) => ({ vpcId: of, ownerId: "111122223333", region: "eu-central-1", cidrs: [] });
+const peering = (
+  id: VpcPeeringRecord["id"],
+  other: string,
+  state: VpcPeeringRecord["state"],
+): VpcPeeringRecord => ({
+  id,
+  requester: side(other),
+  accepter: side(vpcId),
+  state,
+  since: common.createdAt,
+  ...common,
+});
 const gateway: InternetGatewayRecord = { id: "igw-1", vpcId, ...common };
 const gatewayElsewhere: InternetGatewayRecord = { ...gateway, vpcId: "vpc-2" };
 const natGateway: NatGatewayRecord = {
@@ -308,6 +323,35 @@ const table: readonly [what: string, records: Records, network: Record<string, N
       ...localTable("rtb-main"),
       ...route("rtb-main", "0.0.0.0/0", "nowhere"),
       ...route("rtb-main", "192.0.2.0/24", "nowhere"),
+      ...member(5),
+      ...carried(5),
+    },
+  ],
+  [
+    "an active peering is a link to the peer, and one that is not leads nowhere",
+    {
+      ...base,
+      vpc: [vpc, otherVpc("vpc-2", "10.2.0.0/16"), otherVpc("vpc-3", "10.3.0.0/16")],
+      "network-interface": [nic(5)],
+      "vpc-peering-connection": [peering("pcx-2", "vpc-2", "active"), peering("pcx-3", "vpc-3", "deleted")],
+      "route-table": [
+        routeTable(
+          "rtb-main",
+          [
+            { destination: "10.2.0.0/16", target: { vpcPeeringConnectionId: "pcx-2" } },
+            { destination: "10.3.0.0/16", target: { vpcPeeringConnectionId: "pcx-3" } },
+          ],
+          { main: true },
+        ),
+      ],
+    },
+    {
+      ...elements,
+      ...inSubnet({ table: "rtb-main" }),
+      "peering/pcx-2": { kind: "peering", id: "pcx-2", network: "vpc-2", ranges: ["10.2.0.0/16"] },
+      ...localTable("rtb-main"),
+      ...route("rtb-main", "10.2.0.0/16", { peering: "pcx-2" }),
+      ...route("rtb-main", "10.3.0.0/16", "nowhere"),
       ...member(5),
       ...carried(5),
     },

@@ -5,6 +5,7 @@ import type {
   InterfaceElement,
   MemberElement,
   NetworkElement,
+  PeeringElement,
   RouteElement,
   SubnetElement,
   TrafficRule,
@@ -25,6 +26,7 @@ import {
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
+import { peerOf } from "../vpc-peering/vpc-peering.ts";
 import { rangesOf } from "./vpc.ts";
 
 /**
@@ -43,6 +45,10 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
   for (const table of records.routeTablesIn(vpcId)) {
     elements.set(`table/${table.id}`, { kind: "table", id: table.id });
     for (const route of routeElements(table, records)) elements.set(`route/${table.id}/${route.to}`, route);
+  }
+  for (const { id } of records.peeringsOf(vpcId)) {
+    const peering = peeringElement(id, vpcId, records);
+    if (peering) elements.set(`peering/${id}`, peering);
   }
   for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
   for (const group of records.groupsIn(vpcId))
@@ -98,7 +104,8 @@ function destinations(
 ): string[] {
   if (!isPrefixList(destination)) return [destination];
   const [list, vpc] = [records.get("prefix-list", destination), records.get("vpc", vpcId)];
-  const ranges = vpc && via === "outside" ? rangesOf(vpc) : [];
+  const leaves = via === "outside" || (typeof via === "object" && "peering" in via);
+  const ranges = vpc && leaves ? rangesOf(vpc) : [];
   const entries = (list && entriesOf(list, records)) ?? [];
   return entries.map(({ cidr }) => cidr).filter((it) => !ranges.some(({ cidr }) => covers(cidr, it)));
 }
@@ -108,6 +115,10 @@ export const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Reco
   if ("local" in target) return "network";
   if ("internetGatewayId" in target)
     return records.internetGatewayOf(vpcId)?.id === target.internetGatewayId ? "outside" : "nowhere";
+  if ("vpcPeeringConnectionId" in target) {
+    const { vpcPeeringConnectionId: id } = target;
+    return peeringElement(id, vpcId, records) ? { peering: id } : "nowhere";
+  }
   const nic = interfaceOfTarget(target, records);
   const carried = nic?.vpcId === vpcId && isCarried(nic, records);
   return carried ? { interface: nic.id, address: nic.address } : "nowhere";
@@ -121,6 +132,12 @@ function interfaceOfTarget(
   const gateway = records.get("nat-gateway", target.natGatewayId);
   return gateway && interfaceOfGateway(gateway, records);
 }
+
+/** While the peering is active. */
+const peeringElement = (id: string, vpcId: string, records: Ec2Records): PeeringElement | undefined => {
+  const peer = peerOf(records.get("vpc-peering-connection", id), vpcId, records);
+  return peer && { kind: "peering", id, network: peer.id, ranges: rangesOf(peer).map(({ cidr }) => cidr) };
+};
 
 const filterElement = ({ id, entries }: NetworkAclRecord): FilterElement => ({
   kind: "filter",

@@ -14,6 +14,7 @@ import {
 import { covers, overlap } from "../ipv4.ts";
 import { quotas } from "../quotas.ts";
 import { isPrefixList } from "../route-table/route-table.ts";
+import { peersOf } from "../vpc-peering/vpc-peering.ts";
 import { checkedRange, unservedRanges, vpcOf } from "./vpc-operations.ts";
 import { describeRange, rangesOf, vpcArn, type VpcRecord } from "./vpc.ts";
 
@@ -26,6 +27,7 @@ export const vpcRangeOperations = {
       const vpc = vpcOf(input.VpcId, context);
       const cidr = checkedRange(input.CidrBlock);
       if (!fits(cidr, vpc)) throw invalidVpcRange(input.CidrBlock);
+      const peers = peersOf(vpc.id, context.records);
       const taken = [
         ...rangesOf(vpc).map((it) => it.cidr),
         // A route may be narrower than the range, which would then be local for the rest of it.
@@ -36,15 +38,22 @@ export const vpcRangeOperations = {
               .map((route) => route.destination)
               .filter((it) => !isPrefixList(it) && covers(it, cidr) && it !== "0.0.0.0/0"),
           ),
+        ...peers.flatMap(rangesOf).map((it) => it.cidr),
       ];
       if (taken.some((it) => overlap(it, cidr))) throw vpcRangeConflict(input.CidrBlock);
       const most = quotas.rangesPerVpc.value;
       if (rangesOf(vpc).length >= most) throw tooManyRanges(most);
       const range = { cidr, associationId: context.newId("vpc-cidr-assoc") };
       const now: VpcRecord = { ...vpc, moreCidrs: [...(vpc.moreCidrs ?? []), range] };
+      const { records } = context;
+      // No peer gets the same range meanwhile.
+      const { expect, put } = records.rewrite("vpc", now);
       return {
         touches: [{ arn: vpcArn(vpc.id, context), tags: vpc.tags }],
-        transaction: context.records.rewrite("vpc", now),
+        transaction: {
+          expect: [...expect, ...peers.flatMap((it) => records.rewrite("vpc", it).expect)],
+          put,
+        },
         vpcId: vpc.id,
         range,
       };
