@@ -86,7 +86,6 @@ async function keepMachine(id: string): Promise<void> {
       state: "running",
       process: { pid: 4711, startTicks: 12_345, bootId: "00000000-0000-4000-8000-000000000000" },
       booted: true,
-      clockMs: 1_767_225_600_000,
       argv: ["qemu-system-x86_64", "-name", id],
       spec: {
         id,

@@ -3,6 +3,7 @@ import type { Clock } from "#clock.ts";
 /** A clock that stands still until told. */
 export class FakeClock implements Clock {
   #ms = 0;
+  #sleptMs = 0;
   #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
   readonly #start: number;
 
@@ -11,7 +12,7 @@ export class FakeClock implements Clock {
   }
 
   now(): Date {
-    return new Date(this.#start + this.#ms);
+    return new Date(this.#start + this.#sleptMs + this.#ms);
   }
 
   monotonicMs(): number {
@@ -35,6 +36,11 @@ export class FakeClock implements Clock {
     }
     this.#ms = end;
     await turn();
+  }
+
+  /** The host sleeps: the wall clock goes on, nothing else does. */
+  sleep(ms: number): void {
+    this.#sleptMs += ms;
   }
 
   #nextTimer(until: number) {

@@ -25,8 +25,6 @@ export interface Running {
   readonly state: "running";
   readonly process: HostProcess;
   readonly booted: boolean;
-  /** `wallLeadMs` when its guest's clock was last right: another one now means that the guest's is wrong. */
-  readonly clockMs?: number;
   /** The whole command, as it was started. */
   readonly argv: readonly string[];
   readonly spec?: MachineSpec;
