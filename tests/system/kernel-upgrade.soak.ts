@@ -7,6 +7,7 @@ import {
   AuthorizeSecurityGroupIngressCommand,
   CreateKeyPairCommand,
   DescribeInstancesCommand,
+  GetConsoleOutputCommand,
   RunInstancesCommand,
   waitUntilInstanceRunning,
 } from "@aws-sdk/client-ec2";
@@ -23,7 +24,7 @@ after(() => rmSync(files, { recursive: true }));
 
 test(
   "a guest that installs another kernel and reboots runs that kernel",
-  { timeout: 1_500_000 },
+  { timeout: 3_600_000 },
   async () => {
     const key = join(files, "key");
     const { KeyMaterial = "" } = await client.send(
@@ -55,6 +56,7 @@ test(
     await shell.run(`
     printf %s 'set -e
       export DEBIAN_FRONTEND=noninteractive
+      echo MODULES=dep >/etc/initramfs-tools/conf.d/few
       dpkg -i kernel.deb
       echo linux-base linux-base/removing-running-kernel boolean false | debconf-set-selections
       dpkg --purge linux-image-cloud-amd64 linux-image-${baked}
@@ -64,7 +66,7 @@ test(
     const outcome = await until(
       said,
       (it) => !it.endsWith("\nactivating\n") && !it.endsWith("\nactive\n"),
-      900_000,
+      1_800_000,
     );
     assert.match(outcome, /^changed$/m, await shell.run("sudo journalctl --no-pager -u change | tail -n 40"));
 
@@ -72,16 +74,22 @@ test(
     const running = await until(
       () => shell.run("uname -r").catch(String),
       (it) => it.trim() === other.version,
-      600_000,
+      1_200_000,
     );
-    assert.equal(running.trim(), other.version);
+    const { Output = "" } = await client.send(
+      new GetConsoleOutputCommand({ InstanceId: InstanceIds[0], Latest: true }),
+    );
+    assert.equal(running.trim(), other.version, Buffer.from(Output, "base64").toString());
     assert.match(await shell.run("cat /proc/cmdline"), /^BOOT_IMAGE=/);
     const { Reservations: [later] = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds }));
     assert.equal(later?.Instances?.[0]?.State?.Name, "running");
   },
 );
 
-/** A Debian package of another kernel of the same flavour, where this host gets its packages. */
+/**
+ * A Debian package of another kernel of the same flavour, from where this host gets its packages; packed anew, since unpacking xz
+ * takes an emulated guest minutes.
+ */
 async function otherKernel(than: string): Promise<{ readonly version: string; readonly file: string }> {
   const named = await run("apt-cache", [
     "search",
@@ -93,7 +101,10 @@ async function otherKernel(than: string): Promise<{ readonly version: string; re
     .filter((it) => !it.endsWith(`-${than}`));
   await run("env", ["-C", files, "apt-get", "download", name], { timeoutMs: 120_000 });
   const [file = ""] = readdirSync(files).filter((it) => it.startsWith(name));
-  return { version: name.replace("linux-image-", ""), file: join(files, file) };
+  const [unpacked, packed] = [join(files, "kernel"), join(files, "kernel.deb")];
+  await run("dpkg-deb", ["--raw-extract", join(files, file), unpacked], { timeoutMs: 120_000 });
+  await run("dpkg-deb", ["-Zgzip", "-z1", "--build", unpacked, packed], { timeoutMs: 120_000 });
+  return { version: name.replace("linux-image-", ""), file: packed };
 }
 
 async function copy(file: string, address: string, key: string): Promise<void> {
