@@ -26,7 +26,7 @@ import { LaunchQueue } from "./launch-queue.ts";
 import { machineSpec } from "./machine-spec.ts";
 import { systemCheck } from "./status-checks.ts";
 
-const limit = { timeout: 120_000 };
+const limit = { timeout: 400_000 };
 
 /** What a user asks for, each as soon as the instance is as the one before left it. */
 type Wish = "launch" | "stop" | "start" | "reboot" | "terminate" | "create" | "attach" | "detach";
