@@ -187,7 +187,10 @@ const keepRunning: Step = async (entry, records, host) => {
   if (so.reboots < wanted.reboots) return reboot(entry, machine, records, host);
   if (machine.state === "running") {
     if (so.paused?.why !== machine.paused) return pausedOrNot(entry, machine.paused, host);
-    if (!so.booted) return awaitBoot(entry, machine.booted, host);
+    if (!so.booted) {
+      const move = await moveInterfaces(entry.value, records, host, { guestIsUp: false });
+      return move ?? awaitBoot(entry, machine.booted, host);
+    }
     if (!machine.booted) return bootsAgain(entry);
     return (await moveInterfaces(entry.value, records, host)) ?? settled;
   }

@@ -12,12 +12,14 @@ const patienceMs = 120_000;
  *
  *     (its packets can flow) → plugged in: attached → detaching → out: its network lets it go
  *
- * The network comes before the machine's end of it, and goes after it.
+ * The network comes before the machine's end of it, and goes after it. A guest that is not up is given none and asked for none; what
+ * it never had, or what goes by force, goes all the same.
  */
 export async function moveInterfaces(
   instance: InstanceRecord,
   records: Ec2Records,
   host: InstanceHost,
+  { guestIsUp = true } = {},
 ): Promise<Outcome | undefined> {
   const { id } = instance;
   let waiting = false;
@@ -25,6 +27,7 @@ export async function moveInterfaces(
     const { attachment, so } = nic;
     if (!attachment || attachment.out) continue;
     if (attachment.detaching) {
+      if (!guestIsUp && !attachment.detaching.force && !attachment.plugging) continue;
       const clock = `${id} unplug ${attachment.id}`;
       const force = attachment.detaching.force || host.worked.since(clock) >= patienceMs;
       if (await host.machines.unplug(id, nic.id, { force })) {
@@ -32,7 +35,7 @@ export async function moveInterfaces(
         return written(nic, { ...attachment, out: true }, records);
       }
       waiting = true;
-    } else if (attachment.plugging && so.ready) {
+    } else if (guestIsUp && attachment.plugging && so.ready) {
       const { ports } = await host.machineSpec(instance, records);
       for (const port of ports) if (port.id === nic.id) await host.machines.plug(id, port);
       const { plugging: _, ...attached } = attachment;

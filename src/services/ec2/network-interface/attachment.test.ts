@@ -121,6 +121,23 @@ test(
 );
 
 test(
+  "an interface that a guest never had, since it has not come up, is detached at once",
+  limit,
+  async (t) => {
+    const region = await withInstance(t, { boots: false });
+    const { client, machines, instanceId, create, attach, until } = region;
+    for (const Force of [true, false]) {
+      const id = await create();
+      const { AttachmentId } = await attach(id);
+      assert.equal(region.statusOf(id), "attaching");
+      await client.detachNetworkInterface({ AttachmentId, Force });
+      await until(() => region.statusOf(id) === undefined);
+      assert.equal(portsOf(machines, instanceId).length, 1);
+    }
+  },
+);
+
+test(
   "several interfaces are launched with, new ones and one that was there; termination deletes those that it should",
   limit,
   async (t) => {
@@ -326,7 +343,10 @@ async function withInstance(t: TestContext, options: TestRegionOptions = {}, typ
     SubnetId: region.SubnetId,
   });
   const [instanceId, vpcId] = [instance?.InstanceId ?? "", instance?.VpcId ?? ""];
-  await until(() => records.get("instance", instanceId)?.so.booted === true);
+  await until(() => {
+    const so = records.get("instance", instanceId)?.so;
+    return options.boots === false ? so?.state === "running" : so?.booted === true;
+  });
   const attach = (NetworkInterfaceId: string) =>
     client.attachNetworkInterface({ DeviceIndex: 1, InstanceId: instanceId, NetworkInterfaceId });
   return { ...region, instanceId, vpcId, attach };
