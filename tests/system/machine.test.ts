@@ -311,22 +311,23 @@ describe("a QEMU machine", () => {
   });
 
   test("is plugged into its taps, several disks and all", async () => {
-    await run("ip", ["netns", "add", name]);
+    const namespace = `${name}-taps`;
+    await run("ip", ["netns", "add", namespace]);
     try {
       const ports = [1, 2].map((n): MachinePort => {
         const device = `tap${n}`;
-        return { id: `eni-${n}`, mac: `02:00:00:00:00:0${n}`, mtu: 9001, namespace: name, device };
+        return { id: `eni-${n}`, mac: `02:00:00:00:00:0${n}`, mtu: 9001, namespace, device };
       });
       for (const { device } of ports)
-        await run("ip", ["-n", name, "tuntap", "add", device, "mode", "tap", "vnet_hdr"]);
+        await run("ip", ["-n", namespace, "tuntap", "add", device, "mode", "tap", "vnet_hdr"]);
       await driver.ensure({ ...specOf("i-full"), disks: [diskOf(0), diskOf(1), diskOf(2)], ports });
-      for (const { device } of ports) await run("ip", ["-n", name, "link", "set", device, "up"]);
-      const links = await run("ip", ["-n", name, "-o", "link"]);
+      for (const { device } of ports) await run("ip", ["-n", namespace, "link", "set", device, "up"]);
+      const links = await run("ip", ["-n", namespace, "-o", "link"]);
       assert.equal(links.match(/tap\d: <.*LOWER_UP/g)?.length, 2, "both taps are held");
       await until(() => prompted("i-full"));
       await driver.remove("i-full");
     } finally {
-      await run("ip", ["netns", "delete", name]);
+      await run("ip", ["netns", "delete", namespace]);
     }
   });
 
