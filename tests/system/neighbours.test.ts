@@ -57,13 +57,15 @@ const clean = async () => {
     await run("ip", ["netns", "del", name]).catch(() => {});
 };
 
-/** As the reconciler of networks does. */
+/** As the reconciler of networks does, until the tests are over. */
 const applyPatiently = (id: string): void => {
+  if (over) return;
   networks.apply(id, elements).catch((error: unknown) => {
     complaints.push(String(error));
     setTimeout(() => applyPatiently(id), 100);
   });
 };
+let over = false;
 
 before(async () => {
   await clean();
@@ -88,6 +90,8 @@ before(async () => {
 
 after(async () => {
   for (const fd of listening) closeSync(fd);
+  over = true;
+  await networks.apply("vpc-one", new Map());
   await networks.close();
   await clean();
   rmSync(directory, { recursive: true });

@@ -131,6 +131,8 @@ before(async () => {
 });
 after(async () => {
   for (const fd of listening) closeSync(fd);
+  // Who reconciles late removes too.
+  applied.clear();
   for (const id of ids) await networks.apply(id, new Map());
   await networks.close();
   await clean();
