@@ -9,12 +9,13 @@ export const namespaceIdentity = (name: string): bigint =>
   statSync(`/run/netns/${name}`, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
 
 /** Names of the namespaces that start with `prefix` and a dash. */
-export const namespacesOf = (prefix: string): string[] =>
-  existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(`${prefix}-`)) : [];
+export const namespacesOf = (prefix: string): string[] => namesStarting(`${prefix}-`);
 
 /** Those of a network's NAT gateways. */
-export const namespacesUnder = (network: string): string[] =>
-  existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(`${network}.`)) : [];
+export const namespacesUnder = (network: string): string[] => namesStarting(`${network}.`);
+
+const namesStarting = (start: string): string[] =>
+  existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(start)) : [];
 
 /** A namespace that forwards IPv4 between its links, answers ARP for what it can reach, and speaks no IPv6. */
 export const ensureNamespace = async (name: string): Promise<void> => {
