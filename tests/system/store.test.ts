@@ -65,7 +65,7 @@ describe("on a full disk the store", () => {
 
       let taken = 1000;
       const more = async () => {
-        for (; taken < 2000; taken++) await store.commit(record(taken));
+        for (; taken < 3000; taken++) await store.commit(record(taken));
       };
       await assert.rejects(more(), full);
       await assert.rejects(store.commit({ put: [{ key: "a/1", value: "x".repeat(20_000) }] }), full);
@@ -84,6 +84,19 @@ describe("on a full disk the store", () => {
       assert.equal((await again.list("")).revision, revision);
       assert.match(String((await again.get("a/999"))?.value), /^terminated/);
       await again.close();
+    }));
+
+  test("makes room for more growth while nobody waits for it", (t) =>
+    onDisk(t, 48, async (directory) => {
+      const store = await openSqliteStore(join(directory, "store"));
+      await sleep(1500);
+      let taken = 0;
+      for (; taken < 500; taken++) void store.commit(record(taken));
+      await store.commit(record(taken++));
+      await sleep(3000);
+      await fill(directory);
+      for (; taken < 1000; taken++) await store.commit(record(taken));
+      await store.close();
     }));
 
   test("opens and answers, and takes what it can, when it comes anew", (t) =>

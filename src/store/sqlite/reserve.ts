@@ -6,8 +6,10 @@ import type { DatabaseSync } from "node:sqlite";
 export interface Reserve {
   /** False when it could not be made, or was used up and cannot be made again yet. */
   isWhole(): boolean;
-  /** Makes it, if the disk has room: a moment's work, so not while somebody waits for the store to open. */
+  /** Makes it, if the disk has room: a moment's work, so not while somebody waits for the store. */
   make(): void;
+  /** True when it should be made before the store has grown so much that somebody must wait for it. */
+  isRunningLow(): boolean;
 }
 
 /**
@@ -21,13 +23,14 @@ export function keepReserve(db: DatabaseSync, file: string, bytes: number): Rese
   let made = false;
   let tryAgainAtMs = Infinity;
 
-  const isThere = () => made && Number(freePages.get()?.["freelist_count"]) * pageBytes >= bytes;
+  const holds = (wanted: number) => made && Number(freePages.get()?.["freelist_count"]) * pageBytes >= wanted;
+  const isThere = () => holds(bytes);
 
   function make(): void {
     tryAgainAtMs = performance.now() + retryMs;
     try {
       db.exec("DROP TABLE IF EXISTS reserve"); // of a process that was killed while it made it
-      if (!hasRoom(file, 3 * bytes)) return;
+      if (!hasRoom(file, 2 * (bytes + spareBytes))) return;
       fill(db, bytes + spareBytes);
       made = true;
       if (isThere()) tryAgainAtMs = 0;
@@ -44,11 +47,12 @@ export function keepReserve(db: DatabaseSync, file: string, bytes: number): Rese
       return isThere();
     },
     make,
+    isRunningLow: () => bytes > 0 && made && !holds(bytes + spareBytes / 2),
   };
 }
 
-/** What the store may grow by before the reserve is filled up again. */
-const spareBytes = 1 << 20;
+/** What the store may grow by before the reserve must be filled up again. */
+const spareBytes = 4 << 20;
 const retryMs = 1000;
 
 /** SQLITE_FULL, of https://sqlite.org/rescode.html. */

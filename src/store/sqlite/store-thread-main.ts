@@ -19,7 +19,10 @@ export type ThreadAnswer =
 
 let database: Database | undefined;
 
-parentPort?.on("message", (call: ThreadCall) => parentPort?.postMessage(answer(call)));
+parentPort?.on("message", (call: ThreadCall) => {
+  parentPort?.postMessage(answer(call));
+  idle.refresh();
+});
 parentPort?.postMessage("loaded" satisfies ThreadAnswer);
 
 function answer(call: ThreadCall): ThreadAnswer {
@@ -49,6 +52,10 @@ function open(...[directory, remember, reserveBytes]: OpenArgs): number {
 
 /** Nobody waits for the store then who waited for it to open. */
 const reserveAfterMs = 1000;
+
+/** After so long without a call none is expected at once. */
+const idleMs = 100;
+const idle = setTimeout(() => database?.tidy(), idleMs).unref();
 
 function run(call: ThreadCall): unknown {
   if (call.verb === "open") return open(...call.args);
