@@ -648,12 +648,11 @@ def _():
     to = {"NetworkInterfaceId": made, "InstanceId": nano["id"]}
     with refused("InvalidParameterValue"):
         ec2.attach_network_interface(DeviceIndex=0, **to)
-    if "ec2:AttachNetworkInterface" not in os.environ.get("CROFT_LEAVES", "").split():
-        attachment = ec2.attach_network_interface(DeviceIndex=1, **to)["AttachmentId"]
-        with refused("InvalidParameterValue"):
-            ec2.delete_network_interface(NetworkInterfaceId=made)
-        ec2.detach_network_interface(AttachmentId=attachment, Force=True)
-        waiter("network_interface_available").wait(NetworkInterfaceIds=[made])
+    attachment = ec2.attach_network_interface(DeviceIndex=1, **to)["AttachmentId"]
+    with refused("InvalidParameterValue"):
+        ec2.delete_network_interface(NetworkInterfaceId=made)
+    ec2.detach_network_interface(AttachmentId=attachment, Force=True)
+    waiter("network_interface_available").wait(NetworkInterfaceIds=[made])
     ec2.delete_network_interface(NetworkInterfaceId=made)
     with refused("InvalidNetworkInterfaceID.NotFound"):
         ec2.delete_network_interface(NetworkInterfaceId=made)

@@ -8,8 +8,6 @@ import type { FakeRegion } from "./fake-region.ts";
 export interface Boto3Region extends FakeRegion {
   /** What an instance's console says when it starts. */
   readonly consoleSays: string;
-  /** Operations that are not called: of real machines, other tests do. */
-  readonly leaves?: readonly string[];
 }
 
 /** Runs `boto3-calls.py` by Debian's own boto3 and Python, and tells its tests as tests of the calling file. */
@@ -20,7 +18,7 @@ export const boto3Tests = async (region: Boto3Region): Promise<void> => {
   const forServed = Object.entries(offered).filter(([, operation]) => isServed(...operation));
   everythingWasUsed("boto3", () => ({
     offered: forServed.map(([name]) => name),
-    used: [...used, ...(region.leaves ?? [])],
+    used,
     operations: new Set(operations),
   }));
 };
@@ -40,14 +38,12 @@ const callAll = async ({
   environment,
   imageId,
   consoleSays,
-  leaves = [],
 }: Boto3Region): Promise<Calls> => {
   const variables = {
     ...environment,
     CROFT_ENDPOINT: endpoint,
     CROFT_IMAGE: imageId,
     CROFT_CONSOLE: consoleSays,
-    CROFT_LEAVES: leaves.join(" "),
     AWS_CONFIG_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
   };

@@ -23,29 +23,33 @@ export async function moveInterfaces(
 ): Promise<Outcome | undefined> {
   const { id } = instance;
   let waiting = false;
-  for (const nic of records.interfacesOf(id)) {
-    const { attachment, so } = nic;
-    if (!attachment || attachment.out) continue;
+  for (const { id: nicId } of records.interfacesOf(id)) {
+    const nic = records.get("network-interface", nicId);
+    const { attachment, so } = nic ?? {};
+    if (!nic || !attachment || attachment.out) continue;
     if (attachment.detaching) {
       if (!guestIsUp && !attachment.detaching.force && !attachment.plugging) continue;
       const clock = `${id} unplug ${attachment.id}`;
       const force = attachment.detaching.force || host.worked.since(clock) >= patienceMs;
+      const out = rewritten(nic, { ...attachment, out: true }, records);
       if (await host.machines.unplug(id, nic.id, { force })) {
         host.worked.forget(clock);
-        return written(nic, { ...attachment, out: true }, records);
+        return out;
       }
       waiting = true;
-    } else if (guestIsUp && attachment.plugging && so.ready) {
+    } else if (guestIsUp && attachment.plugging && so?.ready) {
+      const { plugging: _, ...attached } = attachment;
+      const pluggedIn = rewritten(nic, attached, records);
       const { ports } = await host.machineSpec(instance, records);
       for (const port of ports) if (port.id === nic.id) await host.machines.plug(id, port);
-      const { plugging: _, ...attached } = attachment;
-      return written(nic, attached, records);
+      return pluggedIn;
     }
   }
   return waiting ? wait(5_000) : undefined;
 }
 
-const written = (
+/** Made before the step, so that what is asked of the interface meanwhile is not written over. */
+const rewritten = (
   nic: NetworkInterfaceRecord,
   attachment: InterfaceAttachment,
   records: Ec2Records,

@@ -137,6 +137,38 @@ test(
   },
 );
 
+for (const [taker, verb] of [
+  ["networks", "apply"],
+  ["machines", "plug"],
+] as const)
+  test(
+    `an interface is detached also when that is asked while its ${verb} is under way, by force or not`,
+    limit,
+    async (t) => {
+      const region = await withInstance(t);
+      const { client, machines, instanceId, create, attach, until } = region;
+      for (const Force of [true, false]) {
+        const id = await create();
+        const driver = region[taker] as unknown as Record<string, (...args: unknown[]) => Promise<void>>;
+        const real = driver[verb];
+        assert.ok(real);
+        const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        driver[verb] = async (...args) => {
+          await real(...args);
+          reached.resolve();
+          await gate.promise;
+        };
+        const { AttachmentId } = await attach(id);
+        await reached.promise;
+        await client.detachNetworkInterface({ AttachmentId, Force });
+        driver[verb] = real;
+        gate.resolve();
+        await until(() => region.statusOf(id) === undefined);
+        assert.equal(portsOf(machines, instanceId).length, 1);
+      }
+    },
+  );
+
 test(
   "several interfaces are launched with, new ones and one that was there; termination deletes those that it should",
   limit,

@@ -39,17 +39,18 @@ export async function reconcileVpc(
   const here = records.interfacesIn(id).filter((it) => it.hostId === host.hostId && isInUse(it));
   const released = here.filter((it) => !isCarried(it, records));
   const present = here.filter((it) => isCarried(it, records));
+  // One transaction holds a hundred entries; the rest follows in the next step.
+  const [gone, ready] = [released.slice(0, 10), present.filter((it) => !it.so.ready).slice(0, 20)];
+  // As they are before the network is told: what is asked of them meanwhile is not written over.
+  const entries = [...gone, ...ready].flatMap((it) => records.entry("network-interface", it.id) ?? []);
   const ofInstances = present.filter(({ attachment }) => attachment !== undefined);
   if (ofInstances.length === 0) host.guests.remove(id);
   await host.networks.apply(id, vpcNetwork(id, host.hostId, records));
   if (ofInstances.length > 0)
     host.guests.set(guestNetwork(id, ofInstances, scope, records, host.signIdentity));
 
-  // One transaction holds a hundred entries; the rest follows in the next step.
-  const [gone, ready] = [released.slice(0, 10), present.filter((it) => !it.so.ready).slice(0, 20)];
   if (gone.length + ready.length === 0) return settled;
   const releases = gone.map((it) => releaseInterface(it, records));
-  const entries = [...gone, ...ready].flatMap((it) => records.entry("network-interface", it.id) ?? []);
   return moved({
     expect: [
       ...entries.map(({ key, revision }) => ({ at: [key, revision] as const })),
