@@ -17,15 +17,16 @@ import { loopback } from "./loopback-sockets.ts";
 import { networkView } from "./network-view.ts";
 import { sampleInterface, sampleNetwork } from "./sample-network.ts";
 
-const network = networkView(
-  sampleNetwork([
+const network = networkView({
+  peers: { "198.18.0.8": "10.2.0.8" },
+  ...sampleNetwork([
     {
       ...sampleInterface("10.0.1.5"),
       publicAddress: "198.18.0.5",
       secondary: [{ address: "10.0.1.7", hostName: "ip-10-0-1-7", publicAddress: "198.18.0.7" }],
     },
   ]),
-);
+});
 const [A, NS, PTR, TXT, AAAA, ANY] = [1, 2, 12, 16, 28, 255];
 
 describe("DNS of a network's own names", () => {
@@ -67,6 +68,7 @@ describe("DNS of a network's own names", () => {
     ["bucket.s3.amazonaws.com", A, 0, "a9fea9f0"],
     ["ec2-198-18-0-5.compute-1.amazonaws.com", A, 0, "0a000105"],
     ["ec2-198-18-0-7.compute-1.amazonaws.com", A, 0, "0a000107"],
+    ["ec2-198-18-0-8.compute-1.amazonaws.com", A, 0, "0a020008"],
     ["ec2-198-18-0-9.compute-1.amazonaws.com", A, 0, "c6120009"],
     ["compute-1.amazonaws.com", A, 3, undefined],
   ];

@@ -54,6 +54,8 @@ export interface GuestNetwork {
   readonly resolves?: boolean;
   readonly lease: GuestLease;
   readonly interfaces: readonly GuestInterface[];
+  /** Private addresses of other networks behind public ones: those networks' public names lead to them. Absent: none. */
+  readonly peers?: Readonly<Record<string, string>>;
 }
 
 /** What the network's DHCP leases say beside addresses (RFC 2132). IPv4 addresses; none: the option is left out. */

@@ -12,7 +12,7 @@ export interface NetworkView {
   /** By any of its addresses. */
   byAddress(address: string): GuestInterface | undefined;
   hostNameOf(address: string): string | undefined;
-  /** The private address behind a public one. */
+  /** The private address behind a public one, of this network or of one that lets this one know. */
   behind(publicAddress: string): string | undefined;
   /** `name` is lower case, with the network's domain. */
   addressOf(name: string): string | undefined;
@@ -22,7 +22,7 @@ export interface NetworkView {
 }
 
 export const networkView = (network: GuestNetwork): NetworkView => {
-  let { domain, resolver, resolves = true, lease } = network;
+  let { domain, resolver, resolves = true, lease, peers = {} } = network;
   const byId = new Map<string, { readonly is: GuestInterface; readonly holds: readonly Held[] }>();
   const byMac = new Map<string, GuestInterface>();
   const byAddress = new Map<string, Held>();
@@ -84,11 +84,11 @@ export const networkView = (network: GuestNetwork): NetworkView => {
     byMac: (mac) => byMac.get(mac),
     byAddress: (address) => byAddress.get(address)?.by,
     hostNameOf: (address) => byAddress.get(address)?.hostName,
-    behind: (publicAddress) => byPublicAddress.get(publicAddress)?.address,
+    behind: (publicAddress) => byPublicAddress.get(publicAddress)?.address ?? peers[publicAddress],
     addressOf: (name) => byName.get(name)?.address,
     replace: (now) => {
       update([], [...byId.keys()]);
-      ({ domain, resolver, resolves = true, lease } = now);
+      ({ domain, resolver, resolves = true, lease, peers = {} } = now);
       update(now.interfaces, []);
     },
     update,

@@ -229,7 +229,33 @@ test("two VPCs are peered, when the other one accepts", async () => {
       [second, "active"],
     ]),
   );
+  await aws.text(
+    `ec2 modify-vpc-peering-connection-options --vpc-peering-connection-id ${second} ` +
+      "--requester-peering-connection-options AllowDnsResolutionFromRemoteVpc=true",
+  );
+  const groups = await Promise.all(
+    [one, two].map(async (vpc) => {
+      const found = `ec2 describe-security-groups --filters Name=vpc-id,Values=${vpc} --query SecurityGroups[].[GroupId]`;
+      return (await aws.rows(found))[0]?.[0] ?? "";
+    }),
+  );
+  await aws.text(
+    `ec2 authorize-security-group-ingress --group-id ${groups[0]} --protocol tcp --port 443 --source-group ${groups[1]}`,
+  );
+  assert.deepEqual(
+    await aws.rows(
+      `ec2 describe-security-group-references --group-id ${groups[1]} ` +
+        "--query SecurityGroupReferenceSet[].[ReferencingVpcId,VpcPeeringConnectionId]",
+    ),
+    [[one, second]],
+  );
   await aws.text(`ec2 delete-vpc-peering-connection --vpc-peering-connection-id ${second}`);
+  assert.deepEqual(
+    await aws.rows(
+      `ec2 describe-stale-security-groups --vpc-id ${one} --page-size 5 --query StaleSecurityGroupSet[].[GroupId]`,
+    ),
+    [[groups[0]]],
+  );
   await aws.text(`ec2 wait vpc-peering-connection-deleted --vpc-peering-connection-ids ${second}`);
   await Promise.all([one, two].map((id) => aws.text(`ec2 delete-vpc --vpc-id ${id}`)));
 });

@@ -254,7 +254,22 @@ def _():
     ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=second)
     found = every(ec2, "describe_vpc_peering_connections", "VpcPeeringConnections", 5)
     assert sorted(it["Status"]["Code"] for it in found) == ["active", "rejected"], found
+    options = {"AllowDnsResolutionFromRemoteVpc": True}
+    changed = ec2.modify_vpc_peering_connection_options(
+        VpcPeeringConnectionId=second, AccepterPeeringConnectionOptions=options
+    )
+    assert changed["AccepterPeeringConnectionOptions"]["AllowDnsResolutionFromRemoteVpc"], changed
+    in_vpc = lambda vpc: ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+    ((mine,), (theirs,)) = ([it["GroupId"] for it in in_vpc(vpc)] for vpc in (one, two))
+    pair = {"GroupId": theirs, "VpcPeeringConnectionId": second}
+    ec2.authorize_security_group_ingress(
+        GroupId=mine, IpPermissions=[{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}]
+    )
+    (reference,) = ec2.describe_security_group_references(GroupId=[theirs])["SecurityGroupReferenceSet"]
+    assert reference["ReferencingVpcId"] == one, reference
     ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=second)
+    (stale,) = every(ec2, "describe_stale_security_groups", "StaleSecurityGroupSet", 5, VpcId=one)
+    assert stale["GroupId"] == mine, stale
     waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[second])
     for it in (one, two):
         ec2.delete_vpc(VpcId=it)

@@ -33,12 +33,7 @@ interface Calls {
   readonly operations: readonly string[];
 }
 
-const callAll = async ({
-  endpoint,
-  environment,
-  imageId,
-  consoleSays,
-}: Boto3Region): Promise<Calls> => {
+const callAll = async ({ endpoint, environment, imageId, consoleSays }: Boto3Region): Promise<Calls> => {
   const variables = {
     ...environment,
     CROFT_ENDPOINT: endpoint,

@@ -143,7 +143,28 @@ test("two VPCs are peered, when the other one accepts", async () => {
     new Set(found.flatMap((it) => it.VpcPeeringConnections ?? []).map((it) => it.Status?.Code)),
     new Set(["active", "rejected"]),
   );
+  const { RequesterPeeringConnectionOptions } = await ec2.modifyVpcPeeringConnectionOptions({
+    ...second,
+    RequesterPeeringConnectionOptions: { AllowDnsResolutionFromRemoteVpc: true },
+  });
+  assert.equal(RequesterPeeringConnectionOptions?.AllowDnsResolutionFromRemoteVpc, true);
+  const groupIn = async (vpcId: string) => {
+    const Filters = [{ Name: "vpc-id", Values: [vpcId] }];
+    return (await ec2.describeSecurityGroups({ Filters })).SecurityGroups?.[0]?.GroupId ?? "";
+  };
+  const [GroupId, peersGroup] = [await groupIn(VpcId), await groupIn(PeerVpcId)];
+  await ec2.authorizeSecurityGroupIngress({
+    GroupId,
+    IpPermissions: [{ IpProtocol: "-1", UserIdGroupPairs: [{ GroupId: peersGroup, VpcId: PeerVpcId }] }],
+  });
+  const { SecurityGroupReferenceSet } = await ec2.describeSecurityGroupReferences({ GroupId: [peersGroup] });
+  assert.deepEqual(SecurityGroupReferenceSet, [{ GroupId: peersGroup, ReferencingVpcId: VpcId, ...second }]);
   await ec2.deleteVpcPeeringConnection(second);
+  const stale = await pages(sdk.paginateDescribeStaleSecurityGroups({ client: ec2, pageSize: 5 }, { VpcId }));
+  assert.deepEqual(
+    stale.flatMap((it) => it.StaleSecurityGroupSet ?? []).map((it) => it.GroupId),
+    [GroupId],
+  );
   await sdk.waitUntilVpcPeeringConnectionDeleted(patience, {
     VpcPeeringConnectionIds: [second.VpcPeeringConnectionId],
   });

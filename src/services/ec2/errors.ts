@@ -60,6 +60,9 @@ export const securityGroupNameNotFound = (name: string, vpcId: string) =>
   error("InvalidGroup.NotFound", `The security group '${name}' does not exist in VPC '${vpcId}'`);
 export const defaultGroupNameNotFound = (name: string, vpcId: string) =>
   error("InvalidGroup.NotFound", `The security group '${name}' does not exist in default VPC '${vpcId}'`);
+/** A group that is in another VPC than what names it. */
+export const differentNetworks = () =>
+  error("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.");
 export const keyPairNotFound = (name: string) =>
   error("InvalidKeyPair.NotFound", `The key pair '${name}' does not exist`);
 export const keyPairIdNotFound = (id: string) =>
@@ -92,7 +95,7 @@ export const duplicateKeyPair = () => error("InvalidKeyPair.Duplicate", "The key
 export const duplicateGroup = (name: string, vpcId: string) =>
   error("InvalidGroup.Duplicate", `The security group '${name}' already exists for VPC '${vpcId}'`);
 export const duplicateRule = ({ peer, protocol, fromPort, toPort }: RuleDraft) => {
-  const [source] = Object.values(peer);
+  const [source] = Object.values<string>(peer);
   const traffic =
     protocol === "-1" ? "ALL, " : `${protocol.toUpperCase()}, from port: ${fromPort}, to port: ${toPort}, `;
   return error(
@@ -334,6 +337,11 @@ export const wrongPeeringState = (id: string) =>
   error(
     "InvalidStateTransition",
     `VpcPeeringConnectionID ${id} is not in the correct state for the request.`,
+  );
+export const peeringNotActive = (id: string) =>
+  error(
+    "OperationNotPermitted",
+    `Peering ${id} is not active. Peering options can be added only to active peerings.`,
   );
 export const tooManyPeerings = (vpcId: string) =>
   error(

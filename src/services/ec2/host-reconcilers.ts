@@ -12,7 +12,7 @@ import type { RegionalRecords } from "./regional-records.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { reconcilePeering } from "./vpc-peering/vpc-peering-reconciler.ts";
-import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
+import { vpcsOfPeering, vpcsToldNames, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
 import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
@@ -29,12 +29,19 @@ export function hostReconcilers(
     const ids = records.flatMap((it) => (it as { vpcId?: string } | undefined)?.vpcId ?? []);
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
   };
+  /** The VPCs that see an interface from afar: by rules that name its groups, or by its public names. */
+  const vpcsSeeing = (key: string, ...interfaces: readonly (NetworkInterfaceRecord | undefined)[]) => {
+    const { records } = at(key);
+    const naming = interfaces.flatMap((it) => it?.groupIds.flatMap((id) => records.groupsNaming(id)) ?? []);
+    const told = interfaces.flatMap((it) => (it ? vpcsToldNames(it.vpcId, records) : []));
+    return [...naming.map(({ vpcId }) => vpcId), ...told].map((id) => records.key("vpc", id));
+  };
   /** Also those of its instance's other interfaces, whose metadata tells of it. */
   const vpcsOfNeighbours: Affected = (key, ...records) => {
     const interfaces = records as readonly (NetworkInterfaceRecord | undefined)[];
     const instances = new Set(interfaces.flatMap((it) => it?.attachment?.instanceId ?? []));
     const theirs = [...instances].flatMap((id) => at(key).records.interfacesOf(id));
-    return vpcsOf(key, ...records, ...theirs);
+    return [...new Set([...vpcsOf(key, ...records, ...theirs), ...vpcsSeeing(key, ...interfaces)])];
   };
   const peersOf = (key: string, ...peerings: readonly unknown[]): string[] => {
     const ids = peerings.flatMap((it) => (it ? vpcsOfPeering(it as VpcPeeringRecord) : []));
@@ -99,7 +106,8 @@ export function hostReconcilers(
           return ([now, before] as (PublicAddressRecord | undefined)[]).flatMap((it) => {
             const { records } = regions.find("network-interface", it?.interfaceId ?? "") ?? {};
             const vpcId = records?.get("network-interface", it?.interfaceId ?? "")?.vpcId;
-            return records && vpcId !== undefined ? [records.key("vpc", vpcId)] : [];
+            if (!records || vpcId === undefined) return [];
+            return [vpcId, ...vpcsToldNames(vpcId, records)].map((id) => records.key("vpc", id));
           });
         },
         instance(key) {

@@ -27,6 +27,7 @@ import { placementGroupOperations } from "./placement-group/placement-group-oper
 import { prefixListOperations } from "./prefix-list/prefix-list-operations.ts";
 import { routeOperations } from "./route-table/route-operations.ts";
 import { routeTableOperations } from "./route-table/route-table-operations.ts";
+import { groupReferenceOperations } from "./security-group/group-reference-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
 import { cidrReservationOperations } from "./subnet/cidr-reservation-operations.ts";
@@ -44,6 +45,7 @@ export const ec2Operations = {
   ...availabilityZoneOperations,
   ...dhcpOptionsOperations,
   ...elasticIpOperations,
+  ...groupReferenceOperations,
   ...imageOperations,
   ...instanceAttributeOperations,
   ...instanceOperations,

@@ -178,6 +178,8 @@ export class Ec2Records {
   aclOf = (subnetId: string) => this.#indexes.aclsOfSubnet(subnetId)[0]?.value;
   internetGatewayOf = (vpcId: string) => this.#indexes.internetGatewaysOfVpc(vpcId)[0]?.value;
   peeringsOf = (vpcId: string) => values(this.#indexes.peeringsOfVpc(vpcId));
+  /** Of other VPCs, whose rules name this one as a peer's. */
+  groupsNaming = (groupId: string) => values(this.#indexes.groupsNamingPeers(groupId));
   groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
   publicAddressesOf = (interfaceId: string) => values(this.#indexes.publicAddressesOf(interfaceId));
   /** Of the interface's primary address, or of a secondary one. */
@@ -222,6 +224,9 @@ export const ec2Indexes = (feed: Feed) => ({
   peeringsOfVpc: feed.index<VpcPeeringRecord>("vpc-peering-connection", vpcsOfPeering),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
   groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),
+  groupsNamingPeers: feed.index<SecurityGroupRecord>("security-group", (it) => [
+    ...new Set(it.rules.flatMap(({ peer }) => ("vpcId" in peer ? [peer.groupId] : []))),
+  ]),
   publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) =>
     it.interfaceId ? [it.interfaceId] : [],
   ),

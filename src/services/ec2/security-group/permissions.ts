@@ -6,13 +6,12 @@ import {
   malformedCidr,
   missingParameter,
   prefixListNotFound,
-  securityGroupNameNotFound,
-  securityGroupNotFound,
 } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
+import { referencedGroup } from "./peer-group.ts";
 import { hasPorts, type RuleDraft } from "./security-group-rule.ts";
-import { groupNameClaim, type SecurityGroupRecord } from "./security-group.ts";
+import type { SecurityGroupRecord } from "./security-group.ts";
 
 /** Rules as a request writes them: a list of permissions, or one permission spread over the request's own members. */
 export interface PermissionsInput {
@@ -128,9 +127,9 @@ function peersOf(
       if (cidrIpv6 === undefined) throw malformedCidr(CidrIpv6);
       return { peer: { cidrIpv6 }, ...described(Description) };
     }),
-    ...(permission.UserIdGroupPairs ?? []).map(({ GroupId, GroupName, Description }) => ({
-      peer: { groupId: referencedGroup(GroupId, GroupName, group, context) },
-      ...described(Description),
+    ...(permission.UserIdGroupPairs ?? []).map((pair) => ({
+      peer: referencedGroup(pair, group, context),
+      ...described(pair.Description),
     })),
     ...(permission.PrefixListIds ?? []).map(({ PrefixListId, Description }) => ({
       peer: { prefixListId: referencedList(PrefixListId, context) },
@@ -143,20 +142,6 @@ export function referencedList(id: string | undefined, { records }: Ec2Context):
   if (id === undefined) throw missingParameter("prefixListId");
   if (!records.get("prefix-list", id)) throw prefixListNotFound([id]);
   return id;
-}
-
-export function referencedGroup(
-  id: string | undefined,
-  name: string | undefined,
-  group: SecurityGroupRecord,
-  { records }: Ec2Context,
-): string {
-  if (id === undefined && name === undefined) throw missingParameter("groupId");
-  const named = id ?? records.claimed(groupNameClaim(group.vpcId, name ?? ""));
-  if (named === undefined) throw securityGroupNameNotFound(name ?? "", group.vpcId);
-  const found = records.get("security-group", named);
-  if (found?.vpcId !== group.vpcId) throw securityGroupNotFound([named]);
-  return found.id;
 }
 
 export const described = (description: string | undefined) => {

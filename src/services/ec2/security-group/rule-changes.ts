@@ -54,12 +54,12 @@ export function changeRules(
 export const revisionOf = ({ id }: SecurityGroupRecord, { records }: Ec2Context) =>
   records.entry("security-group", id)?.revision ?? 0;
 
-/** The other groups and the prefix lists that a group's rules name. */
+/** The other groups of its VPC and the prefix lists that a group's rules name. */
 export const referencesOf = (rules: readonly GroupRule[], own: string): string[] => [
   ...new Set(
     rules.flatMap(({ peer }) => {
       if ("prefixListId" in peer) return [peer.prefixListId];
-      return "groupId" in peer && peer.groupId !== own ? [peer.groupId] : [];
+      return "groupId" in peer && !("vpcId" in peer) && peer.groupId !== own ? [peer.groupId] : [];
     }),
   ),
 ];

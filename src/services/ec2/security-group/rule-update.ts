@@ -3,7 +3,8 @@ import type { Ec2Context } from "../context.ts";
 import { invalidParameter, malformedCidr, missingParameter } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
-import { described, referencedGroup, referencedList, trafficOf } from "./permissions.ts";
+import { referencedGroup } from "./peer-group.ts";
+import { described, referencedList, trafficOf } from "./permissions.ts";
 import type { GroupRule, RulePeer } from "./security-group-rule.ts";
 import type { SecurityGroupRecord } from "./security-group.ts";
 
@@ -50,8 +51,7 @@ function peerOf(
   const other = given.find(([name]) => name !== kind);
   if (other)
     throw invalidParameter(`You may not specify ${other[0]} for an existing ${rulesWith[kind]} rule.`);
-  if (ReferencedGroupId !== undefined)
-    return { groupId: referencedGroup(ReferencedGroupId, undefined, group, context) };
+  if (ReferencedGroupId !== undefined) return referencedGroup({ GroupId: ReferencedGroupId }, group, context);
   if (PrefixListId !== undefined) return { prefixListId: referencedList(PrefixListId, context) };
   if (CidrIpv4 !== undefined) {
     if (canonicalCidr(CidrIpv4) !== CidrIpv4) throw malformedCidr(CidrIpv4);

@@ -100,15 +100,6 @@ export const securityGroupOperations = {
       NextToken: nextToken,
     }),
   },
-
-  /** Groups in other VPCs that name these through a peering: there are no peerings yet. */
-  DescribeSecurityGroupReferences: {
-    resolve(input, context) {
-      const groups = input.GroupId.map((GroupId) => groupOf({ GroupId }, context));
-      return { touches: groups.map(({ id, tags }) => ({ arn: securityGroupArn(id, context), tags })) };
-    },
-    answer: () => ({ SecurityGroupReferenceSet: [] }),
-  },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 /** Names end without spaces, as AWS trims them. */

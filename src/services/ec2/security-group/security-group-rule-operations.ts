@@ -4,6 +4,7 @@ import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
+  differentNetworks,
   duplicateRule,
   exclusiveParameters,
   missingParameter,
@@ -14,6 +15,7 @@ import {
 } from "../errors.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { isStale } from "./peer-group.ts";
 import { described, ruleDrafts, type PermissionsInput } from "./permissions.ts";
 import { changeRules, groupOf, ruleOf, type RulesPlan } from "./rule-changes.ts";
 import { modifiedRule } from "./rule-update.ts";
@@ -109,6 +111,7 @@ function authorize(
   for (const draft of ruleDrafts(input, group, egress, context)) {
     if (added.some((rule) => sameRule(rule, draft))) throw repeatedRule();
     if (group.rules.some((rule) => sameRule(rule, draft))) throw duplicateRule(draft);
+    if (isStale(draft.peer, group.vpcId, context.records)) throw differentNetworks();
     added.push({ id: context.newId("sgr"), ...draft, tags });
   }
   const rules = [...group.rules, ...added];
@@ -187,7 +190,7 @@ function answerAuthorized({ group, rules }: RulesPlan, context: Ec2Context) {
 function answerRevoked({ group, rules, unknown = [] }: RulesPlan, context: Ec2Context) {
   return {
     Return: true,
-    UnknownIpPermissions: describePermissions(unknown, context),
+    UnknownIpPermissions: describePermissions(unknown, group, context),
     RevokedSecurityGroupRules: rules.map((rule) => describeRevokedRule(rule, group)),
   };
 }

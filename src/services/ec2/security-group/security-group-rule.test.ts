@@ -287,7 +287,7 @@ test("of 32 clients that modify 32 rules into the same one, one does", limit, as
     if (it.status === "rejected") assert.equal(it.reason.name, "InvalidPermission.Duplicate");
 });
 
-test("no group in another VPC names these, as VPCs cannot be peered", limit, async (t) => {
+test("no group of another VPC names what no peer has", limit, async (t) => {
   const { client, GroupId } = await withRule(t);
   const { SecurityGroupReferenceSet } = await client.describeSecurityGroupReferences({ GroupId: [GroupId] });
   assert.deepEqual(SecurityGroupReferenceSet, []);

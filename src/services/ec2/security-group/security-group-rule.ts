@@ -1,8 +1,10 @@
 import type { RevokedSecurityGroupRule, SecurityGroupRule } from "@aws-sdk/client-ec2";
+import type { Ec2Context } from "../context.ts";
 import type { FilterTable } from "../filters.ts";
 import type { PrefixListRecord } from "../prefix-list/prefix-list.ts";
 import type { Scope } from "../records.ts";
 import { describeTags, type Tags } from "../tag/tag.ts";
+import { describePeerGroup } from "./peer-group.ts";
 import type { SecurityGroupRecord } from "./security-group.ts";
 
 /** One rule, one peer: what AWS calls a security group rule. It lives in its group's record. */
@@ -22,8 +24,12 @@ export interface GroupRule {
 export type RulePeer =
   | { readonly cidr: string }
   | { readonly cidrIpv6: string }
-  | { readonly groupId: string }
+  | GroupPeer
   | { readonly prefixListId: string };
+/** A group of the rule's own VPC; or of a peer's, and by which peering it came to be named. */
+export type GroupPeer =
+  | { readonly groupId: string }
+  | { readonly groupId: string; readonly vpcId: string; readonly peeringId: string };
 
 /** A rule that is not there yet, or that a request names by what it says. */
 export type RuleDraft = Omit<GroupRule, "id">;
@@ -36,7 +42,9 @@ export const sameRule = (a: RuleDraft, b: RuleDraft) =>
   a.toPort === b.toPort &&
   peerText(a) === peerText(b);
 
-const peerText = ({ peer }: RuleDraft): string => Object.values(peer).join();
+/** What names its peer: a group is the same whatever it is reached by. */
+export const peerText = ({ peer }: Pick<RuleDraft, "peer">): string =>
+  "groupId" in peer ? peer.groupId : Object.values(peer).join();
 
 /** What a direction's rules count for: a prefix list for as many as it may have entries, a group for IPv4 and IPv6. */
 export const weightOf = (
@@ -56,18 +64,20 @@ export const weightOf = (
 
 export const hasPorts = (protocol: string) => ["tcp", "udp", "icmp", "icmpv6"].includes(protocol);
 
+type RuleContext = Pick<Ec2Context, "accountId" | "region" | "records">;
+
 const ruleArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:security-group-rule/${id}`;
 
 export const describeRule = (
   rule: GroupRule,
   group: SecurityGroupRecord,
-  scope: Scope,
+  context: RuleContext,
 ): SecurityGroupRule => ({
   SecurityGroupRuleId: rule.id,
-  SecurityGroupRuleArn: ruleArn(rule.id, scope),
+  SecurityGroupRuleArn: ruleArn(rule.id, context),
   GroupId: group.id,
-  GroupOwnerId: scope.accountId,
+  GroupOwnerId: context.accountId,
   IsEgress: rule.egress,
   IpProtocol: rule.protocol,
   FromPort: rule.fromPort,
@@ -75,7 +85,7 @@ export const describeRule = (
   CidrIpv4: "cidr" in rule.peer ? rule.peer.cidr : undefined,
   CidrIpv6: "cidrIpv6" in rule.peer ? rule.peer.cidrIpv6 : undefined,
   ReferencedGroupInfo:
-    "groupId" in rule.peer ? { GroupId: rule.peer.groupId, UserId: scope.accountId } : undefined,
+    "groupId" in rule.peer ? describePeerGroup(rule.peer, group.vpcId, context) : undefined,
   PrefixListId: "prefixListId" in rule.peer ? rule.peer.prefixListId : undefined,
   Description: rule.description,
   Tags: describeTags(rule.tags ?? {}),

@@ -4,6 +4,7 @@ import type { Ec2Context } from "../context.ts";
 import type { FilterTable } from "../filters.ts";
 import type { ResourceRecord, Scope } from "../records.ts";
 import { describeTags, type Tags } from "../tag/tag.ts";
+import { describePeerGroup } from "./peer-group.ts";
 import { hasPorts, type GroupRule, type RuleDraft } from "./security-group-rule.ts";
 
 export interface SecurityGroupRecord extends ResourceRecord {
@@ -50,26 +51,32 @@ export function newSecurityGroup(
   };
 }
 
-export const describeSecurityGroup = (group: SecurityGroupRecord, scope: Scope): SecurityGroup => ({
+export const describeSecurityGroup = (group: SecurityGroupRecord, context: GroupContext): SecurityGroup => ({
   GroupId: group.id,
   GroupName: group.name,
   Description: group.description,
   VpcId: group.vpcId,
-  OwnerId: scope.accountId,
-  SecurityGroupArn: securityGroupArn(group.id, scope),
+  OwnerId: context.accountId,
+  SecurityGroupArn: securityGroupArn(group.id, context),
   IpPermissions: describePermissions(
     group.rules.filter((rule) => !rule.egress),
-    scope,
+    group,
+    context,
   ),
   IpPermissionsEgress: describePermissions(
     group.rules.filter((rule) => rule.egress),
-    scope,
+    group,
+    context,
   ),
   Tags: describeTags(group.tags),
 });
 
 /** Rules with the same protocol and ports are one permission with several peers. */
-export function describePermissions(rules: readonly RuleDraft[], { accountId }: Scope): IpPermission[] {
+export function describePermissions(
+  rules: readonly RuleDraft[],
+  { vpcId }: SecurityGroupRecord,
+  context: Pick<Ec2Context, "accountId" | "records">,
+): IpPermission[] {
   const alike = Map.groupBy(rules, ({ protocol, fromPort, toPort }) => `${protocol} ${fromPort} ${toPort}`);
   return [...alike.values()].map((same) => {
     const [first] = same;
@@ -83,7 +90,7 @@ export function describePermissions(rules: readonly RuleDraft[], { accountId }: 
         "cidrIpv6" in peer ? [{ CidrIpv6: peer.cidrIpv6, Description: description }] : [],
       ),
       UserIdGroupPairs: same.flatMap(({ peer, description }) =>
-        "groupId" in peer ? [{ GroupId: peer.groupId, UserId: accountId, Description: description }] : [],
+        "groupId" in peer ? [{ ...describePeerGroup(peer, vpcId, context), Description: description }] : [],
       ),
       PrefixListIds: same.flatMap(({ peer, description }) =>
         "prefixListId" in peer ? [{ PrefixListId: peer.prefixListId, Description: description }] : [],
@@ -102,6 +109,7 @@ export const securityGroupFilters = (context: SecurityGroupScope): FilterTable<S
   ...permissionFilters("egress.ip-permission", true, context),
 });
 
+type GroupContext = Pick<Ec2Context, "accountId" | "region" | "records">;
 type SecurityGroupScope = Pick<Ec2Context, "accountId" | "records">;
 
 function permissionFilters(

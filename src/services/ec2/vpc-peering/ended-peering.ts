@@ -1,6 +1,6 @@
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Records } from "../records.ts";
-import { peeringClaim, type VpcPeeringRecord, type VpcPeeringState } from "./vpc-peering.ts";
+import { peeringClaim, vpcsOfPeering, type VpcPeeringRecord, type VpcPeeringState } from "./vpc-peering.ts";
 
 /** Its two VPCs may then have another. */
 export const endedPeering = (
@@ -10,5 +10,5 @@ export const endedPeering = (
   records: Ec2Records,
 ): Required<Transaction> => ({
   ...records.rewrite("vpc-peering-connection", { ...peering, state, since }),
-  delete: [records.key("claim", peeringClaim(peering))],
+  delete: [records.key("claim", peeringClaim(vpcsOfPeering(peering)))],
 });

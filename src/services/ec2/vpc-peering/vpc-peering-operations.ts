@@ -1,4 +1,5 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
+import type { PeeringConnectionOptionsRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
@@ -6,9 +7,11 @@ import { describe } from "../describe.ts";
 import {
   missingParameter,
   peeringExists,
+  peeringNotActive,
   peeringNotFound,
   tooManyPeerings,
   tooManyPeeringRequests,
+  unsupported,
   wrongPeeringState,
 } from "../errors.ts";
 import { overlap } from "../ipv4.ts";
@@ -18,12 +21,14 @@ import { vpcOf } from "../vpc/vpc-operations.ts";
 import { vpcArn } from "../vpc/vpc.ts";
 import { endedPeering } from "./ended-peering.ts";
 import {
+  describeOptions,
   describePeering,
   isLive,
   peeringArn,
   peeringClaim,
   peeringFilters,
   sideOf,
+  vpcsOfPeering,
   type VpcPeeringRecord,
 } from "./vpc-peering.ts";
 
@@ -62,7 +67,7 @@ export const vpcPeeringOperations = {
       ];
       if (!fits) return { touches, transaction: { put }, made: peering.id };
 
-      const claim = peeringClaim(peering);
+      const claim = peeringClaim(vpcsOfPeering(peering));
       const earlier = records.get("vpc-peering-connection", records.claimed(claim) ?? "");
       // The same request again finds what it made; another way round it is an error.
       if (earlier?.requester.vpcId === vpc.id) return { touches, made: earlier.id };
@@ -131,6 +136,49 @@ export const vpcPeeringOperations = {
     answer({ made }: MakingPlan, { records }) {
       const peering = records.get("vpc-peering-connection", made);
       return { VpcPeeringConnection: peering && describePeering(peering, records) };
+    },
+  },
+
+  /** Either side's, which says what the other may ask of it. Both are this account's. */
+  ModifyVpcPeeringConnectionOptions: {
+    resolve(input, context): MakingPlan {
+      const { records } = context;
+      const peering = peeringOf(input.VpcPeeringConnectionId ?? "", context);
+      if (peering.state !== "active") throw peeringNotActive(peering.id);
+      const { AccepterPeeringConnectionOptions: accepter, RequesterPeeringConnectionOptions: requester } =
+        input;
+      if (!accepter && !requester)
+        throw missingParameter("accepterPeeringConnectionOptions or requesterPeeringConnectionOptions");
+      for (const options of [accepter, requester])
+        if (
+          options?.AllowEgressFromLocalClassicLinkToRemoteVpc ||
+          options?.AllowEgressFromLocalVpcToRemoteClassicLink
+        )
+          throw unsupported("ClassicLink is no longer available.");
+      const changed = (
+        side: "accepter" | "requester",
+        options: PeeringConnectionOptionsRequest | undefined,
+      ) => {
+        const resolvesForPeer = options?.AllowDnsResolutionFromRemoteVpc;
+        return { [side]: { ...peering[side], ...(resolvesForPeer !== undefined && { resolvesForPeer }) } };
+      };
+      return {
+        touches: touches(peering, context),
+        transaction: records.rewrite("vpc-peering-connection", {
+          ...peering,
+          ...changed("accepter", accepter),
+          ...changed("requester", requester),
+        }),
+        made: peering.id,
+      };
+    },
+    answer({ made }: MakingPlan, { records }) {
+      const peering = records.get("vpc-peering-connection", made);
+      if (!peering) return {};
+      return {
+        AccepterPeeringConnectionOptions: describeOptions(peering.accepter),
+        RequesterPeeringConnectionOptions: describeOptions(peering.requester),
+      };
     },
   },
 

@@ -6,7 +6,7 @@ import { testImage, testRegion } from "#testing/region.ts";
 import { recordKey } from "../records.ts";
 import { regionalRecords } from "../regional-records.ts";
 import { reconcilePeering } from "./vpc-peering-reconciler.ts";
-import { endOf, peeringClaim, type VpcPeeringRecord } from "./vpc-peering.ts";
+import { endOf, peeringClaim, vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering.ts";
 
 const limit = { timeout: 60_000 };
 
@@ -200,7 +200,7 @@ test("a request that nobody answers expires and is forgotten, whenever a crash h
       await store.commit({
         put: [
           { key: recordKey("vpc-peering-connection", scope, peering.id), value: peering },
-          { key: recordKey("claim", scope, peeringClaim(peering)), value: peering.id },
+          { key: recordKey("claim", scope, peeringClaim(vpcsOfPeering(peering))), value: peering.id },
           ...["vpc-1", "vpc-2"].map((id) => ({ key: recordKey("vpc", scope, id), value: { id } })),
         ],
       });

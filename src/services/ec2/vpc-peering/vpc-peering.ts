@@ -34,6 +34,8 @@ interface PeeringSide {
   readonly region: string;
   /** As they were when it was requested, for when the VPC is gone. */
   readonly cidrs: readonly string[];
+  /** The other VPC's resolver gives private addresses for public names of this one. Absent: it does not. */
+  readonly resolvesForPeer?: boolean;
 }
 
 const hour = 3_600_000;
@@ -65,8 +67,11 @@ export const peeringArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:vpc-peering-connection/${id}`;
 
 /** A claim: two VPCs have one peering, whoever of them asked for it. */
-export const peeringClaim = ({ requester, accepter }: Pick<VpcPeeringRecord, "requester" | "accepter">) =>
-  `vpc-peering/${[requester.vpcId, accepter.vpcId].toSorted().join("/")}`;
+export const peeringClaim = (vpcs: readonly string[]) => `vpc-peering/${vpcs.toSorted().join("/")}`;
+
+/** The one that two VPCs have, or have asked for. */
+export const peeringBetween = (one: string, other: string, records: Ec2Records) =>
+  records.get("vpc-peering-connection", records.claimed(peeringClaim([one, other])) ?? "");
 
 export const vpcsOfPeering = ({ requester, accepter }: VpcPeeringRecord): string[] => [
   requester.vpcId,
@@ -90,6 +95,18 @@ export const peerOf = (
   return records.get("vpc", vpcsOfPeering(peering).find((it) => it !== vpcId) ?? "");
 };
 
+/** The VPCs whose public names lead to private addresses in this one. */
+export const resolvedPeersOf = (vpcId: string, records: Ec2Records): VpcRecord[] =>
+  peersOf(vpcId, records).filter((peer) => vpcsToldNames(peer.id, records).includes(vpcId));
+
+/** The peers that are told what stands behind the public names of a VPC. */
+export const vpcsToldNames = (vpcId: string, records: Ec2Records): string[] =>
+  records.peeringsOf(vpcId).flatMap((it) => {
+    const [own, other] =
+      it.requester.vpcId === vpcId ? [it.requester, it.accepter] : [it.accepter, it.requester];
+    return it.state === "active" && own.resolvesForPeer ? [other.vpcId] : [];
+  });
+
 /** The VPCs that a VPC has active peerings with. */
 export const peersOf = (vpcId: string, records: Ec2Records): VpcRecord[] =>
   records.peeringsOf(vpcId).flatMap((it) => peerOf(it, vpcId, records) ?? []);
@@ -111,13 +128,16 @@ const describeSide = (side: PeeringSide, records: Ec2Records): VpcPeeringConnect
     OwnerId: side.ownerId,
     Region: side.region,
     ...(cidrs.length > 0 && { CidrBlock: cidrs[0], CidrBlockSet: cidrs.map((CidrBlock) => ({ CidrBlock })) }),
-    PeeringOptions: {
-      AllowDnsResolutionFromRemoteVpc: false,
-      AllowEgressFromLocalClassicLinkToRemoteVpc: false,
-      AllowEgressFromLocalVpcToRemoteClassicLink: false,
-    },
+    PeeringOptions: describeOptions(side),
   };
 };
+
+/** There are no EC2-Classic networks to link to. */
+export const describeOptions = ({ resolvesForPeer = false }: PeeringSide) => ({
+  AllowDnsResolutionFromRemoteVpc: resolvesForPeer,
+  AllowEgressFromLocalClassicLinkToRemoteVpc: false,
+  AllowEgressFromLocalVpcToRemoteClassicLink: false,
+});
 
 const messages = {
   active: () => "Active",

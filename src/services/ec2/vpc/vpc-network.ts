@@ -23,6 +23,7 @@ import {
   type RouteTableRecord,
   type RouteTarget,
 } from "../route-table/route-table.ts";
+import { peeringOfRule } from "../security-group/peer-group.ts";
 import type { GroupRule } from "../security-group/security-group-rule.ts";
 import type { SecurityGroupRecord } from "../security-group/security-group.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
@@ -57,6 +58,8 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
     for (const group of it.groupIds)
       for (const address of addressesOf(it))
         elements.set(`member/${group}/${address}`, member(group, address));
+  for (const { group, address } of peerMembers(vpcId, records))
+    elements.set(`member/${group}/${address}`, member(group, address));
   for (const it of here) elements.set(`interface/${it.id}`, interfaceElement(it, records));
   return elements;
 }
@@ -176,25 +179,49 @@ const member = (group: string, address: string): MemberElement => ({ kind: "memb
 const groupElement = (group: SecurityGroupRecord, records: Ec2Records) => ({
   kind: "group" as const,
   id: group.id,
-  ingress: group.rules.filter((rule) => !rule.egress).flatMap((rule) => trafficRules(rule, records)),
-  egress: group.rules.filter((rule) => rule.egress).flatMap((rule) => trafficRules(rule, records)),
+  ingress: group.rules.filter((rule) => !rule.egress).flatMap((rule) => trafficRules(rule, group, records)),
+  egress: group.rules.filter((rule) => rule.egress).flatMap((rule) => trafficRules(rule, group, records)),
 });
 
 const protocolNumbers: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
 
-function trafficRules({ protocol, fromPort, toPort, peer }: GroupRule, records: Ec2Records): TrafficRule[] {
+/** What the groups of peers hold that rules of this VPC name. */
+function peerMembers(vpcId: string, records: Ec2Records): { group: string; address: string }[] {
+  const named = records
+    .groupsIn(vpcId)
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ peer }) => ("vpcId" in peer && peeringOfRule(peer, vpcId, records) ? [peer] : []));
+  const groups = new Set(named.map(({ groupId }) => groupId));
+  return [...new Set(named.map((peer) => peer.vpcId))]
+    .flatMap((peer) => records.interfacesIn(peer).filter((it) => isCarried(it, records)))
+    .flatMap((it) =>
+      it.groupIds
+        .filter((group) => groups.has(group))
+        .flatMap((group) => addressesOf(it).map((address) => ({ group, address }))),
+    );
+}
+
+function trafficRules(
+  { protocol, fromPort, toPort, peer }: GroupRule,
+  { vpcId }: SecurityGroupRecord,
+  records: Ec2Records,
+): TrafficRule[] {
   const all = fromPort === -1 && toPort === -1;
   const traffic = {
     protocol: protocol === "-1" ? "any" : (protocolNumbers[protocol] ?? Number(protocol)),
     ...(!all && { ports: { from: fromPort, to: toPort } }),
   } as const;
-  return trafficPeers(peer, records).map((it) => ({ ...traffic, peer: it }));
+  return trafficPeers(peer, vpcId, records).map((it) => ({ ...traffic, peer: it }));
 }
 
-/** IPv6 does not pass at all yet, so its ranges have nothing to say to the kernel. */
-function trafficPeers(peer: GroupRule["peer"], records: Ec2Records): TrafficRule["peer"][] {
+/** IPv6 does not pass at all yet, so its ranges have nothing to say to the kernel; nor has a stale rule. */
+function trafficPeers(peer: GroupRule["peer"], vpcId: string, records: Ec2Records): TrafficRule["peer"][] {
   if ("cidrIpv6" in peer) return [];
   if ("cidr" in peer) return [peer];
+  if ("vpcId" in peer) {
+    const peering = peeringOfRule(peer, vpcId, records);
+    return peering ? [{ group: peer.groupId, peering: peering.id }] : [];
+  }
   if ("groupId" in peer) return [{ group: peer.groupId }];
   const list = records.get("prefix-list", peer.prefixListId);
   return list?.family === "IPv4" ? (entriesOf(list, records) ?? []).map(({ cidr }) => ({ cidr })) : [];

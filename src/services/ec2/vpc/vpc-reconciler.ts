@@ -16,7 +16,9 @@ import {
 import { unmapped, type PublicAddressRecord } from "../network-interface/public-address.ts";
 import { removedInterface } from "../network-interface/removed-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
+import { resolvedPeersOf } from "../vpc-peering/vpc-peering.ts";
 import { isCarried, vpcNetwork } from "./vpc-network.ts";
+import { givesNames } from "./vpc.ts";
 
 export interface VpcHost {
   readonly hostId: string;
@@ -99,8 +101,10 @@ function guestNetwork(
     hostName: privateDnsName(address, scope.region).split(".")[0] ?? "",
     ...(mapped && { publicAddress: mapped.id }),
   });
+  const peers = peerAddresses(id, records);
   return {
     id,
+    ...(Object.keys(peers).length > 0 && { peers }),
     domain: internalDomain(scope.region),
     resolver,
     resolves: vpc?.dnsSupport ?? true,
@@ -125,6 +129,17 @@ function guestNetwork(
     }),
   };
 }
+
+/** What stands behind the public addresses of peers that tell this VPC, and that give names at all. */
+const peerAddresses = (id: string, records: Ec2Records): Record<string, string> =>
+  Object.fromEntries(
+    resolvedPeersOf(id, records)
+      .filter((peer) => givesNames(peer) && peer.dnsSupport !== false)
+      .flatMap((peer) => records.interfacesIn(peer.id))
+      .flatMap((it) =>
+        records.publicAddressesOf(it.id).map((mapped) => [mapped.id, mapped.secondary ?? it.address]),
+      ),
+  );
 
 /** Guests speak IPv4 with their DHCP server. The time service is named as long as no other is. */
 function lease(options: DhcpConfiguration, resolver: string): GuestLease {
