@@ -196,6 +196,28 @@ test("NAT gateways have an elastic address, or a private one alone, and are show
   await aws.text(`ec2 release-address --allocation-id ${allocation}`);
 });
 
+test("a gateway endpoint has its routes in the tables that are chosen for it", async () => {
+  const [vpc = ""] = await line("ec2 create-vpc --cidr-block 10.6.0.0/16 --query Vpc.VpcId");
+  const [table = ""] = await line(
+    `ec2 describe-route-tables --filters Name=vpc-id,Values=${vpc} --query RouteTables[].RouteTableId`,
+  );
+  const services = "ec2 describe-vpc-endpoint-services --page-size 1 --query ServiceNames[]";
+  const service = (await severalPages(services)).find((name) => name.endsWith(".s3")) ?? "";
+  const create = `ec2 create-vpc-endpoint --vpc-id ${vpc} --route-table-ids ${table} --service-name`;
+  assert.equal(await aws.refusal(`${create} com.amazonaws.mars.s3`), "InvalidServiceName");
+  const [id = ""] = await line(`${create} ${service} --query VpcEndpoint.VpcEndpointId`);
+  await aws.text(`ec2 modify-vpc-endpoint --vpc-endpoint-id ${id} --remove-route-table-ids ${table}`);
+  await aws.text(`ec2 modify-vpc-endpoint --vpc-endpoint-id ${id} --add-route-table-ids ${table}`);
+  assert.deepEqual(
+    await aws.rows(
+      "ec2 describe-vpc-endpoints --page-size 5 --query VpcEndpoints[].[VpcEndpointId,RouteTableIds[0]]",
+    ),
+    [[id, table]],
+  );
+  await aws.text(`ec2 delete-vpc-endpoints --vpc-endpoint-ids ${id}`);
+  await aws.text(`ec2 delete-vpc --vpc-id ${vpc}`);
+});
+
 test("two VPCs are peered, when the other one accepts", async () => {
   const create = (cidr: string) => aws.rows(`ec2 create-vpc --cidr-block ${cidr} --query Vpc.[VpcId]`);
   const [[[one = ""] = []], [[two = ""] = []]] = await Promise.all([
@@ -506,10 +528,9 @@ test("a prefix list has versions, and rules that name it keep it", async () => {
   const [first] = lists;
   const [described, ofAws] = await Promise.all([
     severalPages("ec2 describe-managed-prefix-lists --page-size 1 --query PrefixLists[].PrefixListId"),
-    aws.rows("ec2 describe-prefix-lists --page-size 5 --query PrefixLists[].PrefixListId"),
+    severalPages("ec2 describe-prefix-lists --page-size 1 --query PrefixLists[].PrefixListId"),
   ]);
-  assert.deepEqual(described.toSorted(), lists.toSorted());
-  assert.deepEqual(ofAws.flat(), []);
+  assert.deepEqual(described.toSorted(), [...lists, ...ofAws].toSorted());
   const one = `--prefix-list-id ${first}`;
   await aws.text(
     `ec2 modify-managed-prefix-list ${one} --current-version 1 --remove-entries Cidr=10.0.0.0/24`,

@@ -237,6 +237,24 @@ def _():
         ec2.release_address(AllocationId=it)
 
 
+@told("a gateway endpoint has its routes in the tables that are chosen for it")
+def _():
+    vpc = ec2.create_vpc(CidrBlock="10.6.0.0/16")["Vpc"]["VpcId"]
+    (main,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    tables = [main["RouteTableId"]]
+    services = every(ec2, "describe_vpc_endpoint_services", "ServiceNames", 1)
+    (s3,) = (it for it in services if it.endswith(".s3"))
+    with refused("InvalidServiceName"):
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.mars.s3")
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=s3, RouteTableIds=tables)["VpcEndpoint"]["VpcEndpointId"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=made, RemoveRouteTableIds=tables)
+    ec2.modify_vpc_endpoint(VpcEndpointId=made, AddRouteTableIds=tables)
+    (found,) = every(ec2, "describe_vpc_endpoints", "VpcEndpoints", 5)
+    assert (found["VpcEndpointId"], found["RouteTableIds"]) == (made, tables), found
+    assert ec2.delete_vpc_endpoints(VpcEndpointIds=[made])["Unsuccessful"] == []
+    ec2.delete_vpc(VpcId=vpc)
+
+
 @told("two VPCs are peered, when the other one accepts")
 def _():
     one, two = (ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"] for cidr in ("10.7.0.0/16", "10.8.0.0/16"))
@@ -486,8 +504,10 @@ def _():
         entries = [{"Cidr": f"10.{n}.{third}.0/24"} for third in range(6)]
         listed = {"PrefixListName": f"list-{n}", "MaxEntries": 10, "AddressFamily": "IPv4", "Entries": entries}
         made.append(ec2.create_managed_prefix_list(**listed)["PrefixList"]["PrefixListId"])
-    assert {it["PrefixListId"] for it in every(ec2, "describe_managed_prefix_lists", "PrefixLists", 5)} == set(made)
-    assert every(ec2, "describe_prefix_lists", "PrefixLists", 5) == []
+    of_aws = every(ec2, "describe_prefix_lists", "PrefixLists", 1)
+    assert {it["PrefixListName"].split(".")[-1] for it in of_aws} == {"s3", "dynamodb"}, of_aws
+    found = every(ec2, "describe_managed_prefix_lists", "PrefixLists", 5)
+    assert {it["PrefixListId"] for it in found} == {*made, *(it["PrefixListId"] for it in of_aws)}
     first = made[0]
     ec2.modify_managed_prefix_list(PrefixListId=first, CurrentVersion=1, RemoveEntries=[{"Cidr": "10.0.0.0/24"}])
     assert len(every(ec2, "get_managed_prefix_list_entries", "Entries", 2, PrefixListId=first)) == 5

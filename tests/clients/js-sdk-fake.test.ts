@@ -122,6 +122,30 @@ test("the default VPC has a subnet in each zone", async () => {
   await refused(ec2.describeVpcs({ VpcIds: ["vpc-00000000000000000"] }), "InvalidVpcID.NotFound");
 });
 
+test("a gateway endpoint has its routes in the tables that are chosen for it", async () => {
+  const { Vpc } = await ec2.createVpc({ CidrBlock: "10.6.0.0/16" });
+  const VpcId = Vpc?.VpcId ?? "";
+  const { RouteTables: [table] = [] } = await ec2.describeRouteTables({
+    Filters: [{ Name: "vpc-id", Values: [VpcId] }],
+  });
+  const RouteTableIds = [table?.RouteTableId ?? ""];
+  const { ServiceNames = [] } = await ec2.describeVpcEndpointServices({});
+  const ServiceName = ServiceNames.find((name) => name.endsWith(".s3"));
+  await refused(ec2.createVpcEndpoint({ VpcId, ServiceName: "com.amazonaws.mars.s3" }), "InvalidServiceName");
+  const made = await ec2.createVpcEndpoint({ VpcId, ServiceName, RouteTableIds });
+  const VpcEndpointId = made.VpcEndpoint?.VpcEndpointId ?? "";
+  await ec2.modifyVpcEndpoint({ VpcEndpointId, RemoveRouteTableIds: RouteTableIds });
+  await ec2.modifyVpcEndpoint({ VpcEndpointId, AddRouteTableIds: RouteTableIds });
+  const found = await pages(sdk.paginateDescribeVpcEndpoints({ client: ec2, pageSize: 5 }, {}));
+  assert.deepEqual(
+    found.flatMap((it) => it.VpcEndpoints ?? []).map((it) => [it.VpcEndpointId, it.RouteTableIds]),
+    [[VpcEndpointId, RouteTableIds]],
+  );
+  const { Unsuccessful } = await ec2.deleteVpcEndpoints({ VpcEndpointIds: [VpcEndpointId] });
+  assert.deepEqual(Unsuccessful, []);
+  await ec2.deleteVpc({ VpcId });
+});
+
 test("two VPCs are peered, when the other one accepts", async () => {
   const made = await Promise.all(
     ["10.7.0.0/16", "10.8.0.0/16"].map((CidrBlock) => ec2.createVpc({ CidrBlock })),
@@ -505,11 +529,13 @@ test("a prefix list has versions, and rules that name it keep it", async () => {
     sdk.paginateDescribeManagedPrefixLists({ client: ec2, pageSize: 1 }, {}),
     (it) => it.PrefixLists,
   );
-  assert.deepEqual(described.map(({ PrefixListId = "" }) => PrefixListId).toSorted(), lists.toSorted());
-  const ofAws = await pages(sdk.paginateDescribePrefixLists({ client: ec2, pageSize: 5 }, {}));
+  const ofAws = await severalPages(
+    sdk.paginateDescribePrefixLists({ client: ec2, pageSize: 1 }, {}),
+    (it) => it.PrefixLists,
+  );
   assert.deepEqual(
-    ofAws.flatMap(({ PrefixLists = [] }) => PrefixLists),
-    [],
+    described.map(({ PrefixListId = "" }) => PrefixListId).toSorted(),
+    [...lists, ...ofAws.map(({ PrefixListId = "" }) => PrefixListId)].toSorted(),
   );
   const [PrefixListId = ""] = lists;
   await ec2.modifyManagedPrefixList({

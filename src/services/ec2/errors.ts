@@ -354,6 +354,24 @@ export const tooManyPeeringRequests = () =>
     "The maximum number of outstanding VPC peering connection requests has been reached.",
   );
 
+export const vpcEndpointNotFound = unlessMalformed("vpce", "InvalidVpcEndpointId.Malformed", ([id]) =>
+  error("InvalidVpcEndpointId.NotFound", `The Vpc Endpoint Id '${id}' does not exist`),
+);
+/** In the list of those that DeleteVpcEndpoints could not delete. */
+export const vpcEndpointGone = (id: string) =>
+  error("InvalidVpcEndpoint.NotFound", `The VPC Endpoint '${id}' does not exist`);
+export const endpointServiceNotFound = (name: string) =>
+  error("InvalidServiceName", `The Vpc Endpoint Service '${name}' does not exist`);
+export const tooManyVpcEndpoints = () =>
+  error("VpcEndpointLimitExceeded", "The maximum number of VPC endpoints has been reached.");
+export const vpcEndpointRouteExists = (listId: string, tableId: string) =>
+  error(
+    "RouteAlreadyExists",
+    `route table ${tableId} already has a route with destination-prefix-list-id ${listId}`,
+  );
+export const invalidPolicy = () =>
+  error("InvalidPolicyDocument", "The policy document is not a valid JSON policy document.");
+
 export const routeExists = (destination: string) =>
   error("RouteAlreadyExists", `The route identified by ${destination} already exists.`);
 export const routeNotFound = (destination: string, tableId: string) =>

@@ -34,6 +34,7 @@ import { cidrReservationOperations } from "./subnet/cidr-reservation-operations.
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
+import { vpcEndpointOperations } from "./vpc-endpoint/vpc-endpoint-operations.ts";
 import { vpcPeeringOperations } from "./vpc-peering/vpc-peering-operations.ts";
 import { vpcOperations } from "./vpc/vpc-operations.ts";
 import { vpcRangeOperations } from "./vpc/vpc-range-operations.ts";
@@ -74,6 +75,7 @@ export const ec2Operations = {
   ...tagOperations,
   ...volumeOperations,
   ...vpcOperations,
+  ...vpcEndpointOperations,
   ...vpcPeeringOperations,
   ...vpcRangeOperations,
 } satisfies OperationsOf<typeof ec2, Ec2Context>;

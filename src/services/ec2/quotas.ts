@@ -11,6 +11,7 @@ export const quotas = {
   addressesPerNatGateway: quota("vpc", "L-DFA99DE7", "Private IP address quota per NAT gateway", 8),
   activePeerings: quota("vpc", "L-7E9ECCDB", "Active VPC peering connections per VPC", 50),
   pendingPeerings: quota("vpc", "L-DC9F7029", "Outstanding VPC peering connection requests", 25),
+  gatewayEndpointsPerRegion: quota("vpc", "L-1B52E74A", "Gateway VPC endpoints per Region", 20),
   rangesPerVpc: quota("vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC", 5),
   routeTablesPerVpc: quota("vpc", "L-589F43AA", "Route tables per VPC", 200),
   routesPerTable: quota("vpc", "L-93826ACB", "Routes per route table", 50),

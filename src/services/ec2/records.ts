@@ -21,6 +21,7 @@ import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
+import type { VpcEndpointRecord } from "./vpc-endpoint/vpc-endpoint.ts";
 import type { VpcRecord } from "./vpc/vpc.ts";
 
 /** What every record of an AWS resource has. */
@@ -57,6 +58,7 @@ export interface Kinds {
   readonly "subnet-cidr-reservation": CidrReservationRecord;
   readonly volume: VolumeRecord;
   readonly vpc: VpcRecord;
+  readonly "vpc-endpoint": VpcEndpointRecord;
   readonly "vpc-peering-connection": VpcPeeringRecord;
 }
 export type Kind = keyof Kinds;

@@ -8,12 +8,12 @@ import {
   entriesAndSizeOfPrefixList,
   hasDependencies,
   invalidParameter,
+  notPermitted,
   prefixListNotFound,
   prefixListVersionNotFound,
   tooManyPrefixLists,
   unsupportedParameter,
 } from "../errors.ts";
-import { filtered } from "../filters.ts";
 import { page } from "../pagination.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import {
@@ -56,7 +56,8 @@ export const prefixListOperations = {
           createdAt: now().toISOString(),
         };
         const entries = changedEntries([], list, input.Entries ?? [], []);
-        if (records.all("prefix-list").length >= listsPerRegion) throw tooManyPrefixLists();
+        if (records.all("prefix-list").filter(({ owner }) => !owner).length >= listsPerRegion)
+          throw tooManyPrefixLists();
         const { put } = nextVersion(list, entries, context);
         return {
           touches: [{ arn: prefixListArn("*", context), tags: list.tags }],
@@ -72,7 +73,7 @@ export const prefixListOperations = {
   DeleteManagedPrefixList: {
     resolve({ PrefixListId: id }, context) {
       const { records } = context;
-      const list = listOf(id, context);
+      const list = ownListOf(id, context);
       if (records.dependentsOf(id).length > 0) throw hasDependencies("prefixList", id);
       const oldest = Math.max(1, list.version - keptVersions + 1);
       const versions = Array.from({ length: list.version - oldest + 1 }, (_, n) => versionId(id, oldest + n));
@@ -101,7 +102,7 @@ export const prefixListOperations = {
 
   ModifyManagedPrefixList: {
     resolve(input, context) {
-      const list = listOf(input.PrefixListId, context);
+      const list = ownListOf(input.PrefixListId, context);
       if (input.IpamPrefixListResolverSyncEnabled)
         throw unsupportedParameter("IpamPrefixListResolverSyncEnabled");
       return {
@@ -117,7 +118,7 @@ export const prefixListOperations = {
 
   RestoreManagedPrefixListVersion: {
     resolve({ PrefixListId: id, PreviousVersion: previous, CurrentVersion: current }, context) {
-      const list = listOf(id, context);
+      const list = ownListOf(id, context);
       checkVersion(list, current);
       const entries = entriesOf(list, context.records, previous);
       if (!entries) throw prefixListVersionNotFound(id, previous);
@@ -175,21 +176,44 @@ export const prefixListOperations = {
     }),
   },
 
-  /** Those of AWS's services with gateway endpoints, of which there are none here. */
+  /** Those of AWS's services with gateway endpoints. */
   DescribePrefixLists: {
-    resolve(input, context) {
-      if (input.PrefixListIds?.length) throw prefixListNotFound(input.PrefixListIds);
-      filtered<PrefixListRecord>([], input.Filters, prefixListFilters(context));
-      page([], String, input, { min: 1, max: 1000 });
-      return { touches: [] };
-    },
-    answer: () => ({ PrefixLists: [] }),
+    resolve: (input, context) =>
+      describe(
+        context.records.all("prefix-list").filter(({ owner }) => owner),
+        input,
+        {
+          ids: input.PrefixListIds,
+          parameter: "prefixListIds",
+          missing: prefixListNotFound,
+          filters: prefixListFilters(context),
+          bounds: { min: 1, max: 1000 },
+        },
+      ),
+    answer: (
+      { items, nextToken }: { items: readonly PrefixListRecord[]; nextToken?: string },
+      { records },
+    ) => ({
+      PrefixLists: items.map((list) => ({
+        PrefixListId: list.id,
+        PrefixListName: list.name,
+        Cidrs: entriesOf(list, records)?.map(({ cidr }) => cidr),
+      })),
+      NextToken: nextToken,
+    }),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 function listOf(id: string, { records }: Pick<Ec2Context, "records">): PrefixListRecord {
   const list = records.get("prefix-list", id);
   if (!list) throw prefixListNotFound([id]);
+  return list;
+}
+
+/** AWS's own are nobody else's to change. */
+function ownListOf(id: string, context: Ec2Context): PrefixListRecord {
+  const list = listOf(id, context);
+  if (list.owner) throw notPermitted();
   return list;
 }
 

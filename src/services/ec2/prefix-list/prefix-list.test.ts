@@ -46,7 +46,6 @@ test("a list is made once for its token, described, tagged and deleted", limit, 
     name: "InvalidPrefixListID.NotFound",
     message: `The prefix list ID '${id}' does not exist`,
   });
-  assert.deepEqual((await client.describePrefixLists()).PrefixLists, []);
 });
 
 test("entries change in versions, which can be read and restored", limit, async (t) => {
@@ -150,7 +149,7 @@ test("so many versions are kept, and all go with their list", limit, async (t) =
   await assert.rejects(cidrs(1), { name: "InvalidParameterValue" });
   assert.equal((await cidrs(2)).length, 3);
   await client.deleteManagedPrefixList({ PrefixListId: id });
-  assert.deepEqual(records.all("prefix-list-version"), []);
+  assert.ok(records.all("prefix-list-version").every((it) => !it.id.startsWith(id)));
 });
 
 test("a group's rules name a list, count it whole, and keep it", limit, async (t) => {

@@ -3,7 +3,7 @@ import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 
-/** A customer-managed prefix list. Rules that name it mean the entries of its present version. */
+/** A managed prefix list: the account's, or AWS's own. Rules that name it mean the entries of its present version. */
 export interface PrefixListRecord extends ResourceRecord {
   readonly id: `pl-${string}`;
   readonly name: string;
@@ -13,6 +13,8 @@ export interface PrefixListRecord extends ResourceRecord {
   readonly version: number;
   readonly state: "create-complete" | "modify-complete" | "modify-failed" | "restore-complete";
   readonly stateMessage?: string;
+  /** AWS, whose list nobody else changes; absent: the account. */
+  readonly owner?: "AWS";
   /** What CreateManagedPrefixList was called with; absent: none. */
   readonly clientToken?: string;
 }
@@ -41,21 +43,21 @@ export const entriesOf = (
 export const prefixListArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:prefix-list/${id}`;
 
+/** AWS tells neither versions nor sizes of its own. */
 export const describePrefixList = (list: PrefixListRecord, scope: Scope): ManagedPrefixList => ({
   PrefixListId: list.id,
-  PrefixListArn: prefixListArn(list.id, scope),
+  PrefixListArn: prefixListArn(list.id, { ...scope, accountId: list.owner ? "aws" : scope.accountId }),
   PrefixListName: list.name,
   AddressFamily: list.family,
-  MaxEntries: list.maxEntries,
-  Version: list.version,
+  ...(list.owner === undefined && { MaxEntries: list.maxEntries, Version: list.version }),
   State: list.state,
   StateMessage: list.stateMessage,
-  OwnerId: scope.accountId,
+  OwnerId: list.owner ?? scope.accountId,
   Tags: describeTags(list.tags),
 });
 
 export const prefixListFilters = ({ accountId }: Scope): FilterTable<PrefixListRecord> => ({
-  "owner-id": () => accountId,
+  "owner-id": ({ owner }) => owner ?? accountId,
   "prefix-list-id": (it) => it.id,
   "prefix-list-name": (it) => it.name,
 });

@@ -3,6 +3,7 @@ import { ExpectationFailed, type Store, type Transaction } from "#store/store.ts
 import type { Ec2Context } from "../context.ts";
 import { isProvided, offeredImages, type ImageRecord } from "../image/image.ts";
 import { imageInRegion } from "../image/provided-image.ts";
+import { awsPrefixLists } from "../prefix-list/aws-prefix-lists.ts";
 import { recordKey, type Scope } from "../records.ts";
 import type { RegionalRecords } from "../regional-records.ts";
 import { defaultVpc } from "../vpc/default-vpc.ts";
@@ -19,7 +20,7 @@ export interface RegionContextsOptions {
 
 /**
  * What operations are given in each region, by its name. A region's first call writes what it has from its start: the default
- * VPC, and the provided images under ids of their own; images that hosts report later follow at the next call.
+ * VPC, AWS's prefix lists, and the provided images under ids of their own; images that hosts report later follow at the next call.
  */
 export function regionContexts(
   options: RegionContextsOptions,
@@ -74,7 +75,8 @@ function regionStart(context: Ec2Context, provided: readonly ImageRecord[]): Tra
   const images = provided
     .map((image) => imageInRegion(image, region))
     .filter(({ id }) => !records.get("image", id));
-  if (!isNew && images.length === 0) return undefined;
+  const lists = awsPrefixLists(context).filter(([kind, { id }]) => !records.get(kind, id));
+  if (!isNew && images.length + lists.length === 0) return undefined;
   const vpc = isNew ? defaultVpc(context) : undefined;
   const opened = records.key("claim", "region");
   return {
@@ -82,11 +84,13 @@ function regionStart(context: Ec2Context, provided: readonly ImageRecord[]): Tra
       ...(isNew ? [{ absent: opened }] : []),
       ...(vpc?.expect ?? []),
       ...images.map(({ id }) => ({ absent: records.key("image", id) })),
+      ...lists.map(([kind, { id }]) => ({ absent: records.key(kind, id) })),
     ],
     put: [
       ...(isNew ? [{ key: opened, value: region }] : []),
       ...(vpc?.put ?? []),
       ...images.map((image) => ({ key: records.key("image", image.id), value: image })),
+      ...lists.map(([kind, list]) => ({ key: records.key(kind, list.id), value: list })),
     ],
   };
 }

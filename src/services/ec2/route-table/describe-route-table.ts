@@ -50,6 +50,7 @@ const describeRoute = (
 function describeTarget(target: RouteTarget, records: Ec2Records, ownerId: string): DescribedRoute {
   if ("local" in target) return { GatewayId: "local" };
   if ("internetGatewayId" in target) return { GatewayId: target.internetGatewayId };
+  if ("vpcEndpointId" in target) return { GatewayId: target.vpcEndpointId };
   if ("natGatewayId" in target) return { NatGatewayId: target.natGatewayId };
   if ("vpcPeeringConnectionId" in target) return { VpcPeeringConnectionId: target.vpcPeeringConnectionId };
   const instanceId = records.get("network-interface", target.networkInterfaceId)?.attachment?.instanceId;

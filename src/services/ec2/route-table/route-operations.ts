@@ -60,6 +60,7 @@ export const routeOperations = {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
       const destination = destinationOf(input, context);
+      keepEndpoints(table, destination);
       const others = table.routes.filter((it) => it.destination !== destination);
       const isLocal = rangesIn(table, context).includes(destination);
       if (others.length === table.routes.length && !isLocal) throw routeNotFound(destination, table.id);
@@ -83,6 +84,7 @@ export const routeOperations = {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
       const destination = destinationOf(input, context);
+      keepEndpoints(table, destination);
       const others = table.routes.filter((it) => it.destination !== destination);
       if (others.length === table.routes.length) {
         if (rangesIn(table, context).includes(destination))
@@ -94,6 +96,12 @@ export const routeOperations = {
     answer: () => ({}),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+/** An endpoint's route goes with the endpoint, or by ModifyVpcEndpoint. */
+function keepEndpoints(table: RouteTableRecord, destination: string): void {
+  if (table.routes.some((it) => it.destination === destination && "vpcEndpointId" in it.target))
+    throw invalidParameter(`cannot remove VPC endpoint route ${destination} in route table ${table.id}`);
+}
 
 /** Writes the table's new routes, and beside them which prefix lists they name, so that those cannot be deleted. */
 function plan(table: RouteTableRecord, routes: readonly Route[], context: Ec2Context): OperationPlan {

@@ -24,6 +24,8 @@ export type RouteTarget =
   | { readonly natGatewayId: `nat-${string}` }
   | { readonly networkInterfaceId: `eni-${string}` }
   | { readonly vpcPeeringConnectionId: `pcx-${string}` }
+  /** A gateway endpoint's, which comes and goes with it. */
+  | { readonly vpcEndpointId: `vpce-${string}` }
   | { readonly local: true };
 
 /** The main one stands for every subnet of the VPC that is in no other. */

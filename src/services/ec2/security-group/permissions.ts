@@ -1,17 +1,20 @@
-import type { IpPermission } from "@aws-sdk/client-ec2";
+import type { IpPermission, UserIdGroupPair } from "@aws-sdk/client-ec2";
 import type { Ec2Context } from "../context.ts";
 import {
+  differentNetworks,
   invalidCombination,
   invalidParameter,
   malformedCidr,
   missingParameter,
   prefixListNotFound,
+  securityGroupNameNotFound,
+  securityGroupNotFound,
 } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
-import { referencedGroup } from "./peer-group.ts";
-import { hasPorts, type RuleDraft } from "./security-group-rule.ts";
-import type { SecurityGroupRecord } from "./security-group.ts";
+import { peeringBetween } from "../vpc-peering/vpc-peering.ts";
+import { hasPorts, type GroupPeer, type RuleDraft } from "./security-group-rule.ts";
+import { groupNameClaim, type SecurityGroupRecord } from "./security-group.ts";
 
 /** Rules as a request writes them: a list of permissions, or one permission spread over the request's own members. */
 export interface PermissionsInput {
@@ -142,6 +145,30 @@ export function referencedList(id: string | undefined, { records }: Ec2Context):
   if (id === undefined) throw missingParameter("prefixListId");
   if (!records.get("prefix-list", id)) throw prefixListNotFound([id]);
   return id;
+}
+
+/**
+ * The group that a rule of `group` is to name: one of its VPC, or by its id one of a VPC that has an active peering with it. One that
+ * rules of the group name already is found also when it is stale.
+ */
+export function referencedGroup(
+  { GroupId: id, GroupName: name, VpcPeeringConnectionId, UserId }: UserIdGroupPair,
+  group: SecurityGroupRecord,
+  { records, accountId }: Pick<Ec2Context, "records" | "accountId">,
+): GroupPeer {
+  if (id === undefined && name === undefined) throw missingParameter("groupId");
+  const named = id ?? records.claimed(groupNameClaim(group.vpcId, name ?? ""));
+  if (named === undefined) throw securityGroupNameNotFound(name ?? "", group.vpcId);
+  const before = group.rules.find(({ peer }) => "vpcId" in peer && peer.groupId === named)?.peer;
+  if (before && "groupId" in before) return before;
+  const found =
+    UserId === undefined || UserId === accountId ? records.get("security-group", named) : undefined;
+  if (!found) throw securityGroupNotFound([named]);
+  if (found.vpcId === group.vpcId) return { groupId: found.id };
+  const peering = peeringBetween(group.vpcId, found.vpcId, records);
+  if (peering?.state !== "active" || (VpcPeeringConnectionId ?? peering.id) !== peering.id)
+    throw differentNetworks();
+  return { groupId: found.id, vpcId: found.vpcId, peeringId: peering.id };
 }
 
 export const described = (description: string | undefined) => {

@@ -3,8 +3,7 @@ import type { Ec2Context } from "../context.ts";
 import { invalidParameter, malformedCidr, missingParameter } from "../errors.ts";
 import { canonicalCidr } from "../ipv4.ts";
 import { canonicalIpv6Cidr } from "../ipv6.ts";
-import { referencedGroup } from "./peer-group.ts";
-import { described, referencedList, trafficOf } from "./permissions.ts";
+import { described, referencedGroup, referencedList, trafficOf } from "./permissions.ts";
 import type { GroupRule, RulePeer } from "./security-group-rule.ts";
 import type { SecurityGroupRecord } from "./security-group.ts";
 

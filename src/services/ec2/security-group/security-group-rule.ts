@@ -43,7 +43,7 @@ export const sameRule = (a: RuleDraft, b: RuleDraft) =>
   peerText(a) === peerText(b);
 
 /** What names its peer: a group is the same whatever it is reached by. */
-export const peerText = ({ peer }: Pick<RuleDraft, "peer">): string =>
+const peerText = ({ peer }: Pick<RuleDraft, "peer">): string =>
   "groupId" in peer ? peer.groupId : Object.values(peer).join();
 
 /** What a direction's rules count for: a prefix list for as many as it may have entries, a group for IPv4 and IPv6. */

@@ -21,6 +21,8 @@ import {
   securityGroupRuleIdNotFound,
   subnetNotFound,
   volumeNotFound,
+  notPermitted,
+  vpcEndpointNotFound,
   vpcNotFound,
 } from "../errors.ts";
 import type { Ec2Records, Kind, ResourceRecord } from "../records.ts";
@@ -74,6 +76,7 @@ const taggable: Readonly<Record<string, Taggable>> = {
   subnet: { kind: "subnet", type: "subnet", missing: subnetNotFound },
   vol: { kind: "volume", type: "volume", missing: volumeNotFound },
   vpc: { kind: "vpc", type: "vpc", missing: vpcNotFound },
+  vpce: { kind: "vpc-endpoint", type: "vpc-endpoint", missing: vpcEndpointNotFound },
 };
 
 /** Throws the not-found error of the kind that the id's prefix names. */
@@ -84,6 +87,7 @@ export function tagPlace(id: string, records: Ec2Records): TagPlace {
   if (!known) throw resourceNotFound(id);
   const entry = records.entry(known.kind, id);
   if (!entry || !("tags" in entry.value)) throw known.missing([id]);
+  if ("owner" in entry.value) throw notPermitted();
   const { tags } = entry.value;
   return { id, type: known.type, tags, entry, withTags: (record, to) => ({ ...record, tags: to }) };
 }

@@ -89,6 +89,7 @@ const routeElements = (table: RouteTableRecord, records: Ec2Records): RouteEleme
   allRoutes(table, records)
     .toSorted((a, b) => Number(isPrefixList(b.destination)) - Number(isPrefixList(a.destination)))
     .flatMap(({ destination, target }) => {
+      if (isAws(destination, records)) return [];
       const via = routeTarget(target, table.vpcId, records);
       return destinations(destination, table, via, records).map((to): RouteElement => ({
         kind: "route",
@@ -97,6 +98,10 @@ const routeElements = (table: RouteTableRecord, records: Ec2Records): RouteEleme
         via,
       }));
     });
+
+/** AWS's services have an address inside every network, to which nothing is routed. */
+const isAws = (destination: string, records: Ec2Records): boolean =>
+  records.get("prefix-list", destination)?.owner !== undefined;
 
 /** What is of the VPC stays in it: of a list, its ranges' own parts lead to an interface or nowhere else. */
 function destinations(
@@ -115,7 +120,7 @@ function destinations(
 
 /** A route whose target is gone, or cannot take it, leads nowhere. */
 export const routeTarget = (target: RouteTarget, vpcId: string, records: Ec2Records): RouteElement["via"] => {
-  if ("local" in target) return "network";
+  if ("local" in target || "vpcEndpointId" in target) return "network";
   if ("internetGatewayId" in target)
     return records.internetGatewayOf(vpcId)?.id === target.internetGatewayId ? "outside" : "nowhere";
   if ("vpcPeeringConnectionId" in target) {
