@@ -81,9 +81,9 @@ export const bakeImage = async (recipe: Recipe, options: BakeOptions): Promise<B
   return withoutBakes(cacheDir, { waiting, signal }, async () => {
     const found = findBaked(cacheDir, recipe);
     if (found) return found;
-    // A bake or a removal that was interrupted left it.
+    // A bake or a removal that was interrupted left it, and what was killed just now may still be writing.
     const dir = join(imagesDir(cacheDir), UNFINISHED);
-    await rm(dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true, maxRetries: 10 });
     await mkdir(dir);
     await bakeInto(dir, recipe, options);
     await rename(dir, join(imagesDir(cacheDir), recipe.hash));

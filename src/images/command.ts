@@ -12,7 +12,7 @@ export interface CommandOptions {
 
 /**
  * What `file args…` printed to stdout. No shell is involved. Throws with its last lines when it fails, and when aborted only after
- * everything it started, and had its output in hand, is gone.
+ * everything it started, and had its output in hand, is gone. However this program ends, the command ends with it.
  */
 export const run = async (
   file: string,
@@ -20,7 +20,11 @@ export const run = async (
   options: CommandOptions,
 ): Promise<Buffer> => {
   const { signal, input, onLine, environment } = options;
-  const child = spawn(file, args, { signal, killSignal: "SIGKILL", env: { ...process.env, ...environment } });
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", file, ...args], {
+    signal,
+    killSignal: "SIGKILL",
+    env: { ...process.env, ...environment },
+  });
   // A command that ends without reading its input says why by its exit code; the broken pipe adds nothing.
   child.stdin.on("error", () => {}).end(input);
   const output: Buffer[] = [];

@@ -90,7 +90,8 @@ const qemuImg = async (
       ...(target === undefined ? [] : [{ outside: target, inside: TARGET, writable: true }]),
     ],
   };
-  const command = jailed(["qemu-img", ...args], jail);
+  // Asked for in there: a process that becomes another user no longer dies with its parent.
+  const command = jailed(["setpriv", "--pdeathsig", "KILL", "--", "qemu-img", ...args], jail);
   try {
     return await run("env", ["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", ...command], {
       signal,

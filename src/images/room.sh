@@ -16,10 +16,10 @@ outside=$(readlink /proc/$me/ns/user)
   { echo $all >/proc/$me/uid_map && echo $all >/proc/$me/gid_map; } || kill $me
 } &
 
-# Forked by root of the namespace, and not before: a process that becomes root no longer dies with its parent.
+# Forked by root of the namespace, and not before: a process that becomes root no longer dies with its parent, unless it asks anew.
 inside='
   until [ "$(cat /proc/self/gid_map)" ]; do sleep 0.01; done
-  exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc -- sh -ec "$@"'
+  exec setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child --mount-proc -- sh -ec "$@"'
 register='
   mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
   printf %s "$1" >/proc/sys/fs/binfmt_misc/register

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
+import { hostArchitecture } from "#images/architecture.ts";
+import { openRoom } from "#images/room.ts";
 import { until } from "../until.ts";
 
 /** Where an image of another architecture is made: `cat` is its emulator here. Needs Linux 6.7, as such a bake does. */
@@ -31,20 +33,42 @@ test("in a room, root is this host's root to files, and of processes sees its ow
 });
 
 test("a room ends, with everything in it, when what was started is killed", async () => {
-  const minutes = `1${process.pid}`;
-  const child = spawn("sh", [room, rule, "sh", "-c", `sleep ${minutes} & sleep ${minutes}`], {
-    stdio: "ignore",
-  });
-  const sleepers = () =>
-    run("ps", ["-C", "sleep", "-o", "args="]).then(
-      (lines) => lines.split(minutes).length - 1,
-      () => 0,
-    );
-  assert.equal(await until(sleepers, (count) => count === 2), 2);
+  const sleep = sleepers();
+  const child = spawn("sh", [room, rule, ...sleep.two], { stdio: "ignore" });
+  assert.equal(await until(sleep.count, (count) => count === 2), 2);
   child.kill("SIGKILL");
-  assert.equal(await until(sleepers, (count) => count === 0, 5_000), 0);
+  assert.equal(await until(sleep.count, (count) => count === 0), 0);
+});
+
+test("a room of either kind ends when the program that bakes in it is killed", async () => {
+  const plain = await openRoom(hostArchitecture, dir, AbortSignal.timeout(60_000));
+  for (const command of [[...plain], ["sh", room, rule]]) {
+    const sleep = sleepers();
+    const bakery = `import { run } from ${JSON.stringify(import.meta.resolve("#images/command.ts"))};
+      const [file, ...args] = ${JSON.stringify([...command, ...sleep.two])};
+      await run(file, args, { signal: new AbortController().signal });`;
+    const bakes = spawn(process.execPath, ["--input-type=module-typescript", "-e", bakery], {
+      stdio: "ignore",
+    });
+    assert.equal(await until(sleep.count, (count) => count === 2), 2);
+    bakes.kill("SIGKILL");
+    assert.equal(await until(sleep.count, (count) => count === 0), 0, command.join(" "));
+  }
 });
 
 test("a room that cannot be had says so and ends", async () => {
   await assert.rejects(run("sh", [room, "no rule", "true"], { timeoutMs: 10_000 }), { exitCode: 1 });
 });
+
+let sleeping = 0;
+
+/** A command that is two processes asleep, and how many of those there are. */
+function sleepers() {
+  const seconds = `1${process.pid}${(sleeping += 1)}`;
+  const count = () =>
+    run("ps", ["-C", "sleep", "-o", "args="]).then(
+      (lines) => lines.split("\n").filter((line) => line === `sleep ${seconds}`).length,
+      () => 0,
+    );
+  return { two: ["sh", "-c", `sleep ${seconds} & sleep ${seconds}`], count };
+}
