@@ -23,6 +23,7 @@ const network = networkView({
     {
       ...sampleInterface("10.0.1.5"),
       publicAddress: "198.18.0.5",
+      foundBy: ["ip-10-0-1-5", "i-0123"],
       secondary: [{ address: "10.0.1.7", hostName: "ip-10-0-1-7", publicAddress: "198.18.0.7" }],
     },
   ]),
@@ -63,6 +64,7 @@ describe("DNS of a network's own names", () => {
     ["5.1.0.10.in-addr.arpa", A, 0, undefined],
     ["ip-10-0-1-7.ec2.internal", A, 0, "0a000107"],
     ["7.1.0.10.in-addr.arpa", PTR, 0, encodeName("ip-10-0-1-7.ec2.internal").toString("hex")],
+    ["i-0123.ec2.internal", A, 0, "0a000105"],
     ["STS.amazonaws.com", A, 0, "a9fea9f0"],
     ["ec2.eu-west-1.api.aws", AAAA, 0, undefined],
     ["bucket.s3.amazonaws.com", A, 0, "a9fea9f0"],

@@ -71,8 +71,10 @@ export interface GuestLease {
 /** An address, and what it is called. */
 export interface GuestAddress {
   readonly address: string;
-  /** Without the network's domain: `ip-10-0-1-5`. */
+  /** What DHCP calls it and its address leads back to, without the network's domain: `ip-10-0-1-5`. */
   readonly hostName: string;
+  /** The host names that lead to it; absent: that one. */
+  readonly foundBy?: readonly string[];
   /** What leads to it from outside; absent: nothing. */
   readonly publicAddress?: string;
 }

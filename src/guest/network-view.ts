@@ -28,7 +28,8 @@ export const networkView = (network: GuestNetwork): NetworkView => {
   const byAddress = new Map<string, Held>();
   const byPublicAddress = new Map<string, Held>();
   const byName = new Map<string, Held>();
-  const nameOf = ({ hostName }: GuestAddress) => `${hostName}.${domain}`.toLowerCase();
+  const namesOf = ({ hostName, foundBy = [hostName] }: GuestAddress) =>
+    foundBy.map((name) => `${name}.${domain}`.toLowerCase());
 
   const remove = (id: string) => {
     const old = byId.get(id);
@@ -40,22 +41,25 @@ export const networkView = (network: GuestNetwork): NetworkView => {
       const { address, publicAddress = "" } = held;
       if (byAddress.get(address) === held) byAddress.delete(address);
       if (byPublicAddress.get(publicAddress) === held) byPublicAddress.delete(publicAddress);
-      if (byName.get(nameOf(held)) === held) byName.delete(nameOf(held));
+      for (const name of namesOf(held)) if (byName.get(name) === held) byName.delete(name);
     }
   };
   const add = (now: GuestInterface) => {
-    const holds = [now, ...(now.secondary ?? [])].map(({ address, hostName, publicAddress }): Held => ({
-      address,
-      hostName,
-      ...(publicAddress !== undefined && { publicAddress }),
-      by: now,
-    }));
+    const holds = [now, ...(now.secondary ?? [])].map(
+      ({ address, hostName, foundBy, publicAddress }): Held => ({
+        address,
+        hostName,
+        ...(foundBy && { foundBy }),
+        ...(publicAddress !== undefined && { publicAddress }),
+        by: now,
+      }),
+    );
     byId.set(now.id, { is: now, holds });
     byMac.set(now.mac, now);
     for (const held of holds) {
       byAddress.set(held.address, held);
       if (held.publicAddress !== undefined) byPublicAddress.set(held.publicAddress, held);
-      byName.set(nameOf(held), held);
+      for (const name of namesOf(held)) byName.set(name, held);
     }
   };
   const update = (changed: readonly GuestInterface[], gone: readonly string[]) => {

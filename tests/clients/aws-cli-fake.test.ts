@@ -786,6 +786,9 @@ test("an instance is rebooted, stopped, changed while it is stopped, and started
   await aws.text(type);
   assert.deepEqual(await attribute("instanceType", "InstanceType"), ["t3.micro"]);
   await aws.text(`ec2 modify-instance-attribute --instance-id ${nano} --no-source-dest-check`);
+  await aws.text(
+    `ec2 modify-private-dns-name-options --instance-id ${nano} --private-dns-hostname-type resource-name`,
+  );
   assert.deepEqual(await attribute("sourceDestCheck", "SourceDestCheck"), ["False"]);
   await aws.text(`ec2 reset-instance-attribute --instance-id ${nano} --attribute sourceDestCheck`);
   assert.deepEqual(await attribute("sourceDestCheck", "SourceDestCheck"), ["True"]);

@@ -730,6 +730,10 @@ def _():
     with refused("IncorrectInstanceState"):
         ec2.reboot_instances(InstanceIds=[instance])
 
+    ec2.modify_private_dns_name_options(
+        InstanceId=instance, PrivateDnsHostnameType="resource-name", EnableResourceNameDnsARecord=True
+    )
+    assert described(instance)["PrivateDnsName"].startswith(f"{instance}."), described(instance)
     group = described(instance)["SecurityGroups"][0]["GroupId"]
     for attribute, value, shown in (
         ("InstanceType", "t3.micro", "t3.micro"),

@@ -783,6 +783,8 @@ test("an instance is rebooted, stopped, changed while it is stopped, and started
     ec2.describeInstanceAttribute({ InstanceId: nano, Attribute });
   assert.equal((await attribute("instanceType")).InstanceType?.Value, "t3.micro");
   await ec2.modifyInstanceAttribute({ InstanceId: nano, SourceDestCheck: { Value: false } });
+  const named = { PrivateDnsHostnameType: "resource-name", EnableResourceNameDnsARecord: true } as const;
+  assert.equal((await ec2.modifyPrivateDnsNameOptions({ InstanceId: nano, ...named })).Return, true);
   assert.equal((await attribute("sourceDestCheck")).SourceDestCheck?.Value, false);
   await ec2.resetInstanceAttribute({ InstanceId: nano, Attribute: "sourceDestCheck" });
   assert.equal((await attribute("sourceDestCheck")).SourceDestCheck?.Value, true);

@@ -11,7 +11,6 @@ import {
   attachmentStatus,
   describeGroups,
   describeInterface,
-  privateDnsName,
   publicNameOf,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
@@ -29,6 +28,7 @@ import {
   type MetadataOptions,
   type TransitionReason,
 } from "./instance.ts";
+import { describePrivateDnsNames, instanceDnsName } from "./private-dns-names.ts";
 
 /** Instances launched together, in launch order. */
 export function describeReservations(
@@ -138,11 +138,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
     MaintenanceOptions: describeMaintenance(instance),
-    PrivateDnsNameOptions: {
-      HostnameType: "ip-name",
-      EnableResourceNameDnsARecord: false,
-      EnableResourceNameDnsAAAARecord: false,
-    },
+    PrivateDnsNameOptions: describePrivateDnsNames(instance.privateDns),
     MetadataOptions: describeMetadataOptions(instance.metadataOptions),
     RootDeviceName: instance.rootDevice,
     RootDeviceType: "ebs",
@@ -153,7 +149,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
       PrivateIpAddress: primary.address,
       SourceDestCheck: primary.sourceDestCheck,
     }),
-    PrivateDnsName: primary ? privateDnsName(primary.address, scope.region) : "",
+    PrivateDnsName: primary ? instanceDnsName(instance, primary.address, scope.region) : "",
     PublicDnsName: (primary && publicNameOf(publicAddress, primary.vpcId, records, scope)) ?? "",
     PublicIpAddress: publicAddress,
     SecurityGroups: primary ? describeGroups(primary, records) : [],

@@ -2,6 +2,7 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import {
   networkInterfaceFilters,
+  isPrimary,
   privateDnsName,
   publicNameOf,
   type NetworkInterfaceRecord,
@@ -10,6 +11,7 @@ import type { Ec2Records, Scope } from "../records.ts";
 import { attachmentState } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
+import { instanceDnsName } from "./private-dns-names.ts";
 import { ebsCheck, instanceCheck, reachability, systemCheck } from "./status-checks.ts";
 
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
@@ -81,10 +83,16 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
       group?.partition === undefined ? undefined : String(group.partition),
     platform: () => undefined,
     "platform-details": () => "Linux/UNIX",
-    "private-dns-name": (it) => interfaces(it).map(({ address }) => privateDnsName(address, scope.region)),
-    "private-dns-name-options.enable-resource-name-dns-a-record": () => "false",
+    "private-dns-name": (it) =>
+      interfaces(it).map((nic) =>
+        isPrimary(nic)
+          ? instanceDnsName(it, nic.address, scope.region)
+          : privateDnsName(nic.address, scope.region),
+      ),
+    "private-dns-name-options.enable-resource-name-dns-a-record": (it) =>
+      String(it.privateDns?.resourceNameRecords ?? false),
     "private-dns-name-options.enable-resource-name-dns-aaaa-record": () => "false",
-    "private-dns-name-options.hostname-type": () => "ip-name",
+    "private-dns-name-options.hostname-type": (it) => it.privateDns?.hostNames ?? "ip-name",
     "private-ip-address": (it) => interfaces(it).map(({ address }) => address),
     "product-code": () => undefined,
     "product-code.type": () => undefined,

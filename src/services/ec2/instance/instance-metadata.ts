@@ -2,6 +2,7 @@ import type { GuestMetadata } from "#guest/guest-snapshot.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import {
   addressesOf,
+  isPrimary,
   privateDnsName,
   publicNameOf,
   type NetworkInterfaceRecord,
@@ -9,6 +10,7 @@ import {
 import type { Ec2Records, Scope } from "../records.ts";
 import type { SignIdentity } from "./identity-signature.ts";
 import type { InstanceRecord } from "./instance.ts";
+import { instanceDnsName } from "./private-dns-names.ts";
 
 const nothing: GuestMetadata = { enabled: false, tokens: "required", hopLimit: 1, tree: {}, dynamic: {} };
 
@@ -52,7 +54,7 @@ function instanceTree(
   scope: Scope,
   records: Ec2Records,
 ): Record<string, string> {
-  const name = privateDnsName(primary.address, scope.region);
+  const name = instanceDnsName(instance, primary.address, scope.region);
   const publicAddress = records.publicAddressOf(primary.id)?.id;
   const publicName = publicNameOf(publicAddress, primary.vpcId, records, scope);
   return {
@@ -126,11 +128,15 @@ function interfaceTree(
   const vpcCidr = records.get("vpc", nic.vpcId)?.cidr ?? "";
   const publicAddress = records.publicAddressOf(nic.id)?.id;
   const mapped = records.publicAddressesOf(nic.id);
+  const instance = records.get("instance", nic.attachment?.instanceId ?? "");
   const publicName = publicNameOf(publicAddress, nic.vpcId, records, scope);
   const leaves: Record<string, string> = {
     "device-number": String(nic.attachment?.deviceIndex ?? 0),
     "interface-id": nic.id,
-    "local-hostname": privateDnsName(nic.address, scope.region),
+    "local-hostname":
+      instance && isPrimary(nic)
+        ? instanceDnsName(instance, nic.address, scope.region)
+        : privateDnsName(nic.address, scope.region),
     "local-ipv4s": addressesOf(nic).join("\n"),
     mac: nic.mac,
     "owner-id": scope.accountId,

@@ -17,9 +17,16 @@ import {
 } from "../errors.ts";
 import { cpuCredits, creditsNamed, isBurstable } from "./cpu-credits.ts";
 import { describeMaintenance, describeMetadataOptions } from "./describe-instance.ts";
-import { changeableInstance, instancesOf, isChangeable, rewrite } from "./instance-change.ts";
+import {
+  changeableInstance,
+  instancesOf,
+  isChangeable,
+  onlyWhileStopped,
+  rewrite,
+} from "./instance-change.ts";
 import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
 import { metadataOptions } from "./launch-parameters.ts";
+import { privateDnsNames } from "./private-dns-names.ts";
 
 /** What may be changed of an instance at any time, each by an operation of its own. */
 export const instanceOptionOperations = {
@@ -48,6 +55,17 @@ export const instanceOptionOperations = {
       return change({ ...before, maintenance }, context);
     },
     answer: ({ instance }: ChangePlan) => ({ InstanceId: instance.id, ...describeMaintenance(instance) }),
+  },
+
+  /** How it is called, while it is stopped; whether its id leads to it, at any time. */
+  ModifyPrivateDnsNameOptions: {
+    resolve({ InstanceId: id, PrivateDnsHostnameType: HostnameType, ...records }, context) {
+      const before = changeableInstance(id ?? "", context);
+      const privateDns = privateDnsNames({ HostnameType, ...records }, before.privateDns);
+      if (privateDns.hostNames !== before.privateDns?.hostNames) onlyWhileStopped(before);
+      return change({ ...before, privateDns }, context);
+    },
+    answer: () => ({ Return: true }),
   },
 
   MonitorInstances: {

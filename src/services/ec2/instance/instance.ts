@@ -9,6 +9,7 @@ import type {
 } from "@aws-sdk/client-ec2";
 import type { ResourceRecord, Scope } from "../records.ts";
 import type { CreditAccount } from "./credit-account.ts";
+import type { PrivateDnsNames } from "./private-dns-names.ts";
 
 /**
  * One instance. Operations write `wanted` and count its `generation` up; the reconciler on its host writes `so`.
@@ -52,6 +53,8 @@ export interface InstanceRecord extends ResourceRecord {
   /** The client tokens of the last changes of its credits, newest first. */
   readonly creditsModifiedBy?: readonly string[];
   readonly maintenance?: MaintenanceOptions;
+  /** Absent: named by its address. */
+  readonly privateDns?: PrivateDnsNames;
   readonly placementGroup?: { readonly id: string; readonly partition?: number };
   readonly launchedAt: string;
   readonly wanted: {

@@ -31,6 +31,7 @@ const served: ReadonlySet<string> = new Set<keyof RunInstancesRequest>([
   "Monitoring",
   "NetworkInterfaces",
   "Placement",
+  "PrivateDnsNameOptions",
   "PrivateIpAddress",
   "SecurityGroupIds",
   "SecurityGroups",
@@ -64,7 +65,6 @@ const servedPlacement: ReadonlySet<string> = new Set<keyof Placement>([
 /** Settings that ask for what every instance here is anyway. */
 const alreadySo: Readonly<Record<string, readonly unknown[]>> = {
   "CapacityReservationSpecification.CapacityReservationPreference": ["open", "none"],
-  "PrivateDnsNameOptions.HostnameType": ["ip-name"],
 };
 
 export function refuseUnserved(input: RunInstancesRequest): void {

@@ -26,6 +26,7 @@ import { chosenCredits } from "./cpu-credits.ts";
 import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
 import { checkedUserData, chosenShape, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
 import { launchableType } from "./launchable-type.ts";
+import { privateDnsNames } from "./private-dns-names.ts";
 import { chooseNetworks, launchedInterface, newAddresses } from "./launch-network.ts";
 
 /**
@@ -115,6 +116,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       metadataOptions: metadataOptions(input.MetadataOptions),
       ...chosenCredits(input.CreditSpecification, type.id),
       ...maintenanceOf(input),
+      privateDns: privateDnsNames(input.PrivateDnsNameOptions, network.subnet),
       ...placeOf(group, launchIndex),
       tags: { ...tagsFor("instance", input.TagSpecifications), ...templateTags },
       createdAt: now,

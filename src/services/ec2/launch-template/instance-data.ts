@@ -3,6 +3,7 @@ import { instanceTypes } from "../instance-type/instance-type.ts";
 import { describeMetadataOptions } from "../instance/describe-instance.ts";
 import { cpuCredits } from "../instance/cpu-credits.ts";
 import { cpuOptions, type InstanceRecord } from "../instance/instance.ts";
+import { describePrivateDnsNames } from "../instance/private-dns-names.ts";
 import type { Ec2Records } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 
@@ -37,6 +38,7 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
     }),
     MetadataOptions: metadata,
     MaintenanceOptions: { AutoRecovery: instance.maintenance?.autoRecovery ?? "default" },
+    PrivateDnsNameOptions: describePrivateDnsNames(instance.privateDns),
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
     CapacityReservationSpecification: { CapacityReservationPreference: "open" },

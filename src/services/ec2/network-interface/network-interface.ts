@@ -65,6 +65,9 @@ export function attachmentStatus(
 export const isInUse = ({ attachment, natGatewayId }: NetworkInterfaceRecord): boolean =>
   attachment !== undefined || natGatewayId !== undefined;
 
+/** Of an instance's, the one that its own addresses and names are of. */
+export const isPrimary = ({ attachment }: NetworkInterfaceRecord): boolean => attachment?.deviceIndex === 0;
+
 export const networkInterfaceArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:network-interface/${id}`;
 

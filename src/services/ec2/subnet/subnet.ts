@@ -4,20 +4,17 @@ import type { Scope } from "../records.ts";
 import type { ResourceRecord } from "../records.ts";
 import type { Ec2Context } from "../context.ts";
 import type { FilterTable } from "../filters.ts";
+import { describePrivateDnsNames, type PrivateDnsNames } from "../instance/private-dns-names.ts";
 import { addressCount } from "../ipv4.ts";
 import { describeTags } from "../tag/tag.ts";
 
-export interface SubnetRecord extends ResourceRecord {
+export interface SubnetRecord extends ResourceRecord, PrivateDnsNames {
   readonly id: `subnet-${string}`;
   readonly vpcId: `vpc-${string}`;
   readonly cidr: string;
   readonly zone: string;
   readonly defaultForZone: boolean;
   readonly publicAddressOnLaunch: boolean;
-  /** How instances are named; absent: by their address. */
-  readonly hostNames?: "resource-name";
-  /** Whether `i-….REGION.compute.internal` is answered; absent: no. */
-  readonly resourceNameRecords?: boolean;
 }
 
 /** What is written for a subnet beside its association with a network ACL. */
@@ -50,11 +47,7 @@ export const describeSubnet = (subnet: SubnetRecord, used: number, scope: Scope)
   EnableDns64: false,
   Ipv6Native: false,
   Ipv6CidrBlockAssociationSet: [],
-  PrivateDnsNameOptionsOnLaunch: {
-    HostnameType: subnet.hostNames ?? "ip-name",
-    EnableResourceNameDnsARecord: subnet.resourceNameRecords ?? false,
-    EnableResourceNameDnsAAAARecord: false,
-  },
+  PrivateDnsNameOptionsOnLaunch: describePrivateDnsNames(subnet),
   Tags: describeTags(subnet.tags),
 });
 

@@ -6,10 +6,12 @@ import { amazonProvidedDns, configurationOf, type DhcpConfiguration } from "../d
 import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
 import { isGone } from "../instance/instance.ts";
+import { instanceDnsName } from "../instance/private-dns-names.ts";
 import { base, isAddress, prefixLength, toAddress } from "../ipv4.ts";
 import {
   internalDomain,
   isInUse,
+  isPrimary,
   privateDnsName,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
@@ -98,7 +100,7 @@ function guestNetwork(
   const resolver = toAddress(base(vpc?.cidr ?? "0.0.0.0/0") + 2);
   const named = (address: string, mapped: PublicAddressRecord | undefined): GuestAddress => ({
     address,
-    hostName: privateDnsName(address, scope.region).split(".")[0] ?? "",
+    hostName: hostOf(privateDnsName(address, scope.region)),
     ...(mapped && { publicAddress: mapped.id }),
   });
   const peers = peerAddresses(id, records);
@@ -117,6 +119,7 @@ function guestNetwork(
           id: it.id,
           mac: it.mac,
           ...named(it.address, records.publicAddressOf(it.id)),
+          ...namesOfInstance(it, scope, records),
           ...(it.secondary?.length && {
             secondary: it.secondary.map((address) => named(address, records.publicAddressOf(it.id, address))),
           }),
@@ -129,6 +132,24 @@ function guestNetwork(
     }),
   };
 }
+
+/** The primary interface has its instance's name, and leads to it by its id where that is wanted. */
+function namesOfInstance(
+  it: NetworkInterfaceRecord,
+  { region }: Scope,
+  records: Ec2Records,
+): Pick<GuestAddress, "hostName" | "foundBy"> | undefined {
+  const instance = isPrimary(it) ? records.get("instance", it.attachment?.instanceId ?? "") : undefined;
+  const { hostNames, resourceNameRecords } = instance?.privateDns ?? {};
+  if (!instance || !(hostNames || resourceNameRecords)) return undefined;
+  const byAddress = hostOf(privateDnsName(it.address, region));
+  return {
+    hostName: hostOf(instanceDnsName(instance, it.address, region)),
+    foundBy: [byAddress, ...(resourceNameRecords ? [instance.id] : [])],
+  };
+}
+
+const hostOf = (name: string): string => name.split(".")[0] ?? "";
 
 /** What stands behind the public addresses of peers that tell this VPC, and that give names at all. */
 const peerAddresses = (id: string, records: Ec2Records): Record<string, string> =>
