@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "#drivers/linux/commands.ts";
 import {
   accept,
@@ -20,7 +21,7 @@ import { otherEnd } from "#drivers/network/netns/names.ts";
 export const plugIn = async (
   name: string,
   port: { readonly namespace: string; readonly device: string },
-  { mac, address }: InterfaceElement,
+  { mac, address }: Pick<InterfaceElement, "mac" | "address">,
 ): Promise<void> => {
   const gateway = address.replace(/\d+$/, "1");
   await run("ip", ["netns", "add", name]);
@@ -66,6 +67,33 @@ const uninterrupted = (call: () => number): number => {
 /** How a blocking connect says that its time is over. */
 const silent: ReadonlySet<string> = new Set(["EINPROGRESS", "EAGAIN", "EALREADY"]);
 
+export interface Dial {
+  /** A namespace; this host, if none. */
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly port: number;
+}
+
+/** Which of them are connected, all begun at once, when all have an answer or the time is over. */
+export const answered = async (dials: readonly Dial[], patienceMs: number): Promise<boolean[]> => {
+  const outcomes: (boolean | undefined)[] = dials.map(() => undefined);
+  const calls = dials.map(({ from, to, port }) => {
+    const fd = inside(from, () => check("socket", socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
+    const name = socketAddress(to, port);
+    return { fd, ask: () => connect(fd, name, name.length) };
+  });
+  for (const end = performance.now() + patienceMs; ; await sleep(10)) {
+    for (const [n, { ask }] of calls.entries()) {
+      if (outcomes[n] !== undefined) continue;
+      if (ask() === 0 || lastError() === "EISCONN") outcomes[n] = true;
+      else if (!silent.has(lastError())) outcomes[n] = false;
+    }
+    if (!outcomes.includes(undefined) || performance.now() > end) break;
+  }
+  for (const { fd } of calls) closeSync(fd);
+  return outcomes.map((it) => it === true);
+};
+
 /** For what should be answered: a loaded machine may be slow, and a lost SYN is sent again after a second. */
 export const patiently = { timeoutMs: 8_000 } as const;
 
@@ -108,14 +136,14 @@ export const sendDatagram = (
   namespace: string | undefined,
   to: string,
   port: number,
-  { from }: { readonly from?: string } = {},
+  { from, data = "x" }: { readonly from?: string; readonly data?: string } = {},
 ): void =>
   inside(namespace, () => {
     const fd = openSocket(SOCK_DGRAM, from === undefined ? {} : { from });
     try {
       const name = socketAddress(to, port);
       check(`connect ${to}`, connect(fd, name, name.length));
-      check("send", send(fd, Buffer.from("x"), 1, 0));
+      check("send", send(fd, Buffer.from(data), data.length, 0));
     } finally {
       closeSync(fd);
     }
@@ -143,13 +171,16 @@ export const pings = (namespace: string, to: string): boolean =>
 
 let identifier = 0;
 
-/** How many datagrams (or bytes) wait on a socket; takes them. */
-export const waiting = (fd: number): number => {
+/** Takes the datagrams (or bytes) that wait on a socket. */
+export const received = (fd: number): string[] => {
   const data = Buffer.alloc(2048);
-  let count = 0;
-  while (recv(fd, data, data.length, MSG_DONTWAIT) > 0) count++;
-  return count;
+  const taken: string[] = [];
+  for (let size; (size = recv(fd, data, data.length, MSG_DONTWAIT)) > 0;) taken.push(data.toString("latin1", 0, size));
+  return taken;
 };
+
+/** How many there were; takes them. */
+export const waiting = (fd: number): number => received(fd).length;
 
 /** Bytes sent on a connection that its far end has not acknowledged. */
 export const unacknowledged = (fd: number): number => {
@@ -199,6 +230,7 @@ const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
 const IPPROTO_ICMP = 1;
+const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o200_0000;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;

@@ -39,21 +39,27 @@ interface Path {
   readonly hops: readonly Hop[];
 }
 
+/** The elements of each network by its id. */
+export type Networks = ReadonlyMap<string, ReadonlyMap<string, NetworkElement>>;
+
 /**
- * What a network's elements mean, said once more without a kernel: whether they let `flow` begin. `networks`: the elements of the
- * others, for what goes over peerings.
+ * What a network's elements mean, said once more without a kernel: whether they let `flow` begin. `networks`: also the others, for
+ * what goes over peerings and to public addresses of theirs.
  */
 export const passes = (
   elements: Iterable<NetworkElement>,
   flow: Flow,
-  networks: (id: string) => Iterable<NetworkElement> = () => [],
+  networks: Networks = new Map(),
 ): boolean => path(elements, flow, networks).arrives;
 
-/** The way of a flow's first packet, which came by a peering if `over` names one. An interface that forwards for others is taken to forward. */
-const path = (
+/**
+ * The way of a flow's first packet, which came by a peering if `over` names one. An interface that forwards for others is taken to
+ * forward. It arrives at the interface that it met last, or beyond all networks.
+ */
+export const path = (
   elements: Iterable<NetworkElement>,
   begun: Flow,
-  networks: (id: string) => Iterable<NetworkElement>,
+  networks: Networks,
   over?: string,
 ): Path => {
   const network = lookUp(elements);
@@ -116,15 +122,27 @@ const path = (
     if (publicAddress === undefined) return meet("public address", source.id, false);
     if (!leave(source, undefined, flow)) return false;
     const target = network.publicOwner(flow.to);
-    if (!target) return meet("outside", flow.to);
+    if (!target) return meet("outside", flow.to) && land(publicAddress, flow);
     return enter(target, undefined, publicAddress, flow) && meet("interface", target.id);
+  };
+
+  /** Where its address is: in another network, or beyond them all. */
+  const land = (publicAddress: string, flow: Flow): boolean => {
+    for (const elements of networks.values()) {
+      const there = [...elements.values()];
+      const to = lookUp(there).privateOf(flow.to);
+      if (to !== undefined) return goOn(path(there, { ...flow, from: publicAddress, to }, networks));
+    }
+    return true;
   };
 
   const cross = (source: InterfaceElement, id: string, flow: Flow): boolean => {
     if (!leave(source, undefined, flow, id)) return false;
     const peering = network.peering(id);
     if (!meet("peering", id, peering !== undefined) || !peering) return false;
-    const beyond = path(networks(peering.network), flow, networks, id);
+    return goOn(path(networks.get(peering.network)?.values() ?? [], flow, networks, id));
+  };
+  const goOn = (beyond: Path): boolean => {
     hops.push(...beyond.hops);
     return beyond.arrives;
   };
@@ -166,6 +184,8 @@ const lookUp = (elements: Iterable<NetworkElement>) => {
     byId: (id: string) => interfaces.find((it) => it.id === id),
     publicOwner: (address: string) =>
       interfaces.find((it) => addressesOf(it).some(({ publicAddress }) => publicAddress === address)),
+    privateOf: (publicAddress: string) =>
+      interfaces.flatMap(addressesOf).find((it) => it.publicAddress === publicAddress)?.address,
     subnet: (id: string): SubnetElement | undefined => ofKind("subnet").find((it) => it.id === id),
     route: (table: string, to: string): RouteTarget =>
       ofKind("route")
