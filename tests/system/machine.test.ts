@@ -155,6 +155,30 @@ describe("a QEMU machine", () => {
     await driver.remove("i-port");
   });
 
+  test("whose tap someone removed says so, and takes the one that is made in its place, whoever looks after it", async () => {
+    await driver.ensure({ ...specOf("i-one"), ports: [port] });
+    const cutOff = async () => {
+      const machine = await driver.observe("i-one");
+      return machine.state === "running" ? machine.cutOff : assert.fail("it is off");
+    };
+    const pid = pidOf("i-one");
+    for (const round of ["of this driver", "of the next"]) {
+      await run("ip", ["-n", name, "link", "del", "dev", port.device]);
+      if (round === "of the next") {
+        await driver[Symbol.asyncDispose]();
+        driver = await openQemuMachines(options);
+      }
+      await until(async () => (await cutOff()) !== undefined);
+      assert.deepEqual(await cutOff(), [port.id]);
+      await run("ip", ["-n", name, "tuntap", "add", "dev", port.device, "mode", "tap", "vnet_hdr"]);
+      await run("ip", ["-n", name, "link", "set", port.device, "up"]);
+      await until(async () => (await cutOff()) === undefined);
+      assert.equal(await isWired("i-one", port), true);
+    }
+    assert.equal(pidOf("i-one"), pid);
+    await driver.remove("i-one");
+  });
+
   test("says when no slot is free for a further port, and goes on", async () => {
     await driver.ensure(specOf("i-port"));
     const ports = [1, 2, 3, 4, 5].map((n) => ({ ...port, id: `eni-${n}`, device: `more${n}` }));

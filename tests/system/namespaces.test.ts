@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { closeSync, readFileSync, readlinkSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
-import { inNamespace, openSocket, openTap } from "#drivers/linux/namespaces.ts";
+import { inNamespace, openSocket } from "#drivers/linux/namespaces.ts";
+import { openTap } from "#drivers/linux/taps.ts";
 
 const name = "croft-nslinux";
 const here = () => readlinkSync("/proc/thread-self/ns/net");

@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { EC2, waitUntilInstanceRunning, waitUntilInstanceStopped } from "@aws-sdk/client-ec2";
+import { hostNames } from "#config.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { interfaceLink } from "#drivers/network/netns/names.ts";
 import { dial, guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
@@ -74,6 +77,30 @@ test("the guest is reached at it, its way out stays the first, and the metadata 
     token=$(curl -sf -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $imds/api/token)
     curl -sf -H "X-aws-ec2-metadata-token: $token" $imds/meta-data/network/interfaces/macs/${nic.mac}/{device-number,interface-id,local-ipv4s}`);
   assert.equal(told, `1${nic.id}${nic.address}`);
+});
+
+test("links that someone removed are made again, and the guest's connections live on", async () => {
+  const session = first.open("echo begun; sleep 15; echo through");
+  let said = "";
+  session.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+  await until(async () => said, (it) => it.includes("begun"), patienceMs);
+  const { Reservations: [reservation] = [] } = await ec2.describeInstances({ InstanceIds: [instance] });
+  const { VpcId, NetworkInterfaces = [] } = reservation?.Instances?.[0] ?? {};
+  const namespace = `${hostNames(region.dataDir).prefix}-${VpcId}`;
+  for (const { NetworkInterfaceId = "" } of NetworkInterfaces)
+    await run("ip", ["link", "delete", "dev", interfaceLink(NetworkInterfaceId)], { namespace });
+  assert.equal(await until(async () => said, (it) => it.includes("through"), patienceMs), "begun\nthrough\n");
+  // What is longer than a packet, both ways, also by the second.
+  const second = await guestShell(nic.publicAddress, keyFile);
+  for (const shell of [first, second]) {
+    const long = "x".repeat(500_000);
+    assert.equal(await shell.run(`# ${long}\nhead -c 500000 /dev/zero | tr '\\0' x`), long);
+  }
+  const { InstanceStatuses: [it] = [] } = await until(
+    () => ec2.describeInstanceStatus({ InstanceIds: [instance] }),
+    (seen) => seen.InstanceStatuses?.[0]?.SystemStatus?.Status === "ok",
+  );
+  assert.deepEqual([it?.SystemStatus?.Status, it?.InstanceStatus?.Status], ["ok", "ok"]);
 });
 
 test("it is taken from the guest, also by programs that did not plug it in", async () => {

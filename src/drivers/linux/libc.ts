@@ -9,6 +9,21 @@ export const setns: (fd: number, type: number) => number = libc.func("int setns(
 export const ioctl: (fd: number, request: number, argument: Buffer) => number = libc.func(
   "int ioctl(int fd, unsigned long request, void *argument)",
 );
+/** For requests whose argument is no pointer. */
+export const ioctlNumber: (fd: number, request: number, argument: number) => number = libc.func(
+  "int ioctl(int fd, unsigned long request, unsigned long argument)",
+);
+/** 0: there is none in this thread's namespace. */
+export const interfaceIndex: (name: string) => number = libc.func(
+  "unsigned int if_nametoindex(const char *name)",
+);
+export const openProcess: (pid: number, flags: number) => number = libc.func(
+  "int pidfd_open(int pid, unsigned int flags)",
+);
+/** Another process's open file, as a descriptor here. */
+export const takeDescriptor: (process: number, fd: number, flags: number) => number = libc.func(
+  "int pidfd_getfd(int pidfd, int fd, unsigned int flags)",
+);
 export const socket: (domain: number, type: number, protocol: number) => number = libc.func(
   "int socket(int domain, int type, int protocol)",
 );

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { bind, check, ioctl, listen, setns, setsockopt, socket } from "./libc.ts";
+import { bind, check, listen, setns, setsockopt, socket } from "./libc.ts";
 
 /**
  * Runs `fn` with this thread inside network namespace `name` (an entry of /run/netns). `fn` must be synchronous: whatever it
@@ -22,22 +22,6 @@ export const inNamespace = <T>(name: string, fn: () => T): T => {
     closeSync(outside);
   }
 };
-
-/** The far end of tap `device` in `namespace` (made if absent), with virtio-net headers. One process at a time can hold it. */
-export const openTap = (namespace: string, device: string): number =>
-  inNamespace(namespace, () => {
-    const fd = openSync("/dev/net/tun", "r+");
-    try {
-      const request = Buffer.alloc(40);
-      request.write(device, 0, 15);
-      request.writeUInt16LE(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, 16);
-      check(`TUNSETIFF ${device}`, ioctl(fd, TUNSETIFF, request));
-      return fd;
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
-  });
 
 /** A non-blocking socket bound inside `namespace`, whether or not it has the address yet; TCP: already listening. */
 export const openSocket = (
@@ -66,10 +50,6 @@ export const openSocket = (
 const one = Buffer.from([1, 0, 0, 0]);
 
 const CLONE_NEWNET = 0x4000_0000;
-const TUNSETIFF = 0x4004_54ca;
-const IFF_TAP = 0x0002;
-const IFF_NO_PI = 0x1000;
-const IFF_VNET_HDR = 0x4000;
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;

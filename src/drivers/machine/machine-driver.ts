@@ -90,7 +90,15 @@ export interface MachinePort {
  * guest shut itself down) or `died` (the process ended any other way; `detail` says what is known).
  */
 export type MachineState =
-  /** `paused`: its processors stand still, and why, until its disks take what it writes; it goes on by itself. */
-  | { readonly state: "running"; readonly booted: boolean; readonly paused?: string }
+  /**
+   * `paused`: its processors stand still, and why, until its disks take what it writes; it goes on by itself. `cutOff`: the ids of
+   * ports whose devices someone removed; each takes the next one of its name by itself.
+   */
+  | {
+      readonly state: "running";
+      readonly booted: boolean;
+      readonly paused?: string;
+      readonly cutOff?: readonly string[];
+    }
   | { readonly state: "off"; readonly how: "absent" | "powered-off" }
   | { readonly state: "off"; readonly how: "died"; readonly detail: string };

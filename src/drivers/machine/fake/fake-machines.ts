@@ -9,6 +9,8 @@ export interface FakeMachines extends MachineDriver {
   kill(id: string): void;
   /** Its processors stand still, and why; undefined: they go on. */
   pause(id: string, why: string | undefined): void;
+  /** Devices of its ports are gone; none: they are there again. */
+  cutOff(id: string, ports: readonly string[]): void;
   /** The guest writes to its console. */
   print(id: string, text: string): void;
   /** Its processors run for so many milliseconds. */
@@ -107,8 +109,13 @@ export const createFakeMachines = ({
     observe: async (id) => {
       const life = machines.get(id)?.life ?? absent;
       if (life.state === "off") return life;
-      const { booted, paused } = life;
-      return { state: "running", booted, ...(paused !== undefined && { paused }) };
+      const { booted, paused, cutOff = [] } = life;
+      return {
+        state: "running",
+        booted,
+        ...(paused !== undefined && { paused }),
+        ...(cutOff.length > 0 && { cutOff }),
+      };
     },
     list: async () => [...machines.keys()],
     console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
@@ -125,6 +132,12 @@ export const createFakeMachines = ({
       const life = running(id);
       if (life === undefined) return;
       life.paused = why;
+      changed(id);
+    },
+    cutOff: (id, ports) => {
+      const life = running(id);
+      if (life === undefined) return;
+      life.cutOff = ports;
       changed(id);
     },
     print: (id, text) => print(id, running(id), text),
@@ -146,6 +159,7 @@ interface Running {
   spec: MachineSpec;
   booted: boolean;
   paused?: string | undefined;
+  cutOff?: readonly string[];
   processorMs: number;
   limit: number | undefined;
 }

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { openTap } from "#drivers/linux/namespaces.ts";
+import { openTap } from "#drivers/linux/taps.ts";
 import type { MachinePort } from "../machine-driver.ts";
 import { QmpError, type Qmp } from "./qmp.ts";
 

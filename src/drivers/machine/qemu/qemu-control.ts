@@ -1,3 +1,4 @@
+import type { TapTerms } from "#drivers/linux/taps.ts";
 import { CONSOLE_BYTES } from "./command-line.ts";
 import { Qmp } from "./qmp.ts";
 
@@ -43,6 +44,27 @@ export class QemuControl {
     const answer = await this.#ask("query-block");
     const disks: readonly { readonly "io-status"?: string }[] = Array.isArray(answer) ? answer : [];
     return disks.map((disk) => disk["io-status"]).find((status) => status !== undefined && status !== "ok");
+  }
+
+  /** QEMU's own descriptors of its taps, by their netdevs' names, if it answers: only the monitor for people tells. */
+  async tapDescriptors(): Promise<ReadonlyMap<string, number> | undefined> {
+    const answer = await this.#ask("human-monitor-command", { "command-line": "info network" });
+    if (typeof answer !== "string") return undefined;
+    const lines = answer.matchAll(/ ([\w-]+): .*type=tap,fd=(\d+)/g);
+    return new Map([...lines].map(([, name = "", fd]) => [name, Number(fd)]));
+  }
+
+  /** What the guest's driver agreed on with a network device. */
+  async tapTerms(device: string): Promise<TapTerms> {
+    const path = `/machine/peripheral/${device}/virtio-backend`;
+    const status = await (await this.connect()).execute("x-query-virtio-status", { path });
+    const agreed = JSON.stringify((status as { readonly "guest-features": object })["guest-features"]);
+    const has = (feature: string) => agreed.includes(`${feature}:`);
+    const long = has("VIRTIO_F_VERSION_1") || has("VIRTIO_NET_F_MRG_RXBUF");
+    return {
+      headerBytes: long ? 12 : 10,
+      offloads: OFFLOADS.reduce((sum, [feature, flag]) => sum | (has(feature) ? flag : 0), 0),
+    };
   }
 
   /** What the serial console printed since the last time. */
@@ -106,6 +128,15 @@ export class QemuControl {
     this.#onClosed();
   }
 }
+
+/** virtio-net's features, each with the `TUN_F_…` that QEMU makes of it. */
+const OFFLOADS = [
+  ["VIRTIO_NET_F_GUEST_CSUM", 0x01],
+  ["VIRTIO_NET_F_GUEST_TSO4", 0x02],
+  ["VIRTIO_NET_F_GUEST_TSO6", 0x04],
+  ["VIRTIO_NET_F_GUEST_ECN", 0x08],
+  ["VIRTIO_NET_F_GUEST_UFO", 0x10],
+] as const;
 
 const CONNECT_MS = 1000;
 /** The set of descriptors that a picture is drawn into; disks have theirs from 1 up. */

@@ -18,7 +18,8 @@ import {
   threadTimeMs,
 } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";
-import { plugPort, unplugPort } from "./hot-plug.ts";
+import { giveTap, hasLostTap } from "../../linux/taps.ts";
+import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
 import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
@@ -59,6 +60,10 @@ export class QemuMachine {
   #wasReset = false;
   /** By `performance.now()`; unknown to a driver that came later. */
   #resetAtMs: number | undefined;
+  /** QEMU's descriptors of its taps, by the ports' ids; undefined: to be asked for. */
+  #taps: ReadonlyMap<string, number> | undefined;
+  /** The ids of ports that have lost theirs. */
+  #cutOff: readonly string[] = [];
   /** Why its processors stand still, and when it was last let try again. */
   #paused: { readonly why: string; readonly triedAtMs: number } | undefined;
 
@@ -138,7 +143,12 @@ export class QemuMachine {
     const off = isAlive(life.process) ? await this.#stoppedState() : died(await this.#causeOfDeath(life));
     if (off === undefined) {
       const { booted } = await this.#afterReset(life);
-      return { state: "running", booted, ...(this.#paused && { paused: this.#paused.why }) };
+      return {
+        state: "running",
+        booted,
+        ...(this.#paused && { paused: this.#paused.why }),
+        ...(this.#cutOff.length > 0 && { cutOff: this.#cutOff }),
+      };
     }
     const refused = off.how === "powered-off" && (await this.#control.refusesKernel());
     await this.#end(life.process);
@@ -168,6 +178,7 @@ export class QemuMachine {
     const boots = !life.booted && (this.#lastPrinted.includes("login:") || bootingMs > BOOT_MS);
     if (boots) await this.#become({ ...life, booted: true });
     if (printed || boots) this.#events.changed();
+    await this.#keepWired(life);
     await this.#boundComplaints();
     await this.look();
   }
@@ -218,6 +229,8 @@ export class QemuMachine {
       this.#wasReset = false;
       this.#resetAtMs = undefined;
       this.#paused = undefined;
+      this.#taps = undefined;
+      this.#cutOff = [];
       const memoryBytes = (spec.memoryMiB * MEMORY_FACTOR + OVERHEAD_MIB) * 1024 * 1024;
       await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
       const memoryKills = await groups.memoryKills(this.#id);
@@ -329,6 +342,7 @@ export class QemuMachine {
     ports: (others: readonly MachinePort[]) => readonly MachinePort[],
     id: string,
   ): Promise<void> {
+    this.#taps = undefined;
     const life = this.#record?.life;
     if (life?.state !== "running" || !life.spec) return;
     const others = life.spec.ports.filter((it) => it.id !== id);
@@ -344,6 +358,24 @@ export class QemuMachine {
       if (life.state !== "off" || !isNoSpace(error)) throw error;
     }
     return life;
+  }
+
+  /**
+   * A port that has lost its tap takes the one that was made in its place, a look after that was told; the guest sees nothing but lost
+   * packets.
+   */
+  async #keepWired({ process, spec }: Running): Promise<void> {
+    this.#taps ??= await this.#control.tapDescriptors();
+    const cutOff: string[] = [];
+    for (const port of spec?.ports ?? []) {
+      const fd = this.#taps?.get(netdev(port.id));
+      if (fd === undefined || !hasLostTap(process.pid, fd)) continue;
+      const terms = this.#cutOff.includes(port.id) && (await this.#control.tapTerms(port.id));
+      if (!terms || !giveTap({ pid: process.pid, fd }, port, terms)) cutOff.push(port.id);
+    }
+    const same = String(cutOff) === String(this.#cutOff);
+    this.#cutOff = cutOff;
+    if (!same) this.#events.changed();
   }
 
   async #boundComplaints(): Promise<void> {

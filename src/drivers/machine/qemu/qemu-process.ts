@@ -13,7 +13,7 @@ import {
 import { once } from "node:events";
 import { join } from "node:path";
 import { bind, check, hideDescriptors, listen, socket } from "#drivers/linux/libc.ts";
-import { openTap } from "#drivers/linux/namespaces.ts";
+import { openTap } from "#drivers/linux/taps.ts";
 import type { Opened, SocketName } from "./command-line.ts";
 import { identify } from "../../linux/host-process.ts";
 import type { HostProcess } from "../../linux/host-process.ts";

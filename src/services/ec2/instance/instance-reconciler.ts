@@ -187,6 +187,8 @@ const keepRunning: Step = async (entry, records, host) => {
   if (so.reboots < wanted.reboots) return reboot(entry, machine, records, host);
   if (machine.state === "running") {
     if (so.paused?.why !== machine.paused) return pausedOrNot(entry, machine.paused, host);
+    if (String(so.cutOff?.interfaceIds ?? []) !== String(machine.cutOff ?? []))
+      return cutOffOrNot(entry, machine.cutOff, host);
     if (!so.booted) {
       const move = await moveInterfaces(entry.value, records, host, { guestIsUp: false });
       return move ?? awaitBoot(entry, machine.booted, host);
@@ -226,6 +228,20 @@ function pausedOrNot(
   return moved({
     expect: [{ at: [key, revision] }],
     put: [{ key, value: { ...value, so: { ...so, ...paused } } }],
+  });
+}
+
+/** Its status checks fail while nothing passes an interface of it. */
+function cutOffOrNot(
+  { key, revision, value }: Entry<InstanceRecord>,
+  interfaceIds: readonly string[] | undefined,
+  host: InstanceHost,
+): Outcome {
+  const { cutOff: before, ...so } = value.so;
+  const since = before?.since ?? host.now().toISOString();
+  return moved({
+    expect: [{ at: [key, revision] }],
+    put: [{ key, value: { ...value, so: { ...so, ...(interfaceIds && { cutOff: { interfaceIds, since } }) } } }],
   });
 }
 
@@ -318,7 +334,7 @@ function reached(
   so: Pick<InstanceSo, "state"> & Partial<InstanceSo>,
   beside: Transaction = {},
 ): Outcome {
-  const { reason: _, booted: _booted, paused: _paused, ...before } = instance.so;
+  const { reason: _, booted: _booted, paused: _paused, cutOff: _cutOff, ...before } = instance.so;
   const value: InstanceRecord = {
     ...instance,
     so: { ...before, ...so, generation: instance.wanted.generation, since: host.now().toISOString() },

@@ -81,6 +81,8 @@ export interface InstanceSo {
   readonly booted?: true;
   /** Its processors stand still: why, and since when. */
   readonly paused?: { readonly why: string; readonly since: string };
+  /** Interfaces that nothing passes, because their links are gone: which, and since when. */
+  readonly cutOff?: { readonly interfaceIds: readonly string[]; readonly since: string };
   /** The host's boot in which the machine was started; absent while it is to be started again after another. */
   readonly bootId?: string;
   /** When `state` was reached. */

@@ -6,13 +6,16 @@ export type Check = "ok" | "impaired" | "initializing" | "not-applicable";
 
 /** The guest: it passes once its operating system has come up. */
 export function instanceCheck(instance: InstanceRecord): Check {
-  const check = ebsCheck(instance);
+  const check = systemCheck(instance) === "impaired" ? "impaired" : ebsCheck(instance);
   return check === "ok" && !instance.so.booted ? "initializing" : check;
 }
 
-/** The host under it: it passes once the machine runs there, anew when the host itself was restarted. */
-export const systemCheck = (instance: InstanceRecord): Check =>
-  instanceState(instance) !== "running" ? "not-applicable" : instance.so.bootId ? "ok" : "initializing";
+/** The host under it: it passes once the machine runs there, anew when the host itself was restarted, with all its interfaces. */
+export function systemCheck(instance: InstanceRecord): Check {
+  if (instanceState(instance) !== "running") return "not-applicable";
+  if (!instance.so.bootId) return "initializing";
+  return instance.so.cutOff ? "impaired" : "ok";
+}
 
 /** Its volumes: whether they take what it writes. */
 export const ebsCheck = (instance: InstanceRecord): Check =>
