@@ -107,10 +107,10 @@ launch database "$database_a" 10.20.20.10 5432 "$database_group"
 aws wait instance-running --instance-ids "$bastion" "$web" "$app" "$database"
 
 say "public addresses of the bastion and the web server"
-for name in bastion web; do
-  eval "instance=\$$name"
-  made "${name}_allocation" aws allocate-address --domain vpc --query AllocationId
-  made "${name}_association" aws associate-address --allocation-id "$value" --instance-id "$instance" --query AssociationId
-  eval "allocation=\$${name}_allocation"
-  made "${name}_address" aws describe-addresses --allocation-ids "$allocation" --query 'Addresses[0].PublicIp'
+for machine in bastion web; do
+  eval "instance=\$$machine"
+  made "${machine}_allocation" aws allocate-address --domain vpc --query AllocationId
+  made "${machine}_association" aws associate-address --allocation-id "$value" --instance-id "$instance" --query AssociationId
+  eval "allocation=\$${machine}_allocation"
+  made "${machine}_address" aws describe-addresses --allocation-ids "$allocation" --query 'Addresses[0].PublicIp'
 done

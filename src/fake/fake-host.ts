@@ -4,6 +4,7 @@ import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
 import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
+import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import { zoneLetters } from "#services/ec2/availability-zone/availability-zone.ts";
@@ -27,18 +28,22 @@ export interface FakeHostOptions {
   readonly regions: RegionalRecords;
   /** The region that the host reports its image to. */
   readonly home: Scope;
+  /** Real ones, in which namespaces stand for the machines; absent: no packet flows. */
+  readonly networks?: NetworkDriver | undefined;
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
 }
 
 /**
- * A host whose every driver is a fake: reconcilers take records through all their states, and nothing else happens. There is
- * room for whatever is asked. Resolves when instances can be launched; `stopped` when the signal has ended its work.
+ * A host whose every driver is a fake, unless it is given networks: reconcilers take records through all their states, and nothing
+ * else happens. There is room for whatever is asked. Resolves when instances can be launched; `stopped` when the signal has ended
+ * its work.
  */
 export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly stopped: Promise<void> }> {
   const { store, feed, regions, home, signal } = options;
   const log = (line: string) => void (signal.aborted || options.log(line));
-  const [machines, networks] = [createFakeMachines({ says, boots: "at once" }), createFakeNetworks()];
+  const machines = createFakeMachines({ says, boots: "at once" });
+  const networks = options.networks ?? createFakeNetworks();
   // Those of an earlier process are still there.
   const disks: DiskDriver = { ...createFakeDisks(), locate: async (id) => ({ path: `/fake/${id}` }) };
   const real = hostReconcilers(regions, {
@@ -62,7 +67,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
   const loop = runReconcilers(
     store,
     feed,
-    [...real.filter(({ kind }) => kind !== "vpc"), fakeInterfaces(regions)],
+    options.networks ? real : [...real.filter(({ kind }) => kind !== "vpc"), fakeInterfaces(regions)],
     // Few at once: a call that someone waits for comes first.
     { clock: systemClock, signal, concurrency: 4, log: ({ key, message }) => log(`${key}: ${message}`) },
   );
@@ -71,6 +76,10 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     const found = regions.find("instance", id);
     if (found) loop.nudge(found.key);
     printed(id);
+  });
+  networks.onForeignChange((id) => {
+    const found = regions.find("vpc", id);
+    if (found) loop.nudge(found.key);
   });
 
   const image = fakeImage(home.region);

@@ -1,6 +1,7 @@
 import { isLocal } from "#http/foreign-caller.ts";
 import { type HttpRequest, type HttpServer, listen } from "#http/http-server.ts";
 import { openRegionApi, type RegionApiOptions } from "#region-api.ts";
+import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { Store } from "#store/store.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 import { runFakeHost } from "./fake-host.ts";
@@ -9,6 +10,8 @@ export interface FakeRegionOptions extends Omit<RegionApiOptions, "store" | "sig
   /** 0: any that is free. */
   readonly port: number;
   readonly openStore: () => Promise<Store>;
+  /** Real ones, in which namespaces stand for the machines; absent: no packet flows. */
+  readonly networks?: NetworkDriver;
   /** Whether `POST /_croft/reset` puts a fresh region in the place of this one; its store must then be a new one each time. */
   readonly resettable: boolean;
 }
@@ -59,7 +62,8 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     store,
     signal,
   });
-  const host = await runFakeHost({ store, feed, regions, home: options.settings, signal, log: options.log });
+  const { settings: home, networks, log } = options;
+  const host = await runFakeHost({ store, feed, regions, home, networks, signal, log });
   const calls = new Set<Promise<WireAnswer>>();
   return {
     refused,

@@ -78,7 +78,9 @@ export interface Dial {
 export const answered = async (dials: readonly Dial[], patienceMs: number): Promise<boolean[]> => {
   const outcomes: (boolean | undefined)[] = dials.map(() => undefined);
   const calls = dials.map(({ from, to, port }) => {
-    const fd = inside(from, () => check("socket", socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
+    const fd = inside(from, () =>
+      check("socket", socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+    );
     const name = socketAddress(to, port);
     return { fd, ask: () => connect(fd, name, name.length) };
   });
@@ -175,7 +177,8 @@ let identifier = 0;
 export const received = (fd: number): string[] => {
   const data = Buffer.alloc(2048);
   const taken: string[] = [];
-  for (let size; (size = recv(fd, data, data.length, MSG_DONTWAIT)) > 0;) taken.push(data.toString("latin1", 0, size));
+  for (let size; (size = recv(fd, data, data.length, MSG_DONTWAIT)) > 0;)
+    taken.push(data.toString("latin1", 0, size));
   return taken;
 };
 

@@ -84,11 +84,31 @@ const generated = (n: number): Map<string, NetworkElement> => {
       perhaps(85, route(table, `10.${of}.0.0/16`, pick([over(id), over(id), ...byNat]))),
     ),
     // Also beyond a neighbour, where nothing leads, and more closely than the routes above.
-    ...perhaps(30, route(table, `10.${pick(numbers.filter((it) => it !== n))}.1.0/24`, pick([...peers.map(({ id }) => over(id)), "nowhere", ...byNat]))),
-    ...perhaps(20, route(table, `${publicAddress(pick(numbers), pick([1, 2, 3]))}/32`, pick(["outside", "nowhere", ...byNat]))),
+    ...perhaps(
+      30,
+      route(
+        table,
+        `10.${pick(numbers.filter((it) => it !== n))}.1.0/24`,
+        pick([...peers.map(({ id }) => over(id)), "nowhere", ...byNat]),
+      ),
+    ),
+    ...perhaps(
+      20,
+      route(
+        table,
+        `${publicAddress(pick(numbers), pick([1, 2, 3]))}/32`,
+        pick(["outside", "nowhere", ...byNat]),
+      ),
+    ),
     ...perhaps(20, route(table, `10.${n}.2.0/24`, pick(["network", "nowhere", ...byNat]))),
   ]);
-  const ranges = ["0.0.0.0/0", ...numbers.map((it) => `10.${it}.0.0/16`), `10.${n}.1.0/24`, "198.18.245.0/24", `10.${n}.3.19/32`];
+  const ranges = [
+    "0.0.0.0/0",
+    ...numbers.map((it) => `10.${it}.0.0/16`),
+    `10.${n}.1.0/24`,
+    "198.18.245.0/24",
+    `10.${n}.3.19/32`,
+  ];
   const rule = () => ({
     protocol: pick(["any", 17, 17, 6] as const),
     ...(below(3) === 0 && { ports: { from: 53, to: pick([53, 80]) } }),
@@ -120,8 +140,14 @@ const generated = (n: number): Map<string, NetworkElement> => {
     [`range/10.${n}.0.0/16`, { kind: "range", cidr: `10.${n}.0.0/16` }],
     ...tables,
     ...subnets.flatMap((id): Entry[] => [
-      [`filter/acl-${id}`, { kind: "filter", id: `acl-${id}`, ingress: filterRules(), egress: filterRules() }],
-      [`subnet/${id}`, { kind: "subnet", id, cidr: cidr(n, id), table: id, ...(below(3) === 0 && { filter: `acl-${id}` }) }],
+      [
+        `filter/acl-${id}`,
+        { kind: "filter", id: `acl-${id}`, ingress: filterRules(), egress: filterRules() },
+      ],
+      [
+        `subnet/${id}`,
+        { kind: "subnet", id, cidr: cidr(n, id), table: id, ...(below(3) === 0 && { filter: `acl-${id}` }) },
+      ],
     ]),
     ...groups,
     ...cards.flatMap((it) => it.groups.map((group) => member(group, it.address))),
@@ -178,7 +204,13 @@ const topology = async () => {
     );
     return (await Promise.all(ends)).every((it) => it.includes("state UP")) ? "up" : "down";
   };
-  assert.equal(await until(() => up().catch(String), (it) => it === "up"), "up");
+  assert.equal(
+    await until(
+      () => up().catch(String),
+      (it) => it === "up",
+    ),
+    "up",
+  );
 };
 
 interface Probe {
@@ -205,7 +237,8 @@ const expected = (probe: Probe): boolean => {
   return there;
 };
 
-const isPublic = (it: NetworkElement | undefined) => it?.kind === "interface" && it.publicAddress !== undefined;
+const isPublic = (it: NetworkElement | undefined) =>
+  it?.kind === "interface" && it.publicAddress !== undefined;
 
 test(`datagrams arrive where the contract says, and nowhere else (CROFT_TEST_SEED=${seed})`, async () => {
   let [arrived, stopped] = [0, 0];
@@ -216,13 +249,17 @@ test(`datagrams arrive where the contract says, and nowhere else (CROFT_TEST_SEE
         from?.id === to.id
           ? []
           : [true, false].flatMap((byPublic) =>
-              from === undefined && !byPublic ? [] : perhaps(40, { from, to, public: byPublic, port: pick(ports) }),
+              from === undefined && !byPublic
+                ? []
+                : perhaps(40, { from, to, public: byPublic, port: pick(ports) }),
             ),
       ),
     );
     for (const fd of sockets.values()) received(fd);
     for (const [number, probe] of probes.entries())
-      sendDatagram(probe.from && guest(probe.from.id), addressOf(probe), probe.port, { data: String(number) });
+      sendDatagram(probe.from && guest(probe.from.id), addressOf(probe), probe.port, {
+        data: String(number),
+      });
     const wanted = probes.flatMap((probe, number) => (expected(probe) ? [number] : []));
     const seen = new Set<number>();
     const look = async () => {

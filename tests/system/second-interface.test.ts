@@ -83,13 +83,24 @@ test("links that someone removed are made again, and the guest's connections liv
   const session = first.open("echo begun; sleep 15; echo through");
   let said = "";
   session.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-  await until(async () => said, (it) => it.includes("begun"), patienceMs);
+  await until(
+    async () => said,
+    (it) => it.includes("begun"),
+    patienceMs,
+  );
   const { Reservations: [reservation] = [] } = await ec2.describeInstances({ InstanceIds: [instance] });
   const { VpcId, NetworkInterfaces = [] } = reservation?.Instances?.[0] ?? {};
   const namespace = `${hostNames(region.dataDir).prefix}-${VpcId}`;
   for (const { NetworkInterfaceId = "" } of NetworkInterfaces)
     await run("ip", ["link", "delete", "dev", interfaceLink(NetworkInterfaceId)], { namespace });
-  assert.equal(await until(async () => said, (it) => it.includes("through"), patienceMs), "begun\nthrough\n");
+  assert.equal(
+    await until(
+      async () => said,
+      (it) => it.includes("through"),
+      patienceMs,
+    ),
+    "begun\nthrough\n",
+  );
   // What is longer than a packet, both ways, also by the second.
   const second = await guestShell(nic.publicAddress, keyFile);
   for (const shell of [first, second]) {

@@ -36,11 +36,7 @@ export const createFakeNetworks = (): FakeNetworks => {
     elements,
     passes: (networkId, flow) =>
       networks.get(networkId)?.disturbed === false &&
-      passes(
-        elements(networkId).values(),
-        flow,
-        new Map([...networks].map(([id, it]) => [id, it.elements])),
-      ),
+      passes(elements(networkId).values(), flow, new Map([...networks].map(([id, it]) => [id, it.elements]))),
     disturb(networkId) {
       const network = networks.get(networkId);
       if (network === undefined) return;

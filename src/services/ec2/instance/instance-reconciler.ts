@@ -241,7 +241,9 @@ function cutOffOrNot(
   const since = before?.since ?? host.now().toISOString();
   return moved({
     expect: [{ at: [key, revision] }],
-    put: [{ key, value: { ...value, so: { ...so, ...(interfaceIds && { cutOff: { interfaceIds, since } }) } } }],
+    put: [
+      { key, value: { ...value, so: { ...so, ...(interfaceIds && { cutOff: { interfaceIds, since } }) } } },
+    ],
   });
 }
 

@@ -118,25 +118,31 @@ test(
   },
 );
 
-test("an instance whose interface has lost its link is impaired, and so is its host, until it has one again", limit, async (t) => {
-  const { client, machines, records, until } = await testRegion(t);
-  const { value } = await booted(client, records, until);
-  const checks = async () => {
-    const { InstanceStatuses: [it] = [] } = await client.describeInstanceStatus({ InstanceIds: [value.id] });
-    return [it?.InstanceStatus, it?.SystemStatus, it?.AttachedEbsStatus];
-  };
-  machines.cutOff(value.id, [records.interfacesOf(value.id)[0]?.id ?? ""]);
-  await until(() => records.get("instance", value.id)?.so.cutOff !== undefined);
-  const [instance, system, volumes] = await checks();
-  assert.deepEqual([instance?.Status, system?.Status, volumes?.Status], ["impaired", "impaired", "ok"]);
-  for (const it of [instance, system]) assert.ok(it?.Details?.[0]?.ImpairedSince instanceof Date);
-  machines.cutOff(value.id, []);
-  await until(() => records.get("instance", value.id)?.so.cutOff === undefined);
-  assert.deepEqual(
-    (await checks()).map((it) => it?.Status),
-    ["ok", "ok", "ok"],
-  );
-});
+test(
+  "an instance whose interface has lost its link is impaired, and so is its host, until it has one again",
+  limit,
+  async (t) => {
+    const { client, machines, records, until } = await testRegion(t);
+    const { value } = await booted(client, records, until);
+    const checks = async () => {
+      const { InstanceStatuses: [it] = [] } = await client.describeInstanceStatus({
+        InstanceIds: [value.id],
+      });
+      return [it?.InstanceStatus, it?.SystemStatus, it?.AttachedEbsStatus];
+    };
+    machines.cutOff(value.id, [records.interfacesOf(value.id)[0]?.id ?? ""]);
+    await until(() => records.get("instance", value.id)?.so.cutOff !== undefined);
+    const [instance, system, volumes] = await checks();
+    assert.deepEqual([instance?.Status, system?.Status, volumes?.Status], ["impaired", "impaired", "ok"]);
+    for (const it of [instance, system]) assert.ok(it?.Details?.[0]?.ImpairedSince instanceof Date);
+    machines.cutOff(value.id, []);
+    await until(() => records.get("instance", value.id)?.so.cutOff === undefined);
+    assert.deepEqual(
+      (await checks()).map((it) => it?.Status),
+      ["ok", "ok", "ok"],
+    );
+  },
+);
 
 async function booted(
   client: TestRegion["client"],
