@@ -128,8 +128,8 @@ export const path = (
 
   /** Where its address is: in another network, or beyond them all. */
   const land = (publicAddress: string, flow: Flow): boolean => {
-    for (const elements of networks.values()) {
-      const there = [...elements.values()];
+    for (const other of networks.values()) {
+      const there = [...other.values()];
       const to = lookUp(there).privateOf(flow.to);
       if (to !== undefined) return goOn(path(there, { ...flow, from: publicAddress, to }, networks));
     }
