@@ -28,6 +28,7 @@ import { loadWireService, unknownService } from "./wire/wire-service.ts";
 export const loadApiParts = () => ({
   wires: {
     ec2: loadWireService("ec2"),
+    iam: loadWireService("iam"),
     ssm: loadWireService("ssm"),
     quotas: loadWireService("servicequotas"),
     sts: loadWireService("sts"),
@@ -88,6 +89,7 @@ export async function openRegionApi({
   const answer = apiChain({
     services: new Map([
       served(wires.ec2, servedOperations.ec2, contextIn, ec2CallRate),
+      served(wires.iam, servedOperations.iam, () => ({ accountId })),
       served(wires.ssm, servedOperations.ssm, contextIn),
       served(wires.quotas, servedOperations.servicequotas, (name) => ({ accountId, region: name })),
       served(wires.sts, servedOperations.sts, () => ({ accountId })),

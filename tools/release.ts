@@ -34,6 +34,8 @@ const release = async (to: string): Promise<string> => {
     splitting: true,
     format: "esm",
     platform: "node",
+    // jsonc-parser's other form requires its parts by names that a bundler does not see.
+    mainFields: ["module", "main"],
     target: "node26",
     metafile: true,
     // koffi is native and stays a package; ssh2 does without the other two, which npm would have to compile.

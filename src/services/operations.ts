@@ -1,4 +1,5 @@
 import { ec2Operations } from "./ec2/operations.ts";
+import { iamOperations } from "./iam/operations.ts";
 import { serviceQuotasOperations } from "./service-quotas/operations.ts";
 import { ssmOperations } from "./ssm/operations.ts";
 import { stsOperations } from "./sts/operations.ts";
@@ -6,6 +7,7 @@ import { stsOperations } from "./sts/operations.ts";
 /** Every operation that Croft serves, by the names requests are signed for. */
 export const servedOperations = {
   ec2: ec2Operations,
+  iam: iamOperations,
   servicequotas: serviceQuotasOperations,
   ssm: ssmOperations,
   sts: stsOperations,

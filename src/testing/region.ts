@@ -145,6 +145,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
           region,
         })),
         served(ssm, servedOperations.ssm, contextIn),
+        served(loadWireService("iam"), servedOperations.iam, () => scope),
         served(sts, servedOperations.sts, () => scope),
       ]),
       fallback: unknownService(),

@@ -63,6 +63,29 @@ test("service quotas come in pages, and are AWS's defaults", async () => {
   );
 });
 
+test("policies are simulated, and the keys they ask for are named", async () => {
+  const policy =
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::${aws:username}/*"}}';
+  const asked = `--policy-input-list ${policy} --action-names s3:GetObject s3:PutObject --resource-arns arn:aws:s3:::ada/1`;
+  const who = "--context-entries ContextKeyName=aws:username,ContextKeyValues=ada,ContextKeyType=string";
+  assert.deepEqual(
+    await aws.rows(
+      `iam simulate-custom-policy ${asked} ${who} --page-size 1 --query EvaluationResults[].EvalDecision`,
+    ),
+    [["allowed"], ["implicitDeny"]],
+  );
+  assert.deepEqual(
+    await line(
+      `iam get-context-keys-for-custom-policy --policy-input-list ${policy} --query ContextKeyNames`,
+    ),
+    ["aws:username"],
+  );
+  assert.equal(
+    await aws.refusal("iam simulate-custom-policy --policy-input-list { --action-names s3:GetObject"),
+    "InvalidInput",
+  );
+});
+
 test("regions and their zones are AWS's", async () => {
   const zoneNames = "ec2 describe-availability-zones --query AvailabilityZones[].ZoneName";
   const [endpoint, here, there] = await Promise.all([

@@ -21,6 +21,7 @@ ec2 = session.client("ec2", **options)
 sts = session.client("sts", **options)
 ssm = session.client("ssm", **options)
 quotas = session.client("service-quotas", **options)
+iam = session.client("iam", **options)
 image = os.environ["CROFT_IMAGE"]
 console = os.environ["CROFT_CONSOLE"]
 region = os.environ["AWS_REGION"]
@@ -75,7 +76,7 @@ def data_of(client, kind):
         return {}
 
 
-for each in (ec2, sts, ssm, quotas):
+for each in (ec2, sts, ssm, quotas, iam):
     note_conveniences(each)
 
 
@@ -140,6 +141,20 @@ def _():
         assert [one(ServiceCode="vpc", QuotaCode=it["QuotaCode"])["Quota"] for it in found] == found
         with refused("NoSuchResourceException"):
             one(ServiceCode="vpc", QuotaCode="L-00000000")
+
+
+@told("policies are simulated, page by page, and the keys they ask for are named")
+def _():
+    policy = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::${aws:username}/*"}}'
+    asked = {"PolicyInputList": [policy], "ActionNames": ["s3:GetObject", "s3:PutObject"], "ResourceArns": ["arn:aws:s3:::ada/1"]}
+    who = [{"ContextKeyName": "aws:username", "ContextKeyValues": ["ada"], "ContextKeyType": "string"}]
+    results = every(iam, "simulate_custom_policy", "EvaluationResults", 1, **asked, ContextEntries=who)
+    assert [it["EvalDecision"] for it in results] == ["allowed", "implicitDeny"], results
+    (first, _) = iam.simulate_custom_policy(**asked)["EvaluationResults"]
+    assert (first["EvalDecision"], first["MissingContextValues"]) == ("implicitDeny", ["aws:username"]), first
+    assert iam.get_context_keys_for_custom_policy(PolicyInputList=[policy])["ContextKeyNames"] == ["aws:username"]
+    with refused("InvalidInput"):
+        iam.simulate_custom_policy(PolicyInputList=["{"], ActionNames=["s3:GetObject"])
 
 
 @told("the region names itself, its zones, and AWS's other regions")

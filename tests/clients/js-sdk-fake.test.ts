@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import * as ec2Module from "@aws-sdk/client-ec2";
+import * as iamModule from "@aws-sdk/client-iam";
 import * as quotasModule from "@aws-sdk/client-service-quotas";
 import * as ssmModule from "@aws-sdk/client-ssm";
 import * as stsModule from "@aws-sdk/client-sts";
@@ -16,19 +17,22 @@ const everythingWasUsed = await followCoverage(region.endpoint);
 
 const used = new Set<string>();
 const sdk = noting("ec2", ec2Module, used);
+const iamSdk = noting("iam", iamModule, used);
 const quotasSdk = noting("servicequotas", quotasModule, used);
 const ssmSdk = noting("ssm", ssmModule, used);
 const offered = [
   ...(await offeredBy("ec2", ec2Module)),
+  ...(await offeredBy("iam", iamModule)),
   ...(await offeredBy("servicequotas", quotasModule)),
   ...(await offeredBy("ssm", ssmModule)),
   ...(await offeredBy("sts", stsModule)),
 ];
 const ec2 = new sdk.EC2();
+const iam = new iamSdk.IAM();
 const quotas = new quotasSdk.ServiceQuotas();
 const ssm = new ssmSdk.SSM();
 const sts = new stsModule.STS();
-after(() => [ec2, quotas, ssm, sts].forEach((client) => client.destroy()));
+after(() => [ec2, iam, quotas, ssm, sts].forEach((client) => client.destroy()));
 
 const patience = { client: ec2, maxWaitTime: 120, minDelay: 1, maxDelay: 2 };
 const release = "/aws/service/debian/release/12/latest/amd64";
@@ -50,6 +54,31 @@ test("the caller is the account's root, whose account has one VPC", async () => 
   });
   assert.deepEqual(attribute?.AttributeValues, [{ AttributeValue: vpc?.VpcId }]);
   assert.equal((await ec2.getEbsEncryptionByDefault({})).EbsEncryptionByDefault, false);
+});
+
+test("policies are simulated, page by page, and the keys they ask for are named", async () => {
+  const policy = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Action: "s3:Get*", Resource: "arn:aws:s3:::${aws:username}/*" },
+  });
+  const asked = {
+    PolicyInputList: [policy],
+    ActionNames: ["s3:GetObject", "s3:PutObject"],
+    ResourceArns: ["arn:aws:s3:::ada/1"],
+    ContextEntries: [
+      { ContextKeyName: "aws:username", ContextKeyValues: ["ada"], ContextKeyType: "string" as const },
+    ],
+  };
+  const results = await severalPages(
+    iamSdk.paginateSimulateCustomPolicy({ client: iam, pageSize: 1 }, asked),
+    ({ EvaluationResults }) => EvaluationResults,
+  );
+  assert.deepEqual(
+    results.map((it) => it.EvalDecision),
+    ["allowed", "implicitDeny"],
+  );
+  const { ContextKeyNames } = await iam.getContextKeysForCustomPolicy({ PolicyInputList: [policy] });
+  assert.deepEqual(ContextKeyNames, ["aws:username"]);
 });
 
 test("service quotas come in pages, and are AWS's defaults", async () => {
