@@ -691,6 +691,8 @@ def _():
     assigned = ec2.assign_private_ip_addresses(NetworkInterfaceId=made, SecondaryPrivateIpAddressCount=1)
     addresses = [it["PrivateIpAddress"] for it in assigned["AssignedPrivateIpAddresses"]]
     ec2.unassign_private_ip_addresses(NetworkInterfaceId=made, PrivateIpAddresses=addresses)
+    (prefix,) = ec2.assign_private_ip_addresses(NetworkInterfaceId=made, Ipv4PrefixCount=1)["AssignedIpv4Prefixes"]
+    ec2.unassign_private_ip_addresses(NetworkInterfaceId=made, Ipv4Prefixes=[prefix["Ipv4Prefix"]])
     ec2.modify_network_interface_attribute(NetworkInterfaceId=made, SourceDestCheck={"Value": False})
     ec2.reset_network_interface_attribute(NetworkInterfaceId=made, SourceDestCheck="true")
     check = ec2.describe_network_interface_attribute(NetworkInterfaceId=made, Attribute="sourceDestCheck")

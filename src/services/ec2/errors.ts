@@ -163,6 +163,11 @@ export const noFreeAddresses = (subnetId: string) =>
     "InsufficientFreeAddressesInSubnet",
     `There are not enough free addresses in subnet '${subnetId}' to satisfy the requested number of instances.`,
   );
+export const noFreePrefixes = () =>
+  error(
+    "InsufficientCidrBlocks",
+    "The specified subnet does not have enough free cidr blocks to satisfy the request.",
+  );
 export const noFreePublicAddresses = () =>
   error("InsufficientAddressCapacity", "There is no free address left in the pool of public addresses.");
 

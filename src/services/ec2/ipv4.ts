@@ -12,6 +12,9 @@ const isCanonical = (text: string) =>
 export const prefixLength = (cidr: string): number => Number(cidr.split("/")[1]);
 export const base = (cidr: string): number => toNumber(cidr.split("/")[0] ?? "");
 export const addressCount = (cidr: string): number => 2 ** (32 - prefixLength(cidr));
+/** Every address of a range. */
+export const addressesIn = (cidr: string): string[] =>
+  Array.from({ length: addressCount(cidr) }, (_, n) => toAddress(base(cidr) + n));
 export const contains = (cidr: string, address: string): boolean => {
   const offset = toNumber(address) - base(cidr);
   return offset >= 0 && offset < addressCount(cidr);

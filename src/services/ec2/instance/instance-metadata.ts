@@ -137,6 +137,7 @@ function interfaceTree(
       instance && isPrimary(nic)
         ? instanceDnsName(instance, nic.address, scope.region)
         : privateDnsName(nic.address, scope.region),
+    ...(nic.prefixes?.length && { "ipv4-prefix": nic.prefixes.join("\n") }),
     "local-ipv4s": addressesOf(nic).join("\n"),
     mac: nic.mac,
     "owner-id": scope.accountId,

@@ -17,7 +17,7 @@ import { interfaceLimit, type InstanceType } from "../instance-type/instance-typ
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import { freeAddress } from "../network-interface/free-address.ts";
 import { ownInterfaceOf } from "../network-interface/find-interface.ts";
-import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import { addressSlots, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { newInterface } from "../network-interface/new-interface.ts";
 import {
   addressTaker,
@@ -154,7 +154,7 @@ function existingNetwork(
   if (input.MaxCount !== 1)
     throw invalidCombination("A network interface can be given only when one instance is launched.");
   if (nic.attachment) throw interfaceAttached(nic.id);
-  checkAddressCount(addressesOf(nic).length, type.id);
+  checkAddressCount(addressSlots(nic), type.id);
   return {
     index,
     subnet: subnetOf(nic.subnetId, input, context),

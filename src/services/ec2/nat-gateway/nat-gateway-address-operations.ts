@@ -16,7 +16,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
-import { addressClaims } from "../network-interface/new-interface.ts";
+import { addressClaims, expectFree } from "../network-interface/new-interface.ts";
 import { checkAddresses } from "../network-interface/private-address.ts";
 import { unmapped } from "../network-interface/public-address.ts";
 import { subnetOf } from "../subnet/subnet-operations.ts";
@@ -193,7 +193,7 @@ function moreAddresses(
   const { expect, put } = records.rewrite("network-interface", { ...nic, secondary });
   const claims = addressClaims(nic, added, records);
   return {
-    expect: [...expect, ...claims.map((absent) => ({ absent }))],
+    expect: [...expect, ...expectFree(nic, added, records)],
     put: [...put, ...claims.map((key) => ({ key, value: nic.id }))],
     added,
   };

@@ -19,7 +19,7 @@ import { instancesOf, rewrite } from "../instance/instance-change.ts";
 import { instanceArn, instanceState } from "../instance/instance.ts";
 import { ownInterfaceOf } from "./find-interface.ts";
 import {
-  addressesOf,
+  addressSlots,
   networkInterfaceArn,
   type InterfaceAttachment,
   type NetworkInterfaceRecord,
@@ -107,6 +107,6 @@ function attachable(input: AttachNetworkInterfaceRequest, context: Ec2Context) {
     throw deviceIndexTaken(instanceId, index);
   if (others.length >= interfaceLimit(instance.type))
     throw attachmentLimitExceeded(others.length + 1, instance.type);
-  checkAddressCount(addressesOf(nic).length, instance.type);
+  checkAddressCount(addressSlots(nic), instance.type);
   return [nic, instance, index] as const;
 }

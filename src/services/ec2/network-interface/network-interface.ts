@@ -7,6 +7,7 @@ import type {
   NetworkInterfaceType,
 } from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
+import { addressesIn } from "../ipv4.ts";
 import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
@@ -26,6 +27,8 @@ export interface NetworkInterfaceRecord extends ResourceRecord {
   readonly address: string;
   /** Further ones of its subnet, in the order they were assigned. */
   readonly secondary?: readonly string[];
+  /** Ranges of sixteen addresses of its subnet that are its own too, as CIDR blocks. */
+  readonly prefixes?: readonly string[];
   readonly groupIds: readonly string[];
   readonly sourceDestCheck: boolean;
   /** Starting its instance takes a public address from the pool; stopping gives it back. */
@@ -110,7 +113,17 @@ const describeAssociation = (
 const ownerOf = ({ allocationId }: PublicAddressRecord, { accountId }: Scope) =>
   allocationId === undefined ? "amazon" : accountId;
 
-/** All of its private addresses, the primary one first. */
+/** What it counts for against its type's limit: an address is one, a prefix too. */
+export const addressSlots = ({ secondary = [], prefixes = [] }: NetworkInterfaceRecord): number =>
+  1 + secondary.length + prefixes.length;
+
+/** Those that packets reach it at: also every one of its prefixes. */
+export const reachedAt = (it: NetworkInterfaceRecord): string[] => [
+  ...addressesOf(it),
+  ...(it.prefixes ?? []).flatMap(addressesIn),
+];
+
+/** All of its private addresses by themselves, the primary one first. */
 export const addressesOf = ({ address, secondary = [] }: NetworkInterfaceRecord): string[] => [
   address,
   ...secondary,
@@ -142,6 +155,7 @@ export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Record
       PrivateDnsName: privateDnsName(address, scope.region),
       Association: n === 0 ? association : described(address),
     })),
+    ...(it.prefixes?.length && { Ipv4Prefixes: it.prefixes.map((Ipv4Prefix) => ({ Ipv4Prefix })) }),
     Ipv6Addresses: [],
     Groups: describeGroups(it, records),
     SourceDestCheck: it.sourceDestCheck,

@@ -14,8 +14,9 @@ import {
 import { groupsOf } from "../instance/launch-network.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { newPrefixes } from "./address-prefix.ts";
 import { interfaceOf } from "./find-interface.ts";
-import { describeNetworkInterface, isInUse, networkInterfaceArn } from "./network-interface.ts";
+import { addressSlots, describeNetworkInterface, isInUse, networkInterfaceArn } from "./network-interface.ts";
 import { interfaceWrites, newInterface } from "./new-interface.ts";
 import { addressTaker, checkAddressCount, takenAddresses, wantedAddresses } from "./private-address.ts";
 import { removedInterface } from "./removed-interface.ts";
@@ -70,11 +71,12 @@ function creation(
     throw tooManyInterfaces();
   const wanted = wantedAddresses(input, subnet);
   const [addresses = none] = takenAddresses([{ wanted, take: addressTaker(subnet, context) }]);
-  checkAddressCount(1 + (typeof wanted.secondary === "number" ? wanted.secondary : wanted.secondary.length));
+  const prefixes = newPrefixes(input, subnet, context);
   const nic = newInterface(
     subnet,
     {
       ...addresses,
+      ...(prefixes.length > 0 && { prefixes }),
       description: input.Description ?? "",
       groupIds: groupsOf(input.Groups, undefined, subnet, context),
       tags: tagsFor("network-interface", input.TagSpecifications),
@@ -82,6 +84,7 @@ function creation(
     },
     context,
   );
+  checkAddressCount(addressSlots(nic));
   const writes = interfaceWrites(nic, records);
   return {
     touches: [{ arn: networkInterfaceArn("*", context), tags: nic.tags }],
@@ -103,8 +106,6 @@ const none = { address: "", secondary: [] };
 const unserved = [
   "ConnectionTrackingSpecification",
   "EnablePrimaryIpv6",
-  "Ipv4PrefixCount",
-  "Ipv4Prefixes",
   "Ipv6AddressCount",
   "Ipv6Addresses",
   "Ipv6PrefixCount",

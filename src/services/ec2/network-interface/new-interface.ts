@@ -1,9 +1,10 @@
-import type { Transaction } from "#store/store.ts";
+import type { Expectation, Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import type { Ec2Records } from "../records.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "./network-interface.ts";
-import { subnetAddressClaim } from "./private-address.ts";
+import { prefixWrites } from "./address-prefix.ts";
+import { prefixAround, prefixClaim, subnetAddressClaim } from "./private-address.ts";
 
 /** One of the subnet, attached to nothing unless `more` says so. */
 export const newInterface = (
@@ -30,15 +31,30 @@ export function interfaceWrites(
   records: Ec2Records,
 ): Required<Pick<Transaction, "expect" | "put">> {
   const claims = addressClaims(nic, addressesOf(nic), records);
+  const prefixes = prefixWrites(nic, nic.prefixes ?? [], records);
   return {
-    expect: claims.map((absent) => ({ absent })),
+    expect: [...expectFree(nic, addressesOf(nic), records), ...prefixes.expect],
     put: [
       { key: records.key("network-interface", nic.id), value: nic },
       ...claims.map((key) => ({ key, value: nic.id })),
+      ...prefixes.put,
       ...nic.groupIds.map((id) => ({ key: records.key("member", `${id}/${nic.id}`), value: null })),
     ],
   };
 }
+
+/** Nobody has the addresses, nor a prefix around one of them. */
+export const expectFree = (
+  nic: NetworkInterfaceRecord,
+  addresses: readonly string[],
+  records: Ec2Records,
+): Expectation[] =>
+  [
+    ...addressClaims(nic, addresses, records),
+    ...[...new Set(addresses.map(prefixAround))].map((it) =>
+      records.key("claim", prefixClaim(nic.subnetId, it)),
+    ),
+  ].map((absent) => ({ absent }));
 
 export const addressClaims = (
   { subnetId }: NetworkInterfaceRecord,

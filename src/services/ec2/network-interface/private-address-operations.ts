@@ -3,42 +3,53 @@ import type { AssignPrivateIpAddressesRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import {
-  addressInUse,
-  invalidCombination,
-  invalidParameter,
-  missingParameter,
-  unsupportedParameter,
-} from "../errors.ts";
+import { addressInUse, invalidCombination, invalidParameter, missingParameter } from "../errors.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
+import { newPrefixes, prefixWrites } from "./address-prefix.ts";
 import { ownInterfaceOf } from "./find-interface.ts";
-import { networkInterfaceArn, type NetworkInterfaceRecord } from "./network-interface.ts";
-import { addressClaims } from "./new-interface.ts";
-import { addressTaker, checkAddressCount, checkAddresses, subnetAddressClaim } from "./private-address.ts";
+import { addressSlots, networkInterfaceArn, type NetworkInterfaceRecord } from "./network-interface.ts";
+import { addressClaims, expectFree } from "./new-interface.ts";
+import {
+  addressTaker,
+  checkAddressCount,
+  checkAddresses,
+  prefixAround,
+  prefixClaim,
+  subnetAddressClaim,
+} from "./private-address.ts";
 import { unmapped } from "./public-address.ts";
 
 interface AssignmentPlan extends OperationPlan {
   readonly nic: NetworkInterfaceRecord;
   readonly assigned: readonly string[];
+  readonly prefixes: readonly string[];
 }
 
 export const privateAddressOperations = {
-  /** Secondary addresses: those named, also from another interface of the subnet if that is allowed, or as many as are asked for. */
+  /** Secondary addresses, or prefixes: those named, also from another interface of the subnet if that is allowed, or as many as are asked for. */
   AssignPrivateIpAddresses: {
     resolve(input, context): AssignmentPlan {
       const { records } = context;
-      for (const name of ["Ipv4PrefixCount", "Ipv4Prefixes"] as const)
-        if (Array.isArray(input[name]) ? input[name].length > 0 : input[name])
-          throw unsupportedParameter(name);
       const nic = ownInterfaceOf(input.NetworkInterfaceId, context);
       const subnet = records.get("subnet", nic.subnetId);
-      const assigned = subnet ? newSecondaries(input, nic, subnet, context) : [];
       const touches = [{ arn: networkInterfaceArn(nic.id, context), tags: nic.tags }];
-      if (assigned.length === 0) return { touches, nic, assigned };
-      const secondary = [...(nic.secondary ?? []), ...assigned];
+      const prefixes = subnet ? newPrefixes(input, subnet, context) : [];
+      const assigned =
+        subnet && (prefixes.length === 0 || namesAddresses(input))
+          ? newSecondaries(input, nic, subnet, context)
+          : [];
+      if (prefixes.length > 0 && assigned.length > 0)
+        throw invalidCombination("Private IP addresses and prefixes may not be assigned by one request.");
+      if (assigned.length + prefixes.length === 0) return { touches, nic, assigned, prefixes };
+      const now: NetworkInterfaceRecord = {
+        ...nic,
+        secondary: [...(nic.secondary ?? []), ...assigned],
+        prefixes: [...(nic.prefixes ?? []), ...prefixes],
+      };
       const type = nic.attachment && records.get("instance", nic.attachment.instanceId)?.type;
-      checkAddressCount(1 + secondary.length, type);
-      const { expect, put } = records.rewrite("network-interface", { ...nic, secondary });
+      checkAddressCount(addressSlots(now), type);
+      const { expect, put } = records.rewrite("network-interface", now);
+      const ofPrefixes = prefixWrites(nic, prefixes, records);
       const moves = movesTo(nic, assigned, input.AllowReassignment ?? false, context);
       return {
         touches,
@@ -46,22 +57,25 @@ export const privateAddressOperations = {
           expect: [
             ...expect,
             ...moves.expect,
-            ...addressClaims(nic, moves.unclaimed, records).map((absent) => ({ absent })),
+            ...expectFree(nic, moves.unclaimed, records),
+            ...ofPrefixes.expect,
           ],
           put: [
             ...put,
             ...moves.put,
             ...addressClaims(nic, assigned, records).map((key) => ({ key, value: nic.id })),
+            ...ofPrefixes.put,
           ],
         },
         nic,
         assigned,
+        prefixes,
       };
     },
-    answer: ({ nic, assigned }: AssignmentPlan) => ({
+    answer: ({ nic, assigned, prefixes }: AssignmentPlan) => ({
       NetworkInterfaceId: nic.id,
       AssignedPrivateIpAddresses: assigned.map((PrivateIpAddress) => ({ PrivateIpAddress })),
-      AssignedIpv4Prefixes: [],
+      AssignedIpv4Prefixes: prefixes.map((Ipv4Prefix) => ({ Ipv4Prefix })),
     }),
   },
 
@@ -69,16 +83,21 @@ export const privateAddressOperations = {
   UnassignPrivateIpAddresses: {
     resolve(input, context): OperationPlan {
       const { records } = context;
-      if (input.Ipv4Prefixes?.length) throw unsupportedParameter("Ipv4Prefixes");
       const nic = ownInterfaceOf(input.NetworkInterfaceId, context);
       const gone = [...new Set(input.PrivateIpAddresses)];
-      if (gone.length === 0) throw missingParameter("privateIpAddresses");
+      const gonePrefixes = [...new Set(input.Ipv4Prefixes)];
+      if (gone.length + gonePrefixes.length === 0) throw missingParameter("privateIpAddresses");
+      if (!gonePrefixes.every((it) => nic.prefixes?.includes(it)))
+        throw invalidParameter(
+          `Some of [${gonePrefixes.join(", ")}] are not assigned to interface ${nic.id}`,
+        );
       if (gone.includes(nic.address))
         throw invalidParameter(`Primary private IP address ${nic.address} cannot be unassigned`);
       if (!gone.every((it) => nic.secondary?.includes(it)))
         throw invalidParameter(`Some of [${gone.join(", ")}] are not assigned to interface ${nic.id}`);
       const secondary = nic.secondary?.filter((it) => !gone.includes(it)) ?? [];
-      const { expect, put } = records.rewrite("network-interface", { ...nic, secondary });
+      const prefixes = nic.prefixes?.filter((it) => !gonePrefixes.includes(it)) ?? [];
+      const { expect, put } = records.rewrite("network-interface", { ...nic, secondary, prefixes });
       const addresses = unmapped(
         gone.flatMap((it) => records.publicAddressOf(nic.id, it) ?? []),
         records,
@@ -88,13 +107,22 @@ export const privateAddressOperations = {
         transaction: {
           expect: [...expect, ...addresses.expect],
           put: [...put, ...addresses.put],
-          delete: [...addressClaims(nic, gone, records), ...addresses.delete],
+          delete: [
+            ...addressClaims(nic, gone, records),
+            ...gonePrefixes.map((it) => records.key("claim", prefixClaim(nic.subnetId, it))),
+            ...addresses.delete,
+          ],
         },
       };
     },
     answer: () => ({}),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+const namesAddresses = ({
+  PrivateIpAddresses: named,
+  SecondaryPrivateIpAddressCount: count,
+}: AssignPrivateIpAddressesRequest) => count !== undefined || (named?.length ?? 0) > 0;
 
 /** Those that are not its own yet. */
 function newSecondaries(
@@ -130,6 +158,10 @@ function movesTo(
   allowed: boolean,
   { records }: Ec2Context,
 ): Moves {
+  const inPrefix = addresses.find(
+    (it) => records.claimed(prefixClaim(nic.subnetId, prefixAround(it))) !== undefined,
+  );
+  if (inPrefix !== undefined) throw addressInUse(inPrefix);
   const holders = Map.groupBy(addresses, (it) => records.claimed(subnetAddressClaim(nic.subnetId, it)));
   const changes = [...holders].flatMap(([id, moved]) => {
     if (id === undefined) return [];

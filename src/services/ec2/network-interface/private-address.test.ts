@@ -111,7 +111,6 @@ test("each refusal has AWS's code, and changes nothing", limit, async (t) => {
         assign({ NetworkInterfaceId, PrivateIpAddresses: ["172.31.0.9"], SecondaryPrivateIpAddressCount: 1 }),
       "InvalidParameterCombination",
     ],
-    [() => assign({ NetworkInterfaceId, Ipv4PrefixCount: 1 }), "UnsupportedOperation"],
     [() => unassign({ NetworkInterfaceId, PrivateIpAddresses: [primary] }), "InvalidParameterValue"],
     [() => unassign({ NetworkInterfaceId, PrivateIpAddresses: ["172.31.0.99"] }), "InvalidParameterValue"],
     [() => unassign({ NetworkInterfaceId }), "MissingParameter"],

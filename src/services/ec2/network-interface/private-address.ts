@@ -8,13 +8,17 @@ import {
   tooManyPrivateAddresses,
 } from "../errors.ts";
 import { instanceTypes } from "../instance-type/instance-type.ts";
-import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
+import { addressCount, base, contains, isAddress, toAddress, toNumber } from "../ipv4.ts";
 import { reservedAddresses, type SubnetRecord } from "../subnet/subnet.ts";
 import { freeAddress } from "./free-address.ts";
 
 /** A claim: an address of a subnet is one interface's. */
 export const subnetAddressClaim = (subnetId: string, address: string) =>
   `subnet-address/${subnetId}/${address}`;
+
+/** A claim: a /28 of a subnet is one interface's. Who claims an address expects that nobody has the prefix around it, and the other way round. */
+export const prefixClaim = (subnetId: string, prefix: string) => `subnet-prefix/${subnetId}/${prefix}`;
+export const prefixAround = (address: string): string => `${toAddress(toNumber(address) & ~15)}/28`;
 
 /** What a request says of an interface's addresses. */
 export interface WantedAddresses {
@@ -73,7 +77,8 @@ export function checkAddresses(addresses: readonly string[], subnet: SubnetRecor
 export function addressTaker(subnet: SubnetRecord, context: Ec2Context): (wanted?: string) => string {
   const used = reserved(subnet);
   const isClaimed = (address: string) =>
-    context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined;
+    context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined ||
+    context.records.claimed(prefixClaim(subnet.id, prefixAround(address))) !== undefined;
   const ranges = context.records.cidrReservationsOf(subnet.id);
   const isTaken = (address: string) =>
     isClaimed(address) || ranges.some(({ cidr }) => contains(cidr, address));
@@ -114,7 +119,8 @@ const mostAddresses = Math.max(
   ...[...instanceTypes.values()].map(({ addressesPerInterface }) => addressesPerInterface),
 );
 
-function reserved({ cidr }: SubnetRecord): Set<string> {
+/** The first ones of a subnet and the last, which it keeps for itself. */
+export function reserved({ cidr }: SubnetRecord): Set<string> {
   const start = base(cidr);
   const first = Array.from({ length: reservedAddresses.first }, (_, n) => start + n);
   return new Set([...first, start + addressCount(cidr) - 1].map(toAddress));

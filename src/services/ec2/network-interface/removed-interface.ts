@@ -3,6 +3,7 @@ import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { addressClaims } from "./new-interface.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "./network-interface.ts";
+import { prefixClaim } from "./private-address.ts";
 import { unmapped } from "./public-address.ts";
 
 /** Takes an interface away with all that is its own; elastic addresses stay the account's. */
@@ -15,6 +16,7 @@ export function removedInterface(nic: NetworkInterfaceRecord, records: Ec2Record
     delete: [
       records.key("network-interface", nic.id),
       ...addressClaims(nic, addressesOf(nic), records),
+      ...(nic.prefixes ?? []).map((it) => records.key("claim", prefixClaim(nic.subnetId, it))),
       ...nic.groupIds.map((group) => records.key("member", `${group}/${nic.id}`)),
       ...addresses.delete,
       ...(clientToken === undefined

@@ -18,7 +18,7 @@ import {
 } from "../errors.ts";
 import { canonicalCidr, covers, overlap, prefixLength } from "../ipv4.ts";
 import { defaultAclClaim } from "../network-acl/network-acl.ts";
-import { addressesOf } from "../network-interface/network-interface.ts";
+import { reachedAt } from "../network-interface/network-interface.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
@@ -109,6 +109,7 @@ export const subnetOperations = {
           expect: [
             ...changes.flatMap(({ expect }) => expect),
             { empty: records.key("claim", `subnet-address/${id}/`) },
+            { empty: records.key("claim", `subnet-prefix/${id}/`) },
           ],
           put: changes.slice(1).flatMap(({ put }) => put),
           delete: [key, records.key("member", `${subnet.vpcId}/${id}`)],
@@ -249,4 +250,4 @@ const usedAddresses =
     records
       .interfacesIn(subnet.vpcId)
       .filter((it) => it.subnetId === subnet.id)
-      .reduce((sum, it) => sum + addressesOf(it).length, 0);
+      .reduce((sum, it) => sum + reachedAt(it).length, 0);

@@ -14,7 +14,7 @@ import { isGone } from "../instance/instance.ts";
 import { covers } from "../ipv4.ts";
 import { interfaceOfGateway, isLive } from "../nat-gateway/nat-gateway.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
-import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
+import { reachedAt, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { entriesOf } from "../prefix-list/prefix-list.ts";
 import type { Ec2Records } from "../records.ts";
 import {
@@ -56,8 +56,7 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
     elements.set(`group/${group.id}`, groupElement(group, records));
   for (const it of present)
     for (const group of it.groupIds)
-      for (const address of addressesOf(it))
-        elements.set(`member/${group}/${address}`, member(group, address));
+      for (const address of reachedAt(it)) elements.set(`member/${group}/${address}`, member(group, address));
   for (const { group, address } of peerMembers(vpcId, records))
     elements.set(`member/${group}/${address}`, member(group, address));
   for (const it of here) elements.set(`interface/${it.id}`, interfaceElement(it, records));
@@ -166,13 +165,14 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
     const publicAddress = reached ? records.publicAddressOf(it.id, secondary)?.id : undefined;
     return { address, ...(publicAddress !== undefined && { publicAddress }) };
   };
+  const further = reachedAt(it).slice(1);
   return {
     kind: "interface",
     id: it.id,
     subnet: it.subnetId,
     mac: it.mac,
     ...mapped(it.address),
-    ...(it.secondary?.length && { secondary: it.secondary.map((address) => mapped(address, address)) }),
+    ...(further.length > 0 && { secondary: further.map((address) => mapped(address, address)) }),
     groups: it.groupIds,
     sourceCheck: it.sourceDestCheck,
     ...(it.natGatewayId !== undefined && { nat: true }),
@@ -202,7 +202,7 @@ function peerMembers(vpcId: string, records: Ec2Records): { group: string; addre
     .flatMap((it) =>
       it.groupIds
         .filter((group) => groups.has(group))
-        .flatMap((group) => addressesOf(it).map((address) => ({ group, address }))),
+        .flatMap((group) => reachedAt(it).map((address) => ({ group, address }))),
     );
 }
 
