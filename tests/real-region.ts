@@ -85,7 +85,10 @@ export const startRegion = async ({ firstCroft, more = [] }: RealRegionOptions =
   };
   const traces = () => hostTraces(dataDir, cacheDir);
   const croft = (word: string, ...args: string[]) =>
-    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], { timeoutMs: 300_000 });
+    run(process.execPath, [croftCommand, word, "--data-dir", dataDir, ...args], {
+      // A bake takes minutes, and one of another architecture is emulated.
+      timeoutMs: word === "image" ? 3_600_000 : 300_000,
+    });
   const status = async (): Promise<RegionStatus> => {
     // Its exit code says that a region is not ready; what it prints says why.
     const { stdout } = spawnSync(process.execPath, [croftCommand, "status", "--json", "--data-dir", dataDir]);

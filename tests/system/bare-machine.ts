@@ -28,6 +28,8 @@ export interface BareMachine extends AsyncDisposable {
   /** What `command` printed there, by ssh as the image's login user (or another), which waits for the machine to come up. */
   ssh(command: string, login?: { readonly user?: string; readonly key?: string }): Promise<string>;
   pressPower(): Promise<void>;
+  /** What its initrd wrote to say that it does not boot the disk; for a machine that boots by a kernel. */
+  refusal(): Promise<string>;
   /** Resolves when the guest has switched itself off. */
   readonly off: Promise<void>;
   /** What the serial console printed since this was last asked, at most 128 KiB. */
@@ -71,6 +73,8 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
       ),
     pressPower: async () => void (await qmp.execute("system_powerdown")),
     off: off.promise,
+    refusal: async () =>
+      String(await qmp.execute("ringbuf-read", { device: "refusal", size: 16, format: "utf8" })),
     console: async () =>
       String(await qmp.execute("ringbuf-read", { device: "console", size: 128 * 1024, format: "utf8" })),
     [Symbol.asyncDispose]: async () => {

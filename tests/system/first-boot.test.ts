@@ -11,6 +11,7 @@ import { bakeImage } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
 import { bareNetwork } from "./bare-network.ts";
 import type { BareMetadata, BareNetwork } from "./bare-network.ts";
+import { takeImageFiles } from "./image-files.ts";
 
 /**
  * A first boot of the image leaves what cloud-init alone would leave. For every form of user data, what runs at such a boot runs
@@ -117,12 +118,7 @@ before(
       signal: AbortSignal.timeout(600_000),
       date: new Date(),
     });
-    const raw = join(scratch, "disk");
-    await run("qemu-img", ["convert", "-O", "raw", disk, raw], { timeoutMs: 120_000 });
-    await mkdir(image);
-    const rootPartition = `${raw}?offset=${10 * 1024 ** 2}`;
-    await run("debugfs", ["-R", `rdump / ${image}`, rootPartition], { timeoutMs: 120_000 });
-    await rm(raw);
+    await takeImageFiles(disk, image);
     const script = Object.entries(looks).map(
       ([name, look]) => `echo '=== ${name}'; { ${look}; } 2>&1 || true`,
     );

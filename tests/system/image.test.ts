@@ -217,8 +217,15 @@ describe("the baked image", { timeout: 1_200_000 }, () => {
   test("boots by UEFI, which finds GRUB where it looks on any disk", async () => {
     await using machine = await start({ boot: "uefi" });
     assert.match(await machine.ssh("ls /sys/firmware/efi; cat /proc/cmdline"), /systab[^]*BOOT_IMAGE=/);
+    await machine.ssh("sudo touch /boot/grub/grub.cfg");
     await machine.pressPower();
     await machine.off;
+  });
+
+  test("is not booted by its kernel any longer once its guest has changed how it boots", async () => {
+    await using machine = await start();
+    await machine.off;
+    assert.equal(await machine.refusal(), "refused");
   });
 
   test("leaves a cloud-config to cloud-init, whose users and files are there at the first login", async () => {

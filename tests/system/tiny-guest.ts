@@ -113,12 +113,13 @@ const haltListing = `
   eb fd          jmp done
 `;
 
-/** Write to port 0xe9, then power off as above. */
+/** Write to the second serial port, then power off as above. */
 const refusalListing = `
   b9 10 00 00 00 done: mov ecx, 16
   b0 46          mov al, 'F'
-  e6 e9          more: out 0xe9, al
-  e2 fc          loop more
+  66 ba f8 02    mov dx, 0x2f8
+  ee             more: out dx, al
+  e2 fd          loop more
   66 ba 04 06    mov dx, 0x604
   66 b8 00 20    mov ax, 0x2000
   66 ef          out dx, ax

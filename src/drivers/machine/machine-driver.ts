@@ -55,8 +55,8 @@ export interface MachineSpec {
 
 /**
  * A kernel of this host's, without firmware; or firmware, which finds the boot loader on the first disk. Only PCs (x86_64) have a
- * BIOS, and boot by a kernel. A kernel's initrd may find that the disk boots something else by now: it writes to port 0xe9 and powers off, and the machine starts
- * again, from then on by its BIOS.
+ * BIOS, and boot by a kernel. A kernel's initrd may find that the disk boots something else by now: it writes to the second serial
+ * port and powers off, and the machine starts again, from then on by its BIOS.
  */
 export type MachineBoot =
   | {

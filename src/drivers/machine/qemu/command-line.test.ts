@@ -103,7 +103,7 @@ describe("QEMU's command line", () => {
       "-chardev",
       "ringbuf,id=refusal,size=16",
       "-device",
-      "isa-debugcon,iobase=0xe9,chardev=refusal",
+      "isa-serial,index=1,chardev=refusal",
     ]);
     assert.deepEqual(shows, [
       { outside: "/cache/vmlinuz", inside: "/boot/kernel" },

@@ -199,7 +199,7 @@ const boot = (how: MachineBoot): Option[] =>
         ["-initrd", INITRD],
         ["-append", how.commandLine],
         ["-chardev", "ringbuf,id=refusal,size=16"],
-        ["-device", "isa-debugcon,iobase=0xe9,chardev=refusal"],
+        ["-device", "isa-serial,index=1,chardev=refusal"],
       ]
     : [["-boot", "strict=on"]];
 

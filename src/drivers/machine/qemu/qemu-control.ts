@@ -1,6 +1,6 @@
 import type { TapTerms } from "#drivers/linux/taps.ts";
 import { CONSOLE_BYTES } from "./command-line.ts";
-import { Qmp } from "./qmp.ts";
+import { Qmp, QmpError } from "./qmp.ts";
 
 /** What one running QEMU is asked and told, over a connection that is made anew whenever it is needed. */
 export class QemuControl {
@@ -96,11 +96,16 @@ export class QemuControl {
 
   /**
    * Whether the initrd wrote to the port by which it refuses its kernel. It writes many bytes and one is taken, so that
-   * whoever asks next hears it too.
+   * whoever asks next hears it too. Undefined: QEMU did not answer in time.
    */
-  async refusesKernel(): Promise<boolean> {
-    const answer = await this.#ask("ringbuf-read", { device: "refusal", size: 1, format: "base64" });
-    return typeof answer === "string" && answer !== "";
+  async refusesKernel(): Promise<boolean | undefined> {
+    const ring = { device: "refusal", size: 1, format: "base64" };
+    try {
+      return (await (await this.connect()).execute("ringbuf-read", ring, { timeoutMs: ANSWER_MS })) !== "";
+    } catch (error) {
+      // A machine that boots by firmware has no such port.
+      return error instanceof QmpError ? false : undefined;
+    }
   }
 
   /** QEMU writes out what it holds of its disks' tables and ends, if it hears this. */

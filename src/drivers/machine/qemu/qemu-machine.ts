@@ -151,6 +151,8 @@ export class QemuMachine {
       };
     }
     const refused = off.how === "powered-off" && (await this.#control.refusesKernel());
+    // Off for good or to be started again: whoever looks next may hear which.
+    if (refused === undefined) return { state: "running", booted: life.booted };
     await this.#end(life.process);
     if (refused && life.spec) return this.#startByFirmware(life.spec);
     await this.#become(off);
