@@ -34,6 +34,7 @@ import {
   withdrawGone,
 } from "./services/host/host-reports.ts";
 import type { StandingTrouble } from "./services/host/host.ts";
+import { watchPortErrors } from "./services/host/port-errors.ts";
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter, reportWhenChanged } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
@@ -97,6 +98,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   await withdrawGone((entry) => baked(entry) !== undefined, store);
 
   let troubles: readonly StandingTrouble[] = [];
+  let portErrors: Readonly<Record<string, number>> = {};
   const report = reporter(() => {
     const { launches } = queue;
     const value = hostRecord({ id: hostId, acceleration, launches, memoryMiB, troubles, ...situation() });
@@ -158,9 +160,11 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const situationKept = reportWhenChanged(situation, report, signal, log);
   const credits = creditKeeper(hostId, machines, regions, regions.in(scope).instancesOn, store, systemClock);
   const creditsKept = keepCredits(credits, signal, log);
+  const portErrorsWatched = watchPortErrors(networks, (now) => void (portErrors = now), signal, log);
   await renewLease(store, hostId, signal, log);
   await situationKept;
   await creditsKept;
+  await portErrorsWatched;
   await loop.stopped;
   unwatchResolvers();
   await guests.close();
@@ -171,7 +175,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     const { bavail, bsize } = statfsSync(paths.dir);
     const left = { memoryMiB: hostMemory().availableMiB, diskMiB: (bavail * bsize) / 2 ** 20 };
     const room = hostRoom(left, capacity);
-    return { room, warnings: hostWarnings(room, networks.conflict) };
+    return { room, portErrors, warnings: hostWarnings(room, networks.conflict) };
   }
 
   function lookAt(kind: "instance" | "vpc", id: string): void {

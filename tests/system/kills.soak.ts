@@ -21,6 +21,7 @@ import { seededRandom } from "#testing/seeded-random.ts";
 import { otherCheckout } from "../other-checkout.ts";
 import { realRegion, type RealRegion } from "../real-region.ts";
 import { until } from "../until.ts";
+import { patiently } from "./killed-programs.ts";
 import { bakeTinyGuest } from "./tiny-guest.ts";
 
 const rounds = Number(process.env["CROFT_SOAK_ROUNDS"] ?? 200);
@@ -182,18 +183,6 @@ const living = async ({ client }: RealRegion): Promise<Instance[]> => {
     ({ State }) => State?.Name !== "terminated",
   );
 };
-
-/** A program that was killed is back within a second or two; what it had answered stays answered. */
-async function patiently<T>(call: () => Promise<T>): Promise<T> {
-  for (const end = performance.now() + 30_000; ; await delay(200)) {
-    try {
-      return await call();
-    } catch (error) {
-      const unheard = error instanceof Error && (!("$fault" in error) || error.name === "InternalError");
-      if (!unheard || performance.now() > end) throw error;
-    }
-  }
-}
 
 const machineProcesses = (instances: readonly Instance[]): [id: string, pid: number][] => {
   const ids = new Set(instances.map(({ InstanceId }) => InstanceId));

@@ -392,6 +392,17 @@ describe("a NAT gateway", () => {
     closeSync(fd);
   });
 
+  test("tells what it had no port for", async () => {
+    await apply(...behind());
+    dial(guest(b), "198.18.247.14", 22, patiently);
+    assert.equal((await networks.portErrors()).get(nat.id), 0);
+    // As if every port were taken.
+    const taken = ["tcp", "dport", "22", "counter", "name", "exhausted", "drop"];
+    await run("nft", ["insert", "rule", "inet", "croft", "passing", ...taken], { namespace: natSpace(nat) });
+    assert.equal(dial(guest(b), "198.18.247.14", 22), "timeout");
+    assert.ok(((await networks.portErrors()).get(nat.id) ?? 0) > 0);
+  });
+
   test("that someone else disturbed or removed is found and made again", async () => {
     await apply(...behind());
     for (const disturb of [

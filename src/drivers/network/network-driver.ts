@@ -10,6 +10,11 @@ export interface NetworkDriver {
   observe(): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Where a machine plugs in. */
   port(networkId: string, interfaceId: string): { readonly namespace: string; readonly device: string };
+  /**
+   * Packets that NAT gateways dropped because they had no port left for a new connection to their destination, by the gateways'
+   * interfaces; since a gateway last changed.
+   */
+  portErrors(): Promise<ReadonlyMap<string, number>>;
   /** Called when someone else changed a network's rules or links: apply it again. The driver then reads the kernel back. */
   onForeignChange(listener: (networkId: string) => void): void;
 }

@@ -39,7 +39,10 @@ export function hostRecord({
   troubles,
   ...given
 }: Required<
-  Pick<HostRecord, "id" | "acceleration" | "launches" | "memoryMiB" | "troubles" | "room" | "warnings">
+  Pick<
+    HostRecord,
+    "id" | "acceleration" | "launches" | "memoryMiB" | "troubles" | "room" | "portErrors" | "warnings"
+  >
 >): HostRecord {
   return {
     ...given,

@@ -15,6 +15,8 @@ export interface HostRecord extends ResourceRecord {
   /** The oldest of what its reconcilers cannot settle now; absent in records of before. */
   readonly troubles?: readonly StandingTrouble[];
   readonly room?: HostRoom;
+  /** What its NAT gateways had no ports for, by their interfaces (`NetworkDriver.portErrors`); absent: nothing yet. */
+  readonly portErrors?: Readonly<Record<string, number>>;
   /** What the operator should see to, in sentences. */
   readonly warnings?: readonly string[];
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { exposition } from "#api/exposition.ts";
 import { metricsAnswer } from "#api/metrics-answer.ts";
 import { processMetrics } from "#api/process-metrics.ts";
 import { systemClock } from "#clock.ts";
 import { testImage, testRegion } from "#testing/region.ts";
+import type { HostRecord } from "./host.ts";
 import { regionMetrics } from "./region-metrics.ts";
 
 const limit = { timeout: 20_000 };
@@ -32,6 +34,23 @@ test(
     assert.ok(feed.revision > before);
   },
 );
+
+test("what a NAT gateway had no ports for is counted as its host tells it", limit, async (t) => {
+  const { client, feed, records, store, until } = await testRegion(t);
+  await store.acquire("host/host-1", "host-1", 60_000);
+  const { Subnets: [subnet] = [] } = await client.describeSubnets({});
+  const made = await client.createNatGateway({ SubnetId: subnet?.SubnetId, ConnectivityType: "private" });
+  const { NatGatewayId = "" } = made.NatGateway ?? {};
+  await until(() => records.get("nat-gateway", NatGatewayId)?.interfaceId !== undefined);
+  const interfaceId = records.get("nat-gateway", NatGatewayId)?.interfaceId ?? "";
+  const [host] = feed.list<HostRecord>("host/");
+  assert.ok(host);
+  await store.commit({
+    put: [{ key: host.key, value: { ...host.value, portErrors: { [interfaceId]: 7 } } }],
+  });
+  const line = `croft_nat_gateway_error_port_allocation_total{nat_gateway="${NatGatewayId}"} 7`;
+  await until(() => exposition(regionMetrics("1.2.3", feed, systemClock)).includes(line));
+});
 
 test("metrics are answered to callers on this machine alone", () => {
   const answer = metricsAnswer(processMetrics);

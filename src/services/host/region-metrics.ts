@@ -8,6 +8,7 @@ import {
   type CreditRecord,
   type InstanceRecord,
 } from "../ec2/instance/instance.ts";
+import type { NatGatewayRecord } from "../ec2/nat-gateway/nat-gateway.ts";
 import { parseKey } from "../ec2/records.ts";
 import { hostLease, type HostRecord } from "./host.ts";
 
@@ -38,6 +39,12 @@ export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric
       "CPU credits that unlimited instances spent without having them.",
       credits.map(({ id, account }) => ({ labels: { instance: id }, value: account.surplus })),
     ),
+    {
+      name: "croft_nat_gateway_error_port_allocation_total",
+      type: "counter",
+      help: "Packets that a NAT gateway had no port for (ErrorPortAllocation), since it last changed.",
+      samples: portErrors(feed, hosts),
+    },
     gauge(
       "croft_launches",
       "Instances whose guests are starting, and those that wait for their turn.",
@@ -55,6 +62,15 @@ const gauge = (name: string, help: string, samples: Metric["samples"]): Metric =
   help,
   samples,
 });
+
+/** Of each gateway that a host has asked. */
+function portErrors(feed: Feed, hosts: readonly HostRecord[]): Metric["samples"] {
+  const counts = new Map(hosts.flatMap((host) => Object.entries(host.portErrors ?? {})));
+  return feed.list<NatGatewayRecord>("nat-gateway/").flatMap(({ value: { id, interfaceId = "" } }) => {
+    const value = counts.get(interfaceId);
+    return value === undefined ? [] : [{ labels: { nat_gateway: id }, value }];
+  });
+}
 
 /** Every state of each region with instances, so that a series falls to 0 rather than end. */
 function instanceCounts(feed: Feed): Metric["samples"] {

@@ -32,6 +32,7 @@ export const createFakeNetworks = (): FakeNetworks => {
       return new Map([...networks].map(([id, network]) => [id, interfaceIds(network.elements)]));
     },
     port: (networkId, interfaceId) => ({ namespace: `fake-${networkId}`, device: `fake-${interfaceId}` }),
+    portErrors: async () => new Map(),
     onForeignChange: (listener) => void listeners.push(listener),
     elements,
     passes: (networkId, flow) =>

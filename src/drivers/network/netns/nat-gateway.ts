@@ -54,6 +54,14 @@ export class NatGateway implements Disposable {
     return remove.length + add.length === 0;
   }
 
+  /** Connections it had no port for, since its rules were last loaded. */
+  async portErrors(): Promise<number> {
+    const { nftables }: { nftables: { counter?: { packets: number } }[] } = JSON.parse(
+      await run("nft", ["-j", "list", "counter", "inet", "croft", "exhausted"], { namespace: this.#name }),
+    );
+    return nftables.reduce((sum, { counter }) => sum + (counter?.packets ?? 0), 0);
+  }
+
   async remove(): Promise<void> {
     await removeNamespace(this.#name);
     this[Symbol.dispose]();

@@ -110,6 +110,12 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
       device: interfaceLink(interfaceId),
     }),
 
+    async portErrors() {
+      const errors: [interfaceId: string, count: number][] = [];
+      for (const network of networks.values()) errors.push(...(await network.portErrors()));
+      return new Map(errors);
+    },
+
     onForeignChange: (listener) => void listeners.push(listener),
 
     async close() {

@@ -78,6 +78,14 @@ export class Network implements Disposable {
     });
   }
 
+  /** Of its NAT gateways that are there, by their interfaces' ids. */
+  async portErrors(): Promise<[interfaceId: string, count: number][]> {
+    const asked = [...this.#nats].map(async ([id, nat]) => [id, await nat.portErrors()] as const);
+    return (await Promise.allSettled(asked)).flatMap((it) =>
+      it.status === "fulfilled" ? [[it.value[0], it.value[1]]] : [],
+    );
+  }
+
   /** The next `apply` starts from what the kernel holds. */
   forget(): Promise<void> {
     return this.#turns.take(async () => {

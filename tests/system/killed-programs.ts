@@ -1,0 +1,13 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** A program that was killed is back within a second or two; what it had answered stays answered. */
+export async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + 30_000; ; await delay(200)) {
+    try {
+      return await call();
+    } catch (error) {
+      const unheard = error instanceof Error && (!("$fault" in error) || error.name === "InternalError");
+      if (!unheard || performance.now() > end) throw error;
+    }
+  }
+}

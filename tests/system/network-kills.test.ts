@@ -1,0 +1,7 @@
+import { test } from "node:test";
+import { changesUnderKills } from "./network-kills.ts";
+
+const seed = Number(process.env["CROFT_TEST_SEED"] ?? Date.now() % 2 ** 31);
+
+test(`40 changes of networks under kill -9 leave what the records alone would make (CROFT_TEST_SEED=${seed})`, (t) =>
+  changesUnderKills(t, 40, seed));
