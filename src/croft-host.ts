@@ -62,7 +62,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const baked = (entry: string) => findBaked(cacheDir, { hash: entry });
 
   const acceleration = await detectAcceleration();
-  const disks = await openQcow2Disks(paths.disksDir);
+  const disks = await openQcow2Disks(paths.disksDir, { uid: uids.image });
   await using machines = await openQemuMachines({
     directory: paths.machinesDir,
     uids: { first: uids.firstMachine, count: 4000 },

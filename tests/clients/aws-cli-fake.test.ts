@@ -661,7 +661,7 @@ test("instances are launched, and the waiters see them run", async () => {
 });
 
 test("what belongs to instances is listed in pages", async () => {
-  const [ids, running, credits, attached, volumes] = await Promise.all([
+  const [ids, running, credits, attached, volumes, statuses] = await Promise.all([
     severalPages("ec2 describe-instances --page-size 5 --query Reservations[].Instances[].InstanceId"),
     severalPages("ec2 describe-instance-status --page-size 5 --query InstanceStatuses[].InstanceId"),
     severalPages(
@@ -671,10 +671,12 @@ test("what belongs to instances is listed in pages", async () => {
       "ec2 describe-network-interfaces --page-size 5 --query NetworkInterfaces[].Attachment.InstanceId",
     ),
     severalPages("ec2 describe-volumes --page-size 5 --query Volumes[].VolumeId"),
+    severalPages("ec2 describe-volume-status --page-size 5 --query VolumeStatuses[].VolumeId"),
   ]);
   for (const list of [ids, running, credits, attached])
     assert.deepEqual(list.toSorted(), instances.toSorted());
   assert.equal(new Set(volumes).size, instances.length);
+  assert.deepEqual(statuses.toSorted(), volumes.toSorted());
   await aws.text(`ec2 wait volume-in-use --volume-ids ${volumes.join(" ")}`);
   assert.deepEqual(
     (
@@ -838,6 +840,41 @@ test("tags are put on, listed in pages, and taken off", async () => {
   ]);
   await aws.text(`ec2 delete-tags --resources ${key} --tags Key=team,Value=b Key=tag0`);
   assert.deepEqual((await severalPages(mine)).toSorted(), ["tag1", "tag2", "tag3", "tag4", "tag5", "team"]);
+});
+
+test("a volume is made, its status and attribute described, attached and detached, and deleted", async () => {
+  const [zone] = await shown("Placement.AvailabilityZone");
+  const create = `ec2 create-volume --availability-zone ${zone} --size 4 --query VolumeId --client-token volume --volume-type`;
+  const [id] = await line(`${create} gp3`);
+  assert.deepEqual(await line(`${create} gp3`), [id]);
+  assert.equal(await aws.refusal(`${create} gp2`), "IdempotentParameterMismatch");
+  await aws.text(`ec2 wait volume-available --volume-ids ${id}`);
+  await aws.text(`ec2 modify-volume-attribute --volume-id ${id} --auto-enable-io`);
+  await aws.text(`ec2 enable-volume-io --volume-id ${id}`);
+  const target = "VolumeModification.[OriginalSize,TargetSize]";
+  assert.deepEqual(await line(`ec2 modify-volume --volume-id ${id} --size 5 --query ${target}`), ["4", "5"]);
+  const modified =
+    "ec2 describe-volumes-modifications --page-size 5 --query VolumesModifications[].ModificationState";
+  await until(
+    () => line(modified),
+    (states) => states.join() === "completed",
+  );
+  const [status, enabled] = await Promise.all([
+    line(`ec2 describe-volume-status --volume-ids ${id} --query VolumeStatuses[].VolumeStatus.Status`),
+    line(
+      `ec2 describe-volume-attribute --volume-id ${id} --attribute autoEnableIO --query AutoEnableIO.Value`,
+    ),
+  ]);
+  assert.deepEqual([...status, ...enabled], ["ok", "True"]);
+  const attach = `ec2 attach-volume --volume-id ${id} --instance-id ${nano} --query State --device`;
+  assert.equal(await aws.refusal(`${attach} /dev/xvda`), "InvalidParameterValue");
+  assert.deepEqual(await line(`${attach} /dev/sdg`), ["attaching"]);
+  await aws.text(`ec2 wait volume-in-use --volume-ids ${id}`);
+  assert.equal(await aws.refusal(`ec2 delete-volume --volume-id ${id}`), "VolumeInUse");
+  assert.deepEqual(await line(`ec2 detach-volume --volume-id ${id} --query State`), ["detaching"]);
+  await aws.text(`ec2 wait volume-available --volume-ids ${id}`);
+  await aws.text(`ec2 delete-volume --volume-id ${id}`);
+  await aws.text(`ec2 wait volume-deleted --volume-ids ${id}`);
 });
 
 test("terminated instances leave what was to be kept, and nothing else", async () => {

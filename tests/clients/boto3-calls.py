@@ -644,6 +644,7 @@ def _():
         ("describe_network_interfaces", "NetworkInterfaces"),
         ("describe_security_groups", "SecurityGroups"),
         ("describe_subnets", "Subnets"),
+        ("describe_volume_status", "VolumeStatuses"),
         ("describe_volumes", "Volumes"),
         ("describe_vpcs", "Vpcs"),
     ):
@@ -708,6 +709,38 @@ def _():
     ec2.delete_network_interface(NetworkInterfaceId=made)
     with refused("InvalidNetworkInterfaceID.NotFound"):
         ec2.delete_network_interface(NetworkInterfaceId=made)
+
+
+@told("a volume is made, its status and attribute described, attached and detached, and deleted")
+def _():
+    zone = described(nano["id"])["Placement"]["AvailabilityZone"]
+    wanted = {"AvailabilityZone": zone, "Size": 4, "VolumeType": "gp3", "ClientToken": "volume"}
+    volume = ec2.create_volume(**wanted)["VolumeId"]
+    assert ec2.create_volume(**wanted)["VolumeId"] == volume
+    with refused("InvalidParameterCombination"):
+        ec2.create_volume(AvailabilityZone=zone, Size=4, VolumeType="io2")
+    waiter("volume_available").wait(VolumeIds=[volume])
+    (status,) = ec2.describe_volume_status(VolumeIds=[volume])["VolumeStatuses"]
+    assert status["VolumeStatus"]["Status"] == "ok", status
+    ec2.modify_volume_attribute(VolumeId=volume, AutoEnableIO={"Value": True})
+    attribute = ec2.describe_volume_attribute(VolumeId=volume, Attribute="autoEnableIO")
+    assert attribute["AutoEnableIO"]["Value"] is True, attribute
+    ec2.enable_volume_io(VolumeId=volume)
+    modifying = ec2.modify_volume(VolumeId=volume, Size=5)["VolumeModification"]
+    assert (modifying["OriginalSize"], modifying["TargetSize"]) == (4, 5), modifying
+    state = lambda: every(ec2, "describe_volumes_modifications", "VolumesModifications", 5)[0]["ModificationState"]
+    assert wait_for(state, "completed") == "completed"
+    to = {"VolumeId": volume, "InstanceId": nano["id"]}
+    with refused("InvalidParameterValue"):
+        ec2.attach_volume(Device="/dev/sdf", **to)
+    assert ec2.attach_volume(Device="/dev/sdg", **to)["State"] == "attaching"
+    waiter("volume_in_use").wait(VolumeIds=[volume])
+    with refused("VolumeInUse"):
+        ec2.delete_volume(VolumeId=volume)
+    assert ec2.detach_volume(Force=True, **to)["State"] == "detaching"
+    waiter("volume_available").wait(VolumeIds=[volume])
+    ec2.delete_volume(VolumeId=volume)
+    waiter("volume_deleted").wait(VolumeIds=[volume])
 
 
 @told("an elastic address is allocated, mapped to the instance, and released")

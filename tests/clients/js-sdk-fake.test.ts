@@ -686,12 +686,17 @@ test("what belongs to instances is listed in pages", async () => {
     (it) => it.NetworkInterfaces,
   );
   const volumes = await severalPages(sdk.paginateDescribeVolumes(inPages, {}), (it) => it.Volumes);
+  const volumeStatuses = await severalPages(
+    sdk.paginateDescribeVolumeStatus(inPages, {}),
+    (it) => it.VolumeStatuses,
+  );
   for (const ids of [
     reservations.flatMap((it) => (it.Reservations ?? []).flatMap(({ Instances = [] }) => Instances)),
     statuses,
     credits,
     nics.map(({ Attachment }) => Attachment),
     volumes.map(({ Attachments }) => Attachments?.[0]),
+    volumeStatuses.map(({ AttachmentStatuses }) => AttachmentStatuses?.[0]),
   ])
     assert.deepEqual(ids.map((it) => it?.InstanceId ?? "").toSorted(), instances.toSorted());
   await sdk.waitUntilVolumeInUse(patience, { VolumeIds: volumes.map(({ VolumeId = "" }) => VolumeId) });
@@ -821,6 +826,41 @@ test("an instance is rebooted, stopped, changed while it is stopped, and started
   assert.equal(started?.PreviousState?.Name, "stopped");
   await sdk.waitUntilInstanceRunning(patience, ids);
 });
+
+test("a volume is made, its status and attribute described, attached and detached, and deleted", async () => {
+  const AvailabilityZone = (await shown()).Placement?.AvailabilityZone;
+  const wanted = { AvailabilityZone, Size: 4, VolumeType: "gp3", ClientToken: "volume" } as const;
+  const { VolumeId } = await ec2.createVolume(wanted);
+  assert.equal((await ec2.createVolume(wanted)).VolumeId, VolumeId);
+  await refused(
+    ec2.createVolume({ AvailabilityZone, Size: 4, VolumeType: "io2" }),
+    "InvalidParameterCombination",
+  );
+  const named = { VolumeIds: [VolumeId ?? ""] };
+  await sdk.waitUntilVolumeAvailable(patience, named);
+  const { VolumeStatuses: [status] = [] } = await ec2.describeVolumeStatus(named);
+  assert.equal(status?.VolumeStatus?.Status, "ok");
+  await ec2.modifyVolumeAttribute({ VolumeId, AutoEnableIO: { Value: true } });
+  const { AutoEnableIO } = await ec2.describeVolumeAttribute({ VolumeId, Attribute: "autoEnableIO" });
+  assert.equal(AutoEnableIO?.Value, true);
+  await ec2.enableVolumeIO({ VolumeId });
+  assert.equal((await ec2.modifyVolume({ VolumeId, Size: 5 })).VolumeModification?.TargetSize, 5);
+  const modifications = () =>
+    pages(sdk.paginateDescribeVolumesModifications({ client: ec2, pageSize: 5 }, {}));
+  const [page] = await until(modifications, ([first]) => isCompleted(first?.VolumesModifications?.[0]));
+  assert.equal(page?.VolumesModifications?.[0]?.VolumeId, VolumeId);
+  const to = { VolumeId, InstanceId: nano };
+  await refused(ec2.attachVolume({ ...to, Device: "/dev/xvda" }), "InvalidParameterValue");
+  assert.equal((await ec2.attachVolume({ ...to, Device: "/dev/sdg" })).State, "attaching");
+  await sdk.waitUntilVolumeInUse(patience, named);
+  await refused(ec2.deleteVolume({ VolumeId }), "VolumeInUse");
+  assert.equal((await ec2.detachVolume(to)).State, "detaching");
+  await sdk.waitUntilVolumeAvailable(patience, named);
+  await ec2.deleteVolume({ VolumeId });
+  await sdk.waitUntilVolumeDeleted(patience, named);
+});
+
+const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";
 
 test("tags are put on, listed in pages, and taken off", async () => {
   const { KeyPairs: [key] = [] } = await ec2.describeKeyPairs({});

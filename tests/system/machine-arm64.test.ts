@@ -26,7 +26,7 @@ let spec: MachineSpec;
 before(async () => {
   const image = join(scratch, "image.qcow2");
   await bakeTinyGuest(image);
-  const disks = await openQcow2Disks(join(scratch, "disks"));
+  const disks = await openQcow2Disks(join(scratch, "disks"), { uid: 0x5100_0007 });
   const disk = { id: "vol-0123456789abcdef0", sizeGiB: 1, image };
   await disks.ensure(disk);
   machines = await openQemuMachines(options);

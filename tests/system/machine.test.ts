@@ -17,6 +17,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
+import { readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { machineConformance } from "#drivers/machine/machine-conformance.ts";
@@ -27,6 +28,7 @@ import { copyDisksInUse, disksInUse } from "#drivers/machine/qemu/copy-disks.ts"
 import { readRecord, writeRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { destroyMachines, openQemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import type { QemuMachines } from "#drivers/machine/qemu/qemu-machines.ts";
+import { Qmp } from "#drivers/machine/qemu/qmp.ts";
 import {
   bakeBusyKernel,
   bakeRefusingKernel,
@@ -53,7 +55,7 @@ const places = new Map<string, { path: string; backing?: string }>();
 before(async () => {
   const image = join(scratch, "image.qcow2");
   await bakeTinyGuest(image);
-  disks = await openQcow2Disks(join(scratch, "disks"));
+  disks = await openQcow2Disks(join(scratch, "disks"), { uid: options.uids.first + 7 });
   for (let n = 0; n < 6; n++) {
     const id = diskId(n);
     await disks.ensure({ id, sizeGiB: 1, image });
@@ -131,6 +133,8 @@ machineConformance("QEMU machines", {
   specOf,
   port: () => port,
   isWired,
+  disk: () => diskOf(5),
+  holds: async (id, { path }) => heldBy(id).includes(path),
   kill,
 });
 
@@ -188,6 +192,44 @@ describe("a QEMU machine", () => {
     await assert.rejects(driver.plug("i-port", ports[4] ?? port), /no free slot/);
     assert.equal((await driver.observe("i-port")).state, "running");
     await driver.remove("i-port");
+  });
+
+  test("that keeps a disk it is asked for has it until it is forced, then another may have it, and itself not before it is off", async () => {
+    const [disk, asked] = [diskOf(4), { force: false }];
+    const holds = (id: string) => heldBy(id).includes(disk.path);
+    await driver.ensure(specOf("i-disk"));
+    await driver.plugDisk("i-disk", disk);
+    assert.deepEqual(lifeOf("i-disk").spec?.disks, [...specOf("i-disk").disks, disk]);
+    const qmp = await Qmp.connect(join(directory, "i-disk", "qmp-backup"), AbortSignal.timeout(10_000));
+    const place = { path: `/machine/peripheral/${disk.id}`, property: "parent_bus" };
+    assert.match(String(await qmp.execute("qom-get", place)), /slot3$/, "the first are for interfaces");
+    qmp.close();
+    const sizeNow = async () =>
+      Number(((await readQcow2Header(disk.path))?.virtualBytes ?? 0n) / 1024n ** 3n);
+    const to = (sizeGiB: number) => ({ sizeGiB, limits: { bytes: { rate: 1024 * 1024 } } });
+    for (const size of [3, 3, 2]) assert.equal(await driver.changeDisk("i-disk", disk.id, to(size)), true);
+    assert.equal(await sizeNow(), 3);
+    assert.equal(await driver.changeDisk("i-disk", diskId(2), to(3)), false, "it does not have that one");
+    const other = { ...specOf("i-other"), disks: [diskOf(1), disk] };
+    await assert.rejects(driver.ensure(other), /lock/);
+    await reopen(async () => {});
+    assert.equal(await driver.unplugDisk("i-disk", disk.id, asked), false);
+    await driver.plugDisk("i-disk", disk);
+    assert.ok(holds("i-disk"), "a later driver finds it in its place");
+    assert.equal(await driver.unplugDisk("i-disk", disk.id, { force: true }), true);
+    assert.equal(holds("i-disk"), false);
+    assert.deepEqual(lifeOf("i-disk").spec?.disks, specOf("i-disk").disks);
+    await driver.ensure(other);
+    assert.ok(holds("i-other"));
+    await assert.rejects(driver.plugDisk("i-disk", disk), /has not let go/);
+    assert.equal(await driver.changeDisk("i-disk", disk.id, to(4)), false);
+    assert.equal(await driver.unplugDisk("i-disk", disk.id, { force: true }), true);
+    await driver.remove("i-other");
+    await driver.stop("i-disk");
+    await driver.ensure(specOf("i-disk"));
+    await driver.plugDisk("i-disk", disk);
+    assert.ok(holds("i-disk"));
+    await driver.remove("i-disk");
   });
 
   test("is confined: own user, no capabilities, no privileges to gain, system calls denied", async () => {
@@ -438,7 +480,7 @@ describe("a QEMU machine", () => {
     await mkdir(full);
     await run("mount", ["-t", "tmpfs", "-o", "size=16m", "croft-test", full]);
     t.after(() => run("umount", ["--lazy", full]));
-    const small = await openQcow2Disks(full);
+    const small = await openQcow2Disks(full, { uid: options.uids.first + 7 });
     await small.ensure({ id: diskId(9), sizeGiB: 1, image });
     const id = "i-full";
     await driver.ensure({ ...specOf(id), disks: [{ id: diskId(9), ...(await small.locate(diskId(9))) }] });

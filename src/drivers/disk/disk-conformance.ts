@@ -42,3 +42,23 @@ export const diskConformance = (name: string, { driver, image }: DiskSubject): v
     });
   });
 };
+
+/** What every disk driver promises where it may act as root. */
+export const diskGrowthConformance = (
+  name: string,
+  { driver, image, sizeOf }: DiskSubject & { readonly sizeOf: (id: string) => Promise<number | undefined> },
+): void => {
+  test(`${name}: a disk is made larger, once however often it is told to, and never smaller`, async () => {
+    for (const disk of [
+      { id: "vol-grows", sizeGiB: 1 },
+      { id: "vol-grows", sizeGiB: 2, image },
+    ]) {
+      await driver().ensure(disk);
+      assert.equal(await sizeOf(disk.id), disk.sizeGiB);
+      for (const sizeGiB of [700, 700, 1]) await driver().grow(disk.id, sizeGiB);
+      assert.equal(await sizeOf(disk.id), 700);
+      await driver().remove(disk.id);
+    }
+    await assert.rejects(driver().grow("vol-grows", 2), /no disk vol-grows/);
+  });
+};

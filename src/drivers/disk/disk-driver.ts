@@ -2,6 +2,8 @@
 export interface DiskDriver {
   /** A disk of this size exists; its first bytes are the image's, or zeros. An existing disk is left as it is. */
   ensure(disk: DiskSpec): Promise<void>;
+  /** An ensured disk, which no machine has, is at least this large from now on; what comes to it are zeros. */
+  grow(id: string, sizeGiB: number): Promise<void>;
   /** Where a machine finds an ensured disk. */
   locate(id: string): Promise<DiskPlace>;
   remove(id: string): Promise<void>;

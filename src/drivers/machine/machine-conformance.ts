@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MachineDriver, MachinePort, MachineSpec, MachineState } from "./machine-driver.ts";
+import type { MachineDisk, MachineDriver, MachinePort, MachineSpec, MachineState } from "./machine-driver.ts";
 
 export interface MachineSubject {
   readonly driver: () => MachineDriver;
@@ -10,6 +10,10 @@ export interface MachineSubject {
   readonly port: () => MachinePort;
   /** The machine holds the other end of the port. */
   readonly isWired: (id: string, port: MachinePort) => Promise<boolean>;
+  /** Its machines have no other use for it. */
+  readonly disk: () => MachineDisk;
+  /** The machine can read and write the disk. */
+  readonly holds: (id: string, disk: MachineDisk) => Promise<boolean>;
   /** Ends the machine's process behind the driver's back. */
   readonly kill: (id: string) => Promise<void>;
 }
@@ -17,7 +21,7 @@ export interface MachineSubject {
 /** What every machine driver promises. */
 export const machineConformance = (
   name: string,
-  { driver, specOf, port, isWired, kill }: MachineSubject,
+  { driver, specOf, port, isWired, disk, holds, kill }: MachineSubject,
 ): void => {
   const running = async (id: string) => (await driver().observe(id)).state === "running";
   const booted = async (id: string) => {
@@ -31,7 +35,7 @@ export const machineConformance = (
     assert.equal(picture?.rgb.length, picture && 3 * picture.width * picture.height);
     return new Set(picture?.rgb.toString("hex").match(/.{6}/g)).size;
   };
-  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-time", "i-port", "i-one", "i-two"];
+  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-time", "i-port", "i-disk", "i-one", "i-two"];
 
   describe(name, () => {
     after(async () => {
@@ -45,6 +49,9 @@ export const machineConformance = (
       await driver().limitProcessors(id, 0.1);
       await driver().plug(id, port());
       assert.equal(await driver().unplug(id, port().id, { force: false }), true);
+      await driver().plugDisk(id, disk());
+      assert.equal(await driver().changeDisk(id, disk().id, { sizeGiB: 2, limits: {} }), false);
+      assert.equal(await driver().unplugDisk(id, disk().id, { force: false }), true);
       await driver().stop(id);
       await driver().remove(id);
       assert.equal(await driver().processorMs(id), undefined);
@@ -111,6 +118,26 @@ export const machineConformance = (
       assert.ok(await isWired(id, port()));
       await driver().stop(id);
       await until(async () => !(await isWired(id, port())));
+    });
+
+    test("a running machine is given a disk, once however often it is told to, and by force loses it at once", async () => {
+      const id = "i-disk";
+      await driver().ensure(specOf(id));
+      assert.equal(await driver().unplugDisk(id, disk().id, { force: false }), true, "it never had it");
+      await driver().plugDisk(id, disk());
+      await driver().plugDisk(id, disk());
+      assert.ok(await holds(id, disk()));
+      assert.equal(await driver().unplugDisk(id, disk().id, { force: true }), true);
+      assert.equal(await holds(id, disk()), false);
+      assert.equal(await driver().unplugDisk(id, disk().id, { force: true }), true);
+      assert.ok(await running(id));
+      await driver().stop(id);
+      const spec = specOf(id);
+      await driver().ensure({ ...spec, disks: [...spec.disks, disk()] });
+      assert.ok(await holds(id, disk()));
+      assert.equal(await driver().unplugDisk(id, disk().id, { force: true }), true);
+      assert.equal(await holds(id, disk()), false);
+      await driver().remove(id);
     });
 
     test("a machine's processor time only grows while it runs, limited or not", async () => {

@@ -11,6 +11,18 @@ export interface MachineDriver {
    * asked. By `force` nothing passes the port any more, but a guest that does not listen keeps a dead device until it is off.
    */
   unplug(id: string, portId: string, options: { readonly force: boolean }): Promise<boolean>;
+  /** A running machine has this disk when it returns; one that is off is left as it is. */
+  plugDisk(id: string, disk: MachineDisk): Promise<void>;
+  /**
+   * Asks a running guest to let go of a disk, as `unplug` does, and tells whether it has: whether nobody writes its bytes any more.
+   * By `force` a guest that does not listen keeps a dead device, which cannot be read, until it is off.
+   */
+  unplugDisk(id: string, diskId: string, options: { readonly force: boolean }): Promise<boolean>;
+  /**
+   * Whether a running machine has the disk; then it is at least this large from now on, and its guest is shown so, and has these
+   * limits.
+   */
+  changeDisk(id: string, diskId: string, to: DiskChange): Promise<boolean>;
   /** A hard reset: the guest boots again in the same process. */
   reset(id: string): Promise<void>;
   /** Ends the machine's process; its directory, with the console, stays for the next `ensure`. */
@@ -28,7 +40,7 @@ export interface MachineDriver {
   processorMs(id: string): Promise<number | undefined>;
   /** From now on it uses at most this many of the host's processors (0.2: a fifth of one); undefined: as many as it has. */
   limitProcessors(id: string, processors: number | undefined): Promise<void>;
-  /** Called when a machine changed by itself: powered off, was reset, died, printed, let go of a port. */
+  /** Called when a machine changed by itself: powered off, was reset, died, printed, let go of a port or disk. */
   onChange(listener: (id: string) => void): void;
 }
 
@@ -46,8 +58,10 @@ export interface MachineSpec {
   /** What the guest's firmware tables say it is. */
   readonly identity: { readonly uuid: string; readonly product: string };
   readonly boot: MachineBoot;
-  /** The first is the one it boots from. Paths are the disk driver's. */
-  readonly disks: readonly { readonly id: string; readonly path: string; readonly backing?: string }[];
+  /** The first is the one it boots from, and stays. */
+  readonly disks: readonly MachineDisk[];
+  /** How many it is to have room for while it runs; absent: those. */
+  readonly mostDisks?: number;
   readonly ports: readonly MachinePort[];
   /** How many it is to have room for while it runs; absent: those. */
   readonly mostPorts?: number;
@@ -74,6 +88,33 @@ export interface Picture {
   readonly height: number;
   /** Rows from the top, each pixel as three bytes: red, green, blue. */
   readonly rgb: Buffer;
+}
+
+/** Paths are the disk driver's. */
+export interface MachineDisk {
+  readonly id: string;
+  readonly path: string;
+  readonly backing?: string;
+  /** Absent: as fast as it goes. */
+  readonly limits?: DiskLimits;
+}
+
+export interface DiskChange {
+  readonly sizeGiB: number;
+  readonly limits: DiskLimits;
+}
+
+/** What a disk reads and writes in a second, at most; a member that is absent is not limited. */
+export interface DiskLimits {
+  /** A request of more than `bytes` counts as several. */
+  readonly requests?: DiskRate & { readonly bytes: number };
+  readonly bytes?: DiskRate;
+}
+
+export interface DiskRate {
+  readonly rate: number;
+  /** For so long, when it did nothing before: it earns it back by doing less than its rate. */
+  readonly burst?: { readonly rate: number; readonly seconds: number };
 }
 
 /** A network interface: the far end of the tap device that the network driver made. */

@@ -45,6 +45,102 @@ export const networkInterfaceNotFound = unlessMalformed(
 
 export const volumeNotFound = ([id]: readonly string[]) =>
   error("InvalidVolume.NotFound", `The volume '${id}' does not exist.`);
+export const snapshotNotFound = (id: string) =>
+  error("InvalidSnapshot.NotFound", `The snapshot '${id}' does not exist.`);
+export const volumeInUse = (id: string, instanceId: string) =>
+  error("VolumeInUse", `Volume ${id} is currently attached to ${instanceId}`);
+export const volumeAttached = (id: string) =>
+  error("VolumeInUse", `${id} is already attached to an instance`);
+export const volumeNotAvailable = (id: string) => error("IncorrectState", `${id} is not 'available'.`);
+export const volumeInState = (id: string, state: string) =>
+  error("IncorrectState", `Volume '${id}' is in the '${state}' state.`);
+export const instanceNotRunning = (id: string) =>
+  error("IncorrectState", `Instance '${id}' is not 'running'.`);
+export const volumeElsewhere = (id: string, instanceId: string) =>
+  error(
+    "InvalidVolume.ZoneMismatch",
+    `The volume '${id}' is not in the same availability zone as instance '${instanceId}'`,
+  );
+export const volumeNotAttachedSo = (id: string, instanceId: string, device: string) =>
+  error(
+    "InvalidAttachment.NotFound",
+    `The volume '${id}' is not attached to instance '${instanceId}' as device '${device}'.`,
+  );
+export const rootVolumeStays = (id: string, instanceId: string) =>
+  error("OperationNotPermitted", `Unable to detach root volume '${id}' from instance '${instanceId}'`);
+export const rootVolumeMissing = (instanceId: string, device: string) =>
+  error(
+    "InvalidParameterValue",
+    `Invalid value '${instanceId}' for instanceId. Instance does not have a volume attached at root (${device})`,
+  );
+export const invalidDeviceName = (device: string) =>
+  error(
+    "InvalidParameterValue",
+    `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`,
+  );
+export const deviceNameTaken = (device: string) =>
+  error(
+    "InvalidParameterValue",
+    `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`,
+  );
+export const tooManyVolumes = (limit: number) =>
+  error(
+    "AttachmentLimitExceeded",
+    `You may attach up to ${limit} devices for this instance type. Please use a larger instance size to attach more volumes.`,
+  );
+export const noRoomForVolume = (why: string) =>
+  error(
+    "InsufficientVolumeCapacity",
+    `There is not enough capacity to fulfill your EBS volume provision request. ${why}`,
+    500,
+  );
+export const invalidVolumeSize = (type: string, size: number, min: number, max: number) =>
+  error(
+    "InvalidParameterValue",
+    `The volume size is invalid for ${type} volumes: ${size} GiB. ${
+      size > max
+        ? `${type} volumes must be at most ${max} GiB in size. Please specify a volume size below the maximum limit.`
+        : `${type} volumes must be at least ${min} GiB in size. Please specify a volume size above the minimum limit.`
+    }`,
+  );
+export const smallerThanSnapshot = (code: string, size: number, snapshotId: string, least: number) =>
+  error(code, `Volume of size ${size}GB is smaller than snapshot '${snapshotId}', expect size >= ${least}GB`);
+export const volumeShrinks = () =>
+  error("InvalidParameterValue", "New size cannot be smaller than existing size");
+export const wrongModificationState = (id: string, state: string) =>
+  error("IncorrectModificationState", `Cannot modify volume ${id} in modification state ${state}`);
+export const modificationNotFound = (id: string) =>
+  error("InvalidVolumeModification.NotFound", `Modification for volume '${id}' does not exist.`);
+export const iopsNotSupported = (type: string) =>
+  error("InvalidParameterCombination", `The parameter iops is not supported for ${type} volumes.`);
+export const iopsNeeded = (type: string) =>
+  error("InvalidParameterCombination", `The parameter iops must be specified for ${type} volumes.`);
+export const invalidIops = (iops: number, min: number, max: number) =>
+  error(
+    "InvalidParameterValue",
+    iops > max
+      ? `Volume iops of ${iops} is too high; maximum is ${max}.`
+      : `Volume iops of ${iops} is too low; minimum is ${min}.`,
+  );
+export const iopsPerGiB = (ratio: number, most: number) =>
+  error(
+    "InvalidParameterValue",
+    `Iops to volume size ratio of ${ratio.toFixed(6)} is too high; maximum is ${most}`,
+  );
+export const throughputNotSupported = () =>
+  error("InvalidParameterCombination", "throughput can only be specified for volumeType gp3.");
+export const invalidThroughput = (throughput: number, min: number, max: number) =>
+  error(
+    "InvalidParameterValue",
+    throughput > max
+      ? `Throughput of ${throughput} MiBps is too high; maximum is ${max} MiBps.`
+      : `Throughput of ${throughput} MiBps is too low; minimum is ${min} MiBps.`,
+  );
+export const throughputPerIops = (ratio: number, most: number) =>
+  error(
+    "InvalidParameterValue",
+    `Throughput (MiBps) to iops ratio of ${ratio.toFixed(6)} is too high; maximum is ${most.toFixed(6)} MiBps per iops.`,
+  );
 export const imageNotFound = unlessMalformed("ami", "InvalidAMIID.Malformed", (missing) =>
   missing.length === 1
     ? error("InvalidAMIID.NotFound", `The image id '[${missing[0]}]' does not exist`)

@@ -102,6 +102,14 @@ export function hostReconcilers(
           return peersOf(key, ...records.peeringsOf(id));
         },
         "vpc-peering-connection": peersOf,
+        /** Its instance's metadata tells of it. */
+        volume(key, now, before) {
+          const { records } = at(key);
+          const volumes = [now, before] as (VolumeRecord | undefined)[];
+          const instances = new Set(volumes.flatMap((it) => it?.attachment?.instanceId ?? []));
+          const interfaces = [...instances].flatMap((id) => records.interfacesOf(id));
+          return [...new Set(interfaces.map(({ vpcId }) => records.key("vpc", vpcId)))];
+        },
         "public-address"(_, now, before) {
           return ([now, before] as (PublicAddressRecord | undefined)[]).flatMap((it) => {
             const { records } = regions.find("network-interface", it?.interfaceId ?? "") ?? {};

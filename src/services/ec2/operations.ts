@@ -33,6 +33,9 @@ import { securityGroupRuleOperations } from "./security-group/security-group-rul
 import { cidrReservationOperations } from "./subnet/cidr-reservation-operations.ts";
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
+import { volumeAttachmentOperations } from "./volume/volume-attachment-operations.ts";
+import { newVolumeOperations } from "./volume/new-volume-operations.ts";
+import { volumeModificationOperations } from "./volume/volume-modification-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
 import { vpcEndpointOperations } from "./vpc-endpoint/vpc-endpoint-operations.ts";
 import { vpcPeeringOperations } from "./vpc-peering/vpc-peering-operations.ts";
@@ -62,6 +65,7 @@ export const ec2Operations = {
   ...networkInterfaceOperations,
   ...attachmentOperations,
   ...newInterfaceOperations,
+  ...newVolumeOperations,
   ...placementGroupOperations,
   ...prefixListOperations,
   ...privateAddressOperations,
@@ -73,6 +77,8 @@ export const ec2Operations = {
   ...subnetOperations,
   ...cidrReservationOperations,
   ...tagOperations,
+  ...volumeAttachmentOperations,
+  ...volumeModificationOperations,
   ...volumeOperations,
   ...vpcOperations,
   ...vpcEndpointOperations,

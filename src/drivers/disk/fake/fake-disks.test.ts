@@ -1,5 +1,7 @@
-import { diskConformance } from "../disk-conformance.ts";
+import { diskConformance, diskGrowthConformance } from "../disk-conformance.ts";
 import { createFakeDisks } from "./fake-disks.ts";
 
 const disks = createFakeDisks();
-diskConformance("fake disks", { driver: () => disks, image: "/images/some.qcow2" });
+const subject = { driver: () => disks, image: "/images/some.qcow2" };
+diskConformance("fake disks", subject);
+diskGrowthConformance("fake disks", { ...subject, sizeOf: async (id) => disks.sizeOf(id) });

@@ -27,7 +27,7 @@ before(async () => {
   const raw = join(scratch, "image.raw");
   writeFileSync(raw, Buffer.alloc(1024 * 1024, "image "));
   await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, image]);
-  disks = await openQcow2Disks(directory);
+  disks = await openQcow2Disks(directory, { uid: 65_534 });
 });
 after(() => rmSync(scratch, { recursive: true }));
 
@@ -99,7 +99,7 @@ describe("a qcow2 disk", () => {
   test("that was half made when its driver died is no disk, and goes when the next one opens", async () => {
     mkdirSync(join(directory, "vol-half.0b5c"));
     assert.deepEqual(await disks.list(), []);
-    await openQcow2Disks(directory);
+    await openQcow2Disks(directory, { uid: 65_534 });
     assert.deepEqual(readdirSync(directory), []);
   });
 

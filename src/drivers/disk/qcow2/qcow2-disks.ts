@@ -3,14 +3,18 @@ import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from
 import { join, resolve } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
 import type { DiskDriver, DiskPlace, DiskSpec } from "../disk-driver.ts";
+import { growDisk } from "./grow-disk.ts";
 import { readQcow2Header } from "./qcow2-header.ts";
 
 /**
  * Disks as qcow2 files that only root may open, each in a directory `ID` with a link to the image it is a difference to.
  * The link counts, not the file's own header: a machine could rewrite that to name any file of this host. The image's file
- * must stay, and stay as it is.
+ * must stay, and stay as it is. `uid` has no other use for its files: it follows what a disk's bytes lead to.
  */
-export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => {
+export const openQcow2Disks = async (
+  directory: string,
+  { uid }: { readonly uid: number },
+): Promise<DiskDriver> => {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
   for (const name of await readdir(directory))
@@ -32,6 +36,11 @@ export const openQcow2Disks = async (directory: string): Promise<DiskDriver> => 
       } finally {
         await rm(unfinished, { recursive: true, force: true });
       }
+    },
+    grow: async (id, sizeGiB) => {
+      const { path } = await locateDisk(directory, id);
+      const bytes = sizeGiB * 1024 ** 3;
+      if (((await readQcow2Header(path))?.virtualBytes ?? 0n) < bytes) await growDisk(path, bytes, uid);
     },
     locate: (id) => locateDisk(directory, id),
     remove: async (id) => {

@@ -1,5 +1,11 @@
 import { fakePicture } from "./fake-picture.ts";
-import type { MachineDriver, MachineSpec, MachineState } from "../machine-driver.ts";
+import type {
+  MachineDisk,
+  MachineDriver,
+  MachinePort,
+  MachineSpec,
+  MachineState,
+} from "../machine-driver.ts";
 
 /** Machines of no hardware at all, for the tests of what stands above, with hands on their guests. */
 export interface FakeMachines extends MachineDriver {
@@ -17,14 +23,14 @@ export interface FakeMachines extends MachineDriver {
   run(id: string, ms: number): void;
   /** What `limitProcessors` last said, since it was started. */
   limit(id: string): number | undefined;
-  /** What a running machine was last started with, and with the ports that it has now. */
+  /** What a running machine was last started with, and with the ports and disks that it has now. */
   spec(id: string): MachineSpec | undefined;
 }
 
 export interface FakeOptions {
   /** A started guest shows its login prompt, soon or at once; else only what `print` says. Default true: soon. */
   readonly boots?: boolean | "at once";
-  /** A guest powers off soon after its power button was pressed, and lets go of a port that it is asked for. Default true. */
+  /** A guest powers off soon after its power button was pressed, and lets go of a port or disk that it is asked for. Default true. */
   readonly listens?: boolean;
   /** What a guest prints before its login prompt. Default nothing. */
   readonly says?: string;
@@ -65,6 +71,24 @@ export const createFakeMachines = ({
     else if (boots) setImmediate(shown);
   };
 
+  const plug = (id: string, kind: Pluggable, part: MachinePort | MachineDisk) => {
+    const life = running(id);
+    if (life === undefined || life.spec[kind].some((it) => it.id === part.id)) return;
+    life.spec = { ...life.spec, [kind]: [...life.spec[kind], part] };
+  };
+  const unplug = (id: string, kind: Pluggable, partId: string, force: boolean): boolean => {
+    const life = running(id);
+    const letGo = () => {
+      if (life === undefined || running(id) !== life) return;
+      life.spec = { ...life.spec, [kind]: life.spec[kind].filter((it) => it.id !== partId) };
+      changed(id);
+    };
+    if (!life?.spec[kind].some((it) => it.id === partId)) return true;
+    if (force) letGo();
+    else if (listens) setImmediate(letGo);
+    return force;
+  };
+
   return {
     ensure: async (spec) => {
       const machine = machines.get(spec.id) ?? { console: "", life: absent };
@@ -77,22 +101,16 @@ export const createFakeMachines = ({
       const life = running(id);
       if (listens) setImmediate(() => end(id, life, poweredOff));
     },
-    plug: async (id, port) => {
+    plug: async (id, port) => plug(id, "ports", port),
+    unplug: async (id, portId, { force }) => unplug(id, "ports", portId, force),
+    plugDisk: async (id, disk) => plug(id, "disks", disk),
+    unplugDisk: async (id, diskId, { force }) => unplug(id, "disks", diskId, force),
+    changeDisk: async (id, diskId, { limits }) => {
       const life = running(id);
-      if (life === undefined || life.spec.ports.some((it) => it.id === port.id)) return;
-      life.spec = { ...life.spec, ports: [...life.spec.ports, port] };
-    },
-    unplug: async (id, portId, { force }) => {
-      const life = running(id);
-      const letGo = () => {
-        if (life === undefined || running(id) !== life) return;
-        life.spec = { ...life.spec, ports: life.spec.ports.filter((it) => it.id !== portId) };
-        changed(id);
-      };
-      if (!life?.spec.ports.some((it) => it.id === portId)) return true;
-      if (force) letGo();
-      else if (listens) setImmediate(letGo);
-      return force;
+      const change = (it: MachineDisk) => (it.id === diskId ? { ...it, limits } : it);
+      if (!life?.spec.disks.some((it) => it.id === diskId)) return false;
+      life.spec = { ...life.spec, disks: life.spec.disks.map(change) };
+      return true;
     },
     reset: async (id) => {
       const life = running(id);
@@ -149,6 +167,8 @@ export const createFakeMachines = ({
     spec: (id) => running(id)?.spec,
   };
 };
+
+type Pluggable = "ports" | "disks";
 
 interface FakeMachine {
   life: Running | Off;

@@ -1,5 +1,6 @@
-import type { Architecture, MachineBoot, MachinePort, MachineSpec } from "../machine-driver.ts";
+import type { Architecture, MachineBoot, MachineDisk, MachinePort, MachineSpec } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
+import { diskFiles, diskNodes, throttleGroup, virtioBlk } from "./disk-nodes.ts";
 import { accelerationOf, hardware, type Hardware } from "./hardware.ts";
 import { netdev, virtioNet } from "./hot-plug.ts";
 
@@ -119,11 +120,12 @@ const identity = ({ id, identity: { uuid, product } }: MachineSpec): Option[] =>
 /**
  * Where devices sit. The boot disk and the first interface are on the root bus, as slots 4 and 5 (so Linux calls the
  * interface `enp0s5`, and the baked image `ens5`, as EC2 does); everything else has a root port of its own, since only there
- * can it be unplugged: first those that interfaces have or may have, then disks; some stay free.
+ * can it be unplugged: first those that interfaces have or may have, then those of disks; some stay free.
  */
-const slotsFor = ({ disks, ports, mostPorts = 1 }: MachineSpec) => {
+const slotsFor = ({ disks, ports, mostPorts = 1, mostDisks = 1 }: MachineSpec) => {
   const forPorts = Math.max(ports.length, mostPorts, 1) - 1;
-  const count = forPorts + Math.max(disks.length - 1, 0) + SPARE_ROOT_PORTS;
+  const forDisks = Math.max(disks.length, mostDisks, 1) - 1;
+  const count = forPorts + forDisks + SPARE_ROOT_PORTS;
   const rootPorts = Array.from({ length: count }, (_, n): Option => {
     const address = `0x${(0x10 + Math.floor(n / 8)).toString(16)}.${n % 8}`;
     const multifunction = n % 8 === 0 ? ",multifunction=on" : "";
@@ -138,50 +140,27 @@ const slotsFor = ({ disks, ports, mostPorts = 1 }: MachineSpec) => {
 
 const SPARE_ROOT_PORTS = 4;
 
-/**
- * A machine whose disk cannot be written stands still: to its guest, a write that fails is a broken disk. A read that fails is one.
- * A disk comes as a set of descriptors, one to write and one to read, since QEMU reopens it in either mode; an image
- * behind it comes by its own. Every layer is named, so QEMU follows no path it finds inside a file. Boot index 0 is that of
- * a kernel given directly.
- */
 const diskOptions = (
-  disk: MachineSpec["disks"][number],
+  disk: MachineDisk,
   index: number,
   slot: string,
   open: (what: Opened) => number,
 ): Option[] => {
-  const node = `disk${index}`;
-  const image = disk.backing === undefined ? null : `${node}-image`;
-  const handOver = (path: string, mode: "r" | "r+", set: number): Option => [
-    "-add-fd",
-    `fd=${open({ kind: "file", path, mode })},set=${set}`,
-  ];
-  const [set, imageSet] = [2 * index + 1, 2 * index + 2];
-  const unmap = { discard: "unmap" };
-  const readOnly = { "read-only": true };
+  const sets = { disk: 2 * index + 1, image: 2 * index + 2 };
+  const device = Object.entries({ ...virtioBlk(disk), bootindex: index + 1 });
   return [
-    ...(disk.backing === undefined || image === null
-      ? []
-      : [handOver(disk.backing, "r", imageSet), ...layer(image, imageSet, null, readOnly)]),
-    handOver(disk.path, "r+", set),
-    handOver(disk.path, "r", set),
-    ...layer(node, set, image, unmap),
+    ...diskFiles(disk).map(({ of, path, mode }): Option => [
+      "-add-fd",
+      `fd=${open({ kind: "file", path, mode })},set=${sets[of]},opaque=${disk.id}`,
+    ]),
+    ["-object", JSON.stringify(throttleGroup(disk))],
+    ...diskNodes(disk, sets).map((node): Option => ["-blockdev", JSON.stringify(node)]),
     [
       "-device",
-      `virtio-blk-pci,id=${disk.id},drive=${node},serial=${serial(disk.id)},bootindex=${index + 1},werror=stop,rerror=report,${slot}`,
+      [...device.map(([name, value]) => `${name}=${value}`), slot].join(",").replace("driver=", ""),
     ],
   ];
 };
-
-/** A qcow2 file in descriptor set `set`, on top of node `backing`. */
-const layer = (node: string, set: number, backing: string | null, flags: object): Option[] => {
-  const file = { driver: "file", "node-name": `${node}-file`, filename: `/dev/fdset/${set}`, ...flags };
-  const format = { driver: "qcow2", "node-name": node, file: `${node}-file`, backing, ...flags };
-  return [file, format].map((value): Option => ["-blockdev", JSON.stringify(value)]);
-};
-
-/** virtio-blk shows the guest 20 characters: `vol` and 17 hex digits just fit, without the dash. */
-const serial = (diskId: string): string => diskId.replaceAll("-", "").slice(0, 20);
 
 const portOptions = (port: MachinePort, slot: string, open: (what: Opened) => number): Option[] => {
   const fd = open({ kind: "tap", namespace: port.namespace, device: port.device });

@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isAlive } from "../../linux/host-process.ts";
 import { readRecord } from "./machine-record.ts";
+import { nodesOfDisks } from "./hot-plug-disk.ts";
 import { socketPath } from "./qemu-process.ts";
 import { Qmp, QmpError } from "./qmp.ts";
 
@@ -22,13 +23,15 @@ export const copyDisksInUse = async (
   targets: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<void> => {
-  const copies = disksInUse(directory).flatMap((id, index): Copy[] => {
-    const path = targets.get(id);
-    const job = `backup${index}`;
-    return path === undefined ? [] : [{ device: `disk${index}`, job, set: FIRST_SET + index, path }];
-  });
   const qmp = await Qmp.connect(socketPath(directory, "qmp-backup"), AbortSignal.timeout(CONNECT_MS));
+  const copies: Copy[] = [];
   try {
+    const nodes = await nodesOfDisks(qmp);
+    for (const [index, id] of disksInUse(directory).entries()) {
+      const [path, device] = [targets.get(id), nodes.get(id)];
+      if (path !== undefined && device !== undefined)
+        copies.push({ device, job: `backup${index}`, set: FIRST_SET + index, path });
+    }
     // A backup that was killed left its jobs.
     for (const copy of copies) await forget(qmp, copy);
     for (const copy of copies) await openTarget(qmp, copy);

@@ -13,7 +13,7 @@ export async function plugPort(qmp: Qmp, port: MachinePort): Promise<void> {
     await askBack(qmp, port.id);
     throw new Error(`the guest has not let go of ${port.id} yet`);
   }
-  const slot = await freeSlot(qmp, devices);
+  const [slot] = await freeSlots(qmp, devices);
   await cut(qmp, port.id); // left by whoever was ended before its device came
   const fd = openTap(port.namespace, port.device);
   try {
@@ -46,7 +46,7 @@ export const virtioNet = (port: MachinePort) => ({
   romfile: "",
 });
 
-async function askBack(qmp: Qmp, id: string): Promise<void> {
+export async function askBack(qmp: Qmp, id: string): Promise<void> {
   // Refused while the guest still thinks about it.
   await qmp.execute("device_del", { id }).catch(unlessRefused);
 }
@@ -66,21 +66,24 @@ async function isWired(qmp: Qmp, id: string): Promise<boolean> {
   }
 }
 
-/** By its name as a bus. Those on the root bus have none of their own, so they are not among the taken. */
-async function freeSlot(qmp: Qmp, devices: readonly string[]): Promise<string> {
+/**
+ * At least one, by their names as buses, in order: interfaces come from the first on, since a guest may name them by their slots, and
+ * disks from the last. Those on the root bus have none of their own, so they are not among the taken.
+ */
+export async function freeSlots(qmp: Qmp, devices: readonly string[]): Promise<string[]> {
   const taken = await Promise.all(
     devices.map((id) => qmp.execute("qom-get", { path: `${PERIPHERAL}/${id}`, property: "parent_bus" })),
   );
   const free = devices
     .filter((id) => ROOT_PORT.test(id) && !taken.includes(`${PERIPHERAL}/${id}/${id}`))
-    .toSorted((a, b) => Number(a.slice(4)) - Number(b.slice(4)))[0];
-  if (free === undefined)
+    .toSorted((a, b) => Number(a.slice(4)) - Number(b.slice(4)));
+  if (free.length === 0)
     throw new Error("the machine has no free slot: it has more after it was stopped and started");
   return free;
 }
 
 /** The ids of the devices that have one. */
-async function devicesOf(qmp: Qmp): Promise<string[]> {
+export async function devicesOf(qmp: Qmp): Promise<string[]> {
   const children = await qmp.execute("qom-list", { path: PERIPHERAL });
   return (children as readonly { readonly name: string; readonly type: string }[])
     .filter(({ type }) => type.startsWith("child<"))

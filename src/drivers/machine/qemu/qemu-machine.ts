@@ -1,7 +1,14 @@
 import { mkdir, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MachinePort, MachineSpec, MachineState, Picture } from "../machine-driver.ts";
+import type {
+  DiskChange,
+  MachineDisk,
+  MachinePort,
+  MachineSpec,
+  MachineState,
+  Picture,
+} from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { commandLine } from "./command-line.ts";
 import { accelerationOf } from "./hardware.ts";
@@ -20,6 +27,7 @@ import {
 import type { HostProcess } from "../../linux/host-process.ts";
 import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
+import { changeDisk, plugDisk, unplugDisk } from "./hot-plug-disk.ts";
 import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
@@ -101,14 +109,32 @@ export class QemuMachine {
   async plug(port: MachinePort): Promise<void> {
     if ((await this.look()).state !== "running") return;
     await plugPort(await this.#control.connect(), port);
-    await this.#portsBecome((others) => [...others, port], port.id);
+    await this.#nowHas("ports", port.id, port);
   }
 
   async unplug(portId: string, { force }: { readonly force: boolean }): Promise<boolean> {
     if ((await this.look()).state !== "running") return true;
     const gone = await unplugPort(await this.#control.connect(), portId, force);
-    if (gone) await this.#portsBecome((others) => others, portId);
+    if (gone) await this.#nowHas("ports", portId);
     return gone;
+  }
+
+  async plugDisk(disk: MachineDisk): Promise<void> {
+    if ((await this.look()).state !== "running") return;
+    await plugDisk(await this.#control.connect(), disk);
+    await this.#nowHas("disks", disk.id, disk);
+  }
+
+  async unplugDisk(diskId: string, { force }: { readonly force: boolean }): Promise<boolean> {
+    if ((await this.look()).state !== "running") return true;
+    const gone = await unplugDisk(await this.#control.connect(), diskId, force);
+    if (gone) await this.#nowHas("disks", diskId);
+    return gone;
+  }
+
+  async changeDisk(diskId: string, to: DiskChange): Promise<boolean> {
+    if ((await this.look()).state !== "running") return false;
+    return changeDisk(await this.#control.connect(), diskId, to);
   }
 
   async reset(): Promise<void> {
@@ -225,6 +251,7 @@ export class QemuMachine {
           acceleration: accelerationOf(spec.architecture ?? "x86_64", acceleration),
         },
       );
+      const memoryKills = await groups.memoryKills(this.#id);
       const { process, ending } = startProcess(this.#directory, command, opens);
       this.#ending = ending;
       this.#lastPrinted = "";
@@ -234,13 +261,14 @@ export class QemuMachine {
       this.#taps = undefined;
       this.#cutOff = [];
       const memoryBytes = (spec.memoryMiB * MEMORY_FACTOR + OVERHEAD_MIB) * 1024 * 1024;
-      await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
-      const memoryKills = await groups.memoryKills(this.#id);
-      await this.#control.connect(START_MS).catch(async (error: unknown) => {
+      try {
+        await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
+        await this.#control.connect(START_MS);
+      } catch (error) {
         throw (await isGone(process, ENDING_MS))
           ? new Error(await this.#causeOfDeath({ process, memoryKills }))
           : error;
-      });
+      }
       await this.#become({ state: "running", process, booted: false, argv: command, spec, memoryKills });
       await this.#resume();
     } catch (error) {
@@ -339,16 +367,17 @@ export class QemuMachine {
     this.#events.stirred();
   }
 
-  /** It may yet be started again by its firmware. */
-  async #portsBecome(
-    ports: (others: readonly MachinePort[]) => readonly MachinePort[],
+  /** It may yet be started again by its firmware, and its disks may be copied. */
+  async #nowHas<Kind extends "ports" | "disks">(
+    kind: Kind,
     id: string,
+    part?: MachineSpec[Kind][number],
   ): Promise<void> {
     this.#taps = undefined;
     const life = this.#record?.life;
     if (life?.state !== "running" || !life.spec) return;
-    const others = life.spec.ports.filter((it) => it.id !== id);
-    await this.#become({ ...life, spec: { ...life.spec, ports: ports(others) } });
+    const others = life.spec[kind].filter((it) => it.id !== id);
+    await this.#become({ ...life, spec: { ...life.spec, [kind]: [...others, ...(part ? [part] : [])] } });
   }
 
   async #become<Life extends MachineLife>(life: Life, uid = this.#record?.uid): Promise<Life> {

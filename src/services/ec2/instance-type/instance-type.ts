@@ -62,6 +62,9 @@ export function interfaceLimit(type: string): number {
   return maxInterfaces / networkCards;
 }
 
+/** How many volumes an instance of the type may have, its root among them. */
+export const volumeLimit = (type: string): number => instanceTypes.get(type)?.ebsAttachments ?? 1;
+
 export interface EbsPerformance {
   readonly baselineMbps: number;
   readonly baselineIops: number;

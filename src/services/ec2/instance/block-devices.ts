@@ -1,21 +1,24 @@
 import type { RunInstancesRequest, VolumeType } from "@aws-sdk/client-ec2";
 import { ApiError } from "#api/error.ts";
 import type { Ec2Context } from "../context.ts";
-import { unsupportedParameter } from "../errors.ts";
+import { smallerThanSnapshot, tooManyVolumes, unsupportedParameter } from "../errors.ts";
 import type { ImageRecord } from "../image/image.ts";
+import { volumeLimit } from "../instance-type/instance-type.ts";
 import { tagsFor } from "../tag/tag.ts";
-import { volumeTypes, type VolumeRecord } from "../volume/volume.ts";
+import type { VolumeRecord } from "../volume/volume.ts";
+import { volumeShape, volumeTypes, type VolumeShape } from "../volume/volume-types.ts";
 import { oneOf } from "./launch-parameters.ts";
 
-type BlockDevice = Pick<VolumeRecord, "sizeGiB" | "type" | "iops" | "throughputMiBps" | "image"> & {
+interface BlockDevice extends VolumeShape, Pick<VolumeRecord, "image"> {
   readonly device: string;
   readonly deleteOnTermination: boolean;
-};
+}
 
 /** The volumes a launch makes: the image's root, changed as the request says, and blank ones beside it. */
 export function blockDevices(
   { BlockDeviceMappings: mappings = [] }: RunInstancesRequest,
   image: ImageRecord,
+  instanceType: string,
 ): BlockDevice[] {
   const names = mappings.map(({ DeviceName }) => DeviceName);
   if (new Set(names).size < names.length)
@@ -23,32 +26,32 @@ export function blockDevices(
   const root = mappings.find(({ DeviceName }) => DeviceName === image.rootDevice) ?? {
     DeviceName: image.rootDevice,
   };
-  return [root, ...mappings.filter((it) => it !== root && it.NoDevice === undefined)].map(
-    ({ DeviceName: device, VirtualName, Ebs: ebs = {} }) => {
-      if (device === undefined) throw invalidMapping("A block device mapping needs a device name.");
-      if (VirtualName !== undefined) throw unsupportedParameter("BlockDeviceMappings.VirtualName");
-      if (ebs.Encrypted) throw unsupportedParameter("BlockDeviceMappings.Ebs.Encrypted");
-      const source = device === image.rootDevice ? image : undefined;
-      if (ebs.SnapshotId !== undefined && ebs.SnapshotId !== source?.snapshotId)
-        throw unsupportedParameter("BlockDeviceMappings.Ebs.SnapshotId");
-      const type = oneOf<VolumeType>(
-        Object.keys(volumeTypes) as VolumeType[],
-        ebs.VolumeType ?? (source ? "gp3" : "gp2"),
-        "VolumeType",
-      );
-      const sizeGiB = ebs.VolumeSize ?? source?.sizeGiB;
-      if (sizeGiB === undefined)
-        throw new ApiError("MissingParameter", `The block device '${device}' needs a size or a snapshot.`);
-      return {
-        device,
-        ...(source && { image: { imageId: source.id, snapshotId: source.snapshotId } }),
-        deleteOnTermination: ebs.DeleteOnTermination ?? true,
-        ...checkedSize(type, sizeGiB, source),
-        ...performance(type, sizeGiB, ebs),
-        type,
-      };
-    },
-  );
+  const kept = [root, ...mappings.filter((it) => it !== root && it.NoDevice === undefined)];
+  checkCount(kept.length, instanceType);
+  return kept.map(({ DeviceName: device, VirtualName, Ebs: ebs = {} }) => {
+    if (device === undefined) throw invalidMapping("A block device mapping needs a device name.");
+    if (VirtualName !== undefined) throw unsupportedParameter("BlockDeviceMappings.VirtualName");
+    if (ebs.Encrypted) throw unsupportedParameter("BlockDeviceMappings.Ebs.Encrypted");
+    const source = device === image.rootDevice ? image : undefined;
+    if (ebs.SnapshotId !== undefined && ebs.SnapshotId !== source?.snapshotId)
+      throw unsupportedParameter("BlockDeviceMappings.Ebs.SnapshotId");
+    const type = oneOf<VolumeType>(
+      Object.keys(volumeTypes) as VolumeType[],
+      ebs.VolumeType ?? (source ? "gp3" : "gp2"),
+      "VolumeType",
+    );
+    const sizeGiB = ebs.VolumeSize ?? source?.sizeGiB;
+    if (sizeGiB === undefined)
+      throw new ApiError("MissingParameter", `The block device '${device}' needs a size or a snapshot.`);
+    if (source && sizeGiB < source.sizeGiB)
+      throw smallerThanSnapshot("InvalidBlockDeviceMapping", sizeGiB, source.snapshotId, source.sizeGiB);
+    return {
+      device,
+      ...(source && { image: { imageId: source.id, snapshotId: source.snapshotId } }),
+      deleteOnTermination: ebs.DeleteOnTermination ?? true,
+      ...volumeShape(type, sizeGiB, ebs),
+    };
+  });
 }
 
 export function newVolumes(
@@ -71,29 +74,10 @@ export function newVolumes(
   }));
 }
 
-function checkedSize(type: VolumeType, sizeGiB: number, image: ImageRecord | undefined) {
-  if (image && sizeGiB < image.sizeGiB)
-    throw invalidMapping(
-      `Volume of size ${sizeGiB}GB is smaller than snapshot '${image.snapshotId}', expect size >= ${image.sizeGiB}GB`,
-    );
-  const { minGiB, maxGiB } = volumeTypes[type];
-  if (!Number.isInteger(sizeGiB) || sizeGiB < minGiB || sizeGiB > maxGiB)
-    throw invalidMapping(
-      `Volume size ${sizeGiB} is not in the range ${minGiB} to ${maxGiB} of the type ${type}.`,
-    );
-  return { sizeGiB };
-}
-
-function performance(
-  type: VolumeType,
-  sizeGiB: number,
-  given: { Iops?: number | undefined; Throughput?: number | undefined },
-) {
-  const known = volumeTypes[type];
-  const iops = given.Iops ?? ("iops" in known ? known.iops(sizeGiB) : undefined);
-  const throughputMiBps =
-    given.Throughput ?? ("throughputMiBps" in known ? known.throughputMiBps : undefined);
-  return { ...(iops !== undefined && { iops }), ...(throughputMiBps !== undefined && { throughputMiBps }) };
+/** Throws AttachmentLimitExceeded. */
+function checkCount(count: number, type: string): void {
+  const limit = volumeLimit(type);
+  if (count > limit) throw tooManyVolumes(limit);
 }
 
 const invalidMapping = (message: string) => new ApiError("InvalidBlockDeviceMapping", message);

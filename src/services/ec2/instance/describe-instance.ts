@@ -16,7 +16,7 @@ import {
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Kind, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
-import { attachmentState } from "../volume/volume.ts";
+import { mappingStatus } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import {
   cpuOptions,
@@ -180,7 +180,7 @@ export const describeBlockDevices = (
               DeviceName: volume.attachment.device,
               Ebs: {
                 VolumeId: volume.id,
-                Status: attachmentState(volume),
+                Status: mappingStatus(volume),
                 AttachTime: new Date(volume.attachment.attachedAt),
                 DeleteOnTermination: volume.attachment.deleteOnTermination,
               },

@@ -19,6 +19,11 @@ import { type RegionalRecords, regionalRecords } from "../regional-records.ts";
 import { defaultVpc } from "../vpc/default-vpc.ts";
 import { attachmentOperations } from "../network-interface/attachment-operations.ts";
 import { attachmentStatus } from "../network-interface/network-interface.ts";
+import { newVolumeOperations } from "../volume/new-volume-operations.ts";
+import { volumeAttachmentOperations } from "../volume/volume-attachment-operations.ts";
+import { volumeModificationOperations } from "../volume/volume-modification-operations.ts";
+import { modificationState } from "../volume/volume-modification.ts";
+import { attachmentState } from "../volume/volume.ts";
 import { newInterfaceOperations } from "../network-interface/new-interface-operations.ts";
 import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
@@ -29,7 +34,20 @@ import { systemCheck } from "./status-checks.ts";
 const limit = { timeout: 400_000 };
 
 /** What a user asks for, each as soon as the instance is as the one before left it. */
-type Wish = "launch" | "stop" | "start" | "reboot" | "terminate" | "create" | "attach" | "detach";
+type Wish =
+  | "launch"
+  | "stop"
+  | "start"
+  | "reboot"
+  | "terminate"
+  | "create"
+  | "attach"
+  | "detach"
+  | "create volume"
+  | "attach volume"
+  | "detach volume"
+  | "modify volume"
+  | "delete volume";
 const aLife = ["launch", "stop", "start", "reboot", "terminate"] as const satisfies Wish[];
 const until = (last: (typeof aLife)[number]): readonly Wish[] => aLife.slice(0, aLife.indexOf(last) + 1);
 
@@ -117,6 +135,42 @@ for (const [what, options, running] of [
       const [instance] = records.all("instance");
       assert.equal(records.all("network-interface").length, 2);
       assert.equal(end.drivers.machines.spec(instance?.id ?? "")?.ports.length ?? 0, running);
+    });
+    assert.ok(crashes > 20, `${crashes} crashes`);
+  });
+
+const withVolume = ["launch", "create volume", "attach volume"] as const;
+for (const [what, options, [volumes, running]] of [
+  ["attached while the instance runs", { wishes: withVolume }, [2, 2]],
+  ["attached, and its host loses power", { wishes: withVolume, losesPower: true }, [2, 2]],
+  [
+    "attached while the instance is stopped",
+    { wishes: ["launch", "create volume", "stop", "attach volume", "start"] },
+    [2, 2],
+  ],
+  ["detached while the instance runs", { wishes: [...withVolume, "detach volume"] }, [2, 1]],
+  [
+    "detached, and its host loses power",
+    { wishes: [...withVolume, "detach volume"], losesPower: true },
+    [2, 1],
+  ],
+  ["detached while the instance is stopped", { wishes: [...withVolume, "stop", "detach volume"] }, [2, 0]],
+  ["attached and made larger", { wishes: [...withVolume, "modify volume"] }, [2, 2]],
+  [
+    "made larger and deleted",
+    { wishes: ["launch", "create volume", "modify volume", "delete volume"] },
+    [1, 1],
+  ],
+  ["detached and deleted", { wishes: [...withVolume, "detach volume", "delete volume"] }, [1, 1]],
+  ["attached when its instance is terminated", { wishes: [...withVolume, "terminate"] }, [1, 0]],
+] as const satisfies [string, SceneOptions, [number, number]][])
+  test(`a volume is ${what}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene(options), async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      const [instance] = records.all("instance");
+      assert.equal(records.all("volume").length, volumes);
+      assert.equal(end.drivers.machines.spec(instance?.id ?? "")?.disks.length ?? 0, running);
     });
     assert.ok(crashes > 20, `${crashes} crashes`);
   });
@@ -215,7 +269,8 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wi
       if (wish === undefined) return settled;
       const [instance] = records.all("instance");
       const lastState = wishes.slice(0, said).findLast((it) => ofInstance.has(it));
-      if (!isAsLeftBy(lastState, instance) || !interfacesRest(records)) return wait(1_000);
+      if (!isAsLeftBy(lastState, instance) || !interfacesRest(records) || !volumesRest(records))
+        return wait(1_000);
       const { transaction = {} } = await planOf(wish, instance?.id ?? "", context);
       return moved({ ...transaction, put: [...(transaction.put ?? []), { key, value: said + 1 }] });
     },
@@ -229,6 +284,17 @@ const interfacesRest = (records: Ec2Records) =>
     .all("network-interface")
     .every(({ attachment, so }) => !attachment || attachmentStatus(attachment, so) === "attached");
 
+const volumesRest = (records: Ec2Records) =>
+  records
+    .all("volume")
+    .every(
+      (it) =>
+        it.so.ready &&
+        !it.deleting &&
+        (!it.attachment || attachmentState(it) === "attached") &&
+        (!it.modification || modificationState(it.modification) === "completed"),
+    );
+
 function isAsLeftBy(wish: Wish | undefined, instance: InstanceRecord | undefined): boolean {
   if (!instance) return wish === undefined;
   return (
@@ -241,6 +307,7 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
   const { records } = context;
   const named = { InstanceIds: [id] };
   const [instance] = records.all("instance");
+  const extra = records.all("volume").find((it) => it.attachment?.device !== testImage.rootDevice);
   const second = records.all("network-interface").find((it) => it.attachment?.deviceIndex !== 0);
   switch (wish) {
     case "launch":
@@ -263,6 +330,25 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
         { AttachmentId: second?.attachment?.id ?? "" },
         context,
       );
+    case "create volume":
+      return newVolumeOperations.CreateVolume.resolve(
+        { AvailabilityZone: instance?.zone, Size: 1, ClientToken: "volume" },
+        context,
+      );
+    case "attach volume":
+      return volumeAttachmentOperations.AttachVolume.resolve(
+        { InstanceId: id, VolumeId: extra?.id ?? "", Device: "/dev/sdf" },
+        context,
+      );
+    case "detach volume":
+      return volumeAttachmentOperations.DetachVolume.resolve({ VolumeId: extra?.id ?? "" }, context);
+    case "modify volume":
+      return volumeModificationOperations.ModifyVolume.resolve(
+        { VolumeId: extra?.id ?? "", Size: 2 },
+        context,
+      );
+    case "delete volume":
+      return newVolumeOperations.DeleteVolume.resolve({ VolumeId: extra?.id ?? "" }, context);
     case "stop":
       return instanceOperations.StopInstances.resolve(named, context);
     case "start":
@@ -293,8 +379,10 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
   for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
   assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
   const attached = nics.filter(({ attachment }) => attachment);
-  for (const { id } of running)
+  for (const { id } of running) {
     assert.deepEqual(ids(drivers.machines.spec(id)?.ports ?? []), ids(records.interfacesOf(id)));
+    assert.deepEqual(ids(drivers.machines.spec(id)?.disks ?? []), ids(records.volumesOf(id)));
+  }
   assert.deepEqual(ids(attached), new Set([...(await drivers.networks.observe()).values()].flat()));
   assert.deepEqual(
     ids(attached),
@@ -302,7 +390,7 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
   );
   assert.equal(records.all("public-address").length, running.length);
   assert.ok([...records.all("volume"), ...attached].every(({ so }) => so.ready));
-  assert.ok(interfacesRest(records));
+  assert.ok(interfacesRest(records) && volumesRest(records));
   const claims = (await store.list(recordKey("claim", scope, "subnet-address/"))).entries;
   assert.deepEqual(new Set(claims.map(({ value }) => value)), ids(nics));
 }

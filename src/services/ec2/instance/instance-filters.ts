@@ -8,7 +8,7 @@ import {
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
-import { attachmentState } from "../volume/volume.ts";
+import { mappingStatus } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
 import { instanceDnsName } from "./private-dns-names.ts";
@@ -30,7 +30,7 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     "block-device-mapping.delete-on-termination": (it) =>
       volumes(it).map(({ attachment }) => String(attachment?.deleteOnTermination)),
     "block-device-mapping.device-name": (it) => volumes(it).map(({ attachment }) => attachment?.device),
-    "block-device-mapping.status": (it) => volumes(it).map(attachmentState),
+    "block-device-mapping.status": (it) => volumes(it).map(mappingStatus),
     "block-device-mapping.volume-id": (it) => volumes(it).map(({ id }) => id),
     "boot-mode": (it) => it.bootMode,
     "capacity-reservation-id": () => undefined,

@@ -8,6 +8,7 @@ import {
   incorrectInstanceState,
   instanceNotFound,
   noFreePublicAddresses,
+  rootVolumeMissing,
   stopProtected,
   terminationProtected,
   unsupportedParameter,
@@ -88,6 +89,9 @@ export const instanceOperations = {
       const addresses = new Set<string>();
       const stopped = instancesOf(input.InstanceIds, context).filter((it) => instanceState(it) === "stopped");
       const plan = change("start", input.InstanceIds, context, (it) => {
+        const volumes = context.records.volumesOf(it.id);
+        if (!volumes.some(({ attachment }) => attachment?.device === it.rootDevice && !attachment.detaching))
+          throw rootVolumeMissing(it.id, it.rootDevice);
         placeInstances(it.type, { threadsPerCore: 1, ...it }, it.architecture, it.zone, 1, context);
         const { reason: _, ...wanted } = it.wanted;
         return [

@@ -14,6 +14,7 @@ import {
 } from "./instance.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
 import { moveInterfaces } from "./moving-interfaces.ts";
+import { moveVolumes } from "./moving-volumes.ts";
 
 export interface InstanceHost {
   readonly hostId: string;
@@ -66,7 +67,7 @@ export async function reconcileInstance(
     case "terminated":
       return forget(entry, records, host);
     case "stopped":
-      return (await moveInterfaces(entry.value, records, host)) ?? settled;
+      return (await moveDevices(entry.value, records, host)) ?? settled;
     case "new":
       return settled;
   }
@@ -190,11 +191,11 @@ const keepRunning: Step = async (entry, records, host) => {
     if (String(so.cutOff?.interfaceIds ?? []) !== String(machine.cutOff ?? []))
       return cutOffOrNot(entry, machine.cutOff, host);
     if (!so.booted) {
-      const move = await moveInterfaces(entry.value, records, host, { guestIsUp: false });
+      const move = await moveDevices(entry.value, records, host, { guestIsUp: false });
       return move ?? awaitBoot(entry, machine.booted, host);
     }
     if (!machine.booted) return bootsAgain(entry);
-    return (await moveInterfaces(entry.value, records, host)) ?? settled;
+    return (await moveDevices(entry.value, records, host)) ?? settled;
   }
   host.queue.leave(id);
   if (poweredOff) {
@@ -204,6 +205,12 @@ const keepRunning: Step = async (entry, records, host) => {
   const detail = machine.how === "died" ? machine.detail : "the machine's process is gone";
   return reached(entry, host, { state: "stopping", reason: reasons.internal(detail) });
 };
+
+/** One that its guest keeps does not hold up the others. */
+async function moveDevices(...its: Parameters<typeof moveInterfaces>): Promise<Outcome | undefined> {
+  const interfaces = await moveInterfaces(...its);
+  return interfaces?.kind === "moved" ? interfaces : ((await moveVolumes(...its)) ?? interfaces);
+}
 
 /** A guest that has come up gives its place in the queue to the next, and its status checks pass. */
 function awaitBoot(

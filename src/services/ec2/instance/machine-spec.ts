@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
-import { interfaceLimit } from "../instance-type/instance-type.ts";
+import { interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
+import { volumeLimits } from "../volume/volume-limits.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import type { InstanceRecord } from "./instance.ts";
 
@@ -23,6 +24,7 @@ export async function machineSpec(
   const rootFirst = (device: string | undefined) => (device === instance.rootDevice ? "" : (device ?? ""));
   const volumes = records
     .volumesOf(instance.id)
+    .filter(({ attachment, so }) => !attachment?.detaching && so.ready)
     .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
   // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
   const image = volumes[0]?.image && records.get("image", volumes[0].image.imageId);
@@ -39,11 +41,21 @@ export async function machineSpec(
     memoryMiB: instance.memoryMiB,
     identity: { uuid: ec2Uuid(instance.id), product: instance.type },
     boot: (image && imageKernel(image.cacheEntry)) ?? firmware,
-    disks: await Promise.all(volumes.map(async ({ id }) => ({ id, ...(await disks.locate(id)) }))),
+    disks: await Promise.all(
+      volumes.map(async (it) => ({
+        id: it.id,
+        ...(await disks.locate(it.id)),
+        limits: volumeLimits(it),
+      })),
+    ),
+    mostDisks: Math.min(volumeLimit(instance.type), plentyOfDisks),
     ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
     mostPorts: interfaceLimit(instance.type),
   };
 }
+
+/** Each that it has room for while it runs makes every boot longer. Started with more, it has room for those. */
+const plentyOfDisks = 12;
 
 /** Begins with "ec2", by which guests have long known that they are on EC2. */
 function ec2Uuid(instanceId: string): string {

@@ -72,7 +72,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
   const networks = chooseNetworks(input, type, context);
   const [network] = networks;
-  const devices = blockDevices(input, image);
+  const devices = blockDevices(input, image, type.id);
   const { hostId, ...shape } = placeInstances(
     type.id,
     chosenShape(input.CpuOptions, type),

@@ -6,6 +6,7 @@ import { cpuOptions, type InstanceRecord } from "../instance/instance.ts";
 import { describePrivateDnsNames } from "../instance/private-dns-names.ts";
 import type { Ec2Records } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
+import { volumeTypes } from "../volume/volume-types.ts";
 
 /**
  * What would launch another instance like this one. Its own addresses are left out: they are taken. Tags that AWS sets are,
@@ -50,7 +51,7 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
         SnapshotId: volume.image?.snapshotId,
         VolumeSize: volume.sizeGiB,
         VolumeType: volume.type,
-        Iops: volume.iops,
+        Iops: volumeTypes[volume.type].iops && volume.iops,
         Throughput: volume.throughputMiBps,
       },
     })),

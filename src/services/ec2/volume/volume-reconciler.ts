@@ -1,45 +1,108 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import type { Entry } from "#store/store.ts";
+import { clientTokenClaim } from "../client-token.ts";
 import { isGone } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
+import { volumeLimits } from "./volume-limits.ts";
+import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
 import type { VolumeRecord } from "./volume.ts";
 
 export interface VolumeHost {
   readonly hostId: string;
   readonly disks: DiskDriver;
+  readonly machines: Pick<MachineDriver, "changeDisk">;
   /** The read-only file of a baked image, in this host's cache. */
   readonly imageFile: (cacheEntry: string) => string;
+  /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
+  readonly worked: { since(what: string): number; forget(what: string): void };
+  readonly now: () => Date;
 }
 
-/**
- * Makes a volume's bytes exist, and lets them go with an instance that is gone for good.
- *
- *     creating → in-use → (its instance terminated) → removed, or available when it is to be kept
- */
+/** Milliseconds of work after which bytes that cannot be made, or made more, are given up. */
+const patienceMs = 120_000;
+
+/** Makes a volume's bytes exist, makes them more, and lets them go when it is deleted, or with an instance that is gone for good. */
 export async function reconcileVolume(id: string, records: Ec2Records, host: VolumeHost): Promise<Outcome> {
   const entry = records.entry("volume", id);
   if (entry?.value.hostId !== host.hostId) return settled;
-  const { key, revision, value: volume } = entry;
+  const volume = entry.value;
+  if (volume.deleting) return remove(entry, records, host);
   if (instanceIsGone(volume, records)) {
-    if (!volume.attachment?.deleteOnTermination) {
-      const { attachment: _, ...free } = volume;
-      return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: free }] });
-    }
-    await host.disks.remove(id);
-    return moved({ expect: [{ at: [key, revision] }], delete: [key] });
+    const { attachment, ...free } = volume;
+    const stays = attachment?.detaching !== undefined || !attachment?.deleteOnTermination;
+    return stays ? written(entry, free) : remove(entry, records, host);
   }
-  if (volume.so.ready) return settled;
+  if (!volume.so.ready) return volume.so.failed === undefined ? make(entry, records, host) : settled;
+  return isModified(volume) && modificationState(volume.modification) === "modifying"
+    ? modify(entry, volume, host)
+    : settled;
+}
+
+async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: VolumeHost): Promise<Outcome> {
+  const volume = entry.value;
+  const clock = `${volume.id} make`;
   const image = volume.image && records.get("image", volume.image.imageId);
-  await host.disks.ensure({
-    id,
-    sizeGiB: volume.sizeGiB,
-    ...(image && { image: host.imageFile(image.cacheEntry) }),
-  });
+  try {
+    await host.disks.ensure({
+      id: volume.id,
+      sizeGiB: volume.sizeGiB,
+      ...(image && { image: host.imageFile(image.cacheEntry) }),
+    });
+  } catch (error) {
+    if (host.worked.since(clock) < patienceMs) throw error;
+    host.worked.forget(clock);
+    return written(entry, { ...volume, so: { ready: false, failed: messageOf(error) } });
+  }
+  host.worked.forget(clock);
+  return written(entry, { ...volume, so: { ready: true } });
+}
+
+/** A machine that has the disk changes it itself, and shows its guest; nobody else may touch it then. */
+async function modify(
+  entry: Entry<VolumeRecord>,
+  volume: ModifiedVolume,
+  host: VolumeHost,
+): Promise<Outcome> {
+  const { type: _, sizeGiB: _size, iops: _iops, throughputMiBps: _throughput, ...rest } = volume;
+  const { id, attachment, modification } = volume;
+  const { to } = modification;
+  const clock = `${id} modify`;
+  const endedAt = host.now().toISOString();
+  try {
+    const change = { sizeGiB: to.sizeGiB, limits: volumeLimits(to) };
+    const isInMachine = attachment && (await host.machines.changeDisk(attachment.instanceId, id, change));
+    if (!isInMachine) await host.disks.grow(id, to.sizeGiB);
+  } catch (error) {
+    if (host.worked.since(clock) < patienceMs) throw error;
+    host.worked.forget(clock);
+    return written(entry, {
+      ...volume,
+      modification: { ...modification, endedAt, failed: messageOf(error) },
+    });
+  }
+  host.worked.forget(clock);
+  return written(entry, { ...rest, ...to, modification: { ...modification, endedAt } });
+}
+
+async function remove(
+  { key, revision, value: { id, clientToken } }: Entry<VolumeRecord>,
+  records: Ec2Records,
+  host: VolumeHost,
+): Promise<Outcome> {
+  await host.disks.remove(id);
+  const token = clientToken === undefined ? [] : [clientTokenClaim("CreateVolume", clientToken)];
   return moved({
     expect: [{ at: [key, revision] }],
-    put: [{ key, value: { ...volume, so: { ready: true } } satisfies VolumeRecord }],
+    delete: [key, ...token.map((claim) => records.key("claim", claim))],
   });
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+const written = ({ key, revision }: Entry<VolumeRecord>, value: VolumeRecord): Outcome =>
+  moved({ expect: [{ at: [key, revision] }], put: [{ key, value }] });
 
 const instanceIsGone = ({ attachment }: VolumeRecord, records: Ec2Records): boolean =>
   attachment !== undefined && isGone(records.get("instance", attachment.instanceId));

@@ -1,24 +1,38 @@
-import type { Volume, VolumeState, VolumeType } from "@aws-sdk/client-ec2";
+import type {
+  AttachmentStatus,
+  Volume,
+  VolumeAttachment,
+  VolumeAttachmentState,
+  VolumeState,
+} from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
 import type { ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
+import type { VolumeModificationRecord } from "./volume-modification.ts";
+import type { VolumeShape } from "./volume-types.ts";
 
-/** One EBS volume. Operations write what is wanted; the reconciler on its host makes it so. */
-export interface VolumeRecord extends ResourceRecord {
+/**
+ * One EBS volume. Operations write what is wanted; the reconciler on its host makes it so.
+ *
+ *     creating → available ⇄ in-use        creating → error
+ *     available, error → deleting → gone
+ */
+export interface VolumeRecord extends ResourceRecord, VolumeShape {
   readonly id: `vol-${string}`;
   /** The host that keeps its bytes. */
   readonly hostId: string;
   readonly zone: string;
-  readonly sizeGiB: number;
-  readonly type: VolumeType;
-  readonly iops?: number;
-  readonly throughputMiBps?: number;
   /** Where its first bytes come from; absent for a blank volume. */
   readonly image?: { readonly imageId: string; readonly snapshotId: string };
   readonly attachment?: VolumeAttachmentRecord;
-  /** Written by the reconciler: its bytes exist. */
-  readonly so: { readonly ready: boolean };
+  /** Of the request that made it, without an instance. */
+  readonly clientToken?: string;
+  readonly autoEnableIo?: boolean;
+  readonly deleting?: true;
+  readonly modification?: VolumeModificationRecord;
+  /** Written by the reconciler: its bytes exist; or could not be made, and why. */
+  readonly so: { readonly ready: boolean; readonly failed?: string };
 }
 
 export interface VolumeAttachmentRecord {
@@ -27,18 +41,37 @@ export interface VolumeAttachmentRecord {
   readonly device: string;
   readonly attachedAt: string;
   readonly deleteOnTermination: boolean;
+  /** Its instance ran when it was attached, and the machine may not have it yet. */
+  readonly plugging?: true;
+  /** It was asked to go; by force, whether its guest lets go of it or not. `busy`: it was asked long ago, and has not. */
+  readonly detaching?: { readonly force: boolean; readonly busy?: true };
 }
 
-export const volumeState = (volume: VolumeRecord): VolumeState =>
-  !volume.so.ready ? "creating" : volume.attachment ? "in-use" : "available";
-export const attachmentState = (volume: VolumeRecord): "attached" | "attaching" =>
-  volume.so.ready ? "attached" : "attaching";
+export function volumeState({ so, attachment, deleting }: VolumeRecord): VolumeState {
+  if (deleting) return "deleting";
+  if (!so.ready) return so.failed === undefined ? "creating" : "error";
+  return attachment ? "in-use" : "available";
+}
 
-export const describeVolume = (volume: VolumeRecord, { region, accountId }: Scope): Volume => ({
+export function attachmentState({ so, attachment }: VolumeRecord): VolumeAttachmentState {
+  if (attachment?.detaching) return attachment.detaching.busy ? "busy" : "detaching";
+  return so.ready && !attachment?.plugging ? "attached" : "attaching";
+}
+
+/** As its instance tells it, which knows no "busy". */
+export function mappingStatus(volume: VolumeRecord): AttachmentStatus {
+  const state = attachmentState(volume);
+  return state === "busy" ? "detaching" : state;
+}
+
+export const volumeArn = (id: string, { region, accountId }: Scope) =>
+  `arn:aws:ec2:${region}:${accountId}:volume/${id}`;
+
+export const describeVolume = (volume: VolumeRecord, scope: Scope): Volume => ({
   VolumeId: volume.id,
-  VolumeArn: `arn:aws:ec2:${region}:${accountId}:volume/${volume.id}`,
+  VolumeArn: volumeArn(volume.id, scope),
   AvailabilityZone: volume.zone,
-  AvailabilityZoneId: zoneId(region, volume.zone),
+  AvailabilityZoneId: zoneId(scope.region, volume.zone),
   CreateTime: new Date(volume.createdAt),
   Size: volume.sizeGiB,
   SnapshotId: volume.image?.snapshotId ?? "",
@@ -48,19 +81,20 @@ export const describeVolume = (volume: VolumeRecord, { region, accountId }: Scop
   Throughput: volume.throughputMiBps,
   Encrypted: false,
   MultiAttachEnabled: false,
-  Attachments: volume.attachment
-    ? [
-        {
-          VolumeId: volume.id,
-          InstanceId: volume.attachment.instanceId,
-          Device: volume.attachment.device,
-          State: attachmentState(volume),
-          AttachTime: new Date(volume.attachment.attachedAt),
-          DeleteOnTermination: volume.attachment.deleteOnTermination,
-        },
-      ]
-    : [],
+  Attachments: volume.attachment ? [describeAttachment(volume, volume.attachment)] : [],
   Tags: describeTags(volume.tags),
+});
+
+export const describeAttachment = (
+  volume: VolumeRecord,
+  { instanceId, device, attachedAt, deleteOnTermination }: VolumeAttachmentRecord,
+): VolumeAttachment => ({
+  VolumeId: volume.id,
+  InstanceId: instanceId,
+  Device: device,
+  State: attachmentState(volume),
+  AttachTime: new Date(attachedAt),
+  DeleteOnTermination: deleteOnTermination,
 });
 
 export const volumeFilters = ({ region }: Scope): FilterTable<VolumeRecord> => ({
@@ -84,17 +118,3 @@ export const volumeFilters = ({ region }: Scope): FilterTable<VolumeRecord> => (
   "volume-id": (it) => it.id,
   "volume-type": (it) => it.type,
 });
-
-/** What a type gives when the request does not say, and the sizes it may have. Follows "Amazon EBS volume types". */
-export const volumeTypes = {
-  gp3: { minGiB: 1, maxGiB: 65_536, iops: () => 3000, throughputMiBps: 125 },
-  gp2: { minGiB: 1, maxGiB: 16_384, iops: (gib: number) => Math.min(16_000, Math.max(100, gib * 3)) },
-  io1: { minGiB: 4, maxGiB: 16_384 },
-  io2: { minGiB: 4, maxGiB: 65_536 },
-  st1: { minGiB: 125, maxGiB: 16_384 },
-  sc1: { minGiB: 125, maxGiB: 16_384 },
-  standard: { minGiB: 1, maxGiB: 1024 },
-} as const satisfies Record<
-  VolumeType,
-  { minGiB: number; maxGiB: number; iops?: (sizeGiB: number) => number; throughputMiBps?: number }
->;

@@ -1,0 +1,121 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { AttachVolumeRequest, DetachVolumeRequest } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Ec2Context } from "../context.ts";
+import {
+  deviceNameTaken,
+  instanceNotRunning,
+  invalidDeviceName,
+  rootVolumeStays,
+  tooManyVolumes,
+  unsupportedParameter,
+  volumeAttached,
+  volumeElsewhere,
+  volumeInState,
+  volumeNotAttachedSo,
+  volumeNotAvailable,
+} from "../errors.ts";
+import { volumeLimit } from "../instance-type/instance-type.ts";
+import { instancesOf, rewrite } from "../instance/instance-change.ts";
+import { instanceArn, instanceState, type InstanceRecord } from "../instance/instance.ts";
+import { together } from "../together.ts";
+import { findVolume } from "./find-volume.ts";
+import {
+  describeAttachment,
+  volumeArn,
+  volumeState,
+  type VolumeAttachmentRecord,
+  type VolumeRecord,
+} from "./volume.ts";
+
+interface AttachmentPlan extends OperationPlan {
+  readonly volume: AttachedVolume;
+}
+type AttachedVolume = VolumeRecord & { readonly attachment: VolumeAttachmentRecord };
+
+export const volumeAttachmentOperations = {
+  /** To an instance that runs or is stopped; the instance is written too, lest two volumes come to have one name. */
+  AttachVolume: {
+    resolve(input, context): AttachmentPlan {
+      const [volume, instance] = attachable(input, context);
+      const attachment: VolumeAttachmentRecord = {
+        instanceId: instance.id,
+        device: input.Device,
+        attachedAt: context.now().toISOString(),
+        deleteOnTermination: false,
+        ...(instanceState(instance) === "running" && { plugging: true }),
+      };
+      return plan({ ...volume, attachment }, instance, context);
+    },
+    answer: ({ volume }: AttachmentPlan) => ({
+      ...describeAttachment(volume, volume.attachment),
+      State: "attaching" as const,
+    }),
+  },
+
+  /** Its guest is asked to let go of it, or is not, by force. */
+  DetachVolume: {
+    resolve(input, context): AttachmentPlan {
+      const [volume, instance, before] = detachable(input, context);
+      const force = (input.Force ?? false) || (before.detaching?.force ?? false);
+      const attachment = { ...before, detaching: { ...before.detaching, force } };
+      return plan({ ...volume, attachment }, instance, context);
+    },
+    answer: ({ volume }: AttachmentPlan) => describeAttachment(volume, volume.attachment),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+const plan = (volume: AttachedVolume, instance: InstanceRecord, context: Ec2Context): AttachmentPlan => ({
+  touches: [
+    { arn: volumeArn(volume.id, context), tags: volume.tags },
+    { arn: instanceArn(instance.id, context), tags: instance.tags },
+  ],
+  transaction: together(context.records.rewrite("volume", volume), rewrite([instance], context)),
+  volume,
+});
+
+/** What is to come together. */
+function attachable(input: AttachVolumeRequest, context: Ec2Context) {
+  const { VolumeId: id = "", InstanceId: instanceId = "", Device: device = "" } = input;
+  if (input.EbsCardIndex) throw unsupportedParameter("EbsCardIndex");
+  const volume = findVolume(id, context);
+  const [instance] = instancesOf([instanceId], context);
+  if (!instance || !["running", "stopped"].includes(instanceState(instance)))
+    throw instanceNotRunning(instanceId);
+  if (volume.attachment) throw volumeAttached(id);
+  if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
+  if (volume.zone !== instance.zone) throw volumeElsewhere(id, instanceId);
+  if (!isDeviceName(device, instance)) throw invalidDeviceName(device);
+  const others = context.records.volumesOf(instanceId);
+  if (others.some((it) => it.attachment && bare(it.attachment.device) === bare(device)))
+    throw deviceNameTaken(device);
+  const limit = volumeLimit(instance.type);
+  if (others.length >= limit) throw tooManyVolumes(limit);
+  return [volume, instance] as const;
+}
+
+/** What is to part. */
+function detachable(input: DetachVolumeRequest, context: Ec2Context) {
+  const { VolumeId: id = "", InstanceId: instanceId, Device: device } = input;
+  const volume = findVolume(id, context);
+  const { attachment } = volume;
+  if (!attachment) throw volumeInState(id, volumeState(volume));
+  if ((instanceId ?? attachment.instanceId) !== attachment.instanceId)
+    throw volumeNotAttachedSo(id, String(instanceId), device ?? attachment.device);
+  if (device !== undefined && bare(device) !== bare(attachment.device))
+    throw volumeNotAttachedSo(id, attachment.instanceId, device);
+  const [instance] = instancesOf([attachment.instanceId], context);
+  const state = instance && instanceState(instance);
+  if (!instance || state === "shutting-down" || state === "terminated")
+    throw instanceNotRunning(attachment.instanceId);
+  if (attachment.device === instance.rootDevice && state !== "stopped")
+    throw rootVolumeStays(id, instance.id);
+  return [volume, instance, attachment] as const;
+}
+
+/** Of "Device names on Linux instances": sda to sdz, xvda to xvddz, or that of the root. */
+const isDeviceName = (device: string, { rootDevice }: InstanceRecord): boolean =>
+  /^(sd[a-z]|xvd[a-z]|xvd[a-d][a-z])$/.test(bare(device)) || device === rootDevice;
+
+/** "xvdf" is /dev/xvdf. */
+const bare = (device: string) => device.replace(/^\/dev\//, "");

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import {
+  EC2,
+  type Instance,
+  waitUntilInstanceRunning,
+  waitUntilInstanceStopped,
+  waitUntilVolumeAvailable,
+} from "@aws-sdk/client-ec2";
+import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
+import { realRegion } from "../real-region.ts";
+import { until } from "../until.ts";
+
+/** Two Debian guests, and a volume that goes from one to the other and stays through stops and restarts. */
+const files = mkdtempSync(join(tmpdir(), "croft-volumes-"));
+after(() => rmSync(files, { recursive: true }));
+const region = await realRegion();
+const { endpoint, environment } = region;
+const ec2 = new EC2({
+  endpoint,
+  region: environment["AWS_REGION"] ?? "",
+  credentials: {
+    accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
+    secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
+  },
+  maxAttempts: 1,
+});
+after(() => ec2.destroy());
+const keyFile = join(files, "key.pem");
+const patience = { client: region.client, maxWaitTime: 240, minDelay: 1, maxDelay: 2 };
+const patienceMs = 240_000;
+
+let [first, second] = ["", ""];
+let [firstShell, secondShell]: (GuestShell | undefined)[] = [];
+let volume = "";
+const device = () => `/dev/disk/by-id/virtio-${volume.replace("-", "")}`;
+
+test("a volume attached to a running guest is there by its id, takes a file system and a file", async () => {
+  const { KeyMaterial: key = "" } = await ec2.createKeyPair({ KeyName: "disk", KeyType: "ed25519" });
+  saveKey(keyFile, key);
+  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
+  await ec2.authorizeSecurityGroupIngress({ GroupName: "default", IpPermissions: [ssh] });
+  const launched = await launch();
+  first = launched.InstanceId ?? "";
+  const zone = launched.Placement?.AvailabilityZone;
+  const made = await ec2.createVolume({ AvailabilityZone: zone, Size: 1, VolumeType: "gp3" });
+  volume = made.VolumeId ?? "";
+  await waitUntilVolumeAvailable(patience, { VolumeIds: [volume] });
+  firstShell = await shellOf(first);
+  await attach(first, "/dev/sdg");
+  await becomes("attached");
+  await isThere(firstShell);
+  assert.equal(await firstShell.run(`sudo blockdev --getsize64 ${device()}`), `${1024 ** 3}\n`);
+  await firstShell.run(
+    `sudo mkfs.ext4 -q ${device()} && sudo mount ${device()} /mnt && echo kept | sudo tee /mnt/file`,
+  );
+  assert.equal(await firstShell.run("lsblk -dno SIZE /dev/vdb"), "  2G\n");
+});
+
+test("it is made larger while it is mounted, and the file system grows onto it", async () => {
+  await ec2.modifyVolume({ VolumeId: volume, Size: 2 });
+  const grown = () => firstShell?.run(`sudo blockdev --getsize64 ${device()}`);
+  assert.equal(
+    await until(
+      async () => grown(),
+      (bytes) => bytes !== `${1024 ** 3}\n`,
+      patienceMs,
+    ),
+    `${2 * 1024 ** 3}\n`,
+  );
+  await firstShell?.run(`sudo resize2fs ${device()}`);
+  assert.match((await firstShell?.run("df -BG --output=size /mnt")) ?? "", /^ *2G$/m);
+});
+
+test("it is detached by programs that did not attach it, and leaves the guest", async () => {
+  await region.stop();
+  await region.start();
+  assert.equal(await state(), "attached");
+  await firstShell?.run("sudo umount /mnt");
+  await ec2.detachVolume({ VolumeId: volume });
+  await becomes("available");
+  assert.equal(await firstShell?.run(`ls ${device()} 2>/dev/null || true`), "");
+});
+
+test("another instance that it is attached to finds the file, and again after it was stopped and started", async () => {
+  second = (await launch()).InstanceId ?? "";
+  secondShell = await shellOf(second);
+  await attach(second, "/dev/sdg");
+  await becomes("attached");
+  await isThere(secondShell);
+  assert.equal(
+    await secondShell.run(`sudo mount ${device()} /mnt && cat /mnt/file && sudo umount /mnt`),
+    "kept\n",
+  );
+  await ec2.stopInstances({ InstanceIds: [second] });
+  await waitUntilInstanceStopped(patience, { InstanceIds: [second] });
+  assert.equal(await state(), "attached");
+  await ec2.startInstances({ InstanceIds: [second] });
+  secondShell = await shellOf(second);
+  await isThere(secondShell);
+  assert.equal(await secondShell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\n");
+});
+
+test("taken by force while it is mounted, it has what was written to it, and its guest runs on", async () => {
+  await secondShell?.run("echo more | sudo tee -a /mnt/file && sync");
+  await ec2.detachVolume({ VolumeId: volume, Force: true });
+  await becomes("available");
+  assert.equal(await secondShell?.run("echo up"), "up\n");
+  await attach(first, "/dev/sdh");
+  await becomes("attached");
+  assert.ok(firstShell);
+  await isThere(firstShell);
+  assert.equal(await firstShell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\nmore\n");
+});
+
+async function launch(): Promise<Instance> {
+  const { Instances: [instance] = [] } = await ec2.runInstances({
+    ImageId: region.imageId,
+    InstanceType: "t3.micro",
+    KeyName: "disk",
+    MinCount: 1,
+    MaxCount: 1,
+    BlockDeviceMappings: [{ DeviceName: "/dev/sdf", Ebs: { VolumeSize: 2, VolumeType: "gp3" } }],
+  });
+  assert.ok(instance);
+  return instance;
+}
+
+const attach = (InstanceId: string, Device: string) =>
+  ec2.attachVolume({ VolumeId: volume, InstanceId, Device });
+
+async function shellOf(instanceId: string): Promise<GuestShell> {
+  await waitUntilInstanceRunning(patience, { InstanceIds: [instanceId] });
+  const { Reservations: [reservation] = [] } = await ec2.describeInstances({ InstanceIds: [instanceId] });
+  return guestShell(reservation?.Instances?.[0]?.PublicIpAddress ?? "", keyFile);
+}
+
+async function isThere(shell: GuestShell): Promise<void> {
+  const look = () => shell.run(`ls ${device()} 2>/dev/null || true`);
+  assert.equal(await until(look, (shown) => shown !== "", patienceMs), `${device()}\n`);
+}
+
+/** Of the attachment; of the volume when it has none. */
+async function state(): Promise<string | undefined> {
+  const { Volumes: [it] = [] } = await ec2.describeVolumes({ VolumeIds: [volume] });
+  return it?.Attachments?.[0]?.State ?? it?.State;
+}
+
+async function becomes(wanted: string): Promise<void> {
+  assert.equal(await until(state, (now) => now === wanted, patienceMs), wanted);
+}
