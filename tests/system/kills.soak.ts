@@ -41,12 +41,12 @@ test(`${rounds} rounds of a region's life under kill -9 (CROFT_TEST_SEED=${seed}
   await bakeTinyGuest(disk);
   const imageId = (await real.croft("image", "import", "--name", "tiny", disk)).trim();
   const region: Soaked = { ...real, imageId, versions: [croftCommand, otherCheckout(files)] };
-  const untouched = await region.traces();
+  const untouched = await ownTraces(region);
   const random = seededRandom(seed);
   for (let round = 1; round <= rounds; round++) {
     const killed = killSoon(region, random);
     const did = await act(region, random, `soak-${seed}-${round}`);
-    t.diagnostic(`round ${round}: ${did}; killed ${await killed}`);
+    tell(`round ${round}: ${did}; killed ${await killed}`);
   }
 
   const instances = await atRest(region);
@@ -55,9 +55,16 @@ test(`${rounds} rounds of a region's life under kill -9 (CROFT_TEST_SEED=${seed}
   if (left.length > 0)
     await patiently(() => region.client.send(new TerminateInstancesCommand({ InstanceIds: left })));
   await atRest(region);
-  assert.deepEqual(await region.traces(), untouched);
-  t.diagnostic("API = kernel = disk: equal");
+  assert.deepEqual(await ownTraces(region), untouched);
+  tell("API = kernel = disk: equal");
 });
+
+/** But for the rules that keep guests from the ends of other regions' links on this host, which come and go. */
+const ownTraces = async (region: RealRegion) =>
+  (await region.traces()).filter((line) => !/ nft ip daddr 169\.254\.\d+\.\d+ drop$/.test(line));
+
+/** At once, as this takes long. */
+const tell = (line: string) => process.stdout.write(`${line}\n`);
 
 interface Soaked extends RealRegion {
   /** `bin/croft` of each. */
