@@ -13,6 +13,7 @@ import { defaults } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { freePort } from "./free-port.ts";
 import { hostTraces } from "./host-traces.ts";
+import { exported } from "./signed-call.ts";
 
 /** A region as a user has one: made by `croft start`, with real machines and networks. */
 export interface RealRegion {
@@ -165,12 +166,6 @@ const untilReady = (supervisor: ChildProcess): Promise<string> =>
       reject(new Error(`croft start ended with ${code}:\n${said}${complained}`)),
     );
   });
-
-/** Of lines such as `export NAME=value`, as they need no quotes here. */
-const exported = (lines: string): Record<string, string> =>
-  Object.fromEntries(
-    [...lines.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
-  );
 
 const logs = (dataDir: string): string => {
   const directory = join(dataDir, "log");

@@ -38,8 +38,8 @@ const release = async (to: string): Promise<string> => {
     mainFields: ["module", "main"],
     target: "node26",
     metafile: true,
-    // koffi is native and stays a package; ssh2 does without the other two, which npm would have to compile.
-    external: ["koffi", "cpu-features", "*.node"],
+    // koffi's native parts stay packages; ssh2 does without the other two, which npm would have to compile.
+    external: ["@koromix/*", "cpu-features", "*.node"],
     // What the bundled CommonJS packages take for granted.
     banner: {
       js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url), __dirname = import.meta.dirname;',
@@ -65,17 +65,17 @@ interface PackageFile {
   readonly version: string;
   readonly license?: string | undefined;
   readonly licenses?: readonly { readonly type: string }[];
-  readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly [other: string]: unknown;
 }
 
 const readPackage = (dir: string): PackageFile => JSON.parse(readFileSync(join(dir, "package.json"), "utf8"));
 
-/** What is bundled is no dependency any more. */
+/** What is bundled is no dependency any more. What is left has no script that npm would run, as root, while it installs. */
 const releasedPackage = () => {
-  const { name, version, description, license, bin, type, dependencies, optionalDependencies, engines } =
+  const { name, version, description, license, bin, type, optionalDependencies, engines } =
     readPackage(checkout);
-  const { koffi } = dependencies;
+  const native = readPackage(join(checkout, "node_modules/koffi")).optionalDependencies;
   return {
     name,
     version,
@@ -83,8 +83,7 @@ const releasedPackage = () => {
     license,
     bin,
     type,
-    dependencies: { koffi },
-    optionalDependencies,
+    optionalDependencies: { ...optionalDependencies, ...native },
     engines,
   };
 };

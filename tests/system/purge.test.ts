@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { croftCommand } from "#checkout.ts";
 import { defaults, hostNames } from "#config.ts";
+import { exported, signedCall } from "../signed-call.ts";
 import { until } from "../until.ts";
 
 /**
@@ -150,19 +151,9 @@ test("a host after destroy --purge is the host that it was before croft service 
 
 /** For curl: a launch of the region's own image, signed with the caller's copy of the access key. */
 const launch = (): string[] => {
-  const { stdout } = croft("env");
-  const exported = (name: string) => new RegExp(`^export ${name}=(\\S+)$`, "m").exec(stdout)?.[1] ?? "";
-  const call = (...fields: readonly string[]) => [
-    "-sS",
-    "--aws-sigv4",
-    `aws:amz:${exported("AWS_REGION")}:ec2`,
-    "--user",
-    `${exported("AWS_ACCESS_KEY_ID")}:${exported("AWS_SECRET_ACCESS_KEY")}`,
-    ...fields.flatMap((field) => ["--data", field]),
-    exported("AWS_ENDPOINT_URL"),
-  ];
-  const images = runInside("curl", ...call("Action=DescribeImages", "Version=2016-11-15")).stdout;
+  const environment = exported(croft("env").stdout);
+  const images = runInside("curl", ...signedCall(environment, ["Action=DescribeImages"])).stdout;
   const [image = ""] = /ami-\w+/.exec(images) ?? [];
   const wish = ["InstanceType=t3.nano", "MinCount=1", "MaxCount=1", `ImageId=${image}`];
-  return call("Action=RunInstances", "Version=2016-11-15", ...wish);
+  return signedCall(environment, ["Action=RunInstances", ...wish]);
 };

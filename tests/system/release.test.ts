@@ -74,3 +74,13 @@ test("a release installs by npm, runs without TypeScript, and bakes the images o
   region.kill("SIGTERM");
   assert.deepEqual(await once(region, "exit"), [0, null]);
 });
+
+test("where a library that Node needs is missing, one sentence names it and the packages", async () => {
+  const [, library = ""] = /libatomic\.so\.1 => (\S+)/.exec(await run("ldd", [process.execPath])) ?? [];
+  assert.notEqual(library, "");
+  const hidden = ["--mount", "sh", "-euc", 'mount --bind /dev/null "$(realpath "$0")"; exec "$@"', library];
+  await assert.rejects(run("unshare", [...hidden, join(checkout, "bin/croft"), "--version"]), {
+    message:
+      /^croft: Node 26 needs libatomic\.so\.1: apt install -y libatomic1 libstdc\+\+6, then run the same again$/m,
+  });
+});
