@@ -33,7 +33,7 @@ export interface BakeOptions {
   readonly cacheDir: string;
   /** Told how far the bake is, 0 to 1, and what it is at. */
   readonly progress: (fraction: number, what: string) => void;
-  /** Ends the bake, which then throws; the next one clears away what it left. */
+  /** Ends the bake, which then throws and leaves nothing. */
   readonly signal: AbortSignal;
   /** Goes into the image's name. */
   readonly date: Date;
@@ -81,11 +81,19 @@ export const bakeImage = async (recipe: Recipe, options: BakeOptions): Promise<B
   return withoutBakes(cacheDir, { waiting, signal }, async () => {
     const found = findBaked(cacheDir, recipe);
     if (found) return found;
-    // A bake or a removal that was interrupted left it, and what was killed just now may still be writing.
     const dir = join(imagesDir(cacheDir), UNFINISHED);
-    await rm(dir, { recursive: true, force: true, maxRetries: 10 });
+    // What was killed just now may still be writing.
+    const clear = () => rm(dir, { recursive: true, force: true, maxRetries: 10 });
+    // A bake or a removal whose program was killed left it.
+    await clear();
     await mkdir(dir);
-    await bakeInto(dir, recipe, options);
+    try {
+      await bakeInto(dir, recipe, options);
+    } catch (error) {
+      // What filled the disk must not keep it full.
+      await clear();
+      throw error;
+    }
     await rename(dir, join(imagesDir(cacheDir), recipe.hash));
     const baked = findBaked(cacheDir, recipe);
     if (!baked) throw new Error("the baked image is gone");

@@ -32,7 +32,9 @@ export const setUpImage = async (
     return image;
   } catch (error) {
     if (signal.aborted) return undefined;
-    const why = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    // Which of its commands was the first to notice is no news.
+    const why = /ENOSPC|No space left on device/.test(said) ? `the disk with ${cacheDir} is full` : said;
     throw new Refusal(
       `the image ${recipe.name} could not be baked: ${why}\nOnce that is mended, run the same again`,
       1,
