@@ -54,17 +54,16 @@ export const startContainer = async (
   const over = once(holder, "exit");
   await once(holder.stdout, "data");
   const [first = ""] = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8").split(" ");
+  const namespaces = ["mount", "net", "pid", "ipc", "uts", "cgroup"].map((kind) => `--${kind}`);
+  const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const login = ["env", "-i", "--chdir=/root", "HOME=/root", path];
   const inside = (...words: readonly string[]): [string, ...string[]] => [
     "nsenter",
     `--target=${first}`,
-    ...["--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup", "--root", "--"],
-    ...[
-      "env",
-      "-i",
-      "--chdir=/root",
-      "HOME=/root",
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ],
+    ...namespaces,
+    "--root",
+    "--",
+    ...login,
     ...words,
   ];
   const runInside = (...words: readonly string[]) => {
