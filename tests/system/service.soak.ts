@@ -51,9 +51,9 @@ const boot = async (): Promise<Container> => {
 };
 const init = `
 cat /proc/sys/kernel/random/uuid >/run/boot-id
-mount --bind /run/boot-id /proc/sys/kernel/random/boot_id
 mount --bind /proc/sys /proc/sys
 mount --bind /proc/sys/net /proc/sys/net
+mount --bind /run/boot-id /proc/sys/kernel/random/boot_id
 mount -o remount,ro,bind /proc/sys
 mount -o remount,ro,bind /sys
 mount -t tmpfs -o mode=1777 tmp /tmp
