@@ -142,6 +142,22 @@ test("a guest that stood still while the host slept asks for the time every 16 s
   assert.ok(awake < 1, `${awake} s late`);
 });
 
+test("a backup with volumes that is made while a guest runs has what the guest had synced, and so has the region restored from it", async () => {
+  // Synced by itself, and not by a sync of everything; what is written meanwhile is not waited for.
+  await shell.run("echo in the backup | dd of=synced conv=fsync status=none");
+  const writing = shell.open("while :; do dd if=/dev/zero of=noise bs=64k count=64 status=none; done");
+  const backup = join(files, "backup");
+  await region.croft("backup", "--volumes", backup);
+  writing.kill();
+  await shell.run("echo later > synced; sync");
+  await region.croft("destroy", "--yes", "--keep-images");
+  await region.croft("restore", backup);
+  await region.start();
+  assert.deepEqual([await seen(runs.id), await seen(stopped.id)], [runs, stopped]);
+  shell = await guestShell(runs.publicAddress ?? "", join(files, "key.pem"));
+  assert.equal(await shell.run("cat synced"), "in the backup\n");
+});
+
 interface Seen {
   readonly id: string;
   readonly state: string | undefined;
