@@ -67,12 +67,14 @@ test(
     const [first] = holder.Ipv4Prefixes ?? [];
     await assert.rejects(create({ Ipv4Prefixes: [first] }), inUse);
     await assert.rejects(create({ PrivateIpAddress: first?.Ipv4Prefix?.replace("/28", "") }), inUse);
-    const other = await create();
+    const other = await create({ PrivateIpAddress: "10.0.1.51" });
+    const taken = (holder.Ipv4Prefixes ?? []).map((it) => it.Ipv4Prefix);
+    const block = [224, 208, 192].find((it) => !taken.includes(`10.0.1.${it}/28`)) ?? 0;
     const both = await Promise.allSettled([
-      assign({ Ipv4Prefixes: ["10.0.1.224/28"] }),
+      assign({ Ipv4Prefixes: [`10.0.1.${block}/28`] }),
       client.assignPrivateIpAddresses({
         NetworkInterfaceId: other?.NetworkInterfaceId,
-        PrivateIpAddresses: ["10.0.1.230"],
+        PrivateIpAddresses: [`10.0.1.${block + 6}`],
       }),
     ]);
     assert.equal(both.filter(({ status }) => status === "fulfilled").length, 1);
