@@ -1,5 +1,5 @@
 import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
-import { type ChainRequest, apiChain, served } from "./api/chain.ts";
+import { type ChainRequest, type ServedService, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
 import { localAnswer } from "./api/local-answer.ts";
 import { metricsAnswer } from "./api/metrics-answer.ts";
@@ -35,6 +35,20 @@ export const loadApiParts = () => ({
   },
   version: croftVersion(),
 });
+
+/** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
+export const servicesOf = (
+  wires: ReturnType<typeof loadApiParts>["wires"],
+  accountId: string,
+  ec2ContextIn: ReturnType<typeof regionContexts>,
+): ReadonlyMap<string, ServedService> =>
+  new Map([
+    served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
+    served(wires.iam, servedOperations.iam, () => ({ accountId })),
+    served(wires.ssm, servedOperations.ssm, ec2ContextIn),
+    served(wires.quotas, servedOperations.servicequotas, (region) => ({ accountId, region })),
+    served(wires.sts, servedOperations.sts, () => ({ accountId })),
+  ]);
 
 export interface RegionApiOptions {
   readonly parts: ReturnType<typeof loadApiParts>;
@@ -87,13 +101,7 @@ export async function openRegionApi({
     answered?.(call);
   };
   const answer = apiChain({
-    services: new Map([
-      served(wires.ec2, servedOperations.ec2, contextIn, ec2CallRate),
-      served(wires.iam, servedOperations.iam, () => ({ accountId })),
-      served(wires.ssm, servedOperations.ssm, contextIn),
-      served(wires.quotas, servedOperations.servicequotas, (name) => ({ accountId, region: name })),
-      served(wires.sts, servedOperations.sts, () => ({ accountId })),
-    ]),
+    services: servicesOf(wires, accountId, contextIn),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) =>

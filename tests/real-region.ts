@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
-import { DescribeImagesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { EC2 } from "@aws-sdk/client-ec2";
 import { croftCommand } from "#checkout.ts";
 import type { RegionStatus } from "#cli/status.ts";
 import { defaults } from "#config.ts";
@@ -24,7 +24,7 @@ export interface RealRegion {
   readonly environment: Readonly<Record<string, string>>;
   /** The default image's id. */
   readonly imageId: string;
-  readonly client: EC2Client;
+  readonly client: EC2;
   /** `croft WORD --data-dir …`: what it printed. */
   readonly croft: (word: string, ...args: string[]) => Promise<string>;
   readonly status: () => Promise<RegionStatus>;
@@ -131,11 +131,11 @@ export const startRegion = async ({ firstCroft, more = [] }: RealRegionOptions =
   };
 };
 
-const clientOf = (environment: Readonly<Record<string, string>>): EC2Client => {
+const clientOf = (environment: Readonly<Record<string, string>>): EC2 => {
   const { AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environment;
   if (!AWS_ENDPOINT_URL || !AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
     throw new Error(`croft env exports too little: ${Object.keys(environment).join(" ")}`);
-  return new EC2Client({
+  return new EC2({
     endpoint: AWS_ENDPOINT_URL,
     region: AWS_REGION,
     credentials: { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY },
@@ -144,8 +144,8 @@ const clientOf = (environment: Readonly<Record<string, string>>): EC2Client => {
 };
 
 /** A shared cache may hold images of older recipes too. */
-const newestImage = async (client: EC2Client): Promise<string> => {
-  const { Images = [] } = await client.send(new DescribeImagesCommand({ Owners: ["amazon"] }));
+const newestImage = async (client: EC2): Promise<string> => {
+  const { Images = [] } = await client.describeImages({ Owners: ["amazon"] });
   const [newest] = Images.toSorted((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
   if (newest?.ImageId === undefined) throw new Error("the region has no image");
   return newest.ImageId;

@@ -38,25 +38,25 @@ export class MalformedPolicy extends Error {}
 
 /** Throws `MalformedPolicy`. `of`: identity policies name no principal, resource policies must. */
 export function parsePolicy(text: string, of: "identity" | "resource"): Policy {
-  const document = parsed(text);
-  const root = members(document);
+  const root = members(parsed(text));
   onlyKnown(root, ["Version", "Id", "Statement"]);
   const version = root.get("Version")?.value ?? "2008-10-17";
   if (version !== "2008-10-17" && version !== "2012-10-17") throw syntaxError();
   const listed = root.get("Statement");
   if (!listed) throw syntaxError();
-  const statements = listed.type === "array" ? (listed.children ?? []) : [listed];
-  if (statements.length === 0) throw syntaxError();
-  const ids = statements.flatMap((it) => members(it).get("Sid")?.value ?? []);
+  const nodes = listed.type === "array" ? (listed.children ?? []) : [listed];
+  if (nodes.length === 0) throw syntaxError();
+  const statements = nodes.map((node) => ({ node, found: members(node) }));
+  const ids = statements.flatMap(({ found }) => found.get("Sid")?.value ?? []);
   if (new Set(ids).size < ids.length)
     throw new MalformedPolicy("Statement IDs (SID) in a single policy must be unique.");
   const positionAt = positions(text);
   return {
     version,
-    statements: statements.map((it) => ({
-      ...statement(members(it), version, of),
-      start: positionAt(it.offset),
-      end: positionAt(it.offset + it.length),
+    statements: statements.map(({ node: { offset, length }, found }) => ({
+      ...statement(found, version, of),
+      start: positionAt(offset),
+      end: positionAt(offset + length),
     })),
   };
 }

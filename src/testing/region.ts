@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import { EC2, type EC2ClientConfig } from "@aws-sdk/client-ec2";
-import { apiChain, served } from "#api/chain.ts";
+import { apiChain } from "#api/chain.ts";
 import { tokenBuckets } from "#api/throttle.ts";
 import { verifySignature } from "#auth/verify-signature.ts";
 import { systemClock, type Clock } from "#clock.ts";
@@ -9,9 +9,9 @@ import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { listen } from "#http/http-server.ts";
+import { loadApiParts, servicesOf } from "#region-api.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
-import { ec2CallRate } from "#services/ec2/call-rate.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
@@ -22,9 +22,8 @@ import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
-import { servedOperations } from "#services/operations.ts";
 import { startFeed } from "#store/feed.ts";
-import { loadWireService, unknownService } from "#wire/wire-service.ts";
+import { unknownService } from "#wire/wire-service.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 
 const scope = { accountId: "111122223333", region: "eu-central-1" };
@@ -133,21 +132,11 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
   machines.onChange(lookAt);
 
-  const [ec2, ssm, sts] = [loadWireService("ec2"), loadWireService("ssm"), loadWireService("sts")];
   const api = await listen({
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: new Map([
-        served(ec2, servedOperations.ec2, contextIn, ec2CallRate),
-        served(loadWireService("servicequotas"), servedOperations.servicequotas, (region) => ({
-          ...scope,
-          region,
-        })),
-        served(ssm, servedOperations.ssm, contextIn),
-        served(loadWireService("iam"), servedOperations.iam, () => scope),
-        served(sts, servedOperations.sts, () => scope),
-      ]),
+      services: servicesOf(loadApiParts().wires, scope.accountId, contextIn),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) =>

@@ -19,10 +19,10 @@ test("in a container with nothing but node and npm a release installs, says whic
   });
   // curl is for the test, which asks for an instance by it.
   await makeRoot(root, ["nodejs", "npm", "curl"]);
-  copyFileSync(made.trim(), join(root, "root", basename(made.trim())));
+  copyFileSync(made.trim(), join(root, "srv", basename(made.trim())));
   await using container = await startContainer("croft-test-empty", root, ["sleep", "infinity"]);
 
-  await container.run("npm", "install", "-g", `/root/${basename(made.trim())}`);
+  await container.run("npm", "install", "-g", `/srv/${basename(made.trim())}`);
   await assert.rejects(container.run("croft", "--version"), {
     message:
       /croft: Node 26 needs libatomic\.so\.1: apt install -y libatomic1 libstdc\+\+6, then run the same again/,

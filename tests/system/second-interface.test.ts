@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { EC2, waitUntilInstanceRunning, waitUntilInstanceStopped } from "@aws-sdk/client-ec2";
+import { waitUntilInstanceRunning, waitUntilInstanceStopped } from "@aws-sdk/client-ec2";
 import { hostNames } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { interfaceLink } from "#drivers/network/netns/names.ts";
@@ -15,19 +15,9 @@ import { until } from "../until.ts";
 const files = mkdtempSync(join(tmpdir(), "croft-nic-"));
 after(() => rmSync(files, { recursive: true }));
 const region = await realRegion();
-const { endpoint, environment } = region;
-const ec2 = new EC2({
-  endpoint,
-  region: environment["AWS_REGION"] ?? "",
-  credentials: {
-    accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
-    secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-  },
-  maxAttempts: 1,
-});
-after(() => ec2.destroy());
+const { client: ec2 } = region;
 const keyFile = join(files, "key.pem");
-const patience = { client: region.client, maxWaitTime: 180, minDelay: 1, maxDelay: 2 };
+const patience = { client: ec2, maxWaitTime: 180, minDelay: 1, maxDelay: 2 };
 const patienceMs = 180_000;
 
 let instance = "";

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
-  EC2,
   type Instance,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
@@ -18,19 +17,9 @@ import { until } from "../until.ts";
 const files = mkdtempSync(join(tmpdir(), "croft-volumes-"));
 after(() => rmSync(files, { recursive: true }));
 const region = await realRegion();
-const { endpoint, environment } = region;
-const ec2 = new EC2({
-  endpoint,
-  region: environment["AWS_REGION"] ?? "",
-  credentials: {
-    accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
-    secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-  },
-  maxAttempts: 1,
-});
-after(() => ec2.destroy());
+const { client: ec2 } = region;
 const keyFile = join(files, "key.pem");
-const patience = { client: region.client, maxWaitTime: 240, minDelay: 1, maxDelay: 2 };
+const patience = { client: ec2, maxWaitTime: 240, minDelay: 1, maxDelay: 2 };
 const patienceMs = 240_000;
 
 let [first, second] = ["", ""];

@@ -36,11 +36,15 @@ export function hostReconcilers(
     const told = interfaces.flatMap((it) => (it ? vpcsToldNames(it.vpcId, records) : []));
     return [...naming.map(({ vpcId }) => vpcId), ...told].map((id) => records.key("vpc", id));
   };
+  /** The interfaces of the instances that these are attached to. */
+  const interfacesBeside = (key: string, attached: readonly (Attachable | undefined)[]) => {
+    const instances = new Set(attached.flatMap((it) => it?.attachment?.instanceId ?? []));
+    return [...instances].flatMap((id) => at(key).records.interfacesOf(id));
+  };
   /** Also those of its instance's other interfaces, whose metadata tells of it. */
   const vpcsOfNeighbours: Affected = (key, ...records) => {
     const interfaces = records as readonly (NetworkInterfaceRecord | undefined)[];
-    const instances = new Set(interfaces.flatMap((it) => it?.attachment?.instanceId ?? []));
-    const theirs = [...instances].flatMap((id) => at(key).records.interfacesOf(id));
+    const theirs = interfacesBeside(key, interfaces);
     return [...new Set([...vpcsOf(key, ...records, ...theirs), ...vpcsSeeing(key, ...interfaces)])];
   };
   const peersOf = (key: string, ...peerings: readonly unknown[]): string[] => {
@@ -104,11 +108,7 @@ export function hostReconcilers(
         "vpc-peering-connection": peersOf,
         /** Its instance's metadata tells of it. */
         volume(key, now, before) {
-          const { records } = at(key);
-          const volumes = [now, before] as (VolumeRecord | undefined)[];
-          const instances = new Set(volumes.flatMap((it) => it?.attachment?.instanceId ?? []));
-          const interfaces = [...instances].flatMap((id) => records.interfacesOf(id));
-          return [...new Set(interfaces.map(({ vpcId }) => records.key("vpc", vpcId)))];
+          return vpcsOf(key, ...interfacesBeside(key, [now, before] as (VolumeRecord | undefined)[]));
         },
         "public-address"(_, now, before) {
           return ([now, before] as (PublicAddressRecord | undefined)[]).flatMap((it) => {

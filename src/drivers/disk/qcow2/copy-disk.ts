@@ -1,7 +1,7 @@
 import { chown, rm, stat, writeFile } from "node:fs/promises";
 import type { DiskPlace } from "../disk-driver.ts";
-import { jailed } from "../../linux/jail.ts";
 import { run } from "../../linux/commands.ts";
+import { jailedQemuImg } from "./jailed-qemu-img.ts";
 
 /**
  * Copies a disk that no machine has open to the new file `to`, which then needs no other. Throws when one wrote it meanwhile. What
@@ -20,16 +20,16 @@ export const copyDisk = async ({ path, backing }: DiskPlace, to: string, uid: nu
     await chown(to, uid, uid);
     const below = backing === undefined ? null : layer("/image", null);
     const source = `json:${JSON.stringify(layer("/disk", below))}`;
-    const command = jailed(["qemu-img", "convert", "-O", "qcow2", source, "/copy"], {
-      uid,
-      limits: ["--nofile=64", "--nproc=64", `--as=${MEMORY_BYTES}`],
-      shows: [
-        { outside: disk, inside: "/disk" },
-        ...(backing === undefined ? [] : [{ outside: readable ? backing : image, inside: "/image" }]),
-        { outside: to, inside: "/copy", writable: true },
-      ],
-    });
-    await run("env", ["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", ...command], { timeoutMs: LIMIT_MS });
+    const shows = [
+      { outside: disk, inside: "/disk" },
+      ...(backing === undefined ? [] : [{ outside: readable ? backing : image, inside: "/image" }]),
+      { outside: to, inside: "/copy", writable: true },
+    ];
+    await jailedQemuImg(
+      ["convert", "-O", "qcow2", source, "/copy"],
+      { uid, shows, memoryBytes: 2 * 1024 ** 3 },
+      { timeoutMs: LIMIT_MS },
+    );
     await chown(to, 0, 0);
   } finally {
     for (const file of [disk, image]) await rm(file, { force: true });
@@ -48,5 +48,4 @@ const copyFor = async (uid: number, from: string, to: string): Promise<void> => 
   await chown(to, uid, uid);
 };
 
-const MEMORY_BYTES = 2 * 1024 ** 3;
 const LIMIT_MS = 24 * 3_600_000;

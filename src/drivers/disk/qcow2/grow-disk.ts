@@ -1,6 +1,5 @@
 import { chown } from "node:fs/promises";
-import { jailed } from "../../linux/jail.ts";
-import { run } from "../../linux/commands.ts";
+import { jailedQemuImg } from "./jailed-qemu-img.ts";
 
 /**
  * Makes the qcow2 file of a disk that no machine has open larger; throws when one has. What its bytes lead to is followed by `uid`
@@ -8,17 +7,14 @@ import { run } from "../../linux/commands.ts";
  */
 export const growDisk = async (path: string, bytes: number, uid: number): Promise<void> => {
   const disk = { driver: "qcow2", file: { driver: "file", filename: "/disk" }, backing: null };
-  const command = jailed(["qemu-img", "resize", `json:${JSON.stringify(disk)}`, String(bytes)], {
-    uid,
-    limits: ["--nofile=64", "--nproc=64", `--as=${MEMORY_BYTES}`],
-    shows: [{ outside: path, inside: "/disk", writable: true }],
-  });
   await chown(path, uid, uid);
   try {
-    await run("env", ["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", ...command]);
+    await jailedQemuImg(["resize", `json:${JSON.stringify(disk)}`, String(bytes)], {
+      uid,
+      shows: [{ outside: path, inside: "/disk", writable: true }],
+      memoryBytes: 1024 ** 3,
+    });
   } finally {
     await chown(path, 0, 0);
   }
 };
-
-const MEMORY_BYTES = 1024 ** 3;

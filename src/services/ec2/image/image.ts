@@ -1,4 +1,5 @@
 import type { ArchitectureValues, BootModeValues, Image } from "@aws-sdk/client-ec2";
+import type { Expectation } from "#store/store.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
@@ -25,6 +26,12 @@ export interface ImageRecord extends ResourceRecord {
 /** The images that may be described and launched. */
 export const offeredImages = (records: Pick<Ec2Records, "all">): ImageRecord[] =>
   records.all("image").filter((it) => !it.deregistered);
+
+/** What is made of an image expects this; else the image's files could go before there is a volume that needs them. */
+export const imageStays = (id: string, records: Pick<Ec2Records, "entry">): Expectation[] => {
+  const entry = records.entry("image", id);
+  return entry ? [{ at: [entry.key, entry.revision] }] : [];
+};
 
 export const isProvided = ({ ownerId }: ImageRecord): boolean => ownerId === undefined;
 

@@ -46,13 +46,19 @@ export function placeInstances(
 function shortage(host: HostRecord, memoryMiB: number, count: number): string | undefined {
   const { room } = host;
   if (!room) return undefined;
-  if (room.diskMiB < room.keptDiskMiB)
-    return `The host's disk has ${room.diskMiB} MiB left, and ${room.keptDiskMiB} MiB of it are kept free.`;
+  const noDisk = diskShortage(host);
+  if (noDisk !== undefined) return noDisk;
   const asked = givenMemory(memoryMiB, host) * count;
   return asked <= room.memoryMiB
     ? undefined
     : `${asked} MiB of memory are asked for, and the host really has ${room.memoryMiB} MiB left.`;
 }
+
+/** Why a host takes no further bytes; undefined: it does. */
+export const diskShortage = ({ room }: HostRecord): string | undefined =>
+  room && room.diskMiB < room.keptDiskMiB
+    ? `The host's disk has ${room.diskMiB} MiB left, and ${room.keptDiskMiB} MiB of it are kept free.`
+    : undefined;
 
 /** All it really has, to one that asks for more than it could ever have. */
 const givenMemory = (askedMiB: number, { memoryMiB, room }: HostRecord): number =>

@@ -2,8 +2,6 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import {
   networkInterfaceFilters,
-  isPrimary,
-  privateDnsName,
   publicNameOf,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
@@ -11,7 +9,7 @@ import type { Ec2Records, Scope } from "../records.ts";
 import { mappingStatus } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
-import { instanceDnsName } from "./private-dns-names.ts";
+import { interfaceDnsName } from "./private-dns-names.ts";
 import { ebsCheck, instanceCheck, reachability, systemCheck } from "./status-checks.ts";
 
 export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<InstanceRecord> {
@@ -83,12 +81,7 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
       group?.partition === undefined ? undefined : String(group.partition),
     platform: () => undefined,
     "platform-details": () => "Linux/UNIX",
-    "private-dns-name": (it) =>
-      interfaces(it).map((nic) =>
-        isPrimary(nic)
-          ? instanceDnsName(it, nic.address, scope.region)
-          : privateDnsName(nic.address, scope.region),
-      ),
+    "private-dns-name": (it) => interfaces(it).map((nic) => interfaceDnsName(nic, it, scope.region)),
     "private-dns-name-options.enable-resource-name-dns-a-record": (it) =>
       String(it.privateDns?.resourceNameRecords ?? false),
     "private-dns-name-options.enable-resource-name-dns-aaaa-record": () => "false",

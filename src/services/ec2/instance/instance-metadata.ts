@@ -2,15 +2,13 @@ import type { GuestMetadata } from "#guest/guest-snapshot.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import {
   addressesOf,
-  isPrimary,
-  privateDnsName,
   publicNameOf,
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import type { SignIdentity } from "./identity-signature.ts";
 import type { InstanceRecord } from "./instance.ts";
-import { instanceDnsName } from "./private-dns-names.ts";
+import { instanceDnsName, interfaceDnsName } from "./private-dns-names.ts";
 
 const nothing: GuestMetadata = { enabled: false, tokens: "required", hopLimit: 1, tree: {}, dynamic: {} };
 
@@ -133,10 +131,7 @@ function interfaceTree(
   const leaves: Record<string, string> = {
     "device-number": String(nic.attachment?.deviceIndex ?? 0),
     "interface-id": nic.id,
-    "local-hostname":
-      instance && isPrimary(nic)
-        ? instanceDnsName(instance, nic.address, scope.region)
-        : privateDnsName(nic.address, scope.region),
+    "local-hostname": interfaceDnsName(nic, instance, scope.region),
     ...(nic.prefixes?.length && { "ipv4-prefix": nic.prefixes.join("\n") }),
     "local-ipv4s": addressesOf(nic).join("\n"),
     mac: nic.mac,

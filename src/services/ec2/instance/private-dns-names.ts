@@ -1,6 +1,11 @@
 import type { HostnameType, PrivateDnsNameOptionsResponse } from "@aws-sdk/client-ec2";
 import { unsupportedParameter } from "../errors.ts";
-import { internalDomain, privateDnsName } from "../network-interface/network-interface.ts";
+import {
+  internalDomain,
+  isPrimary,
+  privateDnsName,
+  type NetworkInterfaceRecord,
+} from "../network-interface/network-interface.ts";
 import type { InstanceRecord } from "./instance.ts";
 import { oneOf } from "./launch-parameters.ts";
 
@@ -52,3 +57,13 @@ export const instanceDnsName = (
   privateDns?.hostNames === "resource-name"
     ? `${id}.${internalDomain(region)}`
     : privateDnsName(address, region);
+
+/** Of an interface of the instance: the primary one has the instance's. */
+export const interfaceDnsName = (
+  nic: NetworkInterfaceRecord,
+  instance: Pick<InstanceRecord, "id" | "privateDns"> | undefined,
+  region: string,
+): string =>
+  instance && isPrimary(nic)
+    ? instanceDnsName(instance, nic.address, region)
+    : privateDnsName(nic.address, region);

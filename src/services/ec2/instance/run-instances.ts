@@ -1,6 +1,6 @@
 import type { RunInstancesCommandInput, RunInstancesCommandOutput } from "@aws-sdk/client-ec2";
 import type { Operation } from "#api/operation.ts";
-import { transactionLimits, type Entry, type Expectation } from "#store/store.ts";
+import { transactionLimits, type Expectation } from "#store/store.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../errors.ts";
 import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
-import type { ImageRecord } from "../image/image.ts";
+import { imageStays, type ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import { interfaceWrites } from "../network-interface/new-interface.ts";
@@ -147,7 +147,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const put = [...written, ...group.put];
   const expect: Expectation[] = [
     ...group.expect,
-    ...unchanged(records.entry("image", image.id)),
+    ...imageStays(image.id, records),
     ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
       exists: records.key("subnet", id),
     })),
@@ -171,10 +171,6 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     made: reservationId,
   };
 }
-
-/** Else its files could go before there is a volume that needs them. */
-const unchanged = (entry: Entry | undefined): Expectation[] =>
-  entry ? [{ at: [entry.key, entry.revision] }] : [];
 
 /** The larger count when it fits one transaction; there is no half launch here, so the smaller one only bounds it. */
 function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput): number {

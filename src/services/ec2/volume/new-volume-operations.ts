@@ -1,7 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { CreateVolumeRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
-import type { Expectation } from "#store/store.ts";
 import { zonesOf } from "../availability-zone/availability-zone.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
@@ -17,7 +16,8 @@ import {
   volumeNotFound,
   zoneNotFound,
 } from "../errors.ts";
-import { offeredImages, type ImageRecord } from "../image/image.ts";
+import { imageStays, offeredImages, type ImageRecord } from "../image/image.ts";
+import { diskShortage } from "../instance/capacity.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { findVolume } from "./find-volume.ts";
 import { knownType, volumeShape } from "./volume-types.ts";
@@ -71,7 +71,10 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
   const key = records.key("volume", volume.id);
   return {
     touches: [{ arn: volumeArn("*", context), tags: volume.tags }],
-    transaction: { expect: [{ absent: key }, ...unchanged(image, context)], put: [{ key, value: volume }] },
+    transaction: {
+      expect: [{ absent: key }, ...(image ? imageStays(image.id, records) : [])],
+      put: [{ key, value: volume }],
+    },
     made: volume.id,
   };
 }
@@ -104,21 +107,11 @@ function sourceOf({ SnapshotId: id }: CreateVolumeRequest, { records }: Ec2Conte
   return image;
 }
 
-/** Else its files could go before there is a volume that needs them. */
-const unchanged = (image: ImageRecord | undefined, { records }: Ec2Context): Expectation[] => {
-  const entry = image && records.entry("image", image.id);
-  return entry ? [{ at: [entry.key, entry.revision] }] : [];
-};
-
 /** One that serves the zone and has room. Throws InsufficientVolumeCapacity. */
 function hostFor(zone: string, { records, region, now }: Ec2Context): string {
   const near = records.hosts(now()).filter((host) => host.zones.some((letter) => region + letter === zone));
-  const host = near.find(({ room }) => !room || room.diskMiB >= room.keptDiskMiB);
+  const host = near.find((it) => diskShortage(it) === undefined);
   if (host) return host.id;
-  const [room] = near.flatMap((it) => it.room ?? []);
-  throw noRoomForVolume(
-    room
-      ? `The host's disk has ${room.diskMiB} MiB left, and ${room.keptDiskMiB} MiB of it are kept free.`
-      : "No host serves the zone.",
-  );
+  const [why = "No host serves the zone."] = near.flatMap((it) => diskShortage(it) ?? []);
+  throw noRoomForVolume(why);
 }

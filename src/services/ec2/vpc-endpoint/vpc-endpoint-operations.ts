@@ -5,6 +5,7 @@ import type {
   UnsuccessfulItem,
 } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Transaction } from "#store/store.ts";
 import { clientTokenClaim, once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
@@ -26,6 +27,7 @@ import { quotas } from "../quotas.ts";
 import { otherNetworks, routeTableOf } from "../route-table/route-table-operations.ts";
 import { routeCount, type Route, type RouteTableRecord } from "../route-table/route-table.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { together } from "../together.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
 import { vpcArn } from "../vpc/vpc.ts";
 import {
@@ -68,15 +70,13 @@ export const vpcEndpointOperations = {
       const added = tablesOf(input.AddRouteTableIds, endpoint, context).filter(
         (it) => !leadsTo(endpoint.id, it),
       );
-      const key = context.records.key("vpc-endpoint", endpoint.id);
       return {
         touches: touches(endpoint, context),
-        transaction: joined([
-          { expect: [{ at: [key, context.records.entry("vpc-endpoint", endpoint.id)?.revision ?? 0] }] },
-          { put: [{ key, value: changed }] },
+        transaction: together(
+          context.records.rewrite("vpc-endpoint", changed),
           ...added.map((table) => withRoute(table, endpoint, context)),
           ...removed.map((table) => withoutRoutes(table, [endpoint], context)),
-        ]),
+        ),
       };
     },
     answer: () => ({ Return: true }),
@@ -95,7 +95,7 @@ export const vpcEndpointOperations = {
         .filter((table) => endpoints.some(({ id }) => leadsTo(id, table)));
       return {
         touches: endpoints.flatMap((it) => touches(it, context)),
-        transaction: joined([
+        transaction: together(
           ...endpoints.map((it) => ({
             expect: records.rewrite("vpc-endpoint", it).expect,
             delete: [
@@ -107,7 +107,7 @@ export const vpcEndpointOperations = {
             ],
           })),
           ...tables.map((table) => withoutRoutes(table, endpoints, context)),
-        ]),
+        ),
         missing,
       };
     },
@@ -215,7 +215,7 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
       { arn: vpcEndpointArn("*", context), tags: endpoint.tags },
       { arn: vpcArn(vpc.id, context), tags: vpc.tags },
     ],
-    transaction: joined([
+    transaction: together(
       {
         expect: [{ exists: records.key("vpc", vpc.id) }],
         put: [
@@ -224,7 +224,7 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
         ],
       },
       ...tables.map((table) => withRoute(table, endpoint, context)),
-    ]),
+    ),
     made: endpoint.id,
   };
 }
@@ -246,7 +246,11 @@ function tablesOf(
 }
 const mostTables = 20;
 
-function withRoute(table: RouteTableRecord, endpoint: VpcEndpointRecord, { records }: Ec2Context): Change {
+function withRoute(
+  table: RouteTableRecord,
+  endpoint: VpcEndpointRecord,
+  { records }: Ec2Context,
+): Transaction {
   const { prefixListId: destination } = endpoint;
   if (table.routes.some((route) => route.destination === destination))
     throw vpcEndpointRouteExists(destination, table.id);
@@ -263,7 +267,7 @@ function withoutRoutes(
   table: RouteTableRecord,
   endpoints: readonly VpcEndpointRecord[],
   { records }: Ec2Context,
-): Change {
+): Transaction {
   const gone = endpoints.filter(({ id }) => leadsTo(id, table));
   const routes = table.routes.filter(
     ({ target }) => !("vpcEndpointId" in target && gone.some(({ id }) => id === target.vpcEndpointId)),
@@ -273,13 +277,6 @@ function withoutRoutes(
     delete: gone.map(({ prefixListId }) => records.key("member", `${prefixListId}/${table.id}`)),
   };
 }
-
-type Change = NonNullable<OperationPlan["transaction"]>;
-const joined = (changes: readonly Change[]): Change => ({
-  expect: changes.flatMap(({ expect = [] }) => expect),
-  put: changes.flatMap(({ put = [] }) => put),
-  delete: changes.flatMap((it) => it.delete ?? []),
-});
 
 /** Undefined: none was given. */
 function checkedPolicy(text: string | undefined): string | undefined {
