@@ -65,8 +65,8 @@ function isSecretValue(name: string, { Attribute, Type }: Record<string, unknown
 function idsIn(output: object): string[] {
   const ids = new Set<string>();
   const open: unknown[] = [output];
-  for (let looks = 0; open.length > 0 && looks < most.looks && ids.size < most.ids; looks++) {
-    const value = open.shift();
+  for (let looks = 0; looks < open.length && looks < most.looks && ids.size < most.ids; looks++) {
+    const value = open[looks];
     if (typeof value === "string" && isId.test(value)) ids.add(value);
     else if (Array.isArray(value)) open.push(...value.slice(0, most.looks));
     else if (isPlain(value)) open.push(...Object.values(value));
@@ -76,7 +76,8 @@ function idsIn(output: object): string[] {
 
 const isId = /^[a-z][a-z-]{0,30}-[0-9a-f]{8,17}$/;
 
-const isPlain = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" &&
-  value !== null &&
-  [Object.prototype, null].includes(Object.getPrototypeOf(value));
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -47,7 +47,7 @@ export function signRequest(request: UnsignedRequest, signing: Signing): Record<
   const parts = {
     Credential: credential,
     SignedHeaders: signedHeaders.join(";"),
-    Signature: signature.toString("hex"),
+    Signature: signature,
   };
   const list = Object.entries(parts).map(([name, value]) => `${name}=${value}`);
   return { ...headers, authorization: `${algorithm} ${list.join(", ")}` };

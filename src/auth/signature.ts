@@ -13,12 +13,13 @@ export interface SignedContent {
   readonly service: string;
 }
 
-/** Throws URIError when path or query are not properly percent-encoded. */
-export function signatureOf(content: SignedContent, secretAccessKey: string): Buffer {
+/** In hexadecimal. Throws URIError when path or query are not properly percent-encoded. */
+export function signatureOf(content: SignedContent, secretAccessKey: string): string {
   const day = content.amzDate.slice(0, 8);
   const scope = `${day}/${content.region}/${content.service}/${terminator}`;
   const text = [algorithm, content.amzDate, scope, hash("sha256", canonicalRequest(content))].join("\n");
-  return hmac(signingKey(secretAccessKey, day, content.region, content.service), text);
+  const key = signingKey(secretAccessKey, day, content.region, content.service);
+  return createHmac("sha256", key).update(text).digest("hex");
 }
 
 export const algorithm = "AWS4-HMAC-SHA256";

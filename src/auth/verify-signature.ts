@@ -39,9 +39,7 @@ export function verifySignature(
   const secret = secretOf(accessKeyId);
   if (secret === undefined) throw unknownAccessKey(service);
   checkTime(claim, nowMs);
-  const expected = Buffer.from(
-    wellEncoded(() => signatureOf({ ...claim, request, body }, secret)).toString("hex"),
-  );
+  const expected = Buffer.from(wellEncoded(() => signatureOf({ ...claim, request, body }, secret)));
   const given = Buffer.from(claim.signature);
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw wrongSecret(service);
   return { accessKeyId, region, service, sessionToken };

@@ -60,6 +60,7 @@ export function wantedAddresses(
 
 /** Each of them once, of the subnet, and none that it keeps for itself. */
 export function checkAddresses(addresses: readonly string[], subnet: SubnetRecord): void {
+  if (addresses.length === 0) return;
   const kept = reserved(subnet);
   for (const [n, address] of addresses.entries()) {
     if (addresses.indexOf(address) !== n)
