@@ -61,18 +61,27 @@ test("a caller that speaks no TLS gets no answer", limit, async (t) => {
   assert.deepEqual(seen, []);
 });
 
+test("a caller that begins no TLS is not waited for without end", limit, async (t) => {
+  const { socketPath, seen } = await relayed(t, { handshakeMs: 50 });
+  const socket = connect(socketPath);
+  socket.write(hello);
+  await once(socket.resume(), "close");
+  assert.deepEqual(seen, []);
+});
+
 test("a web page is refused", limit, async (t) => {
   const { call } = await relayed(t);
   assert.match(await call([hello], "Origin: https://example.com\r\n"), /^HTTP\/1.1 403 /);
 });
 
-const relayed = async (t: TestContext) => {
+const relayed = async (t: TestContext, options: { handshakeMs?: number } = {}) => {
   const dataDir = mkdtempSync(join(tmpdir(), "croft-relayed-"));
   t.after(() => rmSync(dataDir, { recursive: true }));
   const socketPath = join(dataDir, "socket");
   makeAwsTls(dataDir, { region: "us-east-1" });
   const seen: HttpRequest[] = [];
   const server = await listenForRelay({
+    ...options,
     socketPath,
     tls: readAwsTls(dataDir),
     handle(request) {

@@ -11,6 +11,8 @@ export interface RelayedOptions extends CallOptions {
   readonly socketPath: string;
   /** PEM texts. */
   readonly tls: { readonly cert: string; readonly key: string };
+  /** How long the two may take to agree on keys. */
+  readonly handshakeMs?: number;
 }
 
 /**
@@ -20,11 +22,12 @@ export interface RelayedOptions extends CallOptions {
 export async function listenForRelay({
   socketPath,
   tls,
+  handshakeMs = 60_000,
   ...calls
 }: RelayedOptions): Promise<Pick<HttpServer, "close">> {
   const callers = new WeakMap<Socket, Caller>();
   const secureContext = createSecureContext({ ...tls, minVersion: "TLSv1.2" });
-  const http = createHttpServer(timeouts);
+  const http = createHttpServer({ ...timeouts, ...patience });
   const open = new Set<Socket>();
   const relayed = createServer((socket) => {
     open.add(socket);
@@ -34,7 +37,13 @@ export async function listenForRelay({
       const secure = new TLSSocket(socket, { isServer: true, secureContext });
       secure.on("error", () => socket.destroy());
       callers.set(secure, caller);
-      http.emit("connection", secure);
+      // HTTP's own time begins when there can be a request: an emulated guest on a busy host takes seconds to agree on keys.
+      const timer = setTimeout(() => socket.destroy(), handshakeMs);
+      socket.once("close", () => clearTimeout(timer));
+      secure.once("secure", () => {
+        clearTimeout(timer);
+        http.emit("connection", secure);
+      });
     });
   });
   relayed.maxConnections = mostConnections;
@@ -65,6 +74,7 @@ export async function listenForRelay({
 const mostConnections = 2048;
 const mostLine = 256;
 const lineMs = 5_000;
+const patience = { headersTimeout: 60_000, requestTimeout: 60_000 } as const;
 
 /** Takes the first line, and nothing of what comes after it. A connection that does not begin so is closed. */
 function readCaller(socket: Socket, found: (caller: Caller) => void): void {
