@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { run } from "#drivers/linux/commands.ts";
 import { until } from "./until.ts";
 
-/** A login on an instance by OpenSSH's client, as `admin`. */
+/** A login on an instance by OpenSSH's client. */
 export interface GuestShell {
   readonly address: string;
   /** What the guest's `sh` prints when it runs `script`. Throws `CommandFailed` when it ends with another code than 0. */
@@ -17,15 +17,18 @@ export interface GuestShell {
 }
 
 /** Resolves when the instance lets one in. It is given 3 min, as the machine is emulated and the host may be busy. */
-export const guestShell = async (address: string, keyFile: string): Promise<GuestShell> => {
-  const as = ["-i", keyFile, ...options, `admin@${address}`];
+export const guestShell = async (
+  address: string,
+  keyFile: string,
+  { user = "admin", patienceMs = 180_000 } = {},
+): Promise<GuestShell> => {
+  const as = ["-i", keyFile, ...options, `${user}@${address}`];
   const shell: GuestShell = {
     address,
     run: (script) => run("ssh", [...as, "sh -s"], { input: script, timeoutMs: 120_000 }),
     open: (script) => spawn("ssh", [...as, script], { stdio: ["ignore", "pipe", "pipe"] }),
   };
   // A guest that starts refuses for a moment, between its network and its sshd; one that is off says nothing.
-  const patienceMs = 180_000;
   const dialed = await until(
     () => dial(address, 22, 2_000),
     (outcome) => outcome === "connected",

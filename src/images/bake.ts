@@ -126,7 +126,8 @@ const bakeInto = async (
   progress(0.75, "making the disk");
   const disk = diskIn(dir);
   await buildDisk(`${disk}.raw`, root, recipe, { room, madeAt, signal });
-  if (architectures[recipe.architecture].shortcut) await takeKernel(dir, root, recipe);
+  const init = architectures[recipe.architecture].shortcut ? recipeFile(recipe, "initrd-init") : undefined;
+  if (init !== undefined) await takeKernel(dir, root, recipe, init);
 
   progress(0.9, "packing the disk");
   await run("qemu-img", ["convert", "-O", "qcow2", `${disk}.raw`, disk], { signal });
@@ -143,7 +144,7 @@ const bakeInto = async (
     architecture: recipe.architecture,
     sizeGiB: recipe.sizeGiB,
     loginUser: recipe.loginUser,
-    ...(architectures[recipe.architecture].shortcut && {
+    ...(init !== undefined && {
       kernel: { image: "kernel", initrd: "initrd", commandLine: recipe.kernelCommandLine },
     }),
     bakedAt: date.toISOString(),
@@ -155,13 +156,11 @@ const bakeInto = async (
 };
 
 /** The kernel of the image beside it, and an initrd that boots the disk by it. */
-const takeKernel = async (dir: string, root: string, recipe: Recipe): Promise<void> => {
+const takeKernel = async (dir: string, root: string, recipe: Recipe, init: string): Promise<void> => {
   const { image, initrd } = kernelIn(dir, recipe.kernelCommandLine);
   const version = (await readlink(join(root, "vmlinuz"))).replace("boot/vmlinuz-", "");
   // Packed as Debian ships it: unpacked, it boots no faster, and its unpacking is what randomises the kernel's addresses.
   await copyFile(join(root, "vmlinuz"), image);
-  const init = recipeFile(recipe, "initrd-init");
-  if (init === undefined) throw new Error(`the recipe ${recipe.name} has no initrd-init`);
   await writeFile(initrd, await directBootInitrd(root, version, recipe.directBootModules, init));
 };
 

@@ -5,8 +5,8 @@ import { type Architecture, isArchitecture } from "./architecture.ts";
 import { recipesDir } from "#config.ts";
 
 /**
- * How a machine image is made: a folder with `recipe.json` and, where it has no base, `customise` and `initrd-init`. With a
- * base it has everything of the base's, whose `customise` runs first, and adds or replaces.
+ * How a machine image is made: a folder with `recipe.json` and, where it has no base, `customise` and, to be booted by its kernel
+ * directly, `initrd-init`. With a base it has everything of the base's, whose `customise` runs first, and adds or replaces.
  */
 export interface Recipe {
   readonly name: string;
