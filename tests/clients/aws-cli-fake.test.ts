@@ -347,6 +347,11 @@ test("the image is Amazon's, and public parameters name it", async () => {
     "InvalidAMIID.NotFound",
   );
   assert.equal(await aws.refusal(`ec2 deregister-image --image-id ${region.imageId}`), "AuthFailure");
+  const shared = `--launch-permission Add=[{UserId=111122223333}]`;
+  assert.equal(
+    await aws.refusal(`ec2 modify-image-attribute --image-id ${region.imageId} ${shared}`),
+    "AuthFailure",
+  );
   assert.equal(await aws.refusal("ssm get-parameter --name /no/such"), "ParameterNotFound");
 });
 

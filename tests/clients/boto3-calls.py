@@ -350,6 +350,8 @@ def _():
     ec2.get_waiter("image_available").wait(ImageIds=[image])
     with refused("AuthFailure"):
         ec2.deregister_image(ImageId=image)
+    with refused("AuthFailure"):
+        ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"UserId": "111122223333"}]})
     with refused("InvalidAMIID.NotFound"):
         ec2.describe_images(ImageIds=["ami-00000000000000000"])
 

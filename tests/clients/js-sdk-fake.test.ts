@@ -331,6 +331,23 @@ test("a default VPC and its subnets are made again when they are gone", async ()
   there.destroy();
 });
 
+test("an account says which images may be shared with everyone, and which it allows itself", async () => {
+  await ec2.disableImageBlockPublicAccess({});
+  const shared = await ec2.enableImageBlockPublicAccess({ ImageBlockPublicAccessState: "block-new-sharing" });
+  assert.deepEqual(
+    (await ec2.getImageBlockPublicAccessState({})).ImageBlockPublicAccessState,
+    shared.ImageBlockPublicAccessState,
+  );
+  const ImageCriteria = [{ ImageProviders: ["amazon"] }];
+  await ec2.replaceImageCriteriaInAllowedImagesSettings({ ImageCriteria });
+  await ec2.enableAllowedImagesSettings({ AllowedImagesSettingsState: "enabled" });
+  const { Images: [image] = [] } = await ec2.describeImages({ ImageIds: [region.imageId] });
+  assert.equal(image?.ImageAllowed, true);
+  await ec2.disableAllowedImagesSettings({});
+  const settings = await ec2.getAllowedImagesSettings({});
+  assert.deepEqual([settings.State, settings.ImageCriteria], ["disabled", ImageCriteria]);
+});
+
 test("the image is Amazon's, and public parameters name it", async () => {
   const found = await pages(sdk.paginateDescribeImages({ client: ec2, pageSize: 5 }, { Owners: ["amazon"] }));
   const images = found.flatMap(({ Images = [] }) => Images);

@@ -147,6 +147,17 @@ export const imageNotFound = unlessMalformed("ami", "InvalidAMIID.Malformed", (m
     : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`),
 );
 export const imageNotAuthorized = (id: string) => error("AuthFailure", `Not authorized for image:${id}`);
+export const imageNotLaunchable = (id: string) =>
+  error("InvalidAMIID.Unavailable", `The image ID '${id}' is not available`);
+export const imageProtected = (id: string) =>
+  error("OperationNotPermitted", `The image '${id}' is protected from deregistration`);
+export const imageNotShared = () =>
+  error(
+    "OperationNotPermitted",
+    "You can’t publicly share this image because block public access for AMIs is enabled for this account. To publicly share the image, you must call the DisableImageBlockPublicAccess API.",
+  );
+export const invalidLaunchPermission = (value: string, type: string) =>
+  error("InvalidAMIAttributeItemValue", `Invalid attribute item value "${value}" for ${type} item type.`);
 export const imageNameTaken = (name: string, id: string) =>
   error("InvalidAMIName.Duplicate", `AMI name ${name} is already in use by AMI ${id}`);
 export const securityGroupNotFound = unlessMalformed("sg", "InvalidGroupId.Malformed", ([id]) =>

@@ -6,7 +6,10 @@ import type { Ec2Context } from "./context.ts";
 import { dhcpOptionsOperations } from "./dhcp-options/dhcp-options-operations.ts";
 import { addressAssociationOperations } from "./elastic-ip/address-association-operations.ts";
 import { elasticIpOperations } from "./elastic-ip/elastic-ip-operations.ts";
+import { imageAttributeOperations } from "./image/image-attribute-operations.ts";
 import { imageOperations } from "./image/image-operations.ts";
+import { imageSettingsOperations } from "./image/image-settings-operations.ts";
+import { imageStateOperations } from "./image/image-state-operations.ts";
 import { instanceTypeOperations } from "./instance-type/instance-type-operations.ts";
 import { instanceAttributeOperations } from "./instance/instance-attribute-operations.ts";
 import { instanceOperations } from "./instance/instance-operations.ts";
@@ -50,7 +53,10 @@ export const ec2Operations = {
   ...dhcpOptionsOperations,
   ...elasticIpOperations,
   ...groupReferenceOperations,
+  ...imageAttributeOperations,
   ...imageOperations,
+  ...imageSettingsOperations,
+  ...imageStateOperations,
   ...instanceAttributeOperations,
   ...instanceOperations,
   ...instanceOptionOperations,

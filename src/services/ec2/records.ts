@@ -3,6 +3,7 @@ import type { Entry, Transaction } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
+import type { ImageSettingsRecord } from "./image/image-settings.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ConsoleRecord, CreditRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
 import { promisedMemory } from "./instance/promised-memory.ts";
@@ -37,6 +38,7 @@ export interface Kinds {
   readonly "elastic-ip": ElasticIpRecord;
   readonly host: HostRecord;
   readonly image: ImageRecord;
+  readonly "image-settings": ImageSettingsRecord;
   readonly instance: InstanceRecord;
   readonly console: ConsoleRecord;
   readonly credits: CreditRecord;

@@ -2,17 +2,20 @@ import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
-import { imageNotAuthorized, imageNotFound } from "../errors.ts";
+import { imageNotFound, imageProtected } from "../errors.ts";
 import { imageNamed } from "./image-alias.ts";
+import { isAllowed, isUsable } from "./image-settings.ts";
 import {
   describeImage,
   imageFilters,
   imageNameClaim,
-  isProvided,
+  isProtected,
+  isPublic,
   offeredImages,
   ownerOf,
   type ImageRecord,
 } from "./image.ts";
+import { changedImage, ownImage } from "./own-image.ts";
 
 export const imageOperations = {
   DescribeImages: {
@@ -20,33 +23,40 @@ export const imageOperations = {
       const images = [...offeredImages(context.records), ...standIns(input.ImageIds, context)];
       return describe(images, input, {
         ids: input.ImageIds,
-        shows: (it) => isOwned(it, input.Owners, context) && isExecutable(it, input.ExecutableUsers),
+        shows: (it) =>
+          isOwned(it, input.Owners, context) &&
+          isExecutable(it, input.ExecutableUsers, context) &&
+          isUsable(it, context) &&
+          (input.IncludeDisabled || !it.disabled),
         parameter: "imageIds",
         missing: imageNotFound,
-        filters: imageFilters,
+        filters: { ...imageFilters, "image-allowed": (it) => String(isAllowed(it, context) ?? true) },
         bounds: { min: 1, max: 1000 },
       });
     },
-    answer: ({ items, nextToken }: { items: readonly ImageRecord[]; nextToken?: string }) => ({
-      Images: items.map(describeImage),
+    answer: ({ items, nextToken }: { items: readonly ImageRecord[]; nextToken?: string }, context) => ({
+      Images: items.map((it) => ({
+        ...describeImage(it, context.now()),
+        ImageAllowed: isAllowed(it, context),
+      })),
       NextToken: nextToken,
     }),
   },
 
   /** Instances made of it run on, and start again. */
   DeregisterImage: {
-    resolve({ ImageId: id }, { records, accountId, region }) {
-      const { value: image, revision } = records.entry("image", id) ?? {};
-      if (!image || image.deregistered || revision === undefined) throw imageNotFound([id]);
-      if (image.ownerId !== accountId) throw imageNotAuthorized(id);
-      const key = records.key("image", id);
+    resolve({ ImageId: id }, context) {
+      const { records, now } = context;
+      const { name, deregistrationProtection } = ownImage(id, context);
+      if (isProtected(deregistrationProtection, now())) throw imageProtected(id);
+      const { touches, transaction } = changedImage(id, context, (image) => ({
+        ...image,
+        tags: {},
+        deregistered: true,
+      }));
       return {
-        touches: [{ arn: `arn:aws:ec2:${region}::image/${id}`, tags: image.tags }],
-        transaction: {
-          expect: [{ at: [key, revision] as const }],
-          put: [{ key, value: { ...image, tags: {}, deregistered: true } satisfies ImageRecord }],
-          delete: [records.key("claim", imageNameClaim(image.name))],
-        },
+        touches,
+        transaction: { ...transaction, delete: [records.key("claim", imageNameClaim(name))] },
       };
     },
     answer: () => ({ Return: true }),
@@ -66,6 +76,9 @@ const isOwned = (image: ImageRecord, owners: readonly string[] | undefined, { ac
   return !owners?.length || owners.some((owner) => names.includes(owner));
 };
 
-/** Those that Croft provides are public; nobody shares others yet. */
-const isExecutable = (image: ImageRecord, users: readonly string[] | undefined) =>
-  !users?.length || (users.includes("all") && isProvided(image));
+/** `self`: what others share with the account itself. */
+function isExecutable(image: ImageRecord, users: readonly string[] | undefined, { accountId }: Ec2Context) {
+  if (!users?.length) return true;
+  const sharedWith = (user: string) => (image.launchPermissions ?? []).some(({ UserId }) => UserId === user);
+  return users.some((it) => (it === "all" ? isPublic(image) : sharedWith(it === "self" ? accountId : it)));
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EC2, type DescribeImagesCommandInput } from "@aws-sdk/client-ec2";
+import { regionWithOwn } from "#testing/own-image.ts";
 import { testImage, testRegion } from "#testing/region.ts";
 import { withdrawGone, withdrawImage } from "../../host/host-reports.ts";
 import { imageParameters } from "./image-parameter.ts";
@@ -48,23 +49,6 @@ test("an image that does not exist is named in the error", limit, async (t) => {
     message: "The image ids '[ami-00000001, ami-00000002]' do not exist",
   });
 });
-
-/** A region with an image of its own beside the provided one. */
-const regionWithOwn = async (t: Parameters<typeof testRegion>[0]) => {
-  const region = await testRegion(t);
-  const scope = { accountId: region.accountId, region: region.clientConfig.region };
-  const own = {
-    id: "ami-0cccccccccccccccc",
-    name: "mine",
-    description: "",
-    architecture: "x86_64",
-    bootMode: "uefi",
-    sizeGiB: 2,
-  } as const;
-  await recordImportedImage(own, scope, region.store, new Date());
-  await region.until(() => region.records.get("image", own.id) !== undefined);
-  return { region, scope, own };
-};
 
 test("an imported image is its owner's, private, and boots as it was said to", limit, async (t) => {
   const { region, scope, own } = await regionWithOwn(t);

@@ -1,4 +1,10 @@
-import type { ArchitectureValues, BootModeValues, Image } from "@aws-sdk/client-ec2";
+import type {
+  ArchitectureValues,
+  BlockDeviceMapping,
+  BootModeValues,
+  Image,
+  LaunchPermission,
+} from "@aws-sdk/client-ec2";
 import type { Expectation } from "#store/store.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord } from "../records.ts";
@@ -19,8 +25,24 @@ export interface ImageRecord extends ResourceRecord {
   readonly sizeGiB: number;
   readonly rootDevice: string;
   readonly cacheEntry: string;
+  /** Who else may see and launch it. */
+  readonly launchPermissions?: readonly LaunchPermission[];
+  /** From then on, to the minute, only its owner is shown it unasked. ISO 8601, UTC. */
+  readonly deprecationTime?: string;
+  /** Nothing is launched from it, and nobody is shown it unasked. */
+  readonly disabled?: true;
+  readonly deregistrationProtection?: DeregistrationProtection;
+  /** Instances of it have IMDSv2 only, where their launch does not say otherwise. */
+  readonly imdsSupport?: "v2.0";
   /** For its owner it is gone; its files go with the last volume that was made of it. */
   readonly deregistered?: true;
+}
+
+export interface DeregistrationProtection {
+  /** It goes on for a day after it was switched off. */
+  readonly cooldown: boolean;
+  /** When that day is over; absent: it is on. ISO 8601, UTC. */
+  readonly until?: string;
 }
 
 /** The images that may be described and launched. */
@@ -44,9 +66,25 @@ const amazon = { alias: "amazon", id: "137112412989" } as const;
 export const ownerOf = ({ ownerId }: ImageRecord): { readonly id: string; readonly alias?: string } =>
   ownerId === undefined ? amazon : { id: ownerId };
 
+export const imageArn = (id: string, { region }: { readonly region: string }): string =>
+  `arn:aws:ec2:${region}::image/${id}`;
+
+export const isPublic = (image: ImageRecord): boolean =>
+  isProvided(image) || (image.launchPermissions ?? []).some(({ Group }) => Group === "all");
+
+export function describeProtection({ deregistrationProtection: it }: ImageRecord, now: Date): string {
+  if (!isProtected(it, now)) return "disabled";
+  return it?.cooldown ? "enabled-with-cooldown" : "enabled-without-cooldown";
+}
+
+export const isProtected = (it: DeregistrationProtection | undefined, now: Date): boolean =>
+  it !== undefined && (it.until === undefined || now.toISOString() < it.until);
+
 const locationOf = (image: ImageRecord) => `${ownerOf(image).alias ?? ownerOf(image).id}/${image.name}`;
 
-export const describeImage = (image: ImageRecord): Image => ({
+const stateOf = ({ disabled }: ImageRecord) => (disabled ? "disabled" : "available");
+
+export const describeImage = (image: ImageRecord, now: Date): Image => ({
   ImageId: image.id,
   Name: image.name,
   Description: image.description,
@@ -54,8 +92,11 @@ export const describeImage = (image: ImageRecord): Image => ({
   ImageOwnerAlias: ownerOf(image).alias,
   OwnerId: ownerOf(image).id,
   ImageType: "machine",
-  State: "available",
-  Public: isProvided(image),
+  State: stateOf(image),
+  Public: isPublic(image),
+  DeprecationTime: image.deprecationTime,
+  DeregistrationProtection: isProvided(image) ? undefined : describeProtection(image, now),
+  ImdsSupport: image.imdsSupport,
   Architecture: image.architecture,
   CreationDate: image.createdAt,
   Hypervisor: "xen",
@@ -67,23 +108,25 @@ export const describeImage = (image: ImageRecord): Image => ({
   UsageOperation: "RunInstances",
   RootDeviceName: image.rootDevice,
   RootDeviceType: "ebs",
-  BlockDeviceMappings: [
-    {
-      DeviceName: image.rootDevice,
-      Ebs: {
-        SnapshotId: image.snapshotId,
-        VolumeSize: image.sizeGiB,
-        VolumeType: "gp3",
-        Iops: 3000,
-        Throughput: 125,
-        DeleteOnTermination: true,
-        Encrypted: false,
-      },
-    },
-  ],
+  BlockDeviceMappings: mappingsOf(image),
   ProductCodes: [],
   Tags: describeTags(image.tags),
 });
+
+export const mappingsOf = (image: ImageRecord): BlockDeviceMapping[] => [
+  {
+    DeviceName: image.rootDevice,
+    Ebs: {
+      SnapshotId: image.snapshotId,
+      VolumeSize: image.sizeGiB,
+      VolumeType: "gp3",
+      Iops: 3000,
+      Throughput: 125,
+      DeleteOnTermination: true,
+      Encrypted: false,
+    },
+  },
+];
 
 export const imageFilters: FilterTable<ImageRecord> = {
   architecture: (it) => it.architecture,
@@ -99,10 +142,9 @@ export const imageFilters: FilterTable<ImageRecord> = {
   "ena-support": () => "true",
   "free-tier-eligible": () => "true",
   hypervisor: () => "xen",
-  "image-allowed": () => "true",
   "image-id": (it) => it.id,
   "image-type": () => "machine",
-  "is-public": (it) => String(isProvided(it)),
+  "is-public": (it) => String(isPublic(it)),
   "kernel-id": () => undefined,
   "manifest-location": locationOf,
   name: (it) => it.name,
@@ -117,7 +159,7 @@ export const imageFilters: FilterTable<ImageRecord> = {
   "source-image-id": () => undefined,
   "source-image-region": () => undefined,
   "source-instance-id": () => undefined,
-  state: () => "available",
+  state: stateOf,
   "state-reason-code": () => undefined,
   "state-reason-message": () => undefined,
   "sriov-net-support": () => "simple",

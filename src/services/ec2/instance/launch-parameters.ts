@@ -103,7 +103,7 @@ export function checkedUserData(text: string | undefined): string | undefined {
 /** What a request says of the options, over what they were. */
 export function metadataOptions(
   given: InstanceMetadataOptionsRequest = {},
-  before: MetadataOptions = { tokens: "optional", enabled: true, hopLimit: 1, tags: false },
+  before: MetadataOptions = defaultMetadataOptions,
 ): MetadataOptions {
   if (given.HttpProtocolIpv6 === "enabled") throw unsupportedParameter("HttpProtocolIpv6=enabled");
   const hopLimit = given.HttpPutResponseHopLimit ?? before.hopLimit;
@@ -118,6 +118,10 @@ export function metadataOptions(
     tags: isEnabled(InstanceMetadataTags, "InstanceMetadataTags") ?? before.tags,
   };
 }
+
+const defaultMetadataOptions = { tokens: "optional", enabled: true, hopLimit: 1, tags: false } as const;
+/** Of an image that says it supports IMDSv2: containers on the instance reach it as well. */
+export const ofImdsV2 = { ...defaultMetadataOptions, tokens: "required", hopLimit: 2 } as const;
 
 const isEnabled = (value: string | undefined, parameter: string) =>
   value === undefined ? undefined : oneOf(["enabled", "disabled"], value, parameter) === "enabled";

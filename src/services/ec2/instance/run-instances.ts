@@ -6,12 +6,14 @@ import type { Ec2Context } from "../context.ts";
 import {
   idempotentInstanceTerminated,
   imageNotFound,
+  imageNotLaunchable,
   instanceLimitExceeded,
   invalidParameter,
   keyPairNotFound,
 } from "../errors.ts";
 import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
+import { isUsable } from "../image/image-settings.ts";
 import { imageStays, type ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
@@ -24,7 +26,14 @@ import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
 import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
-import { checkedUserData, chosenShape, metadataOptions, oneOf, refuseUnserved } from "./launch-parameters.ts";
+import {
+  checkedUserData,
+  chosenShape,
+  metadataOptions,
+  ofImdsV2,
+  oneOf,
+  refuseUnserved,
+} from "./launch-parameters.ts";
 import { launchableType } from "./launchable-type.ts";
 import { privateDnsNames } from "./private-dns-names.ts";
 import { chooseNetworks, launchedInterface, newAddresses } from "./launch-network.ts";
@@ -113,7 +122,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       ),
       terminationProtection: input.DisableApiTermination ?? false,
       stopProtection: input.DisableApiStop ?? false,
-      metadataOptions: metadataOptions(input.MetadataOptions),
+      metadataOptions: metadataOptions(input.MetadataOptions, image.imdsSupport && ofImdsV2),
       ...chosenCredits(input.CreditSpecification, type.id),
       ...maintenanceOf(input),
       privateDns: privateDnsNames(input.PrivateDnsNameOptions, network.subnet),
@@ -188,7 +197,8 @@ function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput)
 function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context): ImageRecord {
   if (id === undefined) throw invalidParameter("The request must contain the parameter ImageId");
   const image = imageNamed(id, context);
-  if (!image) throw imageNotFound([id]);
+  if (!image || !isUsable(image, context)) throw imageNotFound([id]);
+  if (image.disabled) throw imageNotLaunchable(id);
   return image;
 }
 
