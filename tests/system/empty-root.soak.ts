@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { checkout } from "#checkout.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { temporaryDirectory } from "#testing/temporary-directory.ts";
+import { until } from "../until.ts";
 import { makeRoot, startContainer } from "./container.ts";
 import { containedRegion } from "./first-instance.ts";
 
@@ -39,7 +40,12 @@ test("in a container with nothing but node and npm a release installs, says whic
   const { launch, untilWell } = await containedRegion(container, "croft");
   const instance = await launch();
   await untilWell(instance);
-  assert.match(await container.run("croft", "logs", instance), /login:/);
+  const console = await until(
+    () => container.run("croft", "logs", instance),
+    (text) => text.includes("login:"),
+    180_000,
+  );
+  assert.match(console, /login:/);
 
   const end = once(region, "exit");
   await container.run("croft", "destroy", "--yes", "--purge");

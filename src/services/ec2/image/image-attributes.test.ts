@@ -209,13 +209,15 @@ test(
     const { region, own } = await regionWithOwn(t);
     const { client } = region;
     const none = [{ ImageProviders: ["none"] }];
-    const shown = async () =>
-      (await client.describeImages({})).Images?.map((it) => [it.ImageId, it.ImageAllowed]).toSorted();
+    const shown = async () => {
+      const { Images = [] } = await client.describeImages({});
+      return new Map(Images.map((it) => [it.ImageId, it.ImageAllowed]));
+    };
     const allowed = (provided: boolean | undefined, mine: boolean | undefined) =>
-      [
+      new Map([
         [testImage.id, provided],
         [own.id, mine],
-      ].toSorted();
+      ]);
     assert.deepEqual(await shown(), allowed(undefined, undefined));
     await client.replaceImageCriteriaInAllowedImagesSettings({ ImageCriteria: none });
     await client.enableAllowedImagesSettings({ AllowedImagesSettingsState: "audit-mode" });
@@ -223,7 +225,7 @@ test(
     await client.runInstances(launchOf(testImage.id));
 
     await client.enableAllowedImagesSettings({ AllowedImagesSettingsState: "enabled" });
-    assert.deepEqual(await shown(), [[own.id, true]]);
+    assert.deepEqual(await shown(), new Map([[own.id, true]]));
     await assert.rejects(client.runInstances(launchOf(testImage.id)), { name: "InvalidAMIID.NotFound" });
     await client.replaceImageCriteriaInAllowedImagesSettings({
       ImageCriteria: [{ ImageProviders: ["amazon"], ImageNames: ["debian-*"] }],
