@@ -35,6 +35,7 @@ test("no Describe takes a filter that is none", { timeout: 60_000 }, async (t) =
 const needed = (operation: string, records: Ec2Records): object => {
   if (operation === "DescribeLaunchTemplateVersions") return { Versions: ["$Latest"] };
   if (operation === "GetSubnetCidrReservations") return { SubnetId: records.all("subnet")[0]?.id };
+  if (operation === "GetSecurityGroupsForVpc") return { VpcId: records.all("vpc")[0]?.id };
   return {};
 };
 

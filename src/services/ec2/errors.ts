@@ -167,6 +167,10 @@ export const securityGroupNameNotFound = (name: string, vpcId: string) =>
   error("InvalidGroup.NotFound", `The security group '${name}' does not exist in VPC '${vpcId}'`);
 export const defaultGroupNameNotFound = (name: string, vpcId: string) =>
   error("InvalidGroup.NotFound", `The security group '${name}' does not exist in default VPC '${vpcId}'`);
+export const groupAssociated = (id: string, vpcId: string) =>
+  error("Resource.AlreadyAssociated", `resource ${id} is already associated with network ${vpcId}`);
+export const groupNotAssociated = (id: string, vpcId: string) =>
+  error("InvalidAssociation.NotFound", `resource ${id} is not associated with network ${vpcId}`);
 /** A group that is in another VPC than what names it. */
 export const differentNetworks = () =>
   error("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.");
@@ -362,6 +366,15 @@ export const interfaceInUse = (id: string) =>
   invalidParameter(`Network interface '${id}' is currently in use.`);
 export const interfaceAttached = (id: string) =>
   error("InvalidNetworkInterface.InUse", `Interface: [${id}] in use.`);
+export const interfacePermissionNotFound = ([id = ""]: readonly string[]) =>
+  error("InvalidPermissionID.NotFound", `The network interface permission ID '${id}' does not exist`);
+export const interfacePermissionExists = (id: string) =>
+  error("InvalidPermission.Duplicate", `The permission for network interface '${id}' already exists`);
+export const interfacePermissionInUse = (id: string, interfaceId: string) =>
+  error(
+    "OperationNotPermitted",
+    `The permission '${id}' may not be deleted while network interface '${interfaceId}' is attached by its account.`,
+  );
 export const attachmentNotFound = (id: string) =>
   error("InvalidAttachmentID.NotFound", `The attachment ID '${id}' does not exist`);
 export const attachmentLimitExceeded = (count: number, type: string) =>

@@ -9,6 +9,7 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
+import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { reconcilePeering } from "./vpc-peering/vpc-peering-reconciler.ts";
@@ -34,7 +35,8 @@ export function hostReconcilers(
     const { records } = at(key);
     const naming = interfaces.flatMap((it) => it?.groupIds.flatMap((id) => records.groupsNaming(id)) ?? []);
     const told = interfaces.flatMap((it) => (it ? vpcsToldNames(it.vpcId, records) : []));
-    return [...naming.map(({ vpcId }) => vpcId), ...told].map((id) => records.key("vpc", id));
+    const named = naming.flatMap(({ vpcId, associatedVpcs = [] }) => [vpcId, ...associatedVpcs]);
+    return [...named, ...told].map((id) => records.key("vpc", id));
   };
   /** The interfaces of the instances that these are attached to. */
   const interfacesBeside = (key: string, attached: readonly (Attachable | undefined)[]) => {
@@ -98,7 +100,12 @@ export function hostReconcilers(
         "network-acl": vpcsOf,
         "network-interface": vpcsOfNeighbours,
         "route-table": vpcsOf,
-        "security-group": vpcsOf,
+        /** Also the further VPCs it is, or was, associated with. */
+        "security-group"(key, ...versions) {
+          const groups = versions as (SecurityGroupRecord | undefined)[];
+          const further = groups.flatMap((it) => it?.associatedVpcs ?? []).map((vpcId) => ({ vpcId }));
+          return vpcsOf(key, ...groups, ...further);
+        },
         subnet: vpcsOf,
         /** A peer's ranges are part of a VPC's network. */
         vpc(key) {

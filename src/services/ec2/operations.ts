@@ -23,6 +23,7 @@ import { natGatewayAddressOperations } from "./nat-gateway/nat-gateway-address-o
 import { natGatewayOperations } from "./nat-gateway/nat-gateway-operations.ts";
 import { networkAclOperations } from "./network-acl/network-acl-operations.ts";
 import { attachmentOperations } from "./network-interface/attachment-operations.ts";
+import { interfacePermissionOperations } from "./network-interface/interface-permission-operations.ts";
 import { networkInterfaceOperations } from "./network-interface/network-interface-operations.ts";
 import { newInterfaceOperations } from "./network-interface/new-interface-operations.ts";
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
@@ -30,6 +31,7 @@ import { placementGroupOperations } from "./placement-group/placement-group-oper
 import { prefixListOperations } from "./prefix-list/prefix-list-operations.ts";
 import { routeOperations } from "./route-table/route-operations.ts";
 import { routeTableOperations } from "./route-table/route-table-operations.ts";
+import { groupAssociationOperations } from "./security-group/group-association-operations.ts";
 import { groupReferenceOperations } from "./security-group/group-reference-operations.ts";
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
@@ -52,6 +54,7 @@ export const ec2Operations = {
   ...availabilityZoneOperations,
   ...dhcpOptionsOperations,
   ...elasticIpOperations,
+  ...groupAssociationOperations,
   ...groupReferenceOperations,
   ...imageAttributeOperations,
   ...imageOperations,
@@ -68,6 +71,7 @@ export const ec2Operations = {
   ...natGatewayAddressOperations,
   ...natGatewayOperations,
   ...networkAclOperations,
+  ...interfacePermissionOperations,
   ...networkInterfaceOperations,
   ...attachmentOperations,
   ...newInterfaceOperations,

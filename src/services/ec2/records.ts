@@ -185,6 +185,11 @@ export class Ec2Records {
   /** Of other VPCs, whose rules name this one as a peer's. */
   groupsNaming = (groupId: string) => values(this.#indexes.groupsNamingPeers(groupId));
   groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
+  /** Those that interfaces of the VPC may be in: its own, and others' that are associated with it. */
+  groupsUsableIn = (vpcId: string) => [
+    ...this.groupsIn(vpcId),
+    ...values(this.#indexes.groupsAssociatedWithVpc(vpcId)),
+  ];
   publicAddressesOf = (interfaceId: string) => values(this.#indexes.publicAddressesOf(interfaceId));
   /** Of the interface's primary address, or of a secondary one. */
   publicAddressOf = (interfaceId: string, secondary?: string) =>
@@ -227,6 +232,7 @@ export const ec2Indexes = (feed: Feed) => ({
   ),
   peeringsOfVpc: feed.index<VpcPeeringRecord>("vpc-peering-connection", vpcsOfPeering),
   groupsOfVpc: feed.index<SecurityGroupRecord>("security-group", (it) => [it.vpcId]),
+  groupsAssociatedWithVpc: feed.index<SecurityGroupRecord>("security-group", (it) => it.associatedVpcs ?? []),
   groupsOfRule: feed.index<SecurityGroupRecord>("security-group", (it) => it.rules.map(({ id }) => id)),
   groupsNamingPeers: feed.index<SecurityGroupRecord>("security-group", (it) => [
     ...new Set(it.rules.flatMap(({ peer }) => ("vpcId" in peer ? [peer.groupId] : []))),

@@ -59,11 +59,15 @@ export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): P
   if (!(await isJoined(edge, prefix))) await join(edge, prefix);
   const facts = await edge.facts();
   // What belongs to the networks' links is theirs to repair.
-  const have = new Set([...facts].filter((fact) => !/ net[0-9a-f]{12}\b/.test(fact)));
-  const { remove, add } = linkBatch(have, edgeWants(options), () => "veth");
-  await edge.changeLinks([...remove, ...add]);
+  const have = new Set([...facts].filter(isOfEdge));
+  const batch = linkBatch(have, edgeWants(options), () => "veth");
+  await edge.removeLinks(batch);
+  await edge.addLinks(batch);
   if (options.outbound) await keepOrder(edge);
 };
+
+/** Whether a fact, or its subject, is about the edge's own part and not about a network's link. */
+export const isOfEdge = (fact: string): boolean => !/ net[0-9a-f]{12}\b/.test(fact);
 
 /**
  * The kernel's usual queue takes packets from several processors without a lock, and now and then turns two of them round. pasta

@@ -6,6 +6,7 @@ import { openKernelWatch } from "./kernel-watch.ts";
 import { linkBatch, type Fact } from "./link-facts.ts";
 import { uplinkMtu } from "./names.ts";
 import { disableIpv6 } from "./namespace.ts";
+import { changeNeighbours } from "./neighbours.ts";
 
 /** The link's two ends: this host's, and the edge's. */
 export const linkEnds = ({ prefix, hostAddresses }: EdgeOptions) => {
@@ -40,7 +41,7 @@ export class HostEnd implements Disposable {
 
   /** Whether it is as `repair` left it; `readBack`: look even if nothing says that anything happened. */
   async isRight({ readBack }: { readonly readBack: boolean }): Promise<boolean> {
-    if (!this.#watch.linksMoved() && !readBack) return true;
+    if (this.#watch.news()?.length === 0 && !readBack) return true;
     await this.#lookForRivals();
     const have = await this.#facts();
     return [...this.#wants()].every((fact) => have.has(fact));
@@ -51,8 +52,9 @@ export class HostEnd implements Disposable {
     const { prefix } = this.#options;
     disableIpv6(prefix);
     await this.#lookForRivals();
-    const { add } = linkBatch(new Set(), this.#wants(), () => "veth");
-    await run("ip", ["-batch", "-"], { input: `${add.join("\n")}\n` });
+    const batch = linkBatch(new Set(), this.#wants(), () => "veth");
+    await run("ip", ["-batch", "-"], { input: `${batch.add.join("\n")}\n` });
+    changeNeighbours(batch);
   }
 
   [Symbol.dispose](): void {

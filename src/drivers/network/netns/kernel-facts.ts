@@ -1,6 +1,7 @@
 import { run } from "../../linux/commands.ts";
 import type { Fact } from "./link-facts.ts";
 import { outboundLink } from "./names.ts";
+import type { LinkRow, RouteMessage, RouteRow, RuleRow } from "./route-messages.ts";
 
 /** What is true of `namespace` now, in the words of `link-facts.ts`. */
 export const readFacts = async (namespace: string): Promise<Set<Fact>> => {
@@ -19,7 +20,7 @@ export const readFacts = async (namespace: string): Promise<Set<Fact>> => {
 
 /** The interfaces of a network: the names of its links are digests, their aliases the ids. */
 export const readInterfaceIds = async (namespace: string): Promise<string[]> => {
-  const links: Link[] = JSON.parse(await run("ip", ["-json", "link", "show"], { namespace }));
+  const links: LinkRow[] = JSON.parse(await run("ip", ["-json", "link", "show"], { namespace }));
   return links.flatMap(({ ifname, ifalias }) =>
     isInterface(ifname) && ifalias !== undefined ? [ifalias] : [],
   );
@@ -31,12 +32,26 @@ export const factsIn = (text: string): Set<Fact> => {
     .trim()
     .split("\n");
   return new Set([
-    ...parse<Link>(addresses).flatMap(addressFacts),
-    ...parse<Route>(routes).flatMap(routeFacts),
+    ...parse<LinkRow>(addresses).flatMap(addressFacts),
+    ...parse<RouteRow>(routes).flatMap(routeFacts),
     ...parse<Neighbour>(neighbours).map(neighbourFact),
-    ...parse<Rule>(rules).map(ruleFact),
-    ...parse<Link>(links).flatMap(linkFacts),
+    ...parse<RuleRow>(rules).map(ruleFact),
+    ...parse<LinkRow>(links).flatMap(linkFacts),
   ]);
+};
+
+/** What a message says is so now, or is gone. */
+export const factsTold = (message: RouteMessage): Fact[] => {
+  switch (message.of) {
+    case "link":
+      return linkFacts(message.row);
+    case "address":
+      return addressFacts(message.row);
+    case "route":
+      return routeFacts(message.row);
+    case "rule":
+      return [ruleFact(message.row)];
+  }
 };
 
 const parse = <Row>(json: string): Row[] => JSON.parse(json);
@@ -44,7 +59,7 @@ const parse = <Row>(json: string): Row[] => JSON.parse(json);
 const isInterface = (link: string): boolean => link.startsWith("eni");
 const isPeering = (link: string): boolean => link.startsWith("pcx");
 
-const addressFacts = ({ ifname, addr_info = [] }: Link): Fact[] =>
+const addressFacts = ({ ifname, addr_info = [] }: LinkRow): Fact[] =>
   addr_info
     .filter(({ family, local }) => family === "inet" && local !== "127.0.0.1")
     .map(
@@ -62,7 +77,7 @@ const routeFacts = ({
   table,
   metric,
   flags = [],
-}: Route): Fact[] => {
+}: RouteRow): Fact[] => {
   if (protocol === "kernel") return [];
   const words = [
     type,
@@ -80,12 +95,12 @@ const routeFacts = ({
 const neighbourFact = ({ dst, lladdr, dev }: Neighbour): Fact =>
   `neighbour ${dst} lladdr ${lladdr} dev ${dev}`;
 
-const ruleFact = ({ priority, iif, fwmark, table, action }: Rule): Fact => {
+const ruleFact = ({ priority, iif, fwmark, table, action }: RuleRow): Fact => {
   const words = [iif && `iif ${iif}`, fwmark && `fwmark ${fwmark}`, table ? `lookup ${table}` : action];
   return `rule pref ${priority} ${words.filter(Boolean).join(" ")}`;
 };
 
-const linkFacts = ({ ifname, ifalias, address, mtu, flags }: Link): Fact[] => {
+const linkFacts = ({ ifname, ifalias, address, mtu, flags }: LinkRow): Fact[] => {
   const state = flags.includes("UP") ? "up" : "down";
   if (ifname === "lo") return [`settings lo ${state}`];
   const alias = ifalias === undefined ? "" : ` alias ${ifalias}`;
@@ -95,42 +110,8 @@ const linkFacts = ({ ifname, ifalias, address, mtu, flags }: Link): Fact[] => {
     : [settings];
 };
 
-interface Link {
-  readonly ifname: string;
-  readonly ifalias?: string;
-  readonly address: string;
-  readonly mtu: number;
-  readonly flags: readonly string[];
-  readonly addr_info?: readonly {
-    readonly family: string;
-    readonly local: string;
-    readonly prefixlen: number;
-  }[];
-}
-
-interface Route {
-  readonly type?: string;
-  readonly dst: string;
-  readonly gateway?: string;
-  readonly dev?: string;
-  readonly prefsrc?: string;
-  readonly protocol?: string;
-  /** Absent: the main one. */
-  readonly table?: string;
-  readonly metric?: number;
-  readonly flags?: readonly string[];
-}
-
 interface Neighbour {
   readonly dst: string;
   readonly lladdr: string;
   readonly dev: string;
-}
-
-interface Rule {
-  readonly priority: number;
-  readonly iif?: string;
-  readonly fwmark?: string;
-  readonly table?: string;
-  readonly action?: string;
 }

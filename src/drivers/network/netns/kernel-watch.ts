@@ -1,13 +1,14 @@
 import { closeSync } from "node:fs";
-import { bind, check, lastError, recv, send, socket } from "../../linux/libc.ts";
+import { bind, check, ioctl, lastError, recv, send, socket } from "../../linux/libc.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
+import { routeMessages, type RouteMessage } from "./route-messages.ts";
 
 /** Two netlink sockets in one namespace, or on this host, asked now and then: cheaper than two `monitor` processes for every network. */
 export interface KernelWatch extends Disposable {
   /** How often anyone has changed nft rules here: each transaction adds one. */
   generation(): number;
-  /** Whether links, addresses, routes or routing rules may have changed since the last call. */
-  linksMoved(): boolean;
+  /** What became of links, addresses, routes and routing rules since the last call, in order; undefined: more than can be told. */
+  news(): readonly RouteMessage[] | undefined;
 }
 
 export const openKernelWatch = (namespace?: string): KernelWatch => {
@@ -26,18 +27,31 @@ export const openKernelWatch = (namespace?: string): KernelWatch => {
       const size = check("NFT_MSG_GETGEN", recv(rules, answer, answer.length, MSG_DONTWAIT));
       return generationIn(answer.subarray(0, size));
     },
-    linksMoved() {
-      let moved = false;
+    news() {
+      const news: RouteMessage[] = [];
+      let complete = true;
       for (;;) {
-        if (recv(links, answer, answer.length, MSG_DONTWAIT) >= 0) moved = true;
-        else if (lastError() === "EAGAIN") return moved;
+        const size = recv(links, answer, answer.length, MSG_DONTWAIT);
+        if (size >= 0) {
+          const messages = routeMessages(answer.subarray(0, size), (index) => linkName(links, index));
+          if (messages) news.push(...messages);
+          else complete = false;
+        } else if (lastError() === "EAGAIN") return complete ? news : undefined;
         // More happened than the socket could hold.
-        else if (lastError() === "ENOBUFS") moved = true;
+        else if (lastError() === "ENOBUFS") complete = false;
         else throw new Error(`rtnetlink: ${lastError()}`);
       }
     },
     [Symbol.dispose]: () => stack.dispose(),
   };
+};
+
+/** In the namespace of `socket`; undefined: there is no such link. */
+const linkName = (socket: number, index: number): string | undefined => {
+  const request = Buffer.alloc(40);
+  request.writeUInt32LE(index, 16);
+  if (ioctl(socket, SIOCGIFNAME, request) === -1) return undefined;
+  return request.toString("utf8", 0, 16).replace(/\0.*$/s, "");
 };
 
 const openNetlink = (protocol: number, groups: number): number => {
@@ -69,6 +83,7 @@ const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o200_0000;
 const MSG_DONTWAIT = 0x40;
+const SIOCGIFNAME = 0x8910;
 const NETLINK_ROUTE = 0;
 const NETLINK_NETFILTER = 12;
 /** Subsystem 10 is nftables. */

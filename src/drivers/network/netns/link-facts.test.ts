@@ -19,18 +19,14 @@ const eni: InterfaceElement = {
 const nothing = new Set<Fact>();
 
 describe("an interface in ip's words", () => {
-  test("is a tap with a route and a neighbour, which go before the tap does", () => {
+  test("is a tap with a route, which goes with it", () => {
     const { add } = linkBatch(nothing, new Set(factsOf(eni)), () => "tap");
     assert.deepEqual(add, [
       "tuntap add dev enid3c623848a30 mode tap vnet_hdr",
       "link set dev enid3c623848a30 alias eni-1 address 02:00:00:00:00:01 mtu 9001 up",
-      "ntable change name arp_cache dev enid3c623848a30 proxy_delay 0",
       "route replace 10.0.1.10 dev enid3c623848a30",
-      "neighbour replace 10.0.1.10 lladdr 02:aa:00:00:00:01 dev enid3c623848a30 nud permanent",
     ]);
     assert.deepEqual(linkBatch(new Set(factsOf(eni)), nothing, () => "tap").remove, [
-      "neighbour del 10.0.1.10 lladdr 02:aa:00:00:00:01 dev enid3c623848a30",
-      "route del 10.0.1.10 dev enid3c623848a30",
       "link del dev enid3c623848a30",
     ]);
   });
@@ -40,12 +36,7 @@ describe("an interface in ip's words", () => {
     const { remove, add } = linkBatch(new Set(factsOf(eni)), new Set(factsOf(other)), () => "tap");
     assert.deepEqual(
       [...remove, ...add].map((line) => line.split(" ").slice(0, 3).join(" ")),
-      [
-        "neighbour del 10.0.1.10",
-        "route del 10.0.1.10",
-        "route replace 10.0.1.11",
-        "neighbour replace 10.0.1.11",
-      ],
+      ["route del 10.0.1.10", "route replace 10.0.1.11"],
     );
   });
 

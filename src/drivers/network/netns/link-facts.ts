@@ -120,15 +120,38 @@ export const edgeFactsOf = (element: NetworkElement, networkId: string): Fact[] 
       )
     : [];
 
-/** Lines for `ip -batch` that make what is wanted of what is there: first `remove`, then `add`. Repeating them does no harm. */
+/** Lines for `ip -batch`, first `remove`, then `add`; what is true no more, and what is true then. `neighbours.ts` does the rest. */
+export interface LinkBatch {
+  readonly remove: readonly string[];
+  readonly add: readonly string[];
+  readonly gone: readonly Fact[];
+  readonly come: readonly Fact[];
+}
+
+/** Makes what is wanted of what is there. Repeating it does no harm. */
 export const linkBatch = (
   have: ReadonlySet<Fact>,
   want: ReadonlySet<Fact>,
   linksOf: (link: string) => InterfaceLinks,
-): { remove: string[]; add: string[] } => ({
-  remove: inOrder(without(have, want)).toReversed().flatMap(removal),
-  add: inOrder(without(want, have)).flatMap((fact) => addition(fact, linksOf)),
-});
+): LinkBatch => {
+  const gone = without(have, want);
+  return {
+    remove: inOrder(withoutLinks(gone)).toReversed().flatMap(removal),
+    add: inOrder(without(want, have)).flatMap((fact) => addition(fact, linksOf)),
+    gone,
+    come: [...want],
+  };
+};
+
+/** What is on a link that goes goes with it. */
+const withoutLinks = (gone: readonly Fact[]): Fact[] => {
+  const links = new Set(gone.flatMap((fact) => (fact.startsWith("link ") ? [fact.slice("link ".length)] : [])));
+  return gone.filter((fact) => !links.has(/ dev (\S+)/.exec(fact)?.[1] ?? ""));
+};
+
+/** What a fact is about: there is one such fact at most. */
+export const subjectOf = (fact: Fact): string =>
+  fact.startsWith("settings ") ? fact.split(" ", 2).join(" ") : fact;
 
 const without = (facts: ReadonlySet<Fact>, others: ReadonlySet<Fact>): Fact[] =>
   [...facts].filter((fact) => !others.has(fact));
@@ -148,10 +171,9 @@ const addition = (fact: Fact, linksOf: (link: string) => InterfaceLinks): string
     case "link":
       return linkCreation(name, linksOf(name));
     case "settings":
-      // Otherwise the kernel waits a random 0 to 0.8 s before it answers ARP for another; the namespace's default is not heeded.
-      return [`link set dev ${words}`, `ntable change name arp_cache dev ${name} proxy_delay 0`];
+      return [`link set dev ${words}`];
     case "neighbour":
-      return [`neighbour replace ${words} nud permanent`];
+      return [];
     default:
       return [`${kind} replace ${words}`];
   }
@@ -164,6 +186,7 @@ const removal = (fact: Fact): string[] => {
     case "link":
       return [`link del dev ${name}`];
     case "settings":
+    case "neighbour":
       return [];
     default:
       return [`${kind} del ${words}`];

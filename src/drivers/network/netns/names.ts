@@ -6,6 +6,8 @@ const linkName = (kind: string, id: string): string =>
 
 /** An interface's link in its network's namespace. Rules mean all of them by `eni*`. */
 export const interfaceLink = (interfaceId: string): string => linkName("eni", interfaceId);
+/** What several groups together are called. */
+export const groupsName = (groupIds: readonly string[]): string => linkName("all", groupIds.join());
 /** When an interface's link is a veth: what its other end is called. */
 export const otherEnd = (link: string): string => link.replace("eni", "far");
 /**

@@ -40,16 +40,16 @@ export class NatGateway implements Disposable {
     const rules = natTables(element);
     if (this.#router.loaded !== rules || this.#router.rulesChanged()) await this.#router.loadRules(rules);
     this.#facts = natFacts(element);
-    const { remove, add } = linkBatch(await this.#router.facts(), this.#facts, () => "veth");
-    await this.#router.changeLinks([...remove, ...add]);
-    this.#router.linksMoved();
+    const batch = linkBatch(await this.#router.facts(), this.#facts, () => "veth");
+    await this.#router.removeLinks(batch);
+    await this.#router.addLinks(batch);
   }
 
   /** Whether it is as `ensure` left it; `readBack`: look even if nothing says that anything happened. */
   async isRight({ readBack }: { readonly readBack: boolean }): Promise<boolean> {
     const router = this.#router;
     if (router === undefined || router.rulesChanged()) return false;
-    if (!router.linksMoved() && !readBack) return true;
+    if ((await router.strangeLinks())?.size === 0 && !readBack) return true;
     const { remove, add } = linkBatch(await router.facts(), this.#facts, () => "veth");
     return remove.length + add.length === 0;
   }

@@ -1,6 +1,6 @@
 import { run } from "../../linux/commands.ts";
 import type { NetworkDriver } from "../network-driver.ts";
-import { edgeIsRight, openEdge, renewRules, repairEdge } from "./edge.ts";
+import { edgeIsRight, isOfEdge, openEdge, renewRules, repairEdge } from "./edge.ts";
 import type { EdgeOptions } from "./edge.ts";
 import { checkId } from "../element-check.ts";
 import { HostEnd } from "./host-end.ts";
@@ -53,7 +53,8 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
   const look = async () => {
     const thorough = Date.now() >= readBackAt;
     if (thorough) readBackAt = Date.now() + readBackMs;
-    const readBack = edge.linksMoved() || thorough;
+    const strange = await edge.strangeLinks();
+    const readBack = thorough || strange === undefined || [...strange].some(isOfEdge);
     const hostEndStood = await hostEnd.isRight({ readBack: thorough });
     const stood = (await edgeIsRight(edge, options, { readBack })) && hostEndStood;
     if (!stood) {
@@ -66,7 +67,7 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
       if (!network.present) continue;
       // A repair also undoes, unseen, what was done since the look.
       if (!stood) await network.forget();
-      if (!stood || (await network.disturbed({ readBack }))) for (const tell of listeners) tell(network.id);
+      if (!stood || (await network.disturbed({ strange, readBack: thorough }))) for (const tell of listeners) tell(network.id);
     }
   };
   let looking = Promise.resolve();

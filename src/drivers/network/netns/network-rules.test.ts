@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { NetworkElement, TrafficRule } from "../network-driver.ts";
 import { randomNetwork } from "../random-network.ts";
 import { difference } from "./difference.ts";
-import { peeringLink, tableNumber } from "./names.ts";
+import { groupsName, interfaceLink, peeringLink, tableNumber } from "./names.ts";
 import { networkTable, rulesOf } from "./network-rules.ts";
 import { Ruleset } from "./ruleset.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
@@ -39,22 +39,24 @@ test("a peering in nft's words takes what comes from the other network's ranges"
 });
 
 describe("an interface in nft's words", () => {
+  const both = groupsName(["sg-a", "sg-b"]);
+
   test("is its source, its port and the chains of its groups", () => {
     assert.deepEqual(lines({ ...eni, publicAddress: "198.18.0.9" }), [
       "add set inet croft links-one { typeof iifname; }",
       "add chain inet croft from-one",
       "add chain inet croft leave-one",
       "add chain inet croft enter-one",
-      "add chain inet croft in-sg-a",
-      "add chain inet croft in-sg-b",
-      "add chain inet croft in-enid3c623848a30",
       "add chain inet croft out-sg-a",
       "add chain inet croft out-sg-b",
-      "add chain inet croft out-enid3c623848a30",
-      "add rule inet croft in-enid3c623848a30 jump in-sg-a",
-      "add rule inet croft in-enid3c623848a30 jump in-sg-b",
-      "add rule inet croft out-enid3c623848a30 jump out-sg-a",
-      "add rule inet croft out-enid3c623848a30 jump out-sg-b",
+      `add chain inet croft out-${both}`,
+      "add chain inet croft in-sg-a",
+      "add chain inet croft in-sg-b",
+      `add chain inet croft in-${both}`,
+      `add rule inet croft out-${both} jump out-sg-a`,
+      `add rule inet croft out-${both} jump out-sg-b`,
+      `add rule inet croft in-${both} jump in-sg-a`,
+      `add rule inet croft in-${both} jump in-sg-b`,
       'add element inet croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
       'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 }',
       'add element inet croft destinations { "enid3c623848a30" . 10.0.1.10 }',
@@ -62,11 +64,45 @@ describe("an interface in nft's words", () => {
       'add element inet croft subnet_of { "enid3c623848a30" : goto from-one }',
       'add element inet croft leaves { "enid3c623848a30" : jump leave-one }',
       'add element inet croft enters { "enid3c623848a30" : jump enter-one }',
-      'add element inet croft egress { "enid3c623848a30" : jump out-enid3c623848a30 }',
-      'add element inet croft ingress { "enid3c623848a30" : jump in-enid3c623848a30 }',
+      `add element inet croft egress { "enid3c623848a30" : jump out-${both} }`,
+      `add element inet croft ingress { "enid3c623848a30" : jump in-${both} }`,
       "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
       "add element inet croft public_of { 10.0.1.10 : 198.18.0.9 }",
     ]);
+  });
+
+  test("shares the chain of its groups with others, in whatever order they have them", () => {
+    const rules = new Ruleset(networkTable);
+    const twin = { ...eni, id: "eni-2", mac: "02:aa:00:00:00:02", address: "10.0.1.11" };
+    const link = interfaceLink(twin.id);
+    rules.change([], rulesOf(eni));
+    const chains = (lines: string[]) => lines.filter((line) => /chain|rule|gress/.test(line));
+    const twins = rulesOf({ ...twin, groups: ["sg-b", "sg-a"] });
+    assert.deepEqual(chains(rules.change([], twins)), [
+      `add element inet croft egress { "${link}" : jump out-${both} }`,
+      `add element inet croft ingress { "${link}" : jump in-${both} }`,
+    ]);
+    assert.deepEqual(chains(rules.change(rulesOf(eni), [])), [
+      'delete element inet croft egress { "enid3c623848a30" }',
+      'delete element inet croft ingress { "enid3c623848a30" }',
+    ]);
+    assert.deepEqual(
+      rules.change(twins, []).filter((line) => line.startsWith("delete chain")),
+      ["from-one", "leave-one", "enter-one", "out-sg-b", "out-sg-a", `out-${both}`, "in-sg-b", "in-sg-a", `in-${both}`].map(
+        (name) => `delete chain inet croft ${name}`,
+      ),
+    );
+  });
+
+  test("in one group asks that group, and behind which is a NAT gateway asks none", () => {
+    const asks = (it: NetworkElement) => lines(it).filter((line) => line.includes(" egress "));
+    assert.deepEqual(asks({ ...eni, groups: ["sg-a"] }), [
+      'add element inet croft egress { "enid3c623848a30" : jump out-sg-a }',
+    ]);
+    assert.deepEqual(asks({ ...eni, groups: [], nat: true }), [
+      'add element inet croft egress { "enid3c623848a30" : accept }',
+    ]);
+    assert.deepEqual(asks({ ...eni, groups: [] }), []);
   });
 
   test("that gets a public address is two elements more", () => {

@@ -8,7 +8,7 @@ import type {
   TrafficRule,
 } from "../network-driver.ts";
 import { addressIn } from "./cidr.ts";
-import { insideOnly, interfaceLink, peeringLink, serviceAddresses, tableNumber } from "./names.ts";
+import { groupsName, insideOnly, interfaceLink, peeringLink, serviceAddresses, tableNumber } from "./names.ts";
 import type { NftObject } from "./ruleset.ts";
 
 /**
@@ -217,22 +217,28 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
     element("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
     element("leaves", `"${link}"`, `jump leave-${it.subnet}`),
     element("enters", `"${link}"`, `jump enter-${it.subnet}`),
-    ...(["in", "out"] as const).flatMap((way): NftObject[] => [
-      ...it.groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] })),
-      {
-        kind: "chain",
-        name: `${way}-${link}`,
-        rules: it.nat ? ["accept"] : it.groups.map((group) => `jump ${way}-${group}`),
-      },
-    ]),
-    element("egress", `"${link}"`, `jump out-${link}`),
-    element("ingress", `"${link}"`, `jump in-${link}`),
+    ...verdictOf(it, "egress"),
+    ...verdictOf(it, "ingress"),
     ...addresses.flatMap(({ address, publicAddress }) =>
       publicAddress === undefined
         ? []
         : [element("private_of", publicAddress, address), element("public_of", address, publicAddress)],
     ),
   ];
+};
+
+/** By its groups: one chain for all that are in the same ones, so that there are not as many chains as interfaces. */
+const verdictOf = ({ id, groups, nat }: InterfaceElement, map: "ingress" | "egress"): NftObject[] => {
+  const key = `"${interfaceLink(id)}"`;
+  const way = map === "ingress" ? "in" : "out";
+  const [first, ...more] = groups.toSorted();
+  if (nat) return [element(map, key, "accept")];
+  if (first === undefined) return [];
+  const chains = groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] }));
+  if (more.length === 0) return [...chains, element(map, key, `jump ${way}-${first}`)];
+  const name = `${way}-${groupsName([first, ...more])}`;
+  const rules = [first, ...more].map((group) => `jump ${way}-${group}`);
+  return [...chains, { kind: "chain", name, rules }, element(map, key, `jump ${name}`)];
 };
 
 const element = (set: string, key: string, value?: string): NftObject =>

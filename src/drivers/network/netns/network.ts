@@ -2,7 +2,7 @@ import type { InterfaceElement, NetworkElement, PeeringElement } from "../networ
 import { checkElement } from "../element-check.ts";
 import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
-import type { Fact, InterfaceLinks } from "./link-facts.ts";
+import type { Fact, InterfaceLinks, LinkBatch } from "./link-facts.ts";
 import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from "./names.ts";
 import { ensureNamespace, namespaceExists, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
@@ -60,15 +60,20 @@ export class Network implements Disposable {
   }
 
   /**
-   * Whether someone else changed the network since it was applied; then the next `apply` reads it back. `readBack`: look even
-   * if nothing says that anything happened.
+   * Whether someone else changed the network since it was applied; then the next `apply` reads it back. `strange`: what others did to
+   * links and routes in the edge; `readBack`: look even if nothing says that anything happened.
    */
-  disturbed({ readBack }: { readonly readBack: boolean }): Promise<boolean> {
+  disturbed({ strange, readBack }: Suspicion): Promise<boolean> {
     return this.#turns.take(async () => {
       const router = this.#router;
       if (this.#applied === undefined || router === undefined) return false;
       const changed = router.rulesChanged();
-      const moved = router.linksMoved() || readBack;
+      const strangeHere = await router.strangeLinks();
+      const moved =
+        readBack ||
+        strange === undefined ||
+        [...strange].some((subject) => mentions(subject, networkLink(this.id))) ||
+        strangeHere?.size !== 0;
       const same =
         !changed &&
         (!moved || (await this.#linksAreRight(router, this.#applied))) &&
@@ -138,24 +143,24 @@ export class Network implements Disposable {
   /** Links go before their rules do, and come after them. */
   async #change(
     rules: string[],
-    links: Batch,
-    edgeLinks: Batch,
+    links: LinkBatch,
+    edgeLinks: LinkBatch,
     nats: { readonly gone: readonly InterfaceElement[]; readonly come: readonly InterfaceElement[] },
     { whole = false } = {},
   ): Promise<void> {
     const router = this.#router;
     if (router === undefined) throw new Error(`${this.namespace} is not there`);
-    await this.#edge.changeLinks(edgeLinks.remove);
-    await router.changeLinks(links.remove);
+    await this.#edge.removeLinks(edgeLinks);
+    await router.removeLinks(links);
     for (const { id } of nats.gone) {
       await this.#nat(id).remove();
       this.#nats.delete(id);
     }
     if (whole) await router.loadRules(`${networkTables}${rules.join("\n")}\n`);
     else await router.changeRules(rules.join("\n"));
-    await router.changeLinks(links.add);
+    await router.addLinks(links);
     for (const it of nats.come) await this.#nat(it.id).ensure(it);
-    await this.#edge.changeLinks(edgeLinks.add);
+    await this.#edge.addLinks(edgeLinks);
   }
 
   async #ensureUplink(router: RoutedNamespace): Promise<void> {
@@ -167,7 +172,9 @@ export class Network implements Disposable {
   }
 
   async #remove(): Promise<void> {
+    const gone = [...this.#edgeWanted([...(this.#applied?.values() ?? [])])];
     this.#applied = undefined;
+    await this.#edge.removeLinks({ remove: [], add: [], gone, come: [] });
     await this.#removeNats([]);
     if (namespaceExists(this.namespace)) await removeNamespace(this.namespace);
     this[Symbol.dispose]();
@@ -223,7 +230,10 @@ export class Network implements Disposable {
   }
 }
 
-type Batch = ReturnType<typeof linkBatch>;
+interface Suspicion {
+  readonly strange: ReadonlySet<string> | undefined;
+  readonly readBack: boolean;
+}
 
 const wanted = (elements: readonly NetworkElement[]): Set<Fact> =>
   new Set([...networkFacts, ...elements.flatMap(factsOf)]);
@@ -234,4 +244,4 @@ const natsOf = (elements: readonly NetworkElement[]): InterfaceElement[] =>
 const peeringsOf = (elements: readonly NetworkElement[]): PeeringElement[] =>
   elements.filter((it): it is PeeringElement => it.kind === "peering");
 
-const mentions = (fact: Fact, link: string): boolean => fact.split(" ").includes(link);
+const mentions = (fact: string, link: string): boolean => fact.split(" ").includes(link);

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 /** A named thing of an nft table. Chains and sets that several elements need are emitted by each of them. */
 export type NftObject =
   | { readonly kind: "set"; readonly name: string; readonly type: string }
-  /** No rules: it must exist; whoever gives it rules says which. */
+  /** No rules: it must exist; whoever gives it rules says which, and who else does the same ones. */
   | { readonly kind: "chain"; readonly name: string; readonly rules: readonly string[] }
   | { readonly kind: "element"; readonly set: string; readonly key: string; readonly value?: string };
 
@@ -24,15 +24,13 @@ export class Ruleset {
     const before = new Map<string, NftObject | undefined>();
     const touch = (object: NftObject, by: 1 | -1) => {
       const key = keyOf(object);
-      const held = this.#held.get(key) ?? { object: bare(object), owners: 0 };
+      const held = this.#held.get(key) ?? { object: bare(object), owners: 0, authors: 0 };
       if (!before.has(key)) before.set(key, held.owners > 0 ? held.object : undefined);
       const owners = held.owners + by;
+      const authors = held.authors + (hasBody(object) ? by : 0);
+      const body = hasBody(object) && by > 0 ? object : held.object;
       if (owners === 0) this.#held.delete(key);
-      else
-        this.#held.set(key, {
-          owners,
-          object: hasBody(object) ? (by > 0 ? object : bare(object)) : held.object,
-        });
+      else this.#held.set(key, { owners, authors, object: authors > 0 ? body : bare(body) });
     };
     for (const object of gone) touch(object, -1);
     for (const object of come) touch(object, 1);
@@ -53,6 +51,8 @@ export class Ruleset {
 interface Held {
   readonly object: NftObject;
   readonly owners: number;
+  /** Those who gave it its rules, all the same ones. */
+  readonly authors: number;
 }
 
 const keyOf = (object: NftObject): string =>

@@ -29,7 +29,7 @@ import {
 } from "../network-interface/private-address.ts";
 import { publicAddressInUse } from "../network-interface/public-address.ts";
 import { quotas } from "../quotas.ts";
-import { groupNameClaim } from "../security-group/security-group.ts";
+import { groupNameClaim, isUsableIn } from "../security-group/security-group.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
 import { tagsFor } from "../tag/tag.ts";
 
@@ -219,7 +219,7 @@ export function groupsOf(
   for (const id of chosen) {
     const group = records.get("security-group", id);
     if (!group) throw securityGroupNotFound([id]);
-    if (group.vpcId !== vpcId)
+    if (!isUsableIn(group, vpcId))
       throw invalidParameter(`Security group ${id} and the subnet belong to different networks.`);
   }
   if (chosen.length > 0) return chosen;

@@ -20,6 +20,7 @@ import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import { interfaceWrites } from "../network-interface/new-interface.ts";
 import type { PublicAddressRecord } from "../network-interface/public-address.ts";
 import { placeInGroup, type GroupPlacement } from "../placement-group/group-placement.ts";
+import { groupStands } from "../security-group/group-member.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
 import { placeInstances } from "./capacity.ts";
@@ -160,9 +161,9 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
       exists: records.key("subnet", id),
     })),
-    ...[...new Set(networks.flatMap(({ groupIds }) => groupIds))].map((id) => ({
-      exists: records.key("security-group", id),
-    })),
+    ...networks.flatMap(({ subnet, groupIds }) =>
+      groupIds.map((id) => groupStands(id, subnet.vpcId, records)),
+    ),
     ...launches.flatMap(({ nicWrites, publicAddresses }) => [
       ...nicWrites.flatMap(({ expect: stands }) => stands),
       ...publicAddresses.map(({ id }) => ({ absent: records.key("public-address", id) })),

@@ -6,6 +6,7 @@ import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { attachmentNotFound, invalidCombination, missingParameter, unsupportedParameter } from "../errors.ts";
 import { groupsOf } from "../instance/launch-network.ts";
+import { groupMember, groupStands } from "../security-group/group-member.ts";
 import type { NetworkInterfaceRecord } from "./network-interface.ts";
 
 /** What ModifyNetworkInterfaceAttribute writes; it takes one attribute at a time. */
@@ -55,10 +56,10 @@ export function interfaceGroupsChange(
     groupIds.filter((id) => !nic.groupIds.includes(id)),
     nic.groupIds.filter((id) => !groupIds.includes(id)),
   ];
-  const member = (id: string) => records.key("member", `${id}/${nic.id}`);
+  const member = (id: string) => groupMember(id, nic, records);
   const { expect, put } = records.rewrite("network-interface", { ...nic, groupIds });
   return {
-    expect: [...expect, ...added.map((id) => ({ exists: records.key("security-group", id) }))],
+    expect: [...expect, ...added.map((id) => groupStands(id, nic.vpcId, records))],
     put: [...put, ...added.map((id) => ({ key: member(id), value: null }))],
     delete: left.map(member),
   };

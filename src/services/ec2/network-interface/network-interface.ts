@@ -1,6 +1,7 @@
 import type {
   AttachmentStatus,
   GroupIdentifier,
+  InterfacePermissionType,
   NetworkInterface,
   NetworkInterfaceAssociation,
   NetworkInterfaceAttachment,
@@ -36,10 +37,18 @@ export interface NetworkInterfaceRecord extends ResourceRecord {
   readonly attachment?: InterfaceAttachment;
   /** The NAT gateway that it is of, and nobody else's to change. */
   readonly natGatewayId?: `nat-${string}`;
+  /** What other accounts may do with it; absent: nothing. */
+  readonly permissions?: readonly InterfacePermission[];
   /** Of the request that made it, without an instance. */
   readonly clientToken?: string;
   /** Written by the network's reconciler: its packets flow. */
   readonly so: { readonly ready: boolean };
+}
+
+export interface InterfacePermission {
+  readonly id: `eni-perm-${string}`;
+  readonly accountId: string;
+  readonly permission: InterfacePermissionType;
 }
 
 export interface InterfaceAttachment {

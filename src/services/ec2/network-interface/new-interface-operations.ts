@@ -13,6 +13,7 @@ import {
 } from "../errors.ts";
 import { groupsOf } from "../instance/launch-network.ts";
 import { quotas } from "../quotas.ts";
+import { groupStands } from "../security-group/group-member.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { newPrefixes } from "./address-prefix.ts";
 import { interfaceOf } from "./find-interface.ts";
@@ -92,7 +93,7 @@ function creation(
       expect: [
         ...writes.expect,
         { exists: records.key("subnet", subnet.id) },
-        ...nic.groupIds.map((id) => ({ exists: records.key("security-group", id) })),
+        ...nic.groupIds.map((id) => groupStands(id, nic.vpcId, records)),
       ],
       put: writes.put,
     },

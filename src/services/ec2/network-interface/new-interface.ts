@@ -1,6 +1,7 @@
 import type { Expectation, Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import type { Ec2Records } from "../records.ts";
+import { groupMember } from "../security-group/group-member.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "./network-interface.ts";
 import { prefixWrites } from "./address-prefix.ts";
@@ -38,7 +39,7 @@ export function interfaceWrites(
       { key: records.key("network-interface", nic.id), value: nic },
       ...claims.map((key) => ({ key, value: nic.id })),
       ...prefixes.put,
-      ...nic.groupIds.map((id) => ({ key: records.key("member", `${id}/${nic.id}`), value: null })),
+      ...nic.groupIds.map((id) => ({ key: groupMember(id, nic, records), value: null })),
     ],
   };
 }

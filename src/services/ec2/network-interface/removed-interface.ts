@@ -1,6 +1,7 @@
 import type { Transaction } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
+import { groupMember } from "../security-group/group-member.ts";
 import { addressClaims } from "./new-interface.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "./network-interface.ts";
 import { prefixClaim } from "./private-address.ts";
@@ -17,7 +18,7 @@ export function removedInterface(nic: NetworkInterfaceRecord, records: Ec2Record
       records.key("network-interface", nic.id),
       ...addressClaims(nic, addressesOf(nic), records),
       ...(nic.prefixes ?? []).map((it) => records.key("claim", prefixClaim(nic.subnetId, it))),
-      ...nic.groupIds.map((group) => records.key("member", `${group}/${nic.id}`)),
+      ...nic.groupIds.map((group) => groupMember(group, nic, records)),
       ...addresses.delete,
       ...(clientToken === undefined
         ? []

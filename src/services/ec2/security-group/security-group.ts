@@ -13,10 +13,15 @@ export interface SecurityGroupRecord extends ResourceRecord {
   readonly description: string;
   readonly vpcId: `vpc-${string}`;
   readonly rules: readonly GroupRule[];
+  /** Further VPCs whose interfaces may be in it; absent: none. */
+  readonly associatedVpcs?: readonly `vpc-${string}`[];
 }
 
 export const securityGroupArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:security-group/${id}`;
+/** Whether interfaces of a VPC may be in it. */
+export const isUsableIn = ({ vpcId, associatedVpcs = [] }: SecurityGroupRecord, id: string): boolean =>
+  vpcId === id || associatedVpcs.some((it) => it === id);
 /** Names differ in more than case. */
 export const groupNameClaim = (vpcId: string, name: string) =>
   `security-group-name/${vpcId}/${name.toLowerCase()}`;

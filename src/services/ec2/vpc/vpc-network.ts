@@ -52,8 +52,8 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
     if (peering) elements.set(`peering/${id}`, peering);
   }
   for (const acl of records.aclsIn(vpcId)) elements.set(`filter/${acl.id}`, filterElement(acl));
-  for (const group of records.groupsIn(vpcId))
-    elements.set(`group/${group.id}`, groupElement(group, records));
+  for (const group of records.groupsUsableIn(vpcId))
+    elements.set(`group/${group.id}`, groupElement(group, vpcId, records));
   for (const it of present)
     for (const group of it.groupIds)
       for (const address of reachedAt(it)) elements.set(`member/${group}/${address}`, member(group, address));
@@ -181,11 +181,12 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
 
 const member = (group: string, address: string): MemberElement => ({ kind: "member", group, address });
 
-const groupElement = (group: SecurityGroupRecord, records: Ec2Records) => ({
+/** As it is in a VPC: groups that its rules name mean their members there. */
+const groupElement = ({ id, rules }: SecurityGroupRecord, vpcId: string, records: Ec2Records) => ({
   kind: "group" as const,
-  id: group.id,
-  ingress: group.rules.filter((rule) => !rule.egress).flatMap((rule) => trafficRules(rule, group, records)),
-  egress: group.rules.filter((rule) => rule.egress).flatMap((rule) => trafficRules(rule, group, records)),
+  id,
+  ingress: rules.filter((rule) => !rule.egress).flatMap((rule) => trafficRules(rule, vpcId, records)),
+  egress: rules.filter((rule) => rule.egress).flatMap((rule) => trafficRules(rule, vpcId, records)),
 });
 
 const protocolNumbers: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
@@ -193,7 +194,7 @@ const protocolNumbers: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp
 /** What the groups of peers hold that rules of this VPC name. */
 function peerMembers(vpcId: string, records: Ec2Records): { group: string; address: string }[] {
   const named = records
-    .groupsIn(vpcId)
+    .groupsUsableIn(vpcId)
     .flatMap(({ rules }) => rules)
     .flatMap(({ peer }) => ("vpcId" in peer && peeringOfRule(peer, vpcId, records) ? [peer] : []));
   const groups = new Set(named.map(({ groupId }) => groupId));
@@ -208,7 +209,7 @@ function peerMembers(vpcId: string, records: Ec2Records): { group: string; addre
 
 function trafficRules(
   { protocol, fromPort, toPort, peer }: GroupRule,
-  { vpcId }: SecurityGroupRecord,
+  vpcId: string,
   records: Ec2Records,
 ): TrafficRule[] {
   const all = fromPort === -1 && toPort === -1;
