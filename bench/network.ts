@@ -71,8 +71,7 @@ await networks.apply(
   new Map([...routedRange("10.0.0.0/16", subnets), group("sg-1", [5000, 6000]), far]),
 );
 for (const [name, [, it]] of [...Object.entries(cards), ["far", far] as const])
-  if (!it.nat)
-    await plugIn(guest(name), networks.port(name === "far" ? "far" : "vpc", it.id), it);
+  if (!it.nat) await plugIn(guest(name), networks.port(name === "far" ? "far" : "vpc", it.id), it);
 await connectBare();
 await connectRouted();
 

@@ -12,6 +12,7 @@ import type {
   RouteTarget,
   TrafficRule,
 } from "#drivers/network/network-driver.ts";
+import { interfaceLink } from "#drivers/network/netns/names.ts";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { passes } from "#drivers/network/traffic.ts";
@@ -374,6 +375,26 @@ describe("a NAT gateway", () => {
     connections.forEach((fd) => closeSync(fd));
   });
 
+  test("goes on with what it has by an address that drains, and begins nothing by it", async () => {
+    const second = { address: "10.0.3.53", publicAddress: "198.18.247.53" };
+    const two = (draining: boolean): [string, InterfaceElement] => [
+      `interface/${another.id}`,
+      { ...another, secondary: [{ ...second, ...(draining && { draining }) }] },
+    ];
+    const toD = route("one", "198.18.247.14/32", through(another));
+    const connect = () => Array.from({ length: 24 }, () => dialed(guest(b), "198.18.247.14", 22));
+    await apply(...behind(two(false), toD));
+    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    const connections = connect();
+    assert.deepEqual(await seenFrom(), new Set(["198.18.247.52", "198.18.247.53"]));
+    await apply(...behind(two(true), toD));
+    for (const fd of connections) assert.equal(await acknowledged(fd), true);
+    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    const more = connect();
+    assert.deepEqual(await seenFrom(), new Set(["198.18.247.52"]));
+    for (const fd of [...connections, ...more]) closeSync(fd);
+  });
+
   test("without a public address leads to the network alone", async () => {
     const { publicAddress: _, ...inner } = nat;
     await apply(...behind([`interface/${inner.id}`, inner], route("one", "10.0.2.0/24", through(inner))));
@@ -408,6 +429,8 @@ describe("a NAT gateway", () => {
     for (const disturb of [
       () => run("nft", ["flush", "ruleset"], { namespace: natSpace(nat) }),
       () => run("ip", ["route", "del", "default"], { namespace: natSpace(nat) }),
+      () => run("ip", ["link", "del", "dev", "nat"], { namespace: natSpace(nat) }),
+      () => run("ip", ["link", "del", "dev", interfaceLink(nat.id)], { namespace: router }),
       () => run("ip", ["netns", "del", natSpace(nat)]),
     ]) {
       const told = new Promise<string>((resolve) => networks.onForeignChange(resolve));

@@ -102,6 +102,8 @@ export interface FilterRule extends Omit<TrafficRule, "peer"> {
 export interface InterfaceAddress {
   readonly address: string;
   readonly publicAddress?: string;
+  /** Of a NAT gateway: connections go on by it, but none begins. Not its primary one. */
+  readonly draining?: true;
 }
 
 /**

@@ -441,6 +441,11 @@ export const natGatewayNotFound = unlessMalformed("nat", "NatGatewayMalformed", 
 );
 export const natGatewayTargetNotFound = (id: string) =>
   error("InvalidNatGatewayID.NotFound", `The natGateway ID '${id}' does not exist`);
+export const natGatewayDraining = (id: string) =>
+  error(
+    "IncorrectState",
+    `NAT gateway ${id} is draining addresses; others can be associated or disassociated once that is over.`,
+  );
 export const natGatewayNotAvailable = (id: string, state: string) =>
   error("IncorrectState", `NAT gateway ${id} is ${state}, not available.`);
 export const tooManyNatGateways = () =>

@@ -145,7 +145,9 @@ export const linkBatch = (
 
 /** What is on a link that goes goes with it. */
 const withoutLinks = (gone: readonly Fact[]): Fact[] => {
-  const links = new Set(gone.flatMap((fact) => (fact.startsWith("link ") ? [fact.slice("link ".length)] : [])));
+  const links = new Set(
+    gone.flatMap((fact) => (fact.startsWith("link ") ? [fact.slice("link ".length)] : [])),
+  );
   return gone.filter((fact) => !links.has(/ dev (\S+)/.exec(fact)?.[1] ?? ""));
 };
 

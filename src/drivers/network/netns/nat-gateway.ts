@@ -100,7 +100,7 @@ const natFacts = (element: InterfaceElement): Set<Fact> =>
  * address has room for so many connections to one destination (address, protocol and port); one more is dropped and counted.
  */
 const natTables = (element: InterfaceElement): string => {
-  const addresses = addressesOf(element);
+  const addresses = addressesOf(element).filter(({ draining }) => !draining);
   return `
 table inet croft {
   counter exhausted { }

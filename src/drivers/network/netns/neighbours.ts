@@ -7,7 +7,10 @@ import type { Fact, LinkBatch } from "./link-facts.ts";
  * The part of a batch that is about ARP: `ip` would read every link of the namespace first, so that it would cost what the namespace
  * holds. `namespace`: absent, this host.
  */
-export const changeNeighbours = ({ gone, come }: Pick<LinkBatch, "gone" | "come">, namespace?: string): void => {
+export const changeNeighbours = (
+  { gone, come }: Pick<LinkBatch, "gone" | "come">,
+  namespace?: string,
+): void => {
   const [old, fresh] = [gone.flatMap(neighbourOf), come.flatMap(neighbourOf)];
   const links = come.flatMap((fact) => (fact.startsWith("settings ") ? [fact.split(" ", 2)[1] ?? ""] : []));
   if (old.length + fresh.length + links.length === 0) return;

@@ -67,7 +67,8 @@ export const openNetnsNetworks = async (options: NetnsNetworksOptions): Promise<
       if (!network.present) continue;
       // A repair also undoes, unseen, what was done since the look.
       if (!stood) await network.forget();
-      if (!stood || (await network.disturbed({ strange, readBack: thorough }))) for (const tell of listeners) tell(network.id);
+      if (!stood || (await network.disturbed({ strange, readBack: thorough })))
+        for (const tell of listeners) tell(network.id);
     }
   };
   let looking = Promise.resolve();

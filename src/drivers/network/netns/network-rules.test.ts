@@ -88,9 +88,17 @@ describe("an interface in nft's words", () => {
     ]);
     assert.deepEqual(
       rules.change(twins, []).filter((line) => line.startsWith("delete chain")),
-      ["from-one", "leave-one", "enter-one", "out-sg-b", "out-sg-a", `out-${both}`, "in-sg-b", "in-sg-a", `in-${both}`].map(
-        (name) => `delete chain inet croft ${name}`,
-      ),
+      [
+        "from-one",
+        "leave-one",
+        "enter-one",
+        "out-sg-b",
+        "out-sg-a",
+        `out-${both}`,
+        "in-sg-b",
+        "in-sg-a",
+        `in-${both}`,
+      ].map((name) => `delete chain inet croft ${name}`),
     );
   });
 

@@ -8,7 +8,14 @@ import type {
   TrafficRule,
 } from "../network-driver.ts";
 import { addressIn } from "./cidr.ts";
-import { groupsName, insideOnly, interfaceLink, peeringLink, serviceAddresses, tableNumber } from "./names.ts";
+import {
+  groupsName,
+  insideOnly,
+  interfaceLink,
+  peeringLink,
+  serviceAddresses,
+  tableNumber,
+} from "./names.ts";
 import type { NftObject } from "./ruleset.ts";
 
 /**

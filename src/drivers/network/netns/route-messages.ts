@@ -48,7 +48,7 @@ export const routeMessages = (
   nameOf: (index: number) => string | undefined,
 ): RouteMessage[] | undefined => {
   const messages: RouteMessage[] = [];
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     const length = data.length - at < headerBytes ? 0 : data.readUInt32LE(at);
     if (length < headerBytes || at + length > data.length) return undefined;
     const message = routeMessage(
@@ -159,7 +159,7 @@ const ruleRow = (body: Buffer): RuleRow => {
 /** The attributes after a header of `from` bytes, by their types. */
 const attributesIn = (body: Buffer, from: number): Map<number, Buffer> => {
   const found = new Map<number, Buffer>();
-  for (let at = from; at + 4 <= body.length; ) {
+  for (let at = from; at + 4 <= body.length;) {
     const length = body.readUInt16LE(at);
     if (length < 4) break;
     found.set(body.readUInt16LE(at + 2) & NLA_TYPE_MASK, body.subarray(at + 4, at + length));

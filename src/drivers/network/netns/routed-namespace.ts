@@ -117,9 +117,10 @@ export class RoutedNamespace implements Disposable {
     const news = this.#watch.news();
     if (news === undefined) this.#missedNews = true;
     const told = (news ?? []).flatMap((message) =>
-      factsTold(message).map(
-        (fact): [string, Fact | undefined] => [subjectOf(fact), message.gone ? undefined : fact],
-      ),
+      factsTold(message).map((fact): [string, Fact | undefined] => [
+        subjectOf(fact),
+        message.gone ? undefined : fact,
+      ]),
     );
     for (const [subject, fact] of which === "each" ? told : new Map(told)) {
       const left = this.#left.get(subject);

@@ -1,5 +1,5 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { NatGatewayAddress, NatGatewayAddressStatus } from "@aws-sdk/client-ec2";
+import type { NatGatewayAddressStatus } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
@@ -11,6 +11,7 @@ import {
   invalidCombination,
   invalidParameter,
   missingParameter,
+  natGatewayDraining,
   natGatewayNotAvailable,
   noInternetGateway,
   unsupportedParameter,
@@ -18,9 +19,9 @@ import {
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { addressClaims, expectFree } from "../network-interface/new-interface.ts";
 import { checkAddresses } from "../network-interface/private-address.ts";
-import { unmapped } from "../network-interface/public-address.ts";
 import { subnetOf } from "../subnet/subnet-operations.ts";
 import { together } from "../together.ts";
+import { drainSeconds } from "./draining.ts";
 import {
   describeAddresses,
   interfaceOfGateway,
@@ -33,13 +34,13 @@ import { checkAddressesOfGateway, checkAllocations, checkNamedFor, taken } from 
 
 interface AddressPlan extends OperationPlan {
   readonly gateway: NatGatewayRecord;
-  /** Private ones. */
-  readonly added: readonly string[];
-  readonly gone: readonly NatGatewayAddress[];
-  readonly status: NatGatewayAddressStatus;
+  /** Private ones, that come or go. */
+  readonly changed: readonly string[];
+  /** Of those that come; those that go have their own. */
+  readonly status?: NatGatewayAddressStatus;
 }
 
-/** The secondary addresses of a gateway that is available; its primary one stays. */
+/** The secondary addresses of a gateway that is available and drains none; its primary one stays. */
 export const natGatewayAddressOperations = {
   AssociateNatGatewayAddress: {
     resolve(input, context): AddressPlan {
@@ -65,8 +66,7 @@ export const natGatewayAddressOperations = {
       return {
         touches: touches(gateway, context),
         gateway,
-        added,
-        gone: [],
+        changed: added,
         status: "associating",
         transaction: together(more, records.rewrite("internet-gateway", internetGateway), ...maps),
       };
@@ -77,7 +77,6 @@ export const natGatewayAddressOperations = {
   DisassociateNatGatewayAddress: {
     resolve(input, context): AddressPlan {
       const { records } = context;
-      checkDrain(input.MaxDrainDurationSeconds);
       const { gateway, nic } = availableGateway(input.NatGatewayId, "public", context);
       const ids = [...new Set(input.AssociationIds)];
       if (ids.length === 0) throw missingParameter("associationIds");
@@ -88,13 +87,8 @@ export const natGatewayAddressOperations = {
           throw invalidParameter("The primary Elastic IP address of a NAT gateway cannot be disassociated.");
         return found;
       });
-      return fewerAddresses(
-        gateway,
-        nic,
-        mapped.flatMap(({ secondary }) => secondary ?? []),
-        "disassociating",
-        context,
-      );
+      const draining = mapped.flatMap(({ secondary }) => secondary ?? []);
+      return fewerAddresses(gateway, draining, context, input.MaxDrainDurationSeconds);
     },
     answer,
   },
@@ -115,8 +109,7 @@ export const natGatewayAddressOperations = {
       return {
         touches: touches(gateway, context),
         gateway,
-        added,
-        gone: [],
+        changed: added,
         status: "assigning",
         transaction: more,
       };
@@ -126,7 +119,6 @@ export const natGatewayAddressOperations = {
 
   UnassignPrivateNatGatewayAddress: {
     resolve(input, context): AddressPlan {
-      checkDrain(input.MaxDrainDurationSeconds);
       const { gateway, nic } = availableGateway(input.NatGatewayId, "private", context);
       const gone = [...new Set(input.PrivateIpAddresses)];
       if (gone.length === 0) throw missingParameter("privateIpAddresses");
@@ -134,17 +126,19 @@ export const natGatewayAddressOperations = {
         throw invalidParameter(`Primary private IP address ${nic.address} cannot be unassigned`);
       if (!gone.every((it) => nic.secondary?.includes(it)))
         throw invalidParameter(`Some of [${gone.join(", ")}] are not assigned to NAT gateway ${gateway.id}`);
-      return fewerAddresses(gateway, nic, gone, "unassigning", context);
+      return fewerAddresses(gateway, gone, context, input.MaxDrainDurationSeconds);
     },
     answer,
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-function answer({ gateway, added, gone, status }: AddressPlan, { records }: Ec2Context) {
-  const come = describeAddresses(gateway, records).filter(({ PrivateIp = "" }) => added.includes(PrivateIp));
+function answer({ gateway, changed, status }: AddressPlan, { records }: Ec2Context) {
+  const addresses = describeAddresses(gateway, records);
   return {
     NatGatewayId: gateway.id,
-    NatGatewayAddresses: [...come, ...gone].map((it) => ({ ...it, Status: status })),
+    NatGatewayAddresses: addresses
+      .filter(({ PrivateIp = "" }) => changed.includes(PrivateIp))
+      .map((it) => ({ ...it, ...(status && { Status: status }) })),
   };
 }
 
@@ -159,13 +153,8 @@ function availableGateway(id: string, connectivity: NatGatewayRecord["connectivi
   if (state !== "available" || !nic) throw natGatewayNotAvailable(id, state);
   if (gateway.connectivity !== connectivity)
     throw invalidParameter(`NAT gateway ${id} has the connectivity type ${gateway.connectivity}.`);
+  if (gateway.draining) throw natGatewayDraining(id);
   return { gateway, nic };
-}
-
-/** What is left of the drain is not waited for: connections by an address end with it. */
-function checkDrain(seconds: number | undefined): void {
-  if (seconds !== undefined && !(seconds >= 1 && seconds <= 4000))
-    throw invalidParameter(`Value (${seconds}) for parameter maxDrainDurationSeconds is invalid.`);
 }
 
 function freeElasticIp(id: string, { records }: Ec2Context): ElasticIpRecord {
@@ -199,26 +188,22 @@ function moreAddresses(
   };
 }
 
+/** They begin nothing any more, and go when the time to drain is over. */
 function fewerAddresses(
   gateway: NatGatewayRecord,
-  nic: NetworkInterfaceRecord,
-  gone: readonly string[],
-  status: NatGatewayAddressStatus,
+  addresses: readonly string[],
   context: Ec2Context,
+  seconds: number = drainSeconds.usual,
 ): AddressPlan {
-  const { records } = context;
-  const secondary = nic.secondary?.filter((it) => !gone.includes(it)) ?? [];
-  const mapped = gone.flatMap((it) => records.publicAddressOf(nic.id, it) ?? []);
+  const { records, now } = context;
+  if (!(seconds >= drainSeconds.least && seconds <= drainSeconds.most))
+    throw invalidParameter(`Value (${seconds}) for parameter maxDrainDurationSeconds is invalid.`);
+  const until = new Date(now().getTime() + seconds * 1000).toISOString();
+  const draining: NatGatewayRecord = { ...gateway, draining: { addresses, until } };
   return {
     touches: touches(gateway, context),
-    gateway,
-    added: [],
-    gone: describeAddresses(gateway, records).filter(({ PrivateIp = "" }) => gone.includes(PrivateIp)),
-    status,
-    transaction: together(
-      records.rewrite("network-interface", { ...nic, secondary }),
-      unmapped(mapped, records),
-      { delete: addressClaims(nic, gone, records) },
-    ),
+    gateway: draining,
+    changed: addresses,
+    transaction: records.rewrite("nat-gateway", draining),
   };
 }

@@ -246,7 +246,7 @@ test("what keeps it from its addresses makes it fail, and says why", limit, asyn
 });
 
 test("a public one has further addresses, each with an elastic one of its own", limit, async (t) => {
-  const { client, allocate, available, shown, networks, VpcId, until } = await scene(t);
+  const { client, records, allocate, available, shown, networks, VpcId, until } = await scene(t);
   const [second, third] = [await allocate(), await allocate()];
   const id = await available({
     PrivateIpAddress: "10.0.2.50",
@@ -269,11 +269,17 @@ test("a public one has further addresses, each with an elastic one of its own", 
     client.disassociateNatGatewayAddress({ ...named, AssociationIds: [both[0]?.AssociationId ?? ""] }),
     { name: "InvalidParameterValue" },
   );
+  const going = { ...named, AssociationIds: [both[1]?.AssociationId ?? ""] };
+  for (const MaxDrainDurationSeconds of [0, 4001])
+    await assert.rejects(client.disassociateNatGatewayAddress({ ...going, MaxDrainDurationSeconds }), {
+      name: "InvalidParameterValue",
+    });
   const { NatGatewayAddresses: [left] = [] } = await client.disassociateNatGatewayAddress({
-    ...named,
-    AssociationIds: [both[1]?.AssociationId ?? ""],
+    ...going,
+    MaxDrainDurationSeconds: 1,
   });
   assert.deepEqual([left?.AllocationId, left?.Status], [second, "disassociating"]);
+  await until(() => records.publicAddressOf(left?.NetworkInterfaceId ?? "", "10.0.2.51") === undefined);
   assert.equal((await shown(id))?.NatGatewayAddresses?.length, 1);
   await client.releaseAddress({ AllocationId: second });
   const { NatGatewayAddresses: [come] = [] } = await client.associateNatGatewayAddress({
@@ -296,7 +302,7 @@ test("a public one has further addresses, each with an elastic one of its own", 
 });
 
 test("a private one needs no internet gateway, and takes private addresses alone", limit, async (t) => {
-  const { client, create, becomes, shown, allocate } = await scene(t);
+  const { client, records, create, becomes, shown, allocate, until } = await scene(t);
   await assert.rejects(create({ ConnectivityType: "private", AllocationId: await allocate() }), {
     name: "InvalidParameterCombination",
   });
@@ -327,10 +333,50 @@ test("a private one needs no internet gateway, and takes private addresses alone
   const { NatGatewayAddresses: [less] = [] } = await client.unassignPrivateNatGatewayAddress({
     ...named,
     PrivateIpAddresses: ["10.0.2.88"],
+    MaxDrainDurationSeconds: 1,
   });
   assert.deepEqual([less?.PrivateIp, less?.Status], ["10.0.2.88", "unassigning"]);
+  await until(
+    () => records.get("network-interface", less?.NetworkInterfaceId ?? "")?.secondary?.length === 2,
+  );
   assert.equal((await addresses()).length, 3);
 });
+
+test(
+  "an address that is taken away drains: it is there, begins nothing, and others wait for it",
+  limit,
+  async (t) => {
+    const { client, records, allocate, available, shown, networks, VpcId, until } = await scene(t);
+    const [second, third] = [await allocate(), await allocate()];
+    const NatGatewayId = await available({
+      SecondaryAllocationIds: [second],
+      SecondaryPrivateIpAddresses: ["10.0.2.51"],
+    });
+    const addresses = async () => (await shown(NatGatewayId))?.NatGatewayAddresses ?? [];
+    const [, other] = await addresses();
+    const AssociationIds = [other?.AssociationId ?? ""];
+    await client.disassociateNatGatewayAddress({ NatGatewayId, AssociationIds });
+    assert.deepEqual(
+      (await addresses()).map((it) => [it.AllocationId === second, it.Status]),
+      [
+        [false, "succeeded"],
+        [true, "disassociating"],
+      ],
+    );
+    await until(() =>
+      [...networks.elements(VpcId).values()].some(
+        (it) => it.kind === "interface" && it.secondary?.some(({ draining }) => draining === true),
+      ),
+    );
+    const waits = { name: "IncorrectState" };
+    await assert.rejects(client.disassociateNatGatewayAddress({ NatGatewayId, AssociationIds }), waits);
+    await assert.rejects(client.associateNatGatewayAddress({ NatGatewayId, AllocationIds: [third] }), waits);
+    await assert.rejects(client.releaseAddress({ AllocationId: second }));
+    await client.deleteNatGateway({ NatGatewayId });
+    await until(() => records.all("network-interface").every((it) => it.natGatewayId === undefined));
+    await client.releaseAddress({ AllocationId: second });
+  },
+);
 
 test("bad requests get AWS's errors, and change nothing", limit, async (t) => {
   const { client, records, create, allocate, hidden } = await scene(t);

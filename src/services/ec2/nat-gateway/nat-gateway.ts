@@ -1,4 +1,9 @@
-import type { NatGateway, NatGatewayAddress, NatGatewayState } from "@aws-sdk/client-ec2";
+import type {
+  NatGateway,
+  NatGatewayAddress,
+  NatGatewayAddressStatus,
+  NatGatewayState,
+} from "@aws-sdk/client-ec2";
 import type { FilterTable } from "../filters.ts";
 import { addressesOf, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
@@ -15,6 +20,8 @@ export interface NatGatewayRecord extends ResourceRecord {
   readonly interfaceId?: `eni-${string}`;
   readonly failure?: { readonly code: string; readonly message: string };
   readonly deletedAt?: string;
+  /** Private addresses by which it begins no connection any more, until they are taken from it. */
+  readonly draining?: { readonly addresses: readonly string[]; readonly until: string };
   /** Those it had when it was deleted, or asked for when it failed. */
   readonly lastAddresses?: readonly NatGatewayAddress[];
   /** The one it was made by, if any. */
@@ -78,9 +85,20 @@ export function describeAddresses(it: NatGatewayRecord, records: Ec2Records): Na
         PublicIp: mapped.id,
       }),
       IsPrimary: n === 0,
-      Status: nic.so.ready ? "succeeded" : mapped ? "associating" : "assigning",
+      Status: addressStatus(address, it, nic),
     };
   });
+}
+
+function addressStatus(
+  address: string,
+  { draining, connectivity }: NatGatewayRecord,
+  { so }: NetworkInterfaceRecord,
+): NatGatewayAddressStatus {
+  const isPublic = connectivity === "public";
+  if (draining?.addresses.includes(address)) return isPublic ? "disassociating" : "unassigning";
+  if (so.ready) return "succeeded";
+  return isPublic ? "associating" : "assigning";
 }
 
 export const natGatewayFilters = (records: Ec2Records): FilterTable<NatGatewayRecord> => ({

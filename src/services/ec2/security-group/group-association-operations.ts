@@ -37,10 +37,7 @@ export const groupAssociationOperations = {
         touches: touches(group, vpc, context),
         transaction: {
           expect: [...expect, { exists: records.key("vpc", vpc.id) }],
-          put: [
-            ...put,
-            ...associationKeys(group.id, vpc.id, records).map((key) => ({ key, value: null })),
-          ],
+          put: [...put, ...associationKeys(group.id, vpc.id, records).map((key) => ({ key, value: null }))],
         },
       };
     },
@@ -85,10 +82,7 @@ export const groupAssociationOperations = {
         filters: associationFilters(accountId),
         bounds: { min: 5, max: 1000 },
       }),
-    answer: (
-      { items, nextToken }: { items: readonly Association[]; nextToken?: string },
-      { accountId },
-    ) => ({
+    answer: ({ items, nextToken }: { items: readonly Association[]; nextToken?: string }, { accountId }) => ({
       SecurityGroupVpcAssociations: items.map(({ group, vpcId }) => ({
         GroupId: group.id,
         GroupOwnerId: accountId,

@@ -13,7 +13,8 @@ export const groupMember = (
   groupId: string,
   { id, vpcId }: Pick<NetworkInterfaceRecord, "id" | "vpcId">,
   records: Ec2Records,
-): string => records.key("member", `${groupId}/${isOfOther(groupId, vpcId, records) ? `${vpcId}/` : ""}${id}`);
+): string =>
+  records.key("member", `${groupId}/${isOfOther(groupId, vpcId, records) ? `${vpcId}/` : ""}${id}`);
 
 /** What must still be so when an interface of this VPC comes to be in the group. */
 export const groupStands = (groupId: string, vpcId: string, records: Ec2Records): Expectation => ({

@@ -161,9 +161,15 @@ const filterRule = ({ protocol, ports, peer, allows }: NetworkAclEntry): FilterR
 /** Public addresses are reached through the VPC's internet gateway, if it has one. */
 const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): InterfaceElement => {
   const reached = records.internetGatewayOf(it.vpcId) !== undefined;
+  const gateway = it.natGatewayId && records.get("nat-gateway", it.natGatewayId);
   const mapped = (address: string, secondary?: string): InterfaceAddress => {
     const publicAddress = reached ? records.publicAddressOf(it.id, secondary)?.id : undefined;
-    return { address, ...(publicAddress !== undefined && { publicAddress }) };
+    const draining = gateway && gateway.draining?.addresses.includes(address);
+    return {
+      address,
+      ...(publicAddress !== undefined && { publicAddress }),
+      ...(draining && { draining }),
+    };
   };
   const further = reachedAt(it).slice(1);
   return {
