@@ -305,6 +305,26 @@ test("two VPCs are peered, when the other one accepts", async () => {
   await Promise.all([one, two].map((id) => aws.text(`ec2 delete-vpc --vpc-id ${id}`)));
 });
 
+test("an interface is another account's to attach while that is permitted", async () => {
+  const one = async (command: string) => (await aws.rows(command))[0]?.[0] ?? "";
+  const subnet = await one("ec2 describe-subnets --query Subnets[].[SubnetId]");
+  const nic = await one(
+    `ec2 create-network-interface --subnet-id ${subnet} --query NetworkInterface.[NetworkInterfaceId]`,
+  );
+  const permission = await one(
+    `ec2 create-network-interface-permission --network-interface-id ${nic} --aws-account-id 444455556666 ` +
+      "--permission INSTANCE-ATTACH --query InterfacePermission.[NetworkInterfacePermissionId]",
+  );
+  assert.deepEqual(
+    await aws.rows(
+      "ec2 describe-network-interface-permissions --page-size 5 --query NetworkInterfacePermissions[].[NetworkInterfacePermissionId,PermissionState.State]",
+    ),
+    [[permission, "granted"]],
+  );
+  await aws.text(`ec2 delete-network-interface-permission --network-interface-permission-id ${permission}`);
+  await aws.text(`ec2 delete-network-interface --network-interface-id ${nic}`);
+});
+
 test("a default VPC and its subnets are made again when they are gone", async () => {
   const there = "--region sa-east-1";
   const [[subnets = []], [[gateway = "", vpc = ""] = []]] = await Promise.all([

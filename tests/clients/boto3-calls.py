@@ -308,6 +308,21 @@ def _():
         ec2.delete_vpc(VpcId=it)
 
 
+@told("an interface is another account's to attach while that is permitted")
+def _():
+    subnet = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"][0]["SubnetId"]
+    nic = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    granted = ec2.create_network_interface_permission(
+        NetworkInterfaceId=nic, AwsAccountId="444455556666", Permission="INSTANCE-ATTACH"
+    )["InterfacePermission"]
+    (shown,) = every(ec2, "describe_network_interface_permissions", "NetworkInterfacePermissions", 5)
+    assert shown == granted, shown
+    ec2.delete_network_interface_permission(
+        NetworkInterfacePermissionId=granted["NetworkInterfacePermissionId"]
+    )
+    ec2.delete_network_interface(NetworkInterfaceId=nic)
+
+
 @told("a default VPC and its subnets are made again when they are gone")
 def _():
     there = session.client("ec2", region_name="sa-east-1", **options)

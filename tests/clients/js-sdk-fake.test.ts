@@ -224,6 +224,56 @@ test("two VPCs are peered, when the other one accepts", async () => {
   for (const id of [VpcId, PeerVpcId]) await ec2.deleteVpc({ VpcId: id });
 });
 
+test("a group is for interfaces of a further VPC too, and one of them is another account's to attach", async () => {
+  const made = await Promise.all(
+    ["10.7.0.0/16", "10.8.0.0/16"].map((CidrBlock) => ec2.createVpc({ CidrBlock })),
+  );
+  const [VpcId = "", further = ""] = made.map(({ Vpc }) => Vpc?.VpcId ?? "");
+  const { GroupId } = await ec2.createSecurityGroup({ VpcId, GroupName: "both", Description: "both" });
+  const association = { GroupId, VpcId: further };
+  await ec2.associateSecurityGroupVpc(association);
+  const associated = { Filters: [{ Name: "vpc-id", Values: [further] }] };
+  await sdk.waitUntilSecurityGroupVpcAssociationAssociated(patience, associated);
+  const associations = await pages(
+    sdk.paginateDescribeSecurityGroupVpcAssociations({ client: ec2, pageSize: 5 }, {}),
+  );
+  assert.deepEqual(
+    associations.flatMap((it) => it.SecurityGroupVpcAssociations ?? []).map((it) => it.State),
+    ["associated"],
+  );
+  const usable = await pages(
+    sdk.paginateGetSecurityGroupsForVpc({ client: ec2, pageSize: 5 }, { VpcId: further }),
+  );
+  assert.equal(usable.flatMap((it) => it.SecurityGroupForVpcs ?? []).length, 2);
+  const { Subnet } = await ec2.createSubnet({ VpcId: further, CidrBlock: "10.8.1.0/24" });
+  const { NetworkInterface } = await ec2.createNetworkInterface({
+    SubnetId: Subnet?.SubnetId,
+    Groups: [GroupId ?? ""],
+  });
+  const { NetworkInterfaceId } = NetworkInterface ?? {};
+  await refused(ec2.disassociateSecurityGroupVpc(association), "DependencyViolation");
+  const { InterfacePermission } = await ec2.createNetworkInterfacePermission({
+    NetworkInterfaceId,
+    AwsAccountId: "444455556666",
+    Permission: "INSTANCE-ATTACH",
+  });
+  const { NetworkInterfacePermissionId } = InterfacePermission ?? {};
+  const permissions = await pages(
+    sdk.paginateDescribeNetworkInterfacePermissions({ client: ec2, pageSize: 5 }, {}),
+  );
+  assert.deepEqual(
+    permissions.flatMap((it) => it.NetworkInterfacePermissions ?? []),
+    [InterfacePermission],
+  );
+  await ec2.deleteNetworkInterfacePermission({ NetworkInterfacePermissionId });
+  await ec2.deleteNetworkInterface({ NetworkInterfaceId });
+  await ec2.deleteSubnet({ SubnetId: Subnet?.SubnetId });
+  await ec2.disassociateSecurityGroupVpc(association);
+  await sdk.waitUntilSecurityGroupVpcAssociationDisassociated(patience, associated);
+  await ec2.deleteSecurityGroup({ GroupId });
+  for (const id of [VpcId, further]) await ec2.deleteVpc({ VpcId: id });
+});
+
 test("a VPC of one's own has subnets, a way out and routes, and goes with them", async () => {
   const { Vpc } = await ec2.createVpc({ CidrBlock: "10.0.0.0/16" });
   const VpcId = Vpc?.VpcId ?? "";

@@ -106,7 +106,7 @@ describe("the kernel's own news", () => {
     test(`tell ${what} by another, once`, async () => {
       for (const args of doing) await ip(...args);
       const strange = await namespace.strangeLinks();
-      assert.ok(strange?.has(subject), `${[...(strange ?? [])].join("; ")}`);
+      assert.ok(strange?.has(subject), [...(strange ?? [])].join("; "));
       assert.deepEqual(await namespace.strangeLinks(), new Set());
       for (const args of undoing) await ip(...args);
       await namespace.strangeLinks();

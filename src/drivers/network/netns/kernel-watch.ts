@@ -46,11 +46,11 @@ export const openKernelWatch = (namespace?: string): KernelWatch => {
   };
 };
 
-/** In the namespace of `socket`; undefined: there is no such link. */
-const linkName = (socket: number, index: number): string | undefined => {
+/** In the namespace of socket `fd`; undefined: there is no such link. */
+const linkName = (fd: number, index: number): string | undefined => {
   const request = Buffer.alloc(40);
   request.writeUInt32LE(index, 16);
-  if (ioctl(socket, SIOCGIFNAME, request) === -1) return undefined;
+  if (ioctl(fd, SIOCGIFNAME, request) === -1) return undefined;
   return request.toString("utf8", 0, 16).replace(/\0.*$/s, "");
 };
 

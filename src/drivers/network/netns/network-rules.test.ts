@@ -76,7 +76,7 @@ describe("an interface in nft's words", () => {
     const twin = { ...eni, id: "eni-2", mac: "02:aa:00:00:00:02", address: "10.0.1.11" };
     const link = interfaceLink(twin.id);
     rules.change([], rulesOf(eni));
-    const chains = (lines: string[]) => lines.filter((line) => /chain|rule|gress/.test(line));
+    const chains = (all: string[]) => all.filter((line) => /chain|rule|gress/.test(line));
     const twins = rulesOf({ ...twin, groups: ["sg-b", "sg-a"] });
     assert.deepEqual(chains(rules.change([], twins)), [
       `add element inet croft egress { "${link}" : jump out-${both} }`,
