@@ -15,6 +15,7 @@ import { newId, random } from "./services/ec2/chance.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
+import { type IamContext, iamContext } from "./services/iam/context.ts";
 import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
@@ -39,15 +40,15 @@ export const loadApiParts = () => ({
 /** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
 export const servicesOf = (
   wires: ReturnType<typeof loadApiParts>["wires"],
-  accountId: string,
+  iamContext: IamContext,
   ec2ContextIn: ReturnType<typeof regionContexts>,
 ): ReadonlyMap<string, ServedService> =>
   new Map([
     served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
-    served(wires.iam, servedOperations.iam, () => ({ accountId })),
+    served(wires.iam, servedOperations.iam, () => iamContext),
     served(wires.ssm, servedOperations.ssm, ec2ContextIn),
-    served(wires.quotas, servedOperations.servicequotas, (region) => ({ accountId, region })),
-    served(wires.sts, servedOperations.sts, () => ({ accountId })),
+    served(wires.quotas, servedOperations.servicequotas, (region) => ({ accountId: iamContext.accountId, region })),
+    served(wires.sts, servedOperations.sts, () => iamContext),
   ]);
 
 export interface RegionApiOptions {
@@ -101,7 +102,7 @@ export async function openRegionApi({
     answered?.(call);
   };
   const answer = apiChain({
-    services: servicesOf(wires, accountId, contextIn),
+    services: servicesOf(wires, iamContext(feed, accountId), contextIn),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) =>

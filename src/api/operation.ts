@@ -20,6 +20,8 @@ export interface OperationPlan {
 export interface TouchedResource {
   readonly arn: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** What policies may ask about it beside its tags: values by their condition keys, such as `iam:PolicyARN`. */
+  readonly keys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Every operation of an AWS SDK package, by AWS's name, with AWS's own input and output. */

@@ -36,8 +36,11 @@ export interface Position {
 /** What is wrong with a document, in AWS's words. */
 export class MalformedPolicy extends Error {}
 
-/** Throws `MalformedPolicy`. `of`: identity policies name no principal, resource policies must. */
-export function parsePolicy(text: string, of: "identity" | "resource"): Policy {
+/** Identity policies name no principal, resource policies must; so must trust policies, of which the role itself is the resource. */
+export type PolicyKind = "identity" | "resource" | "trust";
+
+/** Throws `MalformedPolicy`. */
+export function parsePolicy(text: string, of: PolicyKind): Policy {
   const root = members(parsed(text));
   onlyKnown(root, ["Version", "Id", "Statement"]);
   const version = root.get("Version")?.value ?? "2008-10-17";
@@ -64,7 +67,7 @@ export function parsePolicy(text: string, of: "identity" | "resource"): Policy {
 function statement(
   found: Members,
   version: Policy["version"],
-  of: "identity" | "resource",
+  of: PolicyKind,
 ): Omit<Statement, "start" | "end"> {
   onlyKnown(found, [
     "Sid",
@@ -87,7 +90,13 @@ function statement(
     throw new MalformedPolicy("Policy statement must contain actions.");
   if (!actions.what.every((it) => it === "*" || /^[\w-]+:[\w*?]+$/.test(it)))
     throw new MalformedPolicy("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
-  const resources = either(found, "Resource", strings);
+  if (of === "trust") {
+    if (found.has("Resource") || found.has("NotResource"))
+      throw new MalformedPolicy("Has prohibited field Resource");
+    if (actions.not || !actions.what.every((it) => it.toLowerCase().startsWith("sts:")))
+      throw new MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.");
+  }
+  const resources = of === "trust" ? everything : either(found, "Resource", strings);
   if (!resources || resources.what.length === 0)
     throw new MalformedPolicy("Policy statement must contain resources.");
   for (const it of resources.what)
@@ -96,7 +105,7 @@ function statement(
   const principals = either(found, "Principal", principalsIn);
   if (of === "identity" && principals)
     throw new MalformedPolicy("Policy document should not specify a principal.");
-  if (of === "resource" && !principals)
+  if (of !== "identity" && !principals)
     throw new MalformedPolicy("Policy document must specify a principal.");
   const variables = version === "2012-10-17";
   return {
@@ -130,6 +139,8 @@ function principalsIn(node: Node): Principals {
   onlyKnown(byType, ["AWS", "Service", "Federated", "CanonicalUser"]);
   return byType.get("AWS")?.includes("*") ? "everybody" : byType;
 }
+
+const everything: Named<readonly string[]> = { what: ["*"], not: false };
 
 type Members = ReadonlyMap<string, Node>;
 

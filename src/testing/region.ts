@@ -21,6 +21,7 @@ import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
+import { iamContext } from "#services/iam/context.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { startFeed } from "#store/feed.ts";
 import { unknownService } from "#wire/wire-service.ts";
@@ -136,7 +137,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: servicesOf(loadApiParts().wires, scope.accountId, contextIn),
+      services: servicesOf(loadApiParts().wires, iamContext(feed, scope.accountId), contextIn),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) =>

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { until } from "../until.ts";
 import { awsCli } from "./aws-cli.ts";
+import { iamTests } from "./aws-cli-iam.ts";
 import { followCoverage } from "./coverage.ts";
 import { fakeRegion } from "./fake-region.ts";
 
@@ -85,6 +86,8 @@ test("policies are simulated, and the keys they ask for are named", async () => 
     "InvalidInput",
   );
 });
+
+iamTests(aws);
 
 test("regions and their zones are AWS's", async () => {
   const zoneNames = "ec2 describe-availability-zones --query AvailabilityZones[].ZoneName";

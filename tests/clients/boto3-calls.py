@@ -157,6 +157,105 @@ def _():
         iam.simulate_custom_policy(PolicyInputList=["{"], ActionNames=["s3:GetObject"])
 
 
+ALL = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+BY_EC2 = ALL.replace('"*","Resource":"*"', '"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}')
+USER, GROUP, ROLE, PROFILE = {"UserName": "ada"}, {"GroupName": "staff"}, {"RoleName": "web"}, {"InstanceProfileName": "web"}
+POLICY = {"PolicyArn": "arn:aws:iam::000000000000:policy/all"}
+
+
+@told("IAM's users, groups, roles, policies and instance profiles are made, tagged and listed page by page")
+def _():
+    iam.create_policy(PolicyName="all", PolicyDocument=ALL)
+    for name in ("ada", "bob"):
+        iam.create_user(UserName=name)
+    iam.create_group(**GROUP)
+    iam.create_role(**ROLE, AssumeRolePolicyDocument=BY_EC2)
+    iam.create_instance_profile(**PROFILE)
+    for waiter, of in (("user_exists", USER), ("role_exists", ROLE), ("policy_exists", POLICY), ("instance_profile_exists", PROFILE)):
+        iam.get_waiter(waiter).wait(**of)
+    tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    for what, of in (("user", USER), ("role", ROLE), ("policy", POLICY), ("instance_profile", PROFILE)):
+        getattr(iam, f"tag_{what}")(**of, Tags=tags)
+        listed = f"list_{what}_tags"
+        found = every(iam, listed, "Tags", 1, **of) if iam.can_paginate(listed) else getattr(iam, listed)(**of)["Tags"]
+        assert found == tags, (what, found)
+        getattr(iam, f"untag_{what}")(**of, TagKeys=["a", "b"])
+    assert [it["UserName"] for it in every(iam, "list_users", "Users", 1)] == ["ada", "bob"]
+    assert [it["GroupName"] for it in every(iam, "list_groups", "Groups", 1)] == ["staff"]
+    (role,) = every(iam, "list_roles", "Roles", 1)
+    assert role["AssumeRolePolicyDocument"]["Statement"]["Principal"] == {"Service": "ec2.amazonaws.com"}, role
+    assert len(every(iam, "list_instance_profiles", "InstanceProfiles", 1)) == 1
+    arns = {it["Arn"] for it in every(iam, "list_policies", "Policies", 20)}
+    assert {"arn:aws:iam::aws:policy/AdministratorAccess", POLICY["PolicyArn"]} <= arns, arns
+    iam.update_user(UserName="bob", NewUserName="eve")
+    iam.update_group(**GROUP, NewPath="/people/")
+    assert iam.get_user(UserName="eve")["User"]["UserName"] == "eve"
+    iam.update_role(**ROLE, MaxSessionDuration=7200)
+    iam.update_role_description(**ROLE, Description="of instances")
+    iam.update_assume_role_policy(**ROLE, PolicyDocument=BY_EC2)
+    assert iam.get_role(**ROLE)["Role"]["MaxSessionDuration"] == 7200
+    with refused("EntityAlreadyExists"):
+        iam.create_user(**USER)
+    with refused("NoSuchEntity"):
+        iam.get_user(UserName="nobody")
+    with refused("MalformedPolicyDocument"):
+        iam.create_policy(PolicyName="none", PolicyDocument="{}")
+
+
+@told("IAM's policies have versions, are attached, written in and bound, and know who uses them")
+def _():
+    iam.create_policy_version(**POLICY, PolicyDocument=ALL)
+    iam.set_default_policy_version(**POLICY, VersionId="v2")
+    assert [it["VersionId"] for it in every(iam, "list_policy_versions", "Versions", 1, **POLICY)] == ["v2", "v1"]
+    version = iam.get_policy_version(**POLICY, VersionId="v2")["PolicyVersion"]
+    assert version["Document"]["Statement"]["Action"] == "*", version
+    iam.delete_policy_version(**POLICY, VersionId="v1")
+    assert iam.get_policy(**POLICY)["Policy"]["DefaultVersionId"] == "v2"
+    holders = (("user", USER), ("group", GROUP), ("role", ROLE))
+    for what, of in holders:
+        getattr(iam, f"attach_{what}_policy")(**of, **POLICY)
+        (attached,) = every(iam, f"list_attached_{what}_policies", "AttachedPolicies", 1, **of)
+        assert attached["PolicyName"] == "all", attached
+        getattr(iam, f"put_{what}_policy")(**of, PolicyName="in", PolicyDocument=ALL)
+        assert every(iam, f"list_{what}_policies", "PolicyNames", 1, **of) == ["in"]
+        assert getattr(iam, f"get_{what}_policy")(**of, PolicyName="in")["PolicyDocument"]["Statement"]["Effect"] == "Allow"
+    (user,) = every(iam, "list_entities_for_policy", "PolicyUsers", 1, **POLICY)
+    assert user["UserName"] == "ada", user
+    for what, of in (("user", USER), ("role", ROLE)):
+        getattr(iam, f"put_{what}_permissions_boundary")(**of, PermissionsBoundary=POLICY["PolicyArn"])
+        getattr(iam, f"delete_{what}_permissions_boundary")(**of)
+
+
+@told("IAM's users are in groups, roles in instance profiles, and all of it goes")
+def _():
+    iam.add_user_to_group(**GROUP, **USER)
+    (user,), (group,) = every(iam, "get_group", "Users", 1, **GROUP), every(iam, "list_groups_for_user", "Groups", 1, **USER)
+    assert (user["UserName"], group["GroupName"]) == ("ada", "staff")
+    iam.add_role_to_instance_profile(**PROFILE, **ROLE)
+    assert iam.get_instance_profile(**PROFILE)["InstanceProfile"]["Roles"][0]["RoleName"] == "web"
+    assert len(every(iam, "list_instance_profiles_for_role", "InstanceProfiles", 1, **ROLE)) == 1
+    assert iam.get_account_summary()["SummaryMap"]["Users"] == 2
+    (ada, _) = every(iam, "get_account_authorization_details", "UserDetailList", 1, Filter=["User"])
+    assert ada["GroupList"] == ["staff"], ada
+    iam.create_account_alias(AccountAlias="my-region")
+    assert every(iam, "list_account_aliases", "AccountAliases", 1) == ["my-region"]
+    iam.delete_account_alias(AccountAlias="my-region")
+
+    with refused("DeleteConflict"):
+        iam.delete_user(**USER)
+    iam.remove_user_from_group(**GROUP, **USER)
+    iam.remove_role_from_instance_profile(**PROFILE, **ROLE)
+    for what, of in (("user", USER), ("group", GROUP), ("role", ROLE)):
+        getattr(iam, f"detach_{what}_policy")(**of, **POLICY)
+        getattr(iam, f"delete_{what}_policy")(**of, PolicyName="in")
+        getattr(iam, f"delete_{what}")(**of)
+    iam.delete_user(UserName="eve")
+    iam.delete_instance_profile(**PROFILE)
+    iam.delete_policy(**POLICY)
+    with refused("NoSuchEntity"):
+        iam.get_policy(**POLICY)
+
+
 @told("the region names itself, its zones, and AWS's other regions")
 def _():
     regions = {it["RegionName"]: it["Endpoint"] for it in ec2.describe_regions()["Regions"]}

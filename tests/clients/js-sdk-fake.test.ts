@@ -8,6 +8,7 @@ import * as stsModule from "@aws-sdk/client-sts";
 import { until } from "../until.ts";
 import { followCoverage } from "./coverage.ts";
 import { fakeRegion } from "./fake-region.ts";
+import { iamTests } from "./js-sdk-iam.ts";
 import { noting, offeredBy } from "./js-sdk.ts";
 
 /** Every served operation by the SDK for JavaScript, on fake machines. Each test goes on from where the one before it ended. */
@@ -80,6 +81,8 @@ test("policies are simulated, page by page, and the keys they ask for are named"
   const { ContextKeyNames } = await iam.getContextKeysForCustomPolicy({ PolicyInputList: [policy] });
   assert.deepEqual(ContextKeyNames, ["aws:username"]);
 });
+
+iamTests(iamSdk, iam);
 
 test("service quotas come in pages, and are AWS's defaults", async () => {
   const inPages = { client: quotas, pageSize: 1 };

@@ -1,12 +1,31 @@
 import type * as iam from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
+import { accountOperations } from "./account-operations.ts";
+import { attachmentOperations } from "./attachment-operations.ts";
+import { boundaryOperations } from "./boundary-operations.ts";
+import type { IamContext } from "./context.ts";
+import { groupOperations } from "./group-operations.ts";
+import { inlinePolicyOperations } from "./inline-policy-operations.ts";
+import { instanceProfileOperations } from "./instance-profile-operations.ts";
+import { managedPolicyOperations } from "./managed-policy-operations.ts";
+import { policyVersionOperations } from "./policy-version-operations.ts";
+import { roleOperations } from "./role-operations.ts";
 import { simulationOperations } from "./simulation-operations.ts";
+import { tagOperations } from "./tag-operations.ts";
+import { userOperations } from "./user-operations.ts";
 
-export interface IamContext {
-  readonly accountId: string;
-}
-
-/** Every IAM operation that Croft serves: what policies would decide. */
+/** Every IAM operation that Croft serves. */
 export const iamOperations = {
+  ...accountOperations,
+  ...attachmentOperations,
+  ...boundaryOperations,
+  ...groupOperations,
+  ...inlinePolicyOperations,
+  ...instanceProfileOperations,
+  ...managedPolicyOperations,
+  ...policyVersionOperations,
+  ...roleOperations,
   ...simulationOperations,
+  ...tagOperations,
+  ...userOperations,
 } satisfies OperationsOf<typeof iam, IamContext>;

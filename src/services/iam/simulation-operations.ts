@@ -5,7 +5,7 @@ import type { OperationsOf } from "#api/operation.ts";
 import type { RequestContext } from "#policy/condition.ts";
 import { decide, type Decision } from "#policy/decide.ts";
 import { MalformedPolicy, parsePolicy, type Policy } from "#policy/policy-document.ts";
-import type { IamContext } from "./operations.ts";
+import type { IamContext } from "./context.ts";
 
 /** What policies that are sent along would decide. Follows SimulateCustomPolicy and GetContextKeysForCustomPolicy in the IAM API reference. */
 export const simulationOperations = {

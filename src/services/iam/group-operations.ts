@@ -1,0 +1,171 @@
+import type * as iam from "@aws-sdk/client-iam";
+import type { Group } from "@aws-sdk/client-iam";
+import type { OperationsOf } from "#api/operation.ts";
+import type { IamContext } from "./context.ts";
+import { alreadyExists, deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
+import { arnOf, findGroup, findUser, touching } from "./holder.ts";
+import { checkName, checkPath, newUniqueId } from "./names.ts";
+import { page, type Truncation } from "./pagination.ts";
+import type { GroupRecord, UseOf, UserRecord } from "./records.ts";
+import { describeUser } from "./user-operations.ts";
+
+const [mostGroups, mostGroupsOfUser] = [300, 10];
+
+export const groupOperations = {
+  CreateGroup: {
+    resolve(input, context) {
+      const { records, now, random } = context;
+      checkName("groupName", input.GroupName);
+      const group: GroupRecord = {
+        id: newUniqueId("AGPA", random),
+        name: input.GroupName,
+        path: checkPath(input.Path ?? "/"),
+        createdAt: now().toISOString(),
+        attached: [],
+        inline: {},
+      };
+      refuseTaken(group.name, context);
+      if (records.all("iam-group").length >= mostGroups) throw quotaExceeded("GroupsPerAccount", mostGroups);
+      return {
+        touches: touching("iam-group", group, context),
+        transaction: records.create("iam-group", group),
+        group,
+      };
+    },
+    answer: ({ group }: { group: GroupRecord }, context) => ({ Group: describeGroup(group, context) }),
+  },
+
+  /** With its users, page by page. */
+  GetGroup: {
+    resolve(input, context) {
+      const group = findGroup(input.GroupName, context);
+      const users = context.records
+        .usersOf(group.id, "member")
+        .flatMap((id) => context.records.get("iam-user", id) ?? []);
+      return {
+        touches: touching("iam-group", group, context),
+        group,
+        ...page(users, ({ name }) => name, input),
+      };
+    },
+    answer: (
+      {
+        group,
+        items,
+        truncation,
+      }: { group: GroupRecord; items: readonly UserRecord[]; truncation: Truncation },
+      context,
+    ) => ({
+      Group: describeGroup(group, context),
+      Users: items.map((it) => describeUser(it, context)),
+      ...truncation,
+    }),
+  },
+
+  ListGroups: {
+    resolve(input, { records }) {
+      const prefix = input.PathPrefix ?? "/";
+      const groups = records.all("iam-group").filter(({ path }) => path.startsWith(prefix));
+      return { touches: [], ...page(groups, ({ name }) => name, input) };
+    },
+    answer: (plan: { items: readonly GroupRecord[]; truncation: Truncation }, context) =>
+      listed(plan, context),
+  },
+
+  ListGroupsForUser: {
+    resolve(input, context) {
+      const user = findUser(input.UserName, context);
+      const groups = user.groups.flatMap((id) => context.records.get("iam-group", id) ?? []);
+      return {
+        touches: touching("iam-user", user, context),
+        ...page(groups, ({ name }) => name, input),
+      };
+    },
+    answer: (plan: { items: readonly GroupRecord[]; truncation: Truncation }, context) =>
+      listed(plan, context),
+  },
+
+  UpdateGroup: {
+    resolve({ GroupName: name, NewGroupName: newName, NewPath: newPath }, context) {
+      const group = findGroup(name, context);
+      if (newName !== undefined) {
+        checkName("newGroupName", newName);
+        if (newName.toLowerCase() !== group.name.toLowerCase()) refuseTaken(newName, context);
+      }
+      const changed = { ...group, name: newName ?? group.name, path: checkPath(newPath ?? group.path) };
+      return {
+        touches: [group, changed].flatMap((it) => touching("iam-group", it, context)),
+        transaction: context.records.rename("iam-group", changed, group.name),
+      };
+    },
+    answer: () => ({}),
+  },
+
+  DeleteGroup: {
+    resolve({ GroupName: name }, context) {
+      const group = findGroup(name, context);
+      if (context.records.usersOf(group.id, "member").length > 0)
+        throw deleteConflict("Cannot delete entity, must remove users from group first.");
+      if (group.attached.length > 0)
+        throw deleteConflict("Cannot delete entity, must detach all policies first.");
+      if (Object.keys(group.inline).length > 0)
+        throw deleteConflict("Cannot delete entity, must delete policies first.");
+      return {
+        touches: touching("iam-group", group, context),
+        transaction: context.records.remove("iam-group", group),
+      };
+    },
+    answer: () => ({}),
+  },
+
+  /** Again for one who is in it succeeds. */
+  AddUserToGroup: {
+    resolve({ GroupName: groupName, UserName: userName }, context) {
+      const group = findGroup(groupName, context);
+      const user = findUser(userName, context);
+      const touches = touching("iam-group", group, context);
+      if (user.groups.includes(group.id)) return { touches };
+      if (user.groups.length >= mostGroupsOfUser) throw quotaExceeded("GroupsPerUser", mostGroupsOfUser);
+      const changed = { ...user, groups: [...user.groups, group.id] };
+      return {
+        touches,
+        transaction: context.records.rewrite("iam-user", changed, { using: [membership(group)] }),
+      };
+    },
+    answer: () => ({}),
+  },
+
+  RemoveUserFromGroup: {
+    resolve({ GroupName: groupName, UserName: userName }, context) {
+      const group = findGroup(groupName, context);
+      const user = findUser(userName, context);
+      if (!user.groups.includes(group.id))
+        throw noSuchEntity(`User ${user.name} is not in the group ${group.name}.`);
+      const changed = { ...user, groups: user.groups.filter((id) => id !== group.id) };
+      return {
+        touches: touching("iam-group", group, context),
+        transaction: context.records.rewrite("iam-user", changed, { leaving: [membership(group)] }),
+      };
+    },
+    answer: () => ({}),
+  },
+} satisfies OperationsOf<typeof iam, IamContext>;
+
+const membership = ({ id }: GroupRecord): UseOf => ({ id, use: "member", kind: "iam-group" });
+
+function refuseTaken(name: string, { records }: IamContext): void {
+  if (records.named("iam-group", name)) throw alreadyExists(`Group with name ${name} already exists.`);
+}
+
+export const describeGroup = (group: GroupRecord, context: IamContext): Group => ({
+  Path: group.path,
+  GroupName: group.name,
+  GroupId: group.id,
+  Arn: arnOf("iam-group", group, context),
+  CreateDate: new Date(group.createdAt),
+});
+
+const listed = (
+  { items, truncation }: { items: readonly GroupRecord[]; truncation: Truncation },
+  context: IamContext,
+) => ({ Groups: items.map((it) => describeGroup(it, context)), ...truncation });

@@ -1,0 +1,80 @@
+import type { AttachedPermissionsBoundary, AttachedPolicy } from "@aws-sdk/client-iam";
+import type { TouchedResource } from "#api/operation.ts";
+import type { IamContext } from "./context.ts";
+import { groupNotFound, profileNotFound, roleNotFound, userNotFound } from "./errors.ts";
+import type {
+  GroupRecord,
+  HolderKind,
+  IamRecord,
+  InstanceProfileRecord,
+  NamedKind,
+  PolicyHolder,
+  RoleRecord,
+  Tags,
+  UserRecord,
+} from "./records.ts";
+
+/** Each throws NoSuchEntity. */
+export const findUser = (name: string, { records }: IamContext): UserRecord =>
+  records.named("iam-user", name) ?? raise(userNotFound(name));
+export const findGroup = (name: string, { records }: IamContext): GroupRecord =>
+  records.named("iam-group", name) ?? raise(groupNotFound(name));
+export const findRole = (name: string, { records }: IamContext): RoleRecord =>
+  records.named("iam-role", name) ?? raise(roleNotFound(name));
+export const findProfile = (name: string, { records }: IamContext): InstanceProfileRecord =>
+  records.named("iam-instance-profile", name) ?? raise(profileNotFound(name));
+
+export const arnOf = (
+  kind: NamedKind,
+  { path, name }: Pick<IamRecord, "path" | "name">,
+  { accountId }: Pick<IamContext, "accountId">,
+): string => `arn:aws:iam::${accountId}:${kind.slice("iam-".length)}${path}${name}`;
+
+/** What an operation on one thing touches. `keys`: what policies may ask about this operation. */
+export const touching = (
+  kind: NamedKind,
+  record: Pick<IamRecord, "path" | "name"> & {
+    readonly tags?: Tags;
+    readonly boundary?: string | undefined;
+  },
+  context: IamContext,
+  keys?: Readonly<Record<string, string>>,
+): TouchedResource[] => [
+  {
+    arn: arnOf(kind, record, context),
+    ...(record.tags && { tags: record.tags }),
+    keys: { ...(record.boundary !== undefined && { "iam:PermissionsBoundary": record.boundary }), ...keys },
+  },
+];
+
+export const boundaryMember = ({
+  boundary,
+}: PolicyHolder): { PermissionsBoundary?: AttachedPermissionsBoundary } =>
+  boundary === undefined
+    ? {}
+    : {
+        PermissionsBoundary: {
+          PermissionsBoundaryType: "PermissionsBoundaryPolicy",
+          PermissionsBoundaryArn: boundary,
+        },
+      };
+
+/** By name, as answers list them. */
+export const attachedPolicies = ({ attached }: PolicyHolder): Described<AttachedPolicy>[] =>
+  attached
+    .map((arn) => ({ PolicyName: arn.slice(arn.lastIndexOf("/") + 1), PolicyArn: arn }))
+    .toSorted((a, b) => (a.PolicyName < b.PolicyName ? -1 : 1));
+
+/** The words of an operation's input that name a holder. */
+export const holderWords = {
+  "iam-user": "user",
+  "iam-group": "group",
+  "iam-role": "role",
+} as const satisfies Record<HolderKind, string>;
+
+/** As Croft gives it: nothing in it is left out. */
+export type Described<Shape> = { [K in keyof Shape]-?: Exclude<Shape[K], undefined> };
+
+export function raise(error: Error): never {
+  throw error;
+}

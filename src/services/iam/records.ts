@@ -1,0 +1,205 @@
+import type { Feed } from "#store/feed.ts";
+import type { Entry, Transaction } from "#store/store.ts";
+
+/** What every named thing of IAM has. */
+export interface IamRecord {
+  /** AIDA…, AROA…: never used again, whereas a name may be. */
+  readonly id: string;
+  readonly name: string;
+  /** "/", or "/a/b/". */
+  readonly path: string;
+  readonly createdAt: string; // ISO 8601, UTC
+}
+
+export type Tags = Readonly<Record<string, string>>;
+
+/** What policies are attached to, and written into. */
+export interface PolicyHolder extends IamRecord {
+  /** ARNs. */
+  readonly attached: readonly string[];
+  /** Documents by the policies' names. */
+  readonly inline: Readonly<Record<string, string>>;
+  /** The ARN of the policy that bounds what the others allow. */
+  readonly boundary?: string | undefined;
+}
+
+export interface UserRecord extends PolicyHolder {
+  readonly tags: Tags;
+  /** Their ids. */
+  readonly groups: readonly string[];
+}
+
+export type GroupRecord = PolicyHolder;
+
+export interface RoleRecord extends PolicyHolder {
+  readonly tags: Tags;
+  readonly description?: string | undefined;
+  /** The document that says who may assume it. */
+  readonly trust: string;
+  /** Whom the document names, by ARN, and the ids they had when it was written: who comes later by the same name is not meant. */
+  readonly trusted: Readonly<Record<string, string>>;
+  readonly maxSessionSeconds: number;
+}
+
+export interface PolicyRecord extends IamRecord {
+  readonly tags: Tags;
+  readonly description?: string | undefined;
+  readonly versions: readonly PolicyVersion[];
+  /** "v1" */
+  readonly defaultVersion: string;
+  /** How many there have been: the number of the next is one more. */
+  readonly versionsMade: number;
+  readonly updatedAt: string;
+}
+
+export interface PolicyVersion {
+  readonly id: string;
+  readonly document: string;
+  readonly createdAt: string;
+}
+
+export interface InstanceProfileRecord extends IamRecord {
+  readonly tags: Tags;
+  /** The id of its one role. */
+  readonly role?: string | undefined;
+}
+
+/** What the account is called beside its number. */
+export interface AliasRecord {
+  readonly id: "alias";
+  readonly alias: string;
+}
+
+/** The kinds of record that IAM keeps, each under its kind, its account and the region `*`: IAM is of no region. */
+export interface IamKinds {
+  readonly "iam-user": UserRecord;
+  readonly "iam-group": GroupRecord;
+  readonly "iam-role": RoleRecord;
+  readonly "iam-policy": PolicyRecord;
+  readonly "iam-instance-profile": InstanceProfileRecord;
+  readonly "iam-alias": AliasRecord;
+}
+export type IamKind = keyof IamKinds;
+export type NamedKind = Exclude<IamKind, "iam-alias">;
+export type HolderKind = "iam-user" | "iam-group" | "iam-role";
+
+/** For what one record needs another, which therefore cannot go. */
+export type Use = "attached" | "boundary" | "member" | "profile";
+
+/** Typed reads of one account from the feed, and the transactions that change it. */
+export class IamRecords {
+  readonly accountId: string;
+  readonly #feed: Feed;
+
+  constructor(feed: Feed, accountId: string) {
+    this.#feed = feed;
+    this.accountId = accountId;
+  }
+
+  key(kind: IamKind | "claim" | "member", id: string): string {
+    return `${kind}/${this.accountId}/*/${id}`;
+  }
+  entry<K extends IamKind>(kind: K, id: string): Entry<IamKinds[K]> | undefined {
+    return this.#feed.get<IamKinds[K]>(this.key(kind, id));
+  }
+  get<K extends IamKind>(kind: K, id: string): IamKinds[K] | undefined {
+    return this.entry(kind, id)?.value;
+  }
+  all<K extends IamKind>(kind: K): IamKinds[K][] {
+    return this.#feed.list<IamKinds[K]>(this.key(kind, "")).map(({ value }) => value);
+  }
+  /** Names are told apart without regard to case. */
+  named<K extends NamedKind>(kind: K, name: string): IamKinds[K] | undefined {
+    const id = this.#feed.get<string>(this.#nameClaim(kind, name))?.value;
+    return id === undefined ? undefined : this.get(kind, id);
+  }
+  /** Who uses the record with this id for what: their ids. */
+  usersOf(id: string, use: Use): string[] {
+    const prefix = this.key("member", `${id}/${use}/`);
+    return this.#feed.list(prefix).map(({ key }) => key.slice(prefix.length));
+  }
+
+  /** When the account's region first had a host. */
+  beganAt(): string | undefined {
+    return this.#feed
+      .list<{ createdAt: string }>("host/")
+      .map(({ value }) => value.createdAt)
+      .toSorted()[0];
+  }
+
+  /** `uses`: what the new record uses from its start. */
+  create<K extends NamedKind>(kind: K, record: IamKinds[K], uses: readonly UseOf[] = []): Transaction {
+    const claim = this.#nameClaim(kind, record.name);
+    return {
+      expect: [{ absent: claim }, ...uses.flatMap((it) => this.#stays(it))],
+      put: [
+        { key: claim, value: record.id },
+        { key: this.key(kind, record.id), value: record },
+        ...uses.map((it) => ({ key: this.#useKey(it, record.id), value: true })),
+      ],
+    };
+  }
+
+  /** Writes `record` in place of what was read; another that came first wins. It may use more than before, or less. */
+  rewrite<K extends IamKind>(
+    kind: K,
+    record: IamKinds[K],
+    { using = [], leaving = [] }: { using?: readonly UseOf[]; leaving?: readonly UseOf[] } = {},
+  ): Required<Transaction> {
+    const before = this.entry(kind, record.id);
+    return {
+      expect: [
+        { at: [this.key(kind, record.id), before?.revision ?? 0] },
+        ...using.flatMap((it) => this.#stays(it)),
+      ],
+      put: [
+        { key: this.key(kind, record.id), value: record },
+        ...using.map((it) => ({ key: this.#useKey(it, record.id), value: true })),
+      ],
+      delete: leaving.map((it) => this.#useKey(it, record.id)),
+    };
+  }
+
+  /** As `rewrite`, under another name. */
+  rename<K extends NamedKind>(kind: K, record: IamKinds[K], before: string): Transaction {
+    const { expect, put, delete: gone } = this.rewrite(kind, record);
+    const [from, to] = [this.#nameClaim(kind, before), this.#nameClaim(kind, record.name)];
+    if (from === to) return { expect, put };
+    return {
+      expect: [...expect, { absent: to }],
+      put: [...put, { key: to, value: record.id }],
+      delete: [...gone, from],
+    };
+  }
+
+  /** Fails while anything uses it. */
+  remove<K extends NamedKind>(kind: K, record: IamKinds[K], leaving: readonly UseOf[] = []): Transaction {
+    const key = this.key(kind, record.id);
+    return {
+      expect: [
+        { at: [key, this.entry(kind, record.id)?.revision ?? 0] },
+        { empty: this.key("member", `${record.id}/`) },
+      ],
+      delete: [key, this.#nameClaim(kind, record.name), ...leaving.map((it) => this.#useKey(it, record.id))],
+    };
+  }
+
+  #nameClaim(kind: NamedKind, name: string): string {
+    return this.key("claim", `${kind}/${name.toLowerCase()}`);
+  }
+  #useKey({ id, use }: UseOf, by: string): string {
+    return this.key("member", `${id}/${use}/${by}`);
+  }
+  /** AWS's own policies are no records. */
+  #stays({ id, kind }: UseOf): { exists: string }[] {
+    return kind ? [{ exists: this.key(kind, id) }] : [];
+  }
+}
+
+/** One record's use of another. */
+export interface UseOf {
+  readonly id: string;
+  readonly use: Use;
+  /** Of the used; absent: it is none of the account's, and stays. */
+  readonly kind?: IamKind;
+}

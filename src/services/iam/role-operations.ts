@@ -1,0 +1,184 @@
+import type * as iam from "@aws-sdk/client-iam";
+import type { Role } from "@aws-sdk/client-iam";
+import type { OperationsOf } from "#api/operation.ts";
+import type { IamContext } from "./context.ts";
+import {
+  alreadyExists,
+  deleteConflict,
+  malformedDocument,
+  quotaExceeded,
+  validationError,
+} from "./errors.ts";
+import { arnOf, boundaryMember, findRole, touching } from "./holder.ts";
+import { useOfPolicy } from "./managed-policy.ts";
+import { checkName, checkPath, newUniqueId } from "./names.ts";
+import { page, type Truncation } from "./pagination.ts";
+import { checkTrustSize, encoded, readDocument } from "./policy-text.ts";
+import type { RoleRecord } from "./records.ts";
+import { tagsMember, withTags } from "./tags.ts";
+
+const mostRoles = 1000;
+
+export const roleOperations = {
+  CreateRole: {
+    resolve(input, context) {
+      const { records, now, random } = context;
+      checkName("roleName", input.RoleName);
+      const role: RoleRecord = {
+        id: newUniqueId("AROA", random),
+        name: input.RoleName,
+        path: checkPath(input.Path ?? "/"),
+        createdAt: now().toISOString(),
+        tags: withTags({}, input.Tags),
+        attached: [],
+        inline: {},
+        boundary: input.PermissionsBoundary,
+        description: checkDescription(input.Description),
+        ...trustOf(input.AssumeRolePolicyDocument, context),
+        maxSessionSeconds: input.MaxSessionDuration ?? 3600,
+      };
+      const uses = role.boundary === undefined ? [] : [useOfPolicy(role.boundary, "boundary", context)];
+      if (records.named("iam-role", role.name))
+        throw alreadyExists(`Role with name ${role.name} already exists.`);
+      if (records.all("iam-role").length >= mostRoles) throw quotaExceeded("RolesPerAccount", mostRoles);
+      return {
+        touches: touching("iam-role", role, context),
+        transaction: records.create("iam-role", role, uses),
+        role,
+      };
+    },
+    answer: ({ role }: { role: RoleRecord }, context) => ({ Role: describeWholeRole(role, context) }),
+  },
+
+  GetRole: {
+    resolve({ RoleName: name }, context) {
+      const role = findRole(name, context);
+      return { touches: touching("iam-role", role, context), role };
+    },
+    answer: ({ role }: { role: RoleRecord }, context) => ({
+      Role: { ...describeWholeRole(role, context), RoleLastUsed: {} },
+    }),
+  },
+
+  ListRoles: {
+    resolve(input, { records }) {
+      const prefix = input.PathPrefix ?? "/";
+      const roles = records.all("iam-role").filter(({ path }) => path.startsWith(prefix));
+      return { touches: [], ...page(roles, ({ name }) => name, input) };
+    },
+    answer: ({ items, truncation }: { items: readonly RoleRecord[]; truncation: Truncation }, context) => ({
+      Roles: items.map((it) => describeRole(it, context)),
+      ...truncation,
+    }),
+  },
+
+  UpdateRole: {
+    resolve({ RoleName: name, Description: description, MaxSessionDuration: seconds }, context) {
+      const role = findRole(name, context);
+      return changed(
+        role,
+        {
+          ...role,
+          description: checkDescription(description) ?? role.description,
+          maxSessionSeconds: seconds ?? role.maxSessionSeconds,
+        },
+        context,
+      );
+    },
+    answer: () => ({}),
+  },
+
+  UpdateRoleDescription: {
+    resolve({ RoleName: name, Description: description }, context) {
+      const role = findRole(name, context);
+      return changed(role, { ...role, description: checkDescription(description) }, context);
+    },
+    answer: ({ role }: { role: RoleRecord }, context) => ({ Role: describeRole(role, context) }),
+  },
+
+  UpdateAssumeRolePolicy: {
+    resolve({ RoleName: name, PolicyDocument: document }, context) {
+      const role = findRole(name, context);
+      return changed(role, { ...role, ...trustOf(document, context) }, context);
+    },
+    answer: () => ({}),
+  },
+
+  DeleteRole: {
+    resolve({ RoleName: name }, context) {
+      const role = findRole(name, context);
+      if (context.records.usersOf(role.id, "profile").length > 0)
+        throw deleteConflict("Cannot delete entity, must remove roles from instance profile first.");
+      if (role.attached.length > 0)
+        throw deleteConflict("Cannot delete entity, must detach all policies first.");
+      if (Object.keys(role.inline).length > 0)
+        throw deleteConflict("Cannot delete entity, must delete policies first.");
+      const leaving = role.boundary === undefined ? [] : [useOfPolicy(role.boundary, "boundary", context)];
+      return {
+        touches: touching("iam-role", role, context),
+        transaction: context.records.remove("iam-role", role, leaving),
+      };
+    },
+    answer: () => ({}),
+  },
+} satisfies OperationsOf<typeof iam, IamContext>;
+
+const changed = (before: RoleRecord, role: RoleRecord, context: IamContext) => ({
+  touches: touching("iam-role", before, context),
+  transaction: context.records.rewrite("iam-role", role),
+  role,
+});
+
+/** Who may assume the role. Users and roles that are named must be there. */
+function trustOf(document: string, context: IamContext): Pick<RoleRecord, "trust" | "trusted"> {
+  const policy = readDocument(document, "trust");
+  checkTrustSize(document);
+  const trusted = new Map<string, string>();
+  for (const { principals } of policy.statements) {
+    if (!principals || principals.what === "everybody") continue;
+    for (const name of principals.what.get("AWS") ?? []) {
+      const id = idOfPrincipal(name, context);
+      if (id !== undefined) trusted.set(name, id);
+    }
+  }
+  return { trust: document, trusted: Object.fromEntries(trusted) };
+}
+
+/** Of a user or role of this account; undefined: an account, a session, or a principal of another account. */
+function idOfPrincipal(principal: string, { records, accountId }: IamContext): string | undefined {
+  const bad = () => malformedDocument(`Invalid principal in policy: "AWS":"${principal}"`);
+  if (/^\d{12}$/.test(principal)) return undefined;
+  const [, service, account, kind, path = "", name = ""] =
+    /^arn:aws:(iam|sts)::(\d{12}):(user|role|assumed-role|federated-user|root)(?:\/(.+\/)?([\w+=,.@-]+))?$/.exec(
+      principal,
+    ) ?? [];
+  if (service === undefined) throw bad();
+  if (account !== accountId || (kind !== "user" && kind !== "role")) return undefined;
+  const record = records.named(kind === "user" ? "iam-user" : "iam-role", name);
+  if (record?.path !== `/${path}` || record.name !== name) throw bad();
+  return record.id;
+}
+
+function checkDescription(text: string | undefined): string | undefined {
+  if (text !== undefined && !/^[\t\n\r\x20-\x7e\xa1-\xff]*$/.test(text))
+    throw validationError("The specified value for description is invalid.");
+  return text;
+}
+
+/** As lists give it. */
+export const describeRole = (role: RoleRecord, context: IamContext): Role => ({
+  Path: role.path,
+  RoleName: role.name,
+  RoleId: role.id,
+  Arn: arnOf("iam-role", role, context),
+  CreateDate: new Date(role.createdAt),
+  AssumeRolePolicyDocument: encoded(role.trust),
+  ...(role.description !== undefined && { Description: role.description }),
+  MaxSessionDuration: role.maxSessionSeconds,
+});
+
+const describeWholeRole = (role: RoleRecord, context: IamContext): Role => ({
+  ...describeRole(role, context),
+  ...boundaryMember(role),
+  ...tagsMember(role.tags),
+});

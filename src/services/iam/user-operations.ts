@@ -1,0 +1,128 @@
+import type * as iam from "@aws-sdk/client-iam";
+import type { User } from "@aws-sdk/client-iam";
+import type { OperationsOf } from "#api/operation.ts";
+import type { IamContext } from "./context.ts";
+import { alreadyExists, deleteConflict, quotaExceeded } from "./errors.ts";
+import { arnOf, boundaryMember, findUser, touching } from "./holder.ts";
+import { useOfPolicy } from "./managed-policy.ts";
+import { checkName, checkPath, newUniqueId } from "./names.ts";
+import { page, type Truncation } from "./pagination.ts";
+import type { UserRecord } from "./records.ts";
+import { tagsMember, withTags } from "./tags.ts";
+
+const mostUsers = 5000;
+
+export const userOperations = {
+  CreateUser: {
+    resolve(input, context) {
+      const { records, now, random } = context;
+      checkName("userName", input.UserName);
+      const user: UserRecord = {
+        id: newUniqueId("AIDA", random),
+        name: input.UserName,
+        path: checkPath(input.Path ?? "/"),
+        createdAt: now().toISOString(),
+        tags: withTags({}, input.Tags),
+        attached: [],
+        inline: {},
+        groups: [],
+        boundary: input.PermissionsBoundary,
+      };
+      const uses = user.boundary === undefined ? [] : [useOfPolicy(user.boundary, "boundary", context)];
+      refuseTaken(user.name, context);
+      if (records.all("iam-user").length >= mostUsers) throw quotaExceeded("UsersPerAccount", mostUsers);
+      return {
+        touches: touching("iam-user", user, context),
+        transaction: records.create("iam-user", user, uses),
+        user,
+      };
+    },
+    answer: ({ user }: { user: UserRecord }, context) => ({ User: describeWholeUser(user, context) }),
+  },
+
+  /** Without a name: who asks. The account's root has no name. */
+  GetUser: {
+    resolve({ UserName: name }, context) {
+      if (name === undefined) return { touches: [], user: undefined };
+      const user = findUser(name, context);
+      return { touches: touching("iam-user", user, context), user };
+    },
+    answer: ({ user }: { user: UserRecord | undefined }, context) => ({
+      User: user ? describeWholeUser(user, context) : describeRoot(context),
+    }),
+  },
+
+  ListUsers: {
+    resolve(input, { records }) {
+      const prefix = input.PathPrefix ?? "/";
+      const users = records.all("iam-user").filter(({ path }) => path.startsWith(prefix));
+      return { touches: [], ...page(users, ({ name }) => name, input) };
+    },
+    answer: ({ items, truncation }: { items: readonly UserRecord[]; truncation: Truncation }, context) => ({
+      Users: items.map((it) => describeUser(it, context)),
+      ...truncation,
+    }),
+  },
+
+  UpdateUser: {
+    resolve({ UserName: name, NewUserName: newName, NewPath: newPath }, context) {
+      const user = findUser(name, context);
+      if (newName !== undefined) {
+        checkName("newUserName", newName);
+        if (newName.toLowerCase() !== user.name.toLowerCase()) refuseTaken(newName, context);
+      }
+      const changed = { ...user, name: newName ?? user.name, path: checkPath(newPath ?? user.path) };
+      return {
+        touches: [user, changed].flatMap((it) => touching("iam-user", it, context)),
+        transaction: context.records.rename("iam-user", changed, user.name),
+      };
+    },
+    answer: () => ({}),
+  },
+
+  DeleteUser: {
+    resolve({ UserName: name }, context) {
+      const user = findUser(name, context);
+      if (user.groups.length > 0)
+        throw deleteConflict("Cannot delete entity, must remove users from group first.");
+      if (user.attached.length > 0)
+        throw deleteConflict("Cannot delete entity, must detach all policies first.");
+      if (Object.keys(user.inline).length > 0)
+        throw deleteConflict("Cannot delete entity, must delete policies first.");
+      const leaving = user.boundary === undefined ? [] : [useOfPolicy(user.boundary, "boundary", context)];
+      return {
+        touches: touching("iam-user", user, context),
+        transaction: context.records.remove("iam-user", user, leaving),
+      };
+    },
+    answer: () => ({}),
+  },
+} satisfies OperationsOf<typeof iam, IamContext>;
+
+function refuseTaken(name: string, { records }: IamContext): void {
+  if (records.named("iam-user", name)) throw alreadyExists(`User with name ${name} already exists.`);
+}
+
+/** As lists give it. */
+export const describeUser = (user: UserRecord, context: IamContext): User => ({
+  Path: user.path,
+  UserName: user.name,
+  UserId: user.id,
+  Arn: arnOf("iam-user", user, context),
+  CreateDate: new Date(user.createdAt),
+});
+
+const describeWholeUser = (user: UserRecord, context: IamContext): User => ({
+  ...describeUser(user, context),
+  ...boundaryMember(user),
+  ...tagsMember(user.tags),
+});
+
+/** It has no name. */
+const describeRoot = ({ accountId, records, now }: IamContext): User => ({
+  Path: "/",
+  UserName: undefined,
+  UserId: accountId,
+  Arn: `arn:aws:iam::${accountId}:root`,
+  CreateDate: new Date(records.beganAt() ?? now()),
+});
