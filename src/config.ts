@@ -94,6 +94,8 @@ export const layout = (dataDir: string) => {
     },
     /** What signs the identity documents of instances: 0600, its key sealed with the master key; and its certificate, for all. */
     identity: { sealed: join(dir, "identity.json"), certificate: join(dir, "identity.pem") },
+    /** 0600: what IAM's secrets and session tokens are sealed with, itself sealed with the master key. */
+    sealingKey: join(dir, "sealing-key.json"),
     /** Which users have copies of the access key, and where. */
     userCopies: join(dir, "user-copies.json"),
     storeDir: join(dir, "store"),

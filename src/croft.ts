@@ -11,6 +11,7 @@ import { loadApiParts, openRegionApi } from "./region-api.ts";
 import { readCredentials } from "./setup/credentials.ts";
 import { readAwsTls, readServerTls } from "./setup/region-tls.ts";
 import { requireSettings } from "./setup/region-settings.ts";
+import { readSealingKey } from "./setup/sealing-key.ts";
 import { serveStore } from "./store/socket/serve-store.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import { startStoreThread } from "./store/sqlite/store-thread.ts";
@@ -21,6 +22,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
   const { uids } = hostNames(dataDir);
   const settings = requireSettings(dataDir);
   const credentials = readCredentials(dataDir);
+  const sealingKey = readSealingKey(dataDir);
   const tls = readServerTls(dataDir, settings);
   const awsTls = readAwsTls(dataDir);
   const parts = loadApiParts();
@@ -40,8 +42,9 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
     store,
     settings,
     credentials,
+    sealingKey,
     signal,
-    ...(audit && { answered: auditTrail({ ...settings, now: () => systemClock.now() }, audit.sink) }),
+    ...(audit && { answered: auditTrail({ now: () => systemClock.now() }, audit.sink) }),
     log,
   });
   const storeServer = await serveStore(store, storeSocket);

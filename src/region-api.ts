@@ -1,4 +1,5 @@
 import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
+import type { Caller } from "./api/caller.ts";
 import { type ChainRequest, type ServedService, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
 import { localAnswer } from "./api/local-answer.ts";
@@ -15,7 +16,11 @@ import { newId, random } from "./services/ec2/chance.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
+import { authorisation } from "./services/iam/authorise.ts";
 import { type IamContext, iamContext } from "./services/iam/context.ts";
+import { notedUse } from "./services/iam/last-used.ts";
+import { IamRecords } from "./services/iam/records.ts";
+import { accountKeys } from "./services/iam/sign-in.ts";
 import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
@@ -40,22 +45,29 @@ export const loadApiParts = () => ({
 /** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
 export const servicesOf = (
   wires: ReturnType<typeof loadApiParts>["wires"],
-  iamContext: IamContext,
+  iamContext: Omit<IamContext, "caller">,
   ec2ContextIn: ReturnType<typeof regionContexts>,
-): ReadonlyMap<string, ServedService> =>
-  new Map([
+): ReadonlyMap<string, ServedService> => {
+  const iamContextOf = (_region: string, caller: Caller) => ({ ...iamContext, caller });
+  return new Map([
     served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
-    served(wires.iam, servedOperations.iam, () => iamContext),
+    served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.ssm, servedOperations.ssm, ec2ContextIn),
-    served(wires.quotas, servedOperations.servicequotas, (region) => ({ accountId: iamContext.accountId, region })),
-    served(wires.sts, servedOperations.sts, () => iamContext),
+    served(wires.quotas, servedOperations.servicequotas, (region) => ({
+      accountId: iamContext.accountId,
+      region,
+    })),
+    served(wires.sts, servedOperations.sts, iamContextOf),
   ]);
+};
 
 export interface RegionApiOptions {
   readonly parts: ReturnType<typeof loadApiParts>;
   readonly store: Store;
   readonly settings: Omit<RegionSettings, "port">;
   readonly credentials: Credentials;
+  /** 32 bytes: what users' secrets and session tokens are sealed with. */
+  readonly sealingKey: Buffer;
   readonly signal: AbortSignal;
   /** Told of every call once its answer is there. */
   readonly answered?: (call: AnsweredCall) => void;
@@ -84,7 +96,8 @@ export async function openRegionApi({
   parts: { wires, version },
   store,
   settings: { accountId, region, publicPool, imageAliases, throttled },
-  credentials: { accessKeyId, secretAccessKey },
+  credentials,
+  sealingKey,
   signal,
   answered,
   log,
@@ -96,22 +109,22 @@ export async function openRegionApi({
   const contextIn = regionContexts({ home, store, feed, regions, shared });
   await contextIn(region);
 
+  const iamRecords = new IamRecords(feed, accountId);
+  const iam = iamContext(iamRecords, { sealingKey, rootKeyId: credentials.accessKeyId });
+  const findKey = accountKeys({ records: iamRecords, root: credentials, sealingKey });
+  const noteUse = notedUse(iamRecords, store, log);
   const calls = callMetrics();
   const noteCall = (call: AnsweredCall) => {
     calls.count(call);
+    noteUse(call);
     answered?.(call);
   };
   const answer = apiChain({
-    services: servicesOf(wires, iamContext(feed, accountId), contextIn),
+    services: servicesOf(wires, iam, contextIn),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
-    signIn: (request, nowMs) =>
-      verifySignature(
-        request,
-        request.body,
-        (id) => (id === accessKeyId ? secretAccessKey : undefined),
-        nowMs,
-      ),
+    signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
+    authorise: authorisation(iamRecords, sealingKey),
     store,
     feed,
     clock: systemClock,

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import assert from "node:assert/strict";
 import { chmodSync, cpSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -88,6 +89,7 @@ async function serve(dataDir: string, t: TestContext) {
   const api = await serveFakeRegion({
     settings,
     credentials,
+    sealingKey: randomBytes(32),
     parts: loadApiParts(),
     port: 0,
     resettable: false,

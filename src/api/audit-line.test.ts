@@ -4,18 +4,24 @@ import { test } from "node:test";
 import type { AnsweredCall } from "./answered-call.ts";
 import { auditLine } from "./audit-line.ts";
 import { ApiError } from "./error.ts";
+import { rootCaller } from "./caller.ts";
 
 const call: AnsweredCall = {
   requestId: "req-1",
   source: "127.0.0.1",
   at: new Date(0),
   latencyMs: 1.23456,
-  signedIn: { accessKeyId: "AKIATEST", region: "eu-central-1", service: "ec2", sessionToken: undefined },
+  signedIn: {
+    accessKeyId: "AKIATEST",
+    region: "eu-central-1",
+    service: "ec2",
+    caller: rootCaller("111122223333", "AKIATEST"),
+  },
   operation: "RunInstances",
   input: { ImageId: "ami-1", MinCount: 1 },
   output: { ReservationId: "r-0123456789abcdef0", Instances: [{ InstanceId: "i-0123456789abcdef0" }] },
 };
-const lineOf = (more: Partial<AnsweredCall>) => auditLine({ ...call, ...more }, "111122223333");
+const lineOf = (more: Partial<AnsweredCall>) => auditLine({ ...call, ...more });
 const read = (more: Partial<AnsweredCall>) => JSON.parse(lineOf(more));
 
 test("a line says who did what from where, with what, and what came of it", () => {
@@ -34,7 +40,7 @@ test("a line says who did what from where, with what, and what came of it", () =
 
 test("a failure says its code, and of whoever is not known nothing is said", () => {
   const { signedIn: _, operation: _operation, input: _input, output: _output, ...unknown } = call;
-  const line = JSON.parse(auditLine({ ...unknown, error: new ApiError("AuthFailure", "no") }, "1"));
+  const line = JSON.parse(auditLine({ ...unknown, error: new ApiError("AuthFailure", "no") }));
   assert.deepEqual(line, {
     time: "1970-01-01T00:00:00.000Z",
     requestId: "req-1",

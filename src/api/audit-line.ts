@@ -1,12 +1,12 @@
 import type { AnsweredCall } from "./answered-call.ts";
 
 /** One call as a line of JSON, at most 64 KiB with its end. No parameter can end the line, or move a terminal's cursor. */
-export function auditLine(call: AnsweredCall, accountId: string): string {
+export function auditLine(call: AnsweredCall): string {
   const { signedIn } = call;
   const fields = {
     time: call.at.toISOString(),
     requestId: call.requestId,
-    principal: signedIn && { arn: `arn:aws:iam::${accountId}:root`, accessKeyId: signedIn.accessKeyId },
+    principal: signedIn && { arn: signedIn.caller.arn, accessKeyId: signedIn.accessKeyId },
     source: call.source,
     network: call.network,
     region: signedIn?.region,

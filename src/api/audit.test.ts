@@ -6,6 +6,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { test } from "node:test";
 import { auditTrail } from "./audit.ts";
 import { ApiError } from "./error.ts";
+import { rootCaller } from "./caller.ts";
 
 const options = { accountId: "111122223333", now: () => new Date(0) };
 const call = (requestId: string) => ({
@@ -13,7 +14,12 @@ const call = (requestId: string) => ({
   source: "127.0.0.1",
   at: new Date(0),
   latencyMs: 1,
-  signedIn: { accessKeyId: "AKIATEST", region: "us-east-1", service: "ec2", sessionToken: undefined },
+  signedIn: {
+    accessKeyId: "AKIATEST",
+    region: "us-east-1",
+    service: "ec2",
+    caller: rootCaller("111122223333", "AKIATEST"),
+  },
 });
 
 test("a call is not held up by its line, and calls of one moment are written together", async () => {

@@ -12,7 +12,7 @@ export type AuditSink = (lines: string) => boolean;
  * lines out of a bounded file, only ten a second are of calls whose caller is not known; a line says how many more there were.
  */
 export function auditTrail(
-  { accountId, now }: { readonly accountId: string; readonly now: () => Date },
+  { now }: { readonly now: () => Date },
   sink: AuditSink,
 ): (call: AnsweredCall) => void {
   let calls: AnsweredCall[] = [];
@@ -35,7 +35,7 @@ export function auditTrail(
   }
 
   function write(): void {
-    const lines = calls.map((call) => auditLine(call, accountId));
+    const lines = calls.map((call) => auditLine(call));
     calls = [];
     const gap = { ...(lost > 0 && { lost }), ...(unnoted > 0 && { unnoted }) };
     const gone = lost + unnoted > 0 ? `${JSON.stringify({ time: now().toISOString(), ...gap })}\n` : "";

@@ -4,13 +4,19 @@ import type { AnsweredCall } from "./answered-call.ts";
 import { callMetrics } from "./call-metrics.ts";
 import { ApiError } from "./error.ts";
 import { exposition } from "./exposition.ts";
+import { rootCaller } from "./caller.ts";
 
 const call: AnsweredCall = {
   requestId: "req-1",
   source: "127.0.0.1",
   at: new Date(0),
   latencyMs: 2,
-  signedIn: { accessKeyId: "AKIATEST", region: "eu-central-1", service: "ec2", sessionToken: undefined },
+  signedIn: {
+    accessKeyId: "AKIATEST",
+    region: "eu-central-1",
+    service: "ec2",
+    caller: rootCaller("111122223333", "AKIATEST"),
+  },
   operation: "DescribeVpcs",
 };
 

@@ -10,6 +10,7 @@ import type { AnsweredCall } from "./answered-call.ts";
 import { apiChain, served } from "./chain.ts";
 import { ApiError } from "./error.ts";
 import type { Operation } from "./operation.ts";
+import { rootCaller } from "./caller.ts";
 
 const limit = { timeout: 10_000 };
 const wire = loadWireService("ec2");
@@ -189,14 +190,6 @@ const refused: readonly [
     /not 'us-nowhere-1'/,
   ],
   [
-    "a session token, since none was given out",
-    "Action=DescribeVpcs",
-    { sessionToken: "token" },
-    403,
-    "InvalidClientTokenId",
-    /token/,
-  ],
-  [
     "a parameter that the operation does not have",
     "Action=DescribeVpcs&Colour=red",
     {},
@@ -256,9 +249,10 @@ async function withOperation(
             accessKeyId: "AKIATEST",
             region: "eu-central-1",
             service: "ec2",
-            sessionToken: undefined,
+            caller: rootCaller("111122223333", "AKIATEST"),
             ...signedIn,
           },
+    authorise: () => {},
     store,
     feed,
     clock: new FakeClock(),

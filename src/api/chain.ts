@@ -3,16 +3,18 @@ import type { SignedIn } from "#auth/verify-signature.ts";
 import type { Feed } from "#store/feed.ts";
 import { ExpectationFailed, type Store, StoreFull } from "#store/store.ts";
 import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
+import type { AuthorisedCall, Authorise } from "./authorisation.ts";
+import type { Caller } from "./caller.ts";
 import type { AnsweredCall } from "./answered-call.ts";
 import { ApiError } from "./error.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation, OperationPlan } from "./operation.ts";
 import type { CallRate, Throttle } from "./throttle.ts";
 
 /** One AWS service: its wire, its operations by name, and what they are given in a region beside their input. */
 export interface ServedService {
   readonly wire: WireService;
   readonly operations: Readonly<Record<string, AnyOperation>>;
-  readonly contextIn: (region: string) => object | Promise<object>;
+  readonly contextIn: (region: string, caller: Caller) => object | Promise<object>;
   /** Absent: its operations are not throttled. */
   readonly callRate?: CallRateOf | undefined;
 }
@@ -23,7 +25,7 @@ export function served<Context extends object>(
   wire: WireService,
   // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
   operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
-  contextIn: (region: string) => Context | Promise<Context>,
+  contextIn: (region: string, caller: Caller) => Context | Promise<Context>,
   callRate?: CallRateOf,
 ): [signingName: string, ServedService] {
   // The wire checks every input against AWS's schema before an operation sees it.
@@ -42,6 +44,7 @@ export interface ChainOptions {
   readonly isRegion: (name: string) => boolean;
   /** Throws `ApiError` when the request is not signed by a key of the account. */
   readonly signIn: (request: WireRequest, nowMs: number) => SignedIn;
+  readonly authorise: Authorise;
   readonly store: Store;
   readonly feed: Feed;
   readonly clock: Clock;
@@ -61,7 +64,7 @@ export interface ChainRequest extends WireRequest {
   readonly network?: string | undefined;
 }
 
-/** Every request's way: sign-in → wire → throttle → operation.resolve → dry run → commit → operation.answer → wire → audit. */
+/** Every request's way: sign-in → wire → throttle → operation.resolve → policy → dry run → commit → operation.answer → wire → audit. */
 export function apiChain(options: ChainOptions): (request: ChainRequest) => Promise<WireAnswer> {
   return async (request) => {
     const call: CallUnderWay = {};
@@ -78,7 +81,15 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
       const called = operationOf(service, operation);
       call.input = input;
       throttleCall(service, signedIn.region, operation, input, options);
-      const output = await perform(called, input, await service.contextIn(signedIn.region), options);
+      const asked = {
+        ...signedIn,
+        operation,
+        input,
+        request,
+        at: options.clock.now(),
+      };
+      const context = await service.contextIn(signedIn.region, signedIn.caller);
+      const output = await perform(called, asked, context, options);
       call.output = output;
       return wire.answer(operation, output, request.requestId);
     } catch (error) {
@@ -114,11 +125,7 @@ function begin(
     answered?.({ requestId, source, network, at, latencyMs: clock.monotonicMs() - begunMs, ...call });
 }
 
-function serviceOf({ service: name, region, sessionToken }: SignedIn, options: ChainOptions): ServedService {
-  if (sessionToken !== undefined)
-    throw new ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", {
-      status: 403,
-    });
+function serviceOf({ service: name, region }: SignedIn, options: ChainOptions): ServedService {
   if (!options.isRegion(region)) throw invalidRegion(name, region);
   const service = options.services.get(name);
   if (!service)
@@ -158,13 +165,14 @@ const attempts = 100;
 
 async function perform(
   operation: AnyOperation,
-  input: Record<string, unknown>,
+  asked: Asked,
   context: object,
-  { store, feed }: ChainOptions,
+  options: ChainOptions,
 ): Promise<object> {
+  const { store, feed } = options;
   for (let attempt = 1; ; attempt++) {
-    const plan = await operation.resolve(input, context);
-    if (input["DryRun"] === true)
+    const plan = await allowedPlan(operation, asked, context, options);
+    if (asked.input["DryRun"] === true)
       throw new ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", {
         status: 412,
       });
@@ -177,6 +185,26 @@ async function perform(
       await feed.reached(error.revision);
     }
   }
+}
+
+type Asked = Omit<AuthorisedCall, "plan">;
+
+/** What cannot be resolved is told only to who may do so to something: others learn nothing of what is there. */
+async function allowedPlan(
+  operation: AnyOperation,
+  asked: Asked,
+  context: object,
+  { authorise }: ChainOptions,
+): Promise<OperationPlan> {
+  let plan: OperationPlan;
+  try {
+    plan = await operation.resolve(asked.input, context);
+  } catch (error) {
+    authorise(asked);
+    throw error;
+  }
+  authorise({ ...asked, plan });
+  return plan;
 }
 
 /** The caller gets AWS's code and sentence; the operator the cause, under the same request id. */

@@ -10,3 +10,9 @@ export class ApiError extends Error {
     this.status = options.status ?? 400;
   }
 }
+
+/** Services of AWS's JSON protocols end the codes that all services share so. */
+export const exceptionSuffix = (service: string): "" | "Exception" =>
+  jsonServices.has(service) ? "Exception" : "";
+
+const jsonServices: ReadonlySet<string> = new Set(["ssm", "servicequotas", "logs", "elasticfilesystem"]);

@@ -21,7 +21,11 @@ export interface TouchedResource {
   readonly arn: string;
   readonly tags?: Readonly<Record<string, string>>;
   /** What policies may ask about it beside its tags: values by their condition keys, such as `iam:PolicyARN`. */
-  readonly keys?: Readonly<Record<string, string>> | undefined;
+  readonly keys?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /** What is done to it, where that is not the operation: "iam:PassRole". */
+  readonly action?: string | undefined;
+  /** The document of its own that says who may; without its leave nobody may. */
+  readonly policy?: string | undefined;
 }
 
 /** Every operation of an AWS SDK package, by AWS's name, with AWS's own input and output. */

@@ -1,4 +1,4 @@
-import { ApiError } from "#api/error.ts";
+import { ApiError, exceptionSuffix } from "#api/error.ts";
 import { amzDateOf } from "./signature.ts";
 
 /** What callers are told whose signature does not hold. EC2 has words of its own; every other service shares one set. */
@@ -19,6 +19,16 @@ export function requestExpired(service: string, amzDate: string, nowMs: number):
       ? `Signature not yet current: ${amzDate} is still later than ${amzDateOf(nowMs + quarter)} (${now} + 15 min.)`
       : `Signature expired: ${amzDate} is now earlier than ${amzDateOf(nowMs - quarter)} (${now} - 15 min.)`,
   );
+}
+
+export function expiredToken(service: string): ApiError {
+  return service === "ec2"
+    ? new ApiError("RequestExpired", "Request has expired.")
+    : new ApiError(
+        `ExpiredToken${exceptionSuffix(service)}`,
+        "The security token included in the request is expired",
+        { status: 403 },
+      );
 }
 
 /** EC2 does not say which half of the key is wrong. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
 import { SignatureV4 } from "@smithy/signature-v4";
+import { rootCaller } from "#api/caller.ts";
 import { ApiError } from "#api/error.ts";
 import { signRequest } from "./sign-request.ts";
 import { verifySignature } from "./verify-signature.ts";
@@ -12,7 +13,8 @@ const credentials = {
   accessKeyId: "AKIDEXAMPLE",
   secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
 };
-const secretOf = (id: string) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined);
+const caller = rootCaller("111122223333", credentials.accessKeyId);
+const findKey = (id: string) => (id === credentials.accessKeyId ? { ...credentials, caller } : undefined);
 const body = Buffer.from("Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=a%20b");
 const plain = {
   method: "POST",
@@ -32,14 +34,14 @@ const signedBy = (changes: Partial<typeof signing> = {}) => ({
 });
 type Signed = ReturnType<typeof signedBy>;
 const verify = (request: Omit<Signed, "body">, sent = body, at = now) =>
-  verifySignature(request, sent, secretOf, at);
+  verifySignature(request, sent, findKey, at);
 
 test("a signed request tells who signed it, for which region and service", () => {
   assert.deepEqual(verify(signedBy()), {
     accessKeyId: "AKIDEXAMPLE",
     region: "us-east-1",
     service: "ec2",
-    sessionToken: undefined,
+    caller,
   });
 });
 
@@ -107,8 +109,39 @@ test("a presigned request is accepted for as long as it says, and no longer", as
 test("the session token is handed on from header and query", async () => {
   const keys = { ...credentials, sessionToken: "token/+=" };
   const headers = signRequest(plain, { ...signing, credentials: keys });
-  assert.equal(verify({ ...plain, headers }).sessionToken, "token/+=");
-  assert.equal(verify(await presigned(60, keys), Buffer.alloc(0)).sessionToken, "token/+=");
+  const tokens: (string | undefined)[] = [];
+  const noting = (id: string, token: string | undefined) => {
+    tokens.push(token);
+    return findKey(id);
+  };
+  verifySignature({ ...plain, headers }, body, noting, now);
+  verifySignature(await presigned(60, keys), Buffer.alloc(0), noting, now);
+  assert.deepEqual(tokens, ["token/+=", "token/+="]);
+});
+
+test("a session that has ended is told so once its signature holds, in the words of the service", () => {
+  const session = {
+    kind: "role" as const,
+    name: "s",
+    ...credentials,
+    issuedAt: now / 1000 - 60,
+    expiresAt: now / 1000,
+  };
+  const ended = () => ({ ...credentials, caller: { ...caller, session } });
+  const code = (service: string, at: number) => {
+    const request = signedBy({ service });
+    try {
+      verifySignature(request, body, ended, at);
+      return "OK";
+    } catch (error) {
+      return error instanceof ApiError ? error.code : error;
+    }
+  };
+  assert.deepEqual(
+    ["ec2", "sts", "ssm"].map((service) => code(service, now)),
+    ["RequestExpired", "ExpiredToken", "ExpiredTokenException"],
+  );
+  assert.equal(code("ec2", now - 1000), "OK");
 });
 
 test("a wrong secret and any change to what was signed are refused", () => {

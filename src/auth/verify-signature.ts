@@ -1,8 +1,10 @@
 import { timingSafeEqual } from "node:crypto";
+import type { Caller } from "#api/caller.ts";
 import type { WireRequest } from "#wire/protocol.ts";
 import { signatureOf } from "./signature.ts";
 import { signatureClaim, type SignatureClaim } from "./signature-claim.ts";
 import {
+  expiredToken,
   malformedQuery,
   requestExpired,
   signatureMismatch,
@@ -15,9 +17,17 @@ export interface SignedIn {
   readonly region: string;
   /** The name AWS signs by: "ec2", "sts". */
   readonly service: string;
-  /** As sent, not yet looked at. */
-  readonly sessionToken: string | undefined;
+  readonly caller: Caller;
 }
+
+/** An access key, and whose it is. */
+export interface AccessKey {
+  readonly secretAccessKey: string;
+  readonly caller: Caller;
+}
+
+/** Undefined: nobody's, or one that was made inactive, or without the token that belongs to it. */
+export type FindKey = (accessKeyId: string, sessionToken: string | undefined) => AccessKey | undefined;
 
 /** How far the caller's clock may be from ours. */
 const skewMs = 15 * 60_000;
@@ -29,20 +39,24 @@ const skewMs = 15 * 60_000;
 export function verifySignature(
   request: Pick<WireRequest, "method" | "path" | "query" | "headers">,
   body: Buffer,
-  secretOf: (accessKeyId: string) => string | undefined,
+  findKey: FindKey,
   nowMs: number,
 ): SignedIn {
   const claim = wellEncoded(() => signatureClaim(request));
   const { accessKeyId, region, service, sessionToken } = claim;
   if (!claim.signedHeaders.includes("host"))
     throw signatureMismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
-  const secret = secretOf(accessKeyId);
-  if (secret === undefined) throw unknownAccessKey(service);
+  const key = findKey(accessKeyId, sessionToken);
+  if (!key) throw unknownAccessKey(service);
   checkTime(claim, nowMs);
-  const expected = Buffer.from(wellEncoded(() => signatureOf({ ...claim, request, body }, secret)));
+  const expected = Buffer.from(
+    wellEncoded(() => signatureOf({ ...claim, request, body }, key.secretAccessKey)),
+  );
   const given = Buffer.from(claim.signature);
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw wrongSecret(service);
-  return { accessKeyId, region, service, sessionToken };
+  const { session } = key.caller;
+  if (session && session.expiresAt * 1000 <= nowMs) throw expiredToken(service);
+  return { accessKeyId, region, service, caller: key.caller };
 }
 
 function checkTime({ service, amzDate, validMs }: SignatureClaim, nowMs: number): void {

@@ -17,6 +17,7 @@ export const keptFiles = [
   "master.key",
   "identity.json",
   "identity.pem",
+  "sealing-key.json",
   "tls",
   "host-id",
 ] as const;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { serveFakeRegion } from "#fake/fake-region.ts";
 import { loadApiParts } from "#region-api.ts";
 import { makeCredentials, newCredentials, readCredentials, writeCredentials } from "#setup/credentials.ts";
 import { readChoices, readSettings, settle, writeSettings } from "#setup/region-settings.ts";
+import { makeSealingKey, readSealingKey } from "#setup/sealing-key.ts";
 import { requireKnownFormat } from "#setup/store-format.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
@@ -32,7 +34,7 @@ export async function startFake(values: StartValues, signal: AbortSignal): Promi
     port: region.settings.port,
     resettable: region.dataDir === undefined,
     ...(region.audit && {
-      answered: auditTrail({ ...region.settings, now: () => systemClock.now() }, region.audit),
+      answered: auditTrail({ now: () => systemClock.now() }, region.audit),
     }),
     log: say,
   }).catch(refuseTaken);
@@ -58,6 +60,7 @@ function ephemeral({ port, ...values }: StartValues) {
   return {
     settings: anyPort ? { ...settings, port: 0 } : settings,
     credentials: accessKey(values["access-key"]) ?? newCredentials(),
+    sealingKey: randomBytes(32),
     openStore: async () => openMemoryStore(),
     audit: undefined,
     dataDir: undefined,
@@ -72,6 +75,7 @@ function kept(values: StartValues) {
   const settings = settle(before, { ...readChoices(values), machines: "fake" }, defaultPool);
   for (const made of [dir, runDir, logDir]) mkdirSync(made, { recursive: true, mode: 0o700 });
   if (JSON.stringify(settings) !== JSON.stringify(before)) writeSettings(dataDir, settings);
+  makeSealingKey(dataDir);
   const given = accessKey(values["access-key"]);
   if (given) writeCredentials(dataDir, given);
   else makeCredentials(dataDir);
@@ -79,6 +83,7 @@ function kept(values: StartValues) {
   return {
     settings,
     credentials: readCredentials(dataDir),
+    sealingKey: readSealingKey(dataDir),
     async openStore() {
       const store = await openSqliteStore(storeDir).catch(refuseLocked(dataDir));
       // For croft status and down.

@@ -7,6 +7,7 @@ import { debianPackages } from "#setup/debian-packages.ts";
 import { setUpDefaultImage } from "#setup/default-image.ts";
 import { portTrouble } from "#setup/free-port.ts";
 import { copyForCaller } from "#setup/user-copies.ts";
+import { makeSealingKey } from "#setup/sealing-key.ts";
 import { makeIdentityKey } from "#setup/identity-key.ts";
 import { joinCache, openCache } from "#setup/image-cache.ts";
 import { claimPool, requireOwnPool } from "#setup/claim-pool.ts";
@@ -56,6 +57,7 @@ export async function startMachines(values: StartValues, signal: AbortSignal): P
   const settings = settleSettings(dataDir, region.kept, choices);
   await requireFreePort(settings);
   makeIdentityKey(dataDir, settings.region);
+  makeSealingKey(dataDir);
   makeCredentials(dataDir);
   copyForCaller(dataDir);
   makeRegionTls(dataDir, settings);

@@ -10,6 +10,10 @@ export interface PolicyRequest {
   readonly resource: string;
   /** The ARN of who asks; absent: it does not matter, for there is no resource policy. */
   readonly principal?: string | undefined;
+  /** The role of a session that asks: policies of resources may name either. */
+  readonly role?: string | undefined;
+  /** An AWS service that asks for itself, such as "ec2.amazonaws.com". */
+  readonly service?: string | undefined;
   /** Of the resource; absent: the one of who asks. */
   readonly resourceOwner?: string | undefined;
   readonly context: RequestContext;
@@ -21,40 +25,78 @@ export interface PolicySets {
   readonly identity: readonly Policy[];
   /** What these do not allow, those of who asks cannot. */
   readonly boundary?: readonly Policy[] | undefined;
+  /** What a session was given along: it can do no more than these allow too. */
+  readonly session?: readonly Policy[] | undefined;
   /** Of the resource. */
   readonly resource?: Policy | undefined;
+  /** Whether nobody gets at the resource whom its own policy does not allow, as at a role. */
+  readonly resourceDecides?: boolean | undefined;
 }
 
 export interface Decision {
   readonly decision: "allowed" | "explicitDeny" | "implicitDeny";
+  /** Of an explicit deny: in which of the sets. */
+  readonly deniedBy?: "identity" | "boundary" | "session" | "resource";
   /** Whether the boundary allows it; absent: there is none. */
   readonly allowedByBoundary?: boolean;
+  /** Whether the session's policies do; absent: there are none. */
+  readonly allowedBySession?: boolean;
   /** The statements that decided. */
   readonly matched: readonly { readonly policy: Policy; readonly statement: Statement }[];
 }
 
 /** Whether a request is allowed: a deny anywhere wins. AWS, "Policy evaluation logic". */
-export function decide(request: PolicyRequest, { identity, boundary, resource }: PolicySets): Decision {
+export function decide(request: PolicyRequest, sets: PolicySets): Decision {
+  const { identity, boundary, session, resource, resourceDecides } = sets;
   const it = { ...request, action: request.action.toLowerCase(), lookUp: oneValue(request.context) };
   const ofIdentity = applying(identity, it);
   const ofBoundary = boundary && applying(boundary, it);
+  const ofSession = session && applying(session, it);
   const ofResource = resource ? applying([resource], it) : [];
   const allowedByBoundary = ofBoundary && !denies(ofBoundary) && allows(ofBoundary);
-  const said = { ...(allowedByBoundary !== undefined && { allowedByBoundary }) };
+  const allowedBySession = ofSession && !denies(ofSession) && allows(ofSession);
+  const said = {
+    ...(allowedByBoundary !== undefined && { allowedByBoundary }),
+    ...(allowedBySession !== undefined && { allowedBySession }),
+  };
 
-  const denying = [...ofIdentity, ...(ofBoundary ?? []), ...ofResource].filter(isDeny);
-  if (denying.length > 0) return { decision: "explicitDeny", ...said, matched: denying };
+  const denying = [...ofIdentity, ...(ofBoundary ?? []), ...(ofSession ?? []), ...ofResource].filter(isDeny);
+  if (denying.length > 0) {
+    const deniedBy = denies(ofIdentity)
+      ? "identity"
+      : denies(ofBoundary ?? [])
+        ? "boundary"
+        : denies(ofSession ?? [])
+          ? "session"
+          : "resource";
+    return { decision: "explicitDeny", deniedBy, ...said, matched: denying };
+  }
 
-  const within = allowedByBoundary !== false;
+  const within = allowedByBoundary !== false && allowedBySession !== false;
   const byIdentity = allows(ofIdentity) && within;
-  if (isForeign(request)) {
+  const named = ofResource.filter(({ statement }) => namesItself(statement, request, within));
+  if (isForeign(request) || (resourceDecides && named.length === 0)) {
     if (!byIdentity || !allows(ofResource)) return { decision: "implicitDeny", ...said, matched: [] };
     return { decision: "allowed", ...said, matched: [...ofIdentity, ...ofResource] };
   }
-  // Who is named by the resource itself needs nothing else, and a user so named no boundary's leave.
-  const named = ofResource.filter(({ statement }) => namesItself(statement, request));
+  // Who is named by the resource itself needs nothing else, and a user or session so named no boundary's leave.
   if (!byIdentity && named.length === 0) return { decision: "implicitDeny", ...said, matched: [] };
   return { decision: "allowed", ...said, matched: [...(byIdentity ? ofIdentity : []), ...named] };
+}
+
+/** Whether the action may be allowed on anything at all, under whatever conditions. */
+export function mayAllow(action: string, { identity, boundary, session }: PolicySets): boolean {
+  const lower = action.toLowerCase();
+  return [identity, boundary, session].every(
+    (policies) =>
+      !policies ||
+      policies.some(({ statements }) =>
+        statements.some(
+          ({ effect, actions }) =>
+            effect === "Allow" && among(actions, (patterns) => anyMatches(patterns, lower)),
+        ),
+      ),
+  );
 }
 
 interface Applying {
@@ -79,7 +121,7 @@ function applies({ principals, actions, resources, conditions }: Statement, requ
   return (
     among(actions, (patterns) => anyMatches(patterns, request.action)) &&
     isOfResource(resources, request) &&
-    (principals === undefined || among(principals, (them) => isAmong(request.principal, them))) &&
+    (principals === undefined || among(principals, (them) => isAmong(request, them))) &&
     conditions.every(({ holds }) => holds(request.context, request.lookUp))
   );
 }
@@ -96,22 +138,30 @@ const isOfResource = ({ what, not }: Statement["resources"], { resource, lookUp 
 
 type PrincipalsOf = NonNullable<Statement["principals"]>["what"];
 
-function isAmong(principal: string | undefined, principals: PrincipalsOf): boolean {
+function isAmong({ principal, role, service }: Asked, principals: PrincipalsOf): boolean {
   if (principals === "everybody") return true;
+  if (service !== undefined) return principals.get("Service")?.includes(service) ?? false;
   const account = accountOf(principal);
   const names = principals.get("AWS") ?? [];
   return (
     principal !== undefined &&
-    names.some((it) => it === principal || it === account || it === `arn:aws:iam::${account}:root`)
+    names.some(
+      (it) => it === principal || it === role || it === account || it === `arn:aws:iam::${account}:root`,
+    )
   );
 }
 
 /** An account that is named leaves it to its own policies who of it may. */
-const namesItself = ({ principals }: Statement, { principal }: PolicyRequest): boolean =>
-  principals !== undefined &&
-  (principals.not ||
-    principals.what === "everybody" ||
-    (principals.what.get("AWS") ?? []).includes(principal ?? ""));
+function namesItself(
+  { principals }: Statement,
+  { principal, role, service }: PolicyRequest,
+  within: boolean,
+): boolean {
+  if (principals === undefined) return false;
+  if (principals.not || principals.what === "everybody" || service !== undefined) return true;
+  const names = principals.what.get("AWS") ?? [];
+  return names.includes(principal ?? "") || (within && role !== undefined && names.includes(role));
+}
 
 const accountOf = (arn: string | undefined) => arn?.split(":")[4];
 

@@ -6,7 +6,7 @@ import { Refusal } from "#cli/command.ts";
 import { layout, userFiles } from "#config.ts";
 import { hasCode } from "./error-code.ts";
 import { formerMasterKey, makeMasterKey, readMasterKey, removeFormerMasterKey } from "./master-key.ts";
-import { seal, unseal } from "./sealed.ts";
+import { seal, unseal } from "#sealed.ts";
 
 /** What the file holds. Files of Croft's first days hold the secret itself. */
 interface SealedCredentials {

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "
 import { Refusal } from "#cli/command.ts";
 import { layout } from "#config.ts";
 import { formerMasterKey, makeMasterKey, readMasterKey } from "./master-key.ts";
-import { seal, unseal } from "./sealed.ts";
+import { seal, unseal } from "#sealed.ts";
 
 /** PEM texts: an RSA key of 2048 bits and its own certificate. */
 export interface IdentityKey {

@@ -1,5 +1,6 @@
 import type { TestContext } from "node:test";
 import { EC2, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import type { AuthorisedCall } from "#api/authorisation.ts";
 import { apiChain } from "#api/chain.ts";
 import { tokenBuckets } from "#api/throttle.ts";
 import { verifySignature } from "#auth/verify-signature.ts";
@@ -21,7 +22,12 @@ import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
+import { authorisation } from "#services/iam/authorise.ts";
 import { iamContext } from "#services/iam/context.ts";
+import { notedUse } from "#services/iam/last-used.ts";
+import { IamRecords } from "#services/iam/records.ts";
+import { isInReference, unnamedTypes } from "#services/iam/reference.ts";
+import { accountKeys } from "#services/iam/sign-in.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { startFeed } from "#store/feed.ts";
 import { unknownService } from "#wire/wire-service.ts";
@@ -133,23 +139,29 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
   machines.onChange(lookAt);
 
+  const sealingKey = Buffer.alloc(32, 7);
+  const iamRecords = new IamRecords(feed, scope.accountId);
+  const iam = iamContext(iamRecords, { sealingKey, rootKeyId: credentials.accessKeyId });
+  const findKey = accountKeys({ records: iamRecords, root: credentials, sealingKey });
+  const authorise = authorisation(iamRecords, sealingKey);
+  const noteUse = notedUse(iamRecords, store, (line) => void errors.push(line));
+
   const api = await listen({
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: servicesOf(loadApiParts().wires, iamContext(feed, scope.accountId), contextIn),
+      services: servicesOf(loadApiParts().wires, iam, contextIn),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
-      signIn: (request, nowMs) =>
-        verifySignature(
-          request,
-          request.body,
-          (id) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined),
-          nowMs,
-        ),
+      signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
+      authorise(call) {
+        refuseUnnamed(call);
+        authorise(call);
+      },
       store,
       feed,
       clock: systemClock,
+      answered: noteUse,
       throttle: options.throttledBy && tokenBuckets(options.throttledBy),
       log: (line) => void errors.push(line),
     }),
@@ -196,3 +208,12 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   };
 }
 export type TestRegion = Awaited<ReturnType<typeof testRegion>>;
+
+/** What a call does must be allowed on each type of resource that AWS's reference requires: its plan has to name them. */
+function refuseUnnamed(call: AuthorisedCall): void {
+  if (!isInReference(call.service, call.operation))
+    throw new Error(`${call.operation} is not authorised: croft run tools/generate-authorisation.ts`);
+  if (!call.plan?.transaction) return;
+  const unnamed = unnamedTypes(call);
+  if (unnamed.length > 0) throw new Error(`${call.operation} touches no ${unnamed.join(", no ")}`);
+}

@@ -87,7 +87,7 @@ test("policies are simulated, and the keys they ask for are named", async () => 
   );
 });
 
-iamTests(aws);
+iamTests(aws, (environment) => awsCli({ ...region, environment: { ...region.environment, ...environment } }));
 
 test("regions and their zones are AWS's", async () => {
   const zoneNames = "ec2 describe-availability-zones --query AvailabilityZones[].ZoneName";

@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CommandFailed } from "#drivers/linux/commands.ts";
 import type { awsCli } from "./aws-cli.ts";
 
 const all = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}';
 const byEc2 =
   '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}';
 
+type Cli = ReturnType<typeof awsCli>;
+
 /** Every operation, paginator and waiter of IAM's entities and policies. What is one after the other is so because it must. */
-export function iamTests(aws: ReturnType<typeof awsCli>): void {
+export function iamTests(
+  aws: Cli,
+  /** The CLI with these variables of its environment: another caller's. */
+  awsAs: (environment: Readonly<Record<string, string>>) => Cli,
+): void {
   const arn = "arn:aws:iam::000000000000:policy/all";
   const [user, group, role, profile, policy] = [
     "--user-name ada",
@@ -115,6 +122,51 @@ export function iamTests(aws: ReturnType<typeof awsCli>): void {
       ["ada"],
     );
     await together(`delete-user-permissions-boundary ${user}`, `delete-role-permissions-boundary ${role}`);
+  });
+
+  test("a user signs in by keys, is held to policy, and assumes a role", async () => {
+    const [keyId = "", secret = ""] = await line(
+      `create-access-key ${user} --query AccessKey.[AccessKeyId,SecretAccessKey]`,
+    );
+    assert.deepEqual(
+      await Promise.all([
+        line(`list-access-keys ${user} --page-size 1 --query AccessKeyMetadata[].AccessKeyId`),
+        line(`get-access-key-last-used --access-key-id ${keyId} --query UserName`),
+        aws.text(`sts get-access-key-info --access-key-id ${keyId}`).then((it) => it.trim().split("\t")),
+      ]),
+      [[keyId], ["ada"], ["000000000000"]],
+    );
+    const ada = awsAs({ AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret });
+    const [adaArn = ""] = (await ada.rows("sts get-caller-identity --query Arn")).flat();
+    assert.equal(adaArn, "arn:aws:iam::000000000000:user/people/ada");
+    const trust = byEc2.replace('"Service":"ec2.amazonaws.com"', `"AWS":"${adaArn}"`);
+    await together(`update-assume-role-policy ${role} --policy-document ${trust}`);
+    const assume = `sts assume-role --role-arn arn:aws:iam::000000000000:role/web --role-session-name me`;
+    const given = (
+      await ada.rows(`${assume} --query Credentials.[AccessKeyId,SecretAccessKey,SessionToken]`)
+    ).flat();
+    const web = awsAs({
+      AWS_ACCESS_KEY_ID: given[0] ?? "",
+      AWS_SECRET_ACCESS_KEY: given[1] ?? "",
+      AWS_SESSION_TOKEN: given[2] ?? "",
+    });
+    assert.deepEqual(await web.rows("sts get-caller-identity --query Arn"), [
+      ["arn:aws:sts::000000000000:assumed-role/web/me"],
+    ]);
+    await Promise.all([ada.text("sts get-session-token"), ada.text("sts get-federation-token --name guest")]);
+    await together(
+      `put-user-policy ${user} --policy-name in --policy-document ${all.replace("Allow", "Deny")}`,
+    );
+    const failed: unknown = await ada
+      .text("ec2 create-vpc --cidr-block 10.9.0.0/16")
+      .catch((it: unknown) => it);
+    const told = failed instanceof CommandFailed ? failed.stderr : "";
+    const [, message = ""] = /\(UnauthorizedOperation\).*failure message: (\S+)/.exec(told) ?? [];
+    const decoded = await aws.text(`sts decode-authorization-message --encoded-message ${message}`);
+    assert.equal(JSON.parse(decoded).context.action, "ec2:CreateVpc");
+    await together(`update-access-key ${user} --access-key-id ${keyId} --status Inactive`);
+    assert.equal(await ada.refusal("sts get-caller-identity"), "InvalidClientTokenId");
+    await together(`delete-access-key ${user} --access-key-id ${keyId}`);
   });
 
   test("users are in groups, roles in instance profiles, and all of it goes", async () => {

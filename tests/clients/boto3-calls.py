@@ -226,6 +226,42 @@ def _():
         getattr(iam, f"delete_{what}_permissions_boundary")(**of)
 
 
+@told("a user signs in by keys, is held to policy, and assumes a role")
+def _():
+    key = iam.create_access_key(**USER)["AccessKey"]
+    key_id = {"AccessKeyId": key["AccessKeyId"]}
+    assert [it["AccessKeyId"] for it in every(iam, "list_access_keys", "AccessKeyMetadata", 1, **USER)] == [key["AccessKeyId"]]
+    assert iam.get_access_key_last_used(**key_id)["UserName"] == "ada"
+    assert sts.get_access_key_info(**key_id)["Account"] == "000000000000"
+    own = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    ada, adas_ec2 = session.client("sts", **own, **options), session.client("ec2", **own, **options)
+    arn = ada.get_caller_identity()["Arn"]
+    assert arn == "arn:aws:iam::000000000000:user/ada", arn
+    adas_ec2.describe_vpcs()
+    iam.update_assume_role_policy(**ROLE, PolicyDocument=BY_EC2.replace('"Service":"ec2.amazonaws.com"', f'"AWS":"{arn}"'))
+    assumed = ada.assume_role(RoleArn="arn:aws:iam::000000000000:role/web", RoleSessionName="me")
+    given = assumed["Credentials"]
+    web = session.client(
+        "sts", aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"], **options,
+    )  # fmt: skip
+    assert web.get_caller_identity()["Arn"] == "arn:aws:sts::000000000000:assumed-role/web/me"
+    assert ada.get_session_token()["Credentials"]["SessionToken"]
+    assert ada.get_federation_token(Name="guest")["Credentials"]["SessionToken"]
+    iam.put_user_policy(**USER, PolicyName="in", PolicyDocument=ALL.replace("Allow", "Deny"))
+    try:
+        adas_ec2.create_vpc(CidrBlock="10.9.0.0/16")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "UnauthorizedOperation", error
+        encoded = error.response["Error"]["Message"].split("failure message: ")[1]
+    decoded = json.loads(sts.decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"])
+    assert (decoded["explicitDeny"], decoded["context"]["action"]) == (True, "ec2:CreateVpc"), decoded
+    iam.update_access_key(**USER, **key_id, Status="Inactive")
+    with refused("InvalidClientTokenId"):
+        ada.get_caller_identity()
+    iam.delete_access_key(**USER, **key_id)
+
+
 @told("IAM's users are in groups, roles in instance profiles, and all of it goes")
 def _():
     iam.add_user_to_group(**GROUP, **USER)
@@ -982,7 +1018,7 @@ def _():
     with refused("UnsupportedOperation"):
         ec2.create_transit_gateway()
     with refused("UnsupportedOperation"):
-        sts.get_session_token()
+        iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
     with refused("UnsupportedOperationException"):
         ssm.put_parameter(Name="/mine", Value="a", Type="String")
     with refused("UnsupportedOperation"):

@@ -82,7 +82,22 @@ test("policies are simulated, page by page, and the keys they ask for are named"
   assert.deepEqual(ContextKeyNames, ["aws:username"]);
 });
 
-iamTests(iamSdk, iam);
+iamTests(iamSdk, iam, sts);
+
+test("EC2 tells who may not do what, and STS decodes it", async () => {
+  await iam.createUser({ UserName: "eve" });
+  const { AccessKey: key } = await iam.createAccessKey({ UserName: "eve" });
+  const AccessKeyId = key?.AccessKeyId ?? "";
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: key?.SecretAccessKey ?? "" };
+  const eve = new ec2Module.EC2({ credentials });
+  const error: unknown = await eve.createVpc({ CidrBlock: "10.9.0.0/16" }).catch((it: unknown) => it);
+  eve.destroy();
+  const [, EncodedMessage] = /^UnauthorizedOperation: .* failure message: (\S+)$/.exec(String(error)) ?? [];
+  const { DecodedMessage = "{}" } = await sts.decodeAuthorizationMessage({ EncodedMessage });
+  assert.equal(JSON.parse(DecodedMessage).context.action, "ec2:CreateVpc");
+  await iam.deleteAccessKey({ UserName: "eve", AccessKeyId });
+  await iam.deleteUser({ UserName: "eve" });
+});
 
 test("service quotas come in pages, and are AWS's defaults", async () => {
   const inPages = { client: quotas, pageSize: 1 };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as iamModule from "@aws-sdk/client-iam";
+import * as stsModule from "@aws-sdk/client-sts";
 
 const all = JSON.stringify({
   Version: "2012-10-17",
@@ -16,7 +17,7 @@ const byEc2 = JSON.stringify({
 });
 
 /** Every operation, paginator and waiter of IAM's entities and policies; `sdk` is the module that notes which were used. */
-export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
+export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM, sts: stsModule.STS): void {
   const inPages = { client: iam, pageSize: 1 };
   const patience = { client: iam, maxWaitTime: 120, minDelay: 1, maxDelay: 2 };
   const user = { UserName: "ada" };
@@ -54,10 +55,10 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
     await iam.tagPolicy({ ...policy, ...tags });
     await iam.tagInstanceProfile({ ...profile, ...tags });
     const tagLists = [
-      await every(sdk.paginateListUserTags(inPages, user), (it) => it.Tags),
-      await every(sdk.paginateListRoleTags(inPages, role), (it) => it.Tags),
-      await every(sdk.paginateListPolicyTags(inPages, policy), (it) => it.Tags),
-      await every(sdk.paginateListInstanceProfileTags(inPages, profile), (it) => it.Tags),
+      await every(sdk.paginateListUserTags(inPages, { ...user }), (it) => it.Tags),
+      await every(sdk.paginateListRoleTags(inPages, { ...role }), (it) => it.Tags),
+      await every(sdk.paginateListPolicyTags(inPages, { ...policy }), (it) => it.Tags),
+      await every(sdk.paginateListInstanceProfileTags(inPages, { ...profile }), (it) => it.Tags),
     ];
     assert.deepEqual(tagLists, [tags.Tags, tags.Tags, tags.Tags, tags.Tags]);
     await iam.untagUser({ ...user, ...untagged });
@@ -98,7 +99,7 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
   test("policies have versions, are attached, written in and bound, and know who uses them", async () => {
     await iam.createPolicyVersion({ ...policy, PolicyDocument: all });
     await iam.setDefaultPolicyVersion({ ...policy, VersionId: "v2" });
-    const versions = await every(sdk.paginateListPolicyVersions(inPages, policy), (it) => it.Versions);
+    const versions = await every(sdk.paginateListPolicyVersions(inPages, { ...policy }), (it) => it.Versions);
     assert.deepEqual(
       versions.map((it) => it.VersionId),
       ["v2", "v1"],
@@ -112,15 +113,27 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
     await iam.attachGroupPolicy({ ...group, ...policy });
     await iam.attachRolePolicy({ ...role, ...policy });
     const attached = [
-      ...(await every(sdk.paginateListAttachedUserPolicies(inPages, user), (it) => it.AttachedPolicies)),
-      ...(await every(sdk.paginateListAttachedGroupPolicies(inPages, group), (it) => it.AttachedPolicies)),
-      ...(await every(sdk.paginateListAttachedRolePolicies(inPages, role), (it) => it.AttachedPolicies)),
+      ...(await every(
+        sdk.paginateListAttachedUserPolicies(inPages, { ...user }),
+        (it) => it.AttachedPolicies,
+      )),
+      ...(await every(
+        sdk.paginateListAttachedGroupPolicies(inPages, { ...group }),
+        (it) => it.AttachedPolicies,
+      )),
+      ...(await every(
+        sdk.paginateListAttachedRolePolicies(inPages, { ...role }),
+        (it) => it.AttachedPolicies,
+      )),
     ];
     assert.deepEqual(
       attached.map((it) => it.PolicyName),
       ["all", "all", "all"],
     );
-    const users = await every(sdk.paginateListEntitiesForPolicy(inPages, policy), (it) => it.PolicyUsers);
+    const users = await every(
+      sdk.paginateListEntitiesForPolicy(inPages, { ...policy }),
+      (it) => it.PolicyUsers,
+    );
     assert.deepEqual(
       users.map((it) => it.UserName),
       ["ada"],
@@ -137,9 +150,9 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
     ];
     for (const it of found) assert.equal(decodeURIComponent(it.PolicyDocument ?? ""), all);
     const names = [
-      ...(await every(sdk.paginateListUserPolicies(inPages, user), (it) => it.PolicyNames)),
-      ...(await every(sdk.paginateListGroupPolicies(inPages, group), (it) => it.PolicyNames)),
-      ...(await every(sdk.paginateListRolePolicies(inPages, role), (it) => it.PolicyNames)),
+      ...(await every(sdk.paginateListUserPolicies(inPages, { ...user }), (it) => it.PolicyNames)),
+      ...(await every(sdk.paginateListGroupPolicies(inPages, { ...group }), (it) => it.PolicyNames)),
+      ...(await every(sdk.paginateListRolePolicies(inPages, { ...role }), (it) => it.PolicyNames)),
     ];
     assert.deepEqual(names, ["in", "in", "in"]);
 
@@ -153,13 +166,13 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
 
   test("users are in groups, roles in instance profiles, and the account tells it all", async () => {
     await iam.addUserToGroup({ ...group, ...user });
-    const members = await every(sdk.paginateGetGroup(inPages, group), (it) => it.Users);
-    const groups = await every(sdk.paginateListGroupsForUser(inPages, user), (it) => it.Groups);
+    const members = await every(sdk.paginateGetGroup(inPages, { ...group }), (it) => it.Users);
+    const groups = await every(sdk.paginateListGroupsForUser(inPages, { ...user }), (it) => it.Groups);
     assert.deepEqual([members[0]?.UserName, groups[0]?.GroupName], ["ada", "staff"]);
     await iam.addRoleToInstanceProfile({ ...profile, ...role });
     const { InstanceProfile } = await iam.getInstanceProfile(profile);
     const profiles = await every(
-      sdk.paginateListInstanceProfilesForRole(inPages, role),
+      sdk.paginateListInstanceProfilesForRole(inPages, { ...role }),
       (it) => it.InstanceProfiles,
     );
     assert.deepEqual([InstanceProfile?.Roles?.[0]?.RoleName, profiles.length], ["web", 1]);
@@ -181,6 +194,41 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
       "my-region",
     ]);
     await iam.deleteAccountAlias({ AccountAlias: "my-region" });
+  });
+
+  test("a user signs in by keys, is held to policy, and assumes a role", async () => {
+    const { AccessKey: key } = await iam.createAccessKey(user);
+    const id = { AccessKeyId: key?.AccessKeyId ?? "" };
+    const keys = await every(sdk.paginateListAccessKeys(inPages, { ...user }), (it) => it.AccessKeyMetadata);
+    assert.deepEqual(
+      keys.map((it) => it.AccessKeyId),
+      [id.AccessKeyId],
+    );
+    assert.equal((await iam.getAccessKeyLastUsed(id)).UserName, "ada");
+    assert.equal((await sts.getAccessKeyInfo(id)).Account, "000000000000");
+    const ada = new stsModule.STS({
+      credentials: { accessKeyId: id.AccessKeyId, secretAccessKey: key?.SecretAccessKey ?? "" },
+    });
+    const Arn = (await ada.getCallerIdentity({})).Arn ?? "";
+    assert.equal(Arn, "arn:aws:iam::000000000000:user/ada");
+    const trust = byEc2.replace('"Service":"ec2.amazonaws.com"', `"AWS":"${Arn}"`);
+    await iam.updateAssumeRolePolicy({ ...role, PolicyDocument: trust });
+    const RoleArn = (await iam.getRole(role)).Role?.Arn;
+    const assumed = await ada.assumeRole({ RoleArn, RoleSessionName: "me" });
+    assert.equal(assumed.AssumedRoleUser?.Arn, "arn:aws:sts::000000000000:assumed-role/web/me");
+    assert.ok((await ada.getSessionToken({})).Credentials?.SessionToken);
+    assert.ok((await ada.getFederationToken({ Name: "guest" })).Credentials?.SessionToken);
+    const denying = all.replace('"Allow"', '"Deny"');
+    await iam.putUserPolicy({ ...user, PolicyName: "in", PolicyDocument: denying });
+    const denied: unknown = await ada.getFederationToken({ Name: "guest" }).catch((it: unknown) => it);
+    assert.match(
+      String(denied),
+      /AccessDenied: User: .*:user\/ada is not authorized to perform: sts:GetFederationToken/,
+    );
+    await iam.updateAccessKey({ ...user, ...id, Status: "Inactive" });
+    await assert.rejects(ada.getCallerIdentity({}), { name: "InvalidClientTokenId" });
+    ada.destroy();
+    await iam.deleteAccessKey({ ...user, ...id });
   });
 
   test("and all of it goes, in the order that AWS asks for", async () => {

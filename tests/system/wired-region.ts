@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { after } from "node:test";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
@@ -26,6 +27,7 @@ export const wiredRegion = async (prefix: string, publicPool: string): Promise<W
   const api = await serveFakeRegion({
     settings,
     credentials,
+    sealingKey: randomBytes(32),
     parts: loadApiParts(),
     port: 0,
     openStore: async () => openMemoryStore(),

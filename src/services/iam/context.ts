@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
-import type { Feed } from "#store/feed.ts";
-import { IamRecords } from "./records.ts";
+import type { Caller } from "#api/caller.ts";
+import type { IamRecords } from "./records.ts";
 
 /** What an IAM operation is given beside its input. */
 export interface IamContext {
@@ -9,11 +9,20 @@ export interface IamContext {
   readonly now: () => Date;
   /** A whole number from 0 up to, not including, `below`. */
   readonly random: (below: number) => number;
+  /** What users' secrets and session tokens are sealed with. */
+  readonly sealingKey: Buffer;
+  readonly rootKeyId: string;
+  readonly caller: Caller;
 }
 
-export const iamContext = (feed: Feed, accountId: string): IamContext => ({
-  accountId,
-  records: new IamRecords(feed, accountId),
+export const iamContext = (
+  records: IamRecords,
+  { sealingKey, rootKeyId }: Pick<IamContext, "sealingKey" | "rootKeyId">,
+): Omit<IamContext, "caller"> => ({
+  accountId: records.accountId,
+  records,
   now: () => new Date(),
   random: (below) => randomInt(below),
+  sealingKey,
+  rootKeyId,
 });

@@ -3,7 +3,7 @@ import type { Group } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
-import { arnOf, findGroup, findUser, touching } from "./holder.ts";
+import { arnOf, findGroup, findUser, touching, untagged } from "./holder.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { GroupRecord, UseOf, UserRecord } from "./records.ts";
@@ -27,7 +27,7 @@ export const groupOperations = {
       refuseTaken(group.name, context);
       if (records.all("iam-group").length >= mostGroups) throw quotaExceeded("GroupsPerAccount", mostGroups);
       return {
-        touches: touching("iam-group", group, context),
+        touches: touching("iam-group", untagged(group), context),
         transaction: records.create("iam-group", group),
         group,
       };

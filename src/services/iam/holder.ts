@@ -27,14 +27,14 @@ export const findProfile = (name: string, { records }: IamContext): InstanceProf
 export const arnOf = (
   kind: NamedKind,
   { path, name }: Pick<IamRecord, "path" | "name">,
-  { accountId }: Pick<IamContext, "accountId">,
+  { accountId }: { readonly accountId: string },
 ): string => `arn:aws:iam::${accountId}:${kind.slice("iam-".length)}${path}${name}`;
 
 /** What an operation on one thing touches. `keys`: what policies may ask about this operation. */
 export const touching = (
   kind: NamedKind,
   record: Pick<IamRecord, "path" | "name"> & {
-    readonly tags?: Tags;
+    readonly tags?: Tags | undefined;
     readonly boundary?: string | undefined;
   },
   context: IamContext,
@@ -46,6 +46,11 @@ export const touching = (
     keys: { ...(record.boundary !== undefined && { "iam:PermissionsBoundary": record.boundary }), ...keys },
   },
 ];
+
+/** As it is touched while it is being made: it has no tags yet that policies could ask about. */
+export const untagged = <Made extends IamRecord>(
+  made: Made,
+): Pick<IamRecord, "path" | "name"> & { boundary?: string | undefined } => ({ ...made, tags: undefined });
 
 export const boundaryMember = ({
   boundary,

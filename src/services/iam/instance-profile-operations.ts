@@ -3,7 +3,7 @@ import type { InstanceProfile } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
-import { arnOf, findProfile, findRole, touching } from "./holder.ts";
+import { arnOf, findProfile, findRole, touching, untagged } from "./holder.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { InstanceProfileRecord, RoleRecord, UseOf } from "./records.ts";
@@ -29,7 +29,7 @@ export const instanceProfileOperations = {
       if (records.all("iam-instance-profile").length >= mostProfiles)
         throw quotaExceeded("InstanceProfilesPerAccount", mostProfiles);
       return {
-        touches: touching("iam-instance-profile", profile, context),
+        touches: touching("iam-instance-profile", untagged(profile), context),
         transaction: records.create("iam-instance-profile", profile),
         profile,
       };

@@ -4,7 +4,7 @@ import type { OperationsOf } from "#api/operation.ts";
 import { awsManagedPolicies } from "./aws-managed-policies.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, deleteConflict, invalidInput, quotaExceeded } from "./errors.ts";
-import { touching } from "./holder.ts";
+import { touching, untagged } from "./holder.ts";
 import {
   describePolicy,
   describeWholePolicy,
@@ -48,7 +48,7 @@ export const managedPolicyOperations = {
       if (records.all("iam-policy").length >= mostPolicies)
         throw quotaExceeded("PoliciesPerAccount", mostPolicies);
       return {
-        touches: touching("iam-policy", policy, context),
+        touches: touching("iam-policy", untagged(policy), context),
         transaction: records.create("iam-policy", policy),
         managed: { arn: policyArn(policy, context), policy, isAws: false },
       };

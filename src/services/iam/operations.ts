@@ -1,5 +1,6 @@
 import type * as iam from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
+import { accessKeyOperations } from "./access-key-operations.ts";
 import { accountOperations } from "./account-operations.ts";
 import { attachmentOperations } from "./attachment-operations.ts";
 import { boundaryOperations } from "./boundary-operations.ts";
@@ -16,6 +17,7 @@ import { userOperations } from "./user-operations.ts";
 
 /** Every IAM operation that Croft serves. */
 export const iamOperations = {
+  ...accessKeyOperations,
   ...accountOperations,
   ...attachmentOperations,
   ...boundaryOperations,

@@ -64,6 +64,22 @@ export interface InstanceProfileRecord extends IamRecord {
   readonly role?: string | undefined;
 }
 
+export interface AccessKeyRecord {
+  readonly id: string;
+  readonly userId: string;
+  readonly status: "Active" | "Inactive";
+  readonly createdAt: string;
+  readonly sealedSecret: string;
+}
+
+/** When a user's access key signed last, to the minute. */
+export interface AccessKeyUseRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly service: string;
+  readonly region: string;
+}
+
 /** What the account is called beside its number. */
 export interface AliasRecord {
   readonly id: "alias";
@@ -78,13 +94,15 @@ export interface IamKinds {
   readonly "iam-policy": PolicyRecord;
   readonly "iam-instance-profile": InstanceProfileRecord;
   readonly "iam-alias": AliasRecord;
+  readonly "iam-access-key": AccessKeyRecord;
+  readonly "iam-access-key-use": AccessKeyUseRecord;
 }
 export type IamKind = keyof IamKinds;
-export type NamedKind = Exclude<IamKind, "iam-alias">;
+export type NamedKind = Exclude<IamKind, "iam-alias" | "iam-access-key" | "iam-access-key-use">;
 export type HolderKind = "iam-user" | "iam-group" | "iam-role";
 
 /** For what one record needs another, which therefore cannot go. */
-export type Use = "attached" | "boundary" | "member" | "profile";
+export type Use = "attached" | "boundary" | "member" | "profile" | "key";
 
 /** Typed reads of one account from the feed, and the transactions that change it. */
 export class IamRecords {
@@ -140,7 +158,7 @@ export class IamRecords {
     };
   }
 
-  /** Writes `record` in place of what was read; another that came first wins. It may use more than before, or less. */
+  /** Writes `record` in place of what was read, or of nothing; another that came first wins. It may use more than before, or less. */
   rewrite<K extends IamKind>(
     kind: K,
     record: IamKinds[K],
@@ -149,7 +167,9 @@ export class IamRecords {
     const before = this.entry(kind, record.id);
     return {
       expect: [
-        { at: [this.key(kind, record.id), before?.revision ?? 0] },
+        before
+          ? { at: [this.key(kind, record.id), before.revision] as const }
+          : { absent: this.key(kind, record.id) },
         ...using.flatMap((it) => this.#stays(it)),
       ],
       put: [
@@ -181,6 +201,29 @@ export class IamRecords {
         { empty: this.key("member", `${record.id}/`) },
       ],
       delete: [key, this.#nameClaim(kind, record.name), ...leaving.map((it) => this.#useKey(it, record.id))],
+    };
+  }
+
+  /** A key of a user who is as was read: of many that are made at once not more come to be than there may be. */
+  addKey(user: UserRecord, key: AccessKeyRecord): Transaction {
+    const { expect, put } = this.rewrite("iam-user", user);
+    return {
+      expect,
+      put: [
+        ...put,
+        { key: this.key("iam-access-key", key.id), value: key },
+        { key: this.#useKey({ id: user.id, use: "key" }, key.id), value: true },
+      ],
+    };
+  }
+  removeKey({ id, userId }: AccessKeyRecord): Transaction {
+    return {
+      expect: [{ exists: this.key("iam-access-key", id) }],
+      delete: [
+        this.key("iam-access-key", id),
+        this.key("iam-access-key-use", id),
+        this.#useKey({ id: userId, use: "key" }, id),
+      ],
     };
   }
 

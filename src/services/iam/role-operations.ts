@@ -9,13 +9,14 @@ import {
   quotaExceeded,
   validationError,
 } from "./errors.ts";
-import { arnOf, boundaryMember, findRole, touching } from "./holder.ts";
+import { arnOf, boundaryMember, findRole, touching, untagged } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { checkTrustSize, encoded, readDocument } from "./policy-text.ts";
 import type { RoleRecord } from "./records.ts";
 import { tagsMember, withTags } from "./tags.ts";
+import { trustInForce } from "./trust.ts";
 
 const mostRoles = 1000;
 
@@ -42,7 +43,7 @@ export const roleOperations = {
         throw alreadyExists(`Role with name ${role.name} already exists.`);
       if (records.all("iam-role").length >= mostRoles) throw quotaExceeded("RolesPerAccount", mostRoles);
       return {
-        touches: touching("iam-role", role, context),
+        touches: touching("iam-role", untagged(role), context),
         transaction: records.create("iam-role", role, uses),
         role,
       };
@@ -172,7 +173,7 @@ export const describeRole = (role: RoleRecord, context: IamContext): Role => ({
   RoleId: role.id,
   Arn: arnOf("iam-role", role, context),
   CreateDate: new Date(role.createdAt),
-  AssumeRolePolicyDocument: encoded(role.trust),
+  AssumeRolePolicyDocument: encoded(trustInForce(role, context.records)),
   ...(role.description !== undefined && { Description: role.description }),
   MaxSessionDuration: role.maxSessionSeconds,
 });

@@ -2,8 +2,8 @@ import type * as iam from "@aws-sdk/client-iam";
 import type { User } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
-import { alreadyExists, deleteConflict, quotaExceeded } from "./errors.ts";
-import { arnOf, boundaryMember, findUser, touching } from "./holder.ts";
+import { alreadyExists, deleteConflict, quotaExceeded, validationError } from "./errors.ts";
+import { arnOf, boundaryMember, findUser, touching, untagged } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
@@ -32,7 +32,7 @@ export const userOperations = {
       refuseTaken(user.name, context);
       if (records.all("iam-user").length >= mostUsers) throw quotaExceeded("UsersPerAccount", mostUsers);
       return {
-        touches: touching("iam-user", user, context),
+        touches: touching("iam-user", untagged(user), context),
         transaction: records.create("iam-user", user, uses),
         user,
       };
@@ -43,8 +43,12 @@ export const userOperations = {
   /** Without a name: who asks. The account's root has no name. */
   GetUser: {
     resolve({ UserName: name }, context) {
-      if (name === undefined) return { touches: [], user: undefined };
-      const user = findUser(name, context);
+      const { caller, records } = context;
+      if (name === undefined && caller.type === "Account") return { touches: [], user: undefined };
+      const own = name === undefined ? records.get("iam-user", caller.principalId ?? "") : undefined;
+      if (name === undefined && !own)
+        throw validationError("Must specify userName when calling with non-User credentials");
+      const user = own ?? findUser(name ?? "", context);
       return { touches: touching("iam-user", user, context), user };
     },
     answer: ({ user }: { user: UserRecord | undefined }, context) => ({
@@ -83,6 +87,8 @@ export const userOperations = {
   DeleteUser: {
     resolve({ UserName: name }, context) {
       const user = findUser(name, context);
+      if (context.records.usersOf(user.id, "key").length > 0)
+        throw deleteConflict("Cannot delete entity, must delete access keys first.");
       if (user.groups.length > 0)
         throw deleteConflict("Cannot delete entity, must remove users from group first.");
       if (user.attached.length > 0)

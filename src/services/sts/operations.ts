@@ -1,18 +1,39 @@
 import type * as sts from "@aws-sdk/client-sts";
+import { ApiError } from "#api/error.ts";
 import type { OperationsOf } from "#api/operation.ts";
+import { accountOfKeyId } from "../iam/access-key-id.ts";
+import type { IamContext } from "../iam/context.ts";
+import { decodeMessage } from "../iam/denied.ts";
+import { validationError } from "../iam/errors.ts";
+import { sessionOperations } from "./session-operations.ts";
 
-export interface StsContext {
-  readonly accountId: string;
-}
-
-/** Every STS operation that Croft serves. The only caller there is yet is the account's root. */
+/** Every STS operation that Croft serves. */
 export const stsOperations = {
+  ...sessionOperations,
+
   GetCallerIdentity: {
     resolve: () => ({ touches: [] }),
-    answer: (_plan, { accountId }) => ({
-      Account: accountId,
-      UserId: accountId,
-      Arn: `arn:aws:iam::${accountId}:root`,
-    }),
+    answer: (_plan, { caller }) => ({ Account: caller.accountId, UserId: caller.userId, Arn: caller.arn }),
   },
-} satisfies OperationsOf<typeof sts, StsContext>;
+
+  /** The id names its account; that of the root's key, which is older, does not. */
+  GetAccessKeyInfo: {
+    resolve({ AccessKeyId: id }, { rootKeyId, accountId }) {
+      const account = id === rootKeyId ? accountId : accountOfKeyId(id);
+      if (account === undefined) throw validationError(`The access key id ${id} is not valid.`);
+      return { touches: [], account };
+    },
+    answer: ({ account }: { account: string }) => ({ Account: account }),
+  },
+
+  DecodeAuthorizationMessage: {
+    resolve({ EncodedMessage: message }, { sealingKey }) {
+      return { touches: [], decoded: decodeMessage(message, sealingKey) };
+    },
+    answer: ({ decoded }: { decoded: string | undefined }) => {
+      if (decoded === undefined)
+        throw new ApiError("InvalidAuthorizationMessageException", "Message is not valid.");
+      return { DecodedMessage: decoded };
+    },
+  },
+} satisfies OperationsOf<typeof sts, IamContext>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { AssumeRootCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { testRegion } from "#testing/region.ts";
 
 const limit = { timeout: 10_000 };
@@ -20,11 +20,11 @@ test("what STS does not serve yet names itself", limit, async (t) => {
   const { clientConfig } = await testRegion(t);
   const client = new STSClient(clientConfig);
   t.after(() => client.destroy());
-  const assume = new AssumeRoleCommand({
-    RoleArn: "arn:aws:iam::111122223333:role/x",
-    RoleSessionName: "me",
+  const assume = new AssumeRootCommand({
+    TargetPrincipal: "111122223333",
+    TaskPolicyArn: { arn: "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials" },
   });
-  await assert.rejects(client.send(assume), { name: "UnsupportedOperation", message: /sts:AssumeRole/ });
+  await assert.rejects(client.send(assume), { name: "UnsupportedOperation", message: /sts:AssumeRoot/ });
 });
 
 test("a key of nobody, or a wrong secret, is refused", limit, async (t) => {

@@ -94,12 +94,12 @@ async function port(_host: Host, { dataDir, settings }: RegionPlace) {
 
 function dataDirectory({ stat }: Host, { dataDir, settings }: RegionPlace) {
   if (settings === undefined) return ok(`no region is at ${dataDir} yet`);
-  const { dir, credentials, masterKey, identity, tls, storeDir, disksDir } = layout(dataDir);
+  const { dir, credentials, masterKey, identity, sealingKey, tls, storeDir, disksDir } = layout(dataDir);
   const operator = settings.machines === "fake" ? (stat(dir)?.uid ?? 0) : 0;
   const storeOwner = settings.machines === "fake" ? operator : hostNames(dataDir).uids.croft;
   const wanted: readonly (readonly [path: string, mode: number, owner: number])[] = [
     [dir, 0o711, operator],
-    ...[credentials, masterKey, identity.sealed, tls.caKey, tls.key, tls.awsKey].map(
+    ...[credentials, masterKey, identity.sealed, sealingKey, tls.caKey, tls.key, tls.awsKey].map(
       (path) => [path, 0o600, operator] as const,
     ),
     [storeDir, 0o700, storeOwner],

@@ -86,7 +86,7 @@ export const dhcpOptionsOperations = {
       return {
         touches: [
           { arn: vpcArn(vpc.id, context), tags: vpc.tags },
-          ...(options ? [{ arn: dhcpOptionsArn(id, context), tags: options.tags }] : []),
+          { arn: dhcpOptionsArn(id, context), ...(options && { tags: options.tags }) },
         ],
         transaction: {
           expect: changes.flatMap(({ expect }) => expect),

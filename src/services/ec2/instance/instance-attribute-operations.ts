@@ -7,7 +7,7 @@ import { describeGroups } from "../network-interface/network-interface.ts";
 import { describeBlockDevices } from "./describe-instance.ts";
 import { attributeChange } from "./instance-attribute-change.ts";
 import { changeableInstance, instancesOf, onlyWhileStopped } from "./instance-change.ts";
-import { instanceArn, type InstanceRecord } from "./instance.ts";
+import { touchedInstance, type InstanceRecord } from "./instance.ts";
 import { sourceDestCheckChange } from "./interface-change.ts";
 
 export const instanceAttributeOperations = {
@@ -15,7 +15,7 @@ export const instanceAttributeOperations = {
     resolve({ InstanceId: id, Attribute: attribute }, context) {
       const [instance] = instancesOf([id], context);
       return {
-        touches: [{ arn: instanceArn(id, context), tags: instance?.tags ?? {} }],
+        touches: instance ? [touchedInstance(instance, context)] : [],
         instance,
         attribute,
       };
@@ -30,7 +30,7 @@ export const instanceAttributeOperations = {
     resolve(input, context): OperationPlan {
       const instance = changeableInstance(input.InstanceId, context);
       return {
-        touches: [{ arn: instanceArn(instance.id, context), tags: instance.tags }],
+        touches: [touchedInstance(instance, context)],
         transaction: attributeChange(instance, input, context),
       };
     },
@@ -41,7 +41,7 @@ export const instanceAttributeOperations = {
   ResetInstanceAttribute: {
     resolve({ InstanceId: id, Attribute: attribute }, context): OperationPlan {
       const instance = changeableInstance(id, context);
-      const touches = [{ arn: instanceArn(id, context), tags: instance.tags }];
+      const touches = [touchedInstance(instance, context)];
       if (attribute === "sourceDestCheck")
         return { touches, transaction: sourceDestCheckChange(instance, true, context) };
       if (attribute !== "kernel" && attribute !== "ramdisk")

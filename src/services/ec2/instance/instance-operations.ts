@@ -24,7 +24,7 @@ import { describeReservations } from "./describe-instance.ts";
 import {
   describeState,
   instanceAllows,
-  instanceArn,
+  touchedInstance,
   instanceState,
   reasons,
   type InstanceRecord,
@@ -163,7 +163,7 @@ export const instanceOperations = {
   GetConsoleOutput: {
     resolve({ InstanceId: id }, context) {
       const [instance] = instancesOf([id], context);
-      return { touches: [{ arn: instanceArn(id, context), tags: instance?.tags ?? {} }], id };
+      return { touches: instance ? [touchedInstance(instance, context)] : [], id };
     },
     answer({ id }: { id: string }, { records, now }) {
       const console = records.get("console", id);
@@ -200,7 +200,7 @@ function change(
   const interfacesOf = (addresses: readonly PublicAddressRecord[]) =>
     addresses.flatMap(({ interfaceId = "" }) => records.get("network-interface", interfaceId) ?? []);
   return {
-    touches: instances.map(({ id, tags }) => ({ arn: instanceArn(id, context), tags })),
+    touches: instances.map((it) => touchedInstance(it, context)),
     ...(writes.length > 0 && {
       transaction: {
         expect: writes.flatMap(({ it, written: [, ...addresses] }) => [

@@ -24,7 +24,7 @@ import {
   onlyWhileStopped,
   rewrite,
 } from "./instance-change.ts";
-import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
+import { defaultMaintenance, touchedInstance, type InstanceRecord } from "./instance.ts";
 import { metadataOptions } from "./launch-parameters.ts";
 import { privateDnsNames } from "./private-dns-names.ts";
 
@@ -211,4 +211,4 @@ function refusal(instance: InstanceRecord) {
 }
 
 const touched = (instances: readonly InstanceRecord[], context: Ec2Context) =>
-  instances.map(({ id, tags }) => ({ arn: instanceArn(id, context), tags }));
+  instances.map((it) => touchedInstance(it, context));

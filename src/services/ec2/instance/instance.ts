@@ -1,3 +1,4 @@
+import type { TouchedResource } from "#api/operation.ts";
 import type {
   _InstanceType,
   ArchitectureValues,
@@ -201,6 +202,28 @@ export const stateCodes = {
 } as const satisfies Record<InstanceStateName, number>;
 
 export const describeState = (state: InstanceStateName) => ({ Code: stateCodes[state], Name: state });
+
+/** What policies may ask about an instance beside its tags. */
+export const instanceKeys = (
+  instance: InstanceRecord,
+  { region }: Scope,
+): Readonly<Record<string, string>> => ({
+  "ec2:InstanceType": instance.type,
+  "ec2:AvailabilityZone": `${region}${instance.zone}`,
+  "ec2:EbsOptimized": String(instance.ebsOptimized),
+  "ec2:RootDeviceType": "ebs",
+  "ec2:Tenancy": "default",
+  "ec2:MetadataHttpEndpoint": instance.metadataOptions.enabled ? "enabled" : "disabled",
+  "ec2:MetadataHttpTokens": instance.metadataOptions.tokens,
+  "ec2:MetadataHttpPutResponseHopLimit": String(instance.metadataOptions.hopLimit),
+});
+
+/** An instance that an operation is about. */
+export const touchedInstance = (instance: InstanceRecord, scope: Scope): TouchedResource => ({
+  arn: instanceArn(instance.id, scope),
+  tags: instance.tags,
+  keys: { ...instanceKeys(instance, scope), "ec2:InstanceID": instance.id },
+});
 
 export const instanceArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:instance/${id}`;

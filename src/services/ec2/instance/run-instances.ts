@@ -26,7 +26,7 @@ import { blockDevices, newVolumes } from "./block-devices.ts";
 import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
-import { defaultMaintenance, instanceArn, type InstanceRecord } from "./instance.ts";
+import { defaultMaintenance, type InstanceRecord } from "./instance.ts";
 import {
   checkedUserData,
   chosenShape,
@@ -36,6 +36,7 @@ import {
   refuseUnserved,
 } from "./launch-parameters.ts";
 import { launchableType } from "./launchable-type.ts";
+import { launchTouches } from "./launch-touches.ts";
 import { privateDnsNames } from "./private-dns-names.ts";
 import { chooseNetworks, launchedInterface, newAddresses } from "./launch-network.ts";
 
@@ -173,10 +174,11 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   if (entries > transactionLimits.entries)
     throw instanceLimitExceeded(count, Math.floor((transactionLimits.entries / entries) * count));
   return {
-    touches: launches.map(({ instance }) => ({
-      arn: instanceArn(instance.id, context),
-      tags: instance.tags,
-    })),
+    touches: launches
+      .slice(0, 1)
+      .flatMap(({ instance, volumes }) =>
+        launchTouches({ request, input, instance, volumes, networks, image }, context),
+      ),
     transaction: { expect, put },
     made: reservationId,
   };

@@ -4,7 +4,7 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { incorrectState } from "../errors.ts";
 import { instancesOf } from "./instance-change.ts";
-import { instanceArn, instanceState, type ScreenshotRecord } from "./instance.ts";
+import { touchedInstance, instanceState, type ScreenshotRecord } from "./instance.ts";
 
 /** How long a host may take. */
 const patienceMs = 10_000;
@@ -26,7 +26,7 @@ export const screenshotOperations = {
         createdAt: now().toISOString(),
       };
       return {
-        touches: [{ arn: instanceArn(id, context), tags: instance.tags }],
+        touches: [touchedInstance(instance, context)],
         transaction: {
           expect: [
             { exists: records.key("instance", id) },

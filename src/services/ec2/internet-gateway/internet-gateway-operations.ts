@@ -1,6 +1,7 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
+import { vpcArn, type VpcRecord } from "../vpc/vpc.ts";
 import { describe } from "../describe.ts";
 import {
   dependencyViolation,
@@ -72,7 +73,7 @@ export const internetGatewayOperations = {
       const { expect, put } = records.rewrite("internet-gateway", { ...gateway, vpcId: vpc.id });
       const claim = records.key("claim", attachedGatewayClaim(vpcId));
       return {
-        touches: touches(gateway, context),
+        touches: touches(gateway, context, vpc),
         transaction: {
           expect: [...expect, { absent: claim }, { exists: records.key("vpc", vpcId) }],
           put: [
@@ -91,7 +92,7 @@ export const internetGatewayOperations = {
     resolve({ InternetGatewayId: id, VpcId: vpcId }, context): OperationPlan {
       const { records } = context;
       const gateway = gatewayOf(id, context);
-      vpcOf(vpcId, context);
+      const vpc = vpcOf(vpcId, context);
       if (gateway.vpcId !== vpcId) throw gatewayNotAttached(id, vpcId);
       if (records.interfacesIn(vpcId).some((it) => records.publicAddressesOf(it.id).length > 0))
         throw dependencyViolation(
@@ -99,7 +100,7 @@ export const internetGatewayOperations = {
         );
       const { vpcId: _, ...detached } = gateway;
       return {
-        touches: touches(gateway, context),
+        touches: touches(gateway, context, vpc),
         transaction: {
           ...records.rewrite("internet-gateway", detached),
           delete: [
@@ -136,6 +137,7 @@ function gatewayOf(id: string, { records }: Ec2Context): InternetGatewayRecord {
   return gateway;
 }
 
-const touches = (gateway: InternetGatewayRecord, context: Ec2Context) => [
+const touches = (gateway: InternetGatewayRecord, context: Ec2Context, vpc: VpcRecord) => [
   { arn: internetGatewayArn(gateway.id, context), tags: gateway.tags },
+  { arn: vpcArn(vpc.id, context), tags: vpc.tags },
 ];

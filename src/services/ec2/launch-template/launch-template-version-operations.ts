@@ -10,7 +10,7 @@ import type { Ec2Context } from "../context.ts";
 import { invalidCombination, invalidParameter, missingParameter, unsupportedParameter } from "../errors.ts";
 import { filtered } from "../filters.ts";
 import { instancesOf } from "../instance/instance-change.ts";
-import { instanceArn, type InstanceRecord } from "../instance/instance.ts";
+import { touchedInstance, type InstanceRecord } from "../instance/instance.ts";
 import { page } from "../pagination.ts";
 import { findLaunchTemplate, findVersion, versionNumber } from "./find-launch-template.ts";
 import { dataOfInstance } from "./instance-data.ts";
@@ -114,7 +114,7 @@ export const launchTemplateVersionOperations = {
   GetLaunchTemplateData: {
     resolve({ InstanceId: id }, context) {
       const [instance] = instancesOf([id], context);
-      return { touches: [{ arn: instanceArn(id, context), tags: instance?.tags ?? {} }], instance };
+      return { touches: instance ? [touchedInstance(instance, context)] : [], instance };
     },
     answer: ({ instance }: { instance: InstanceRecord }, { records }) => ({
       LaunchTemplateData: dataOfInstance(instance, records),

@@ -16,7 +16,7 @@ import {
 } from "../errors.ts";
 import { interfaceLimit } from "../instance-type/instance-type.ts";
 import { instancesOf, rewrite } from "../instance/instance-change.ts";
-import { instanceArn, instanceState } from "../instance/instance.ts";
+import { touchedInstance, instanceState } from "../instance/instance.ts";
 import { ownInterfaceOf } from "./find-interface.ts";
 import {
   addressSlots,
@@ -45,7 +45,7 @@ export const attachmentOperations = {
       return {
         touches: [
           { arn: networkInterfaceArn(nic.id, context), tags: nic.tags },
-          { arn: instanceArn(instance.id, context), tags: instance.tags },
+          touchedInstance(instance, context),
         ],
         transaction: {
           expect: writes.flatMap(({ expect }) => expect),

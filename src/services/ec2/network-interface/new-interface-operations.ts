@@ -1,6 +1,9 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { CreateNetworkInterfaceRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import { securityGroupArn } from "../security-group/security-group.ts";
+import { subnetArn } from "../subnet/subnet.ts";
+import { vpcArn } from "../vpc/vpc.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import {
@@ -88,7 +91,14 @@ function creation(
   checkAddressCount(addressSlots(nic));
   const writes = interfaceWrites(nic, records);
   return {
-    touches: [{ arn: networkInterfaceArn("*", context), tags: nic.tags }],
+    touches: [
+      { arn: networkInterfaceArn("*", context), keys: { "ec2:Vpc": vpcArn(subnet.vpcId, context) } },
+      { arn: subnetArn(subnet, context), tags: subnet.tags },
+      ...nic.groupIds.map((id) => ({
+        arn: securityGroupArn(id, context),
+        tags: records.get("security-group", id)?.tags ?? {},
+      })),
+    ],
     transaction: {
       expect: [
         ...writes.expect,

@@ -2,6 +2,7 @@ import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
+import { vpcArn } from "../vpc/vpc.ts";
 import { describe } from "../describe.ts";
 import {
   cannotDeleteDefaultGroup,
@@ -47,7 +48,10 @@ export const securityGroupOperations = {
         context,
       );
       return {
-        touches: [{ arn: securityGroupArn("*", context) }],
+        touches: [
+          { arn: securityGroupArn("*", context), keys: { "ec2:Vpc": vpcArn(vpc.id, context) } },
+          { arn: vpcArn(vpc.id, context), tags: vpc.tags },
+        ],
         transaction: { expect: [...expect, { exists: records.key("vpc", vpc.id) }], put },
         group: record,
       };

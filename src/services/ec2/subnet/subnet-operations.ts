@@ -22,7 +22,7 @@ import { reachedAt } from "../network-interface/network-interface.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
-import { rangesOf, type VpcRecord } from "../vpc/vpc.ts";
+import { rangesOf, vpcArn, type VpcRecord } from "../vpc/vpc.ts";
 import { describeSubnet, newSubnet, subnetArn, subnetFilters, type SubnetRecord } from "./subnet.ts";
 
 export const subnetOperations = {
@@ -160,7 +160,10 @@ function subnetPlan(subnet: SubnetRecord, vpc: VpcRecord, context: Ec2Context) {
   const inAcl =
     acl && records.rewrite("network-acl", { ...acl, associations: [...acl.associations, association] });
   return {
-    touches: [{ arn: subnetArn({ id: "*" }, context), tags: subnet.tags }],
+    touches: [
+      { arn: subnetArn({ id: "*" }, context), keys: { "ec2:Vpc": vpcArn(vpc.id, context) } },
+      { arn: vpcArn(vpc.id, context), tags: vpc.tags },
+    ],
     transaction: {
       // Its ranges are looked at: they must still be those.
       expect: [...records.rewrite("vpc", vpc).expect, ...(inAcl?.expect ?? [])],

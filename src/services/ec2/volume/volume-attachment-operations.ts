@@ -17,7 +17,7 @@ import {
 } from "../errors.ts";
 import { volumeLimit } from "../instance-type/instance-type.ts";
 import { instancesOf, rewrite } from "../instance/instance-change.ts";
-import { instanceArn, instanceState, type InstanceRecord } from "../instance/instance.ts";
+import { touchedInstance, instanceState, type InstanceRecord } from "../instance/instance.ts";
 import { together } from "../together.ts";
 import { findVolume } from "./find-volume.ts";
 import {
@@ -66,10 +66,7 @@ export const volumeAttachmentOperations = {
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 const plan = (volume: AttachedVolume, instance: InstanceRecord, context: Ec2Context): AttachmentPlan => ({
-  touches: [
-    { arn: volumeArn(volume.id, context), tags: volume.tags },
-    { arn: instanceArn(instance.id, context), tags: instance.tags },
-  ],
+  touches: [{ arn: volumeArn(volume.id, context), tags: volume.tags }, touchedInstance(instance, context)],
   transaction: together(context.records.rewrite("volume", volume), rewrite([instance], context)),
   volume,
 });

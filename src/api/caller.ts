@@ -1,0 +1,54 @@
+/** Who signed a request, as AWS names them. */
+export interface Caller {
+  readonly accountId: string;
+  readonly accessKeyId: string;
+  /** As GetCallerIdentity gives it: of a session the session's own. */
+  readonly arn: string;
+  /** `aws:userid`. */
+  readonly userId: string;
+  /** `aws:PrincipalArn`: of a session the role's or user's. */
+  readonly principalArn: string;
+  /** `aws:PrincipalType` */
+  readonly type: "Account" | "User" | "AssumedRole" | "FederatedUser";
+  /** AIDA… or AROA…: whose policies decide. Absent: the account's root. */
+  readonly principalId?: string | undefined;
+  /** Absent: a key that does not end. */
+  readonly session?: Session | undefined;
+}
+
+/** What a session token says. */
+export interface Session {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly kind: "role" | "federated" | "token";
+  /** Of the role, or of the user who asked for it; absent: the account's root did. */
+  readonly principalId?: string | undefined;
+  /** Of the session, or of the federated user. */
+  readonly name: string;
+  /** Seconds since 1970. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  /** What it may do at most, beside what its principal may. */
+  readonly policies?: readonly string[] | undefined;
+  readonly policyArns?: readonly string[] | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** The keys of those tags that the next session in a chain has too. */
+  readonly transitive?: readonly string[] | undefined;
+  readonly sourceIdentity?: string | undefined;
+  /** The instance that it was made for. */
+  readonly instanceId?: string | undefined;
+  readonly instanceRegion?: string | undefined;
+}
+
+/** Who may do everything, by the key of the account itself. */
+export const rootCaller = (accountId: string, accessKeyId: string): Caller => ({
+  accountId,
+  accessKeyId,
+  arn: `arn:aws:iam::${accountId}:root`,
+  userId: accountId,
+  principalArn: `arn:aws:iam::${accountId}:root`,
+  type: "Account",
+});
+
+/** Whose calls no policy decides. A session of the root's is bound by what sessions may do. */
+export const isUnbounded = ({ type, session }: Caller): boolean => type === "Account" && !session;

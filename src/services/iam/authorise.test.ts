@@ -1,0 +1,278 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { EC2 } from "@aws-sdk/client-ec2";
+import { IAM } from "@aws-sdk/client-iam";
+import { SSM } from "@aws-sdk/client-ssm";
+import { STS } from "@aws-sdk/client-sts";
+import { testRegion } from "#testing/region.ts";
+import { servedOperations } from "../operations.ts";
+import { isInReference } from "./reference.ts";
+
+const limit = { timeout: 30_000 };
+const account = "111122223333";
+const one = { ImageId: "ami-0aaaaaaaaaaaaaaaa", InstanceType: "t3.micro" as const, MinCount: 1, MaxCount: 1 };
+
+type Statement = Readonly<Record<string, unknown>>;
+const document = (...statements: Statement[]) =>
+  JSON.stringify({
+    Version: "2012-10-17",
+    Statement: statements.map((it) => ({
+      Effect: "Allow",
+      ...("NotAction" in it ? {} : { Action: "*" }),
+      Resource: "*",
+      ...it,
+    })),
+  });
+
+/** A region with a user "ada", whose one policy is what `allow` says. */
+async function scene(t: TestContext) {
+  const region = await testRegion(t);
+  const { clientConfig } = region;
+  const iam = new IAM(clientConfig);
+  await iam.createUser({ UserName: "ada", Tags: [{ Key: "team", Value: "blue" }] });
+  const { AccessKey: key } = await iam.createAccessKey({ UserName: "ada" });
+  const credentials = {
+    accessKeyId: key?.AccessKeyId ?? "",
+    secretAccessKey: key?.SecretAccessKey ?? "",
+  };
+  const as = (who: typeof credentials & { sessionToken?: string }) => {
+    const config = { ...clientConfig, credentials: who };
+    const clients = {
+      ec2: new EC2(config),
+      iam: new IAM(config),
+      sts: new STS(config),
+      ssm: new SSM(config),
+    };
+    t.after(() => Object.values(clients).forEach((it) => it.destroy()));
+    return clients;
+  };
+  t.after(() => iam.destroy());
+  return {
+    ...region,
+    root: region.client,
+    iam,
+    as,
+    credentials,
+    ada: as(credentials),
+    allow: (...statements: Statement[]) =>
+      iam.putUserPolicy({ UserName: "ada", PolicyName: "p", PolicyDocument: document(...statements) }),
+  };
+}
+
+const denied = (call: Promise<unknown>, name = "AccessDenied", message = /./) =>
+  assert.rejects(call, { name, message });
+const unauthorised = (call: Promise<unknown>, message = /./) =>
+  denied(call, "UnauthorizedOperation", message);
+const dry = (call: Promise<unknown>) => denied(call, "DryRunOperation");
+
+test("every operation that is served has its resources in AWS's reference", () => {
+  const missing = Object.entries(servedOperations).flatMap(([service, operations]) =>
+    Object.keys(operations).filter((name) => !isInReference(service, name)),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test(
+  "who has no policy may do nothing but ask who he is, and learns nothing of what is there",
+  limit,
+  async (t) => {
+    const { ada, root } = await scene(t);
+    assert.equal((await ada.sts.getCallerIdentity({})).Arn, `arn:aws:iam::${account}:user/ada`);
+    await unauthorised(
+      ada.ec2.describeVpcs({}),
+      /^You are not authorized to perform this operation. User: arn:aws:iam::111122223333:user\/ada is not authorized to perform: ec2:DescribeVpcs because no identity-based policy allows the ec2:DescribeVpcs action/,
+    );
+    await denied(
+      ada.iam.createUser({ UserName: "eve" }),
+      "AccessDenied",
+      /^User: arn:aws:iam::111122223333:user\/ada is not authorized to perform: iam:CreateUser on resource: arn:aws:iam::111122223333:user\/eve because no identity-based policy allows the iam:CreateUser action$/,
+    );
+    await denied(ada.ssm.getParameter({ Name: "/a" }), "AccessDeniedException", /ssm:GetParameter/);
+    await unauthorised(ada.ec2.terminateInstances({ InstanceIds: ["i-00000000000000000"] }));
+    await denied(ada.iam.getUser({ UserName: "nobody" }), "AccessDenied");
+    assert.equal((await root.describeVpcs({})).Vpcs?.length, 1);
+  },
+);
+
+test(
+  "a policy acts on the next call, by user, group, and managed version; a deny anywhere wins",
+  limit,
+  async (t) => {
+    const { ada, iam, allow } = await scene(t);
+    await allow({ Action: "ec2:DescribeVpcs" });
+    await ada.ec2.describeVpcs({});
+    await unauthorised(ada.ec2.describeSubnets({}));
+    await iam.createGroup({ GroupName: "g" });
+    await iam.attachGroupPolicy({
+      GroupName: "g",
+      PolicyArn: "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess",
+    });
+    await unauthorised(ada.ec2.describeSubnets({}));
+    await iam.addUserToGroup({ GroupName: "g", UserName: "ada" });
+    await ada.ec2.describeSubnets({});
+    const { Policy } = await iam.createPolicy({
+      PolicyName: "no",
+      PolicyDocument: document({ Action: "s3:*" }),
+    });
+    const PolicyArn = Policy?.Arn ?? "";
+    await iam.attachUserPolicy({ UserName: "ada", PolicyArn });
+    await ada.ec2.describeSubnets({});
+    await iam.createPolicyVersion({
+      PolicyArn,
+      PolicyDocument: document({ Effect: "Deny", Action: "ec2:DescribeSubnets" }),
+      SetAsDefault: true,
+    });
+    await unauthorised(ada.ec2.describeSubnets({}), /with an explicit deny in an identity-based policy/);
+    await ada.ec2.describeVpcs({});
+    await iam.putUserPermissionsBoundary({
+      UserName: "ada",
+      PermissionsBoundary: "arn:aws:iam::aws:policy/AmazonS3FullAccess",
+    });
+    await unauthorised(ada.ec2.describeVpcs({}), /because no permissions boundary allows/);
+  },
+);
+
+test("a launch must be allowed on all that it touches, and on the tags it gives", limit, async (t) => {
+  const { ada, allow, root } = await scene(t);
+  const { Subnets: [subnet, other] = [] } = await root.describeSubnets({});
+  const arn = (what: string) => `arn:aws:ec2:eu-central-1:${account}:${what}`;
+  const launch = { ...one, SubnetId: subnet?.SubnetId };
+  const rest = ["image", "network-interface", "security-group", "volume"].map((it) =>
+    it === "image" ? "arn:aws:ec2:*::image/*" : arn(`${it}/*`),
+  );
+  const small = { StringEquals: { "ec2:InstanceType": "t3.micro" } };
+  const here = arn(`subnet/${subnet?.SubnetId}`);
+  await allow(
+    { Action: "ec2:RunInstances", Resource: [...rest, here] },
+    { Action: "ec2:RunInstances", Resource: arn("instance/*"), Condition: small },
+  );
+  await dry(ada.ec2.runInstances({ ...launch, DryRun: true }));
+  await unauthorised(
+    ada.ec2.runInstances({ ...launch, InstanceType: "t3.small" }),
+    /ec2:RunInstances on resource: arn:aws:ec2:eu-central-1:111122223333:instance\/\*/,
+  );
+  await unauthorised(ada.ec2.runInstances({ ...launch, SubnetId: other?.SubnetId }), /subnet\/subnet-/);
+  const Tags = [{ Key: "team", Value: "blue" }];
+  const TagSpecifications = [{ ResourceType: "instance" as const, Tags }];
+  await unauthorised(ada.ec2.runInstances({ ...launch, TagSpecifications }), /ec2:CreateTags/);
+  await allow(
+    { Action: "ec2:RunInstances" },
+    {
+      Action: "ec2:CreateTags",
+      Resource: arn("instance/*"),
+      Condition: {
+        StringEquals: {
+          "ec2:CreateAction": "RunInstances",
+          "aws:RequestTag/team": "${aws:PrincipalTag/team}",
+        },
+        "ForAllValues:StringEquals": { "aws:TagKeys": ["team"] },
+      },
+    },
+  );
+  await dry(ada.ec2.runInstances({ ...launch, TagSpecifications, DryRun: true }));
+  const green = [{ ResourceType: "instance" as const, Tags: [{ Key: "team", Value: "green" }] }];
+  await unauthorised(ada.ec2.runInstances({ ...launch, TagSpecifications: green }), /ec2:CreateTags/);
+  await unauthorised(ada.ec2.runInstances({ ...launch, TagSpecifications: green, DryRun: true }));
+  assert.deepEqual((await root.describeInstances({})).Reservations, []);
+});
+
+test("tags decide over what is there, and are not changed by who may not", limit, async (t) => {
+  const { ada, allow, root } = await scene(t);
+  const volume = async (team: string) => {
+    const Tags = [{ Key: "team", Value: team }];
+    const made = { AvailabilityZone: "eu-central-1a", Size: 1 };
+    const { VolumeId = "" } = await root.createVolume({
+      ...made,
+      TagSpecifications: [{ ResourceType: "volume", Tags }],
+    });
+    return VolumeId;
+  };
+  const [blue, green] = [await volume("blue"), await volume("green")];
+  const own = { StringEquals: { "ec2:ResourceTag/team": "${aws:PrincipalTag/team}" } };
+  await allow({ Action: ["ec2:DeleteVolume", "ec2:CreateTags"], Condition: own });
+  await dry(ada.ec2.deleteVolume({ VolumeId: blue, DryRun: true }));
+  await unauthorised(ada.ec2.deleteVolume({ VolumeId: green }));
+  await unauthorised(
+    ada.ec2.createTags({ Resources: [green], Tags: [{ Key: "team", Value: "blue" }] }),
+    /ec2:CreateTags on resource: .*volume\/vol-/,
+  );
+  // One of several that may not is enough.
+  await unauthorised(ada.ec2.createTags({ Resources: [blue, green], Tags: [{ Key: "a", Value: "" }] }));
+});
+
+test("EC2's message decodes to what was missing, for who may decode it", limit, async (t) => {
+  const { ada, allow, as, credentials } = await scene(t);
+  await allow({ Action: "ec2:DescribeVpcs" });
+  const error: unknown = await ada.ec2.createVpc({ CidrBlock: "10.0.0.0/16" }).catch((it: unknown) => it);
+  const [, EncodedMessage = ""] =
+    /failure message: (\S+)$/.exec(error instanceof Error ? error.message : "") ?? [];
+  await denied(ada.sts.decodeAuthorizationMessage({ EncodedMessage }));
+  await allow({ Action: "sts:DecodeAuthorizationMessage" });
+  const { DecodedMessage = "" } = await as(credentials).sts.decodeAuthorizationMessage({ EncodedMessage });
+  const { allowed, explicitDeny, context } = JSON.parse(DecodedMessage);
+  assert.deepEqual([allowed, explicitDeny, context.action], [false, false, "ec2:CreateVpc"]);
+  assert.equal(context.resource, `arn:aws:ec2:eu-central-1:${account}:vpc/*`);
+  assert.equal(context.principal.arn, `arn:aws:iam::${account}:user/ada`);
+  await denied(
+    ada.sts.decodeAuthorizationMessage({ EncodedMessage: "bm9uZQ==" }),
+    "InvalidAuthorizationMessageException",
+  );
+});
+
+test("where a call comes from and which region it is for can be asked about", limit, async (t) => {
+  const { ada, allow, clientConfig, credentials } = await scene(t);
+  await allow({
+    Action: "ec2:Describe*",
+    Condition: {
+      StringEquals: { "ec2:Region": "eu-central-1", "aws:RequestedRegion": "eu-central-1" },
+      IpAddress: { "aws:SourceIp": "127.0.0.1" },
+      ArnLike: { "aws:PrincipalArn": "arn:aws:iam::*:user/ada" },
+    },
+  });
+  await ada.ec2.describeVpcs({});
+  const elsewhere = new EC2({ ...clientConfig, credentials, region: "us-east-1" });
+  t.after(() => elsewhere.destroy());
+  await unauthorised(elsewhere.describeVpcs({}));
+  await allow({ Action: "ec2:*", Condition: { NotIpAddress: { "aws:SourceIp": "127.0.0.0/8" } } });
+  await unauthorised(ada.ec2.describeVpcs({}));
+});
+
+test(
+  "an inactive or deleted key is nobody's, a key's secret only its own, and its use is noted",
+  limit,
+  async (t) => {
+    const { ada, as, credentials, iam, until, feed } = await scene(t);
+    const AccessKeyId = credentials.accessKeyId;
+    const { AccessKey: second } = await iam.createAccessKey({ UserName: "ada" });
+    await denied(iam.createAccessKey({ UserName: "ada" }), "LimitExceededException");
+    await denied(iam.deleteUser({ UserName: "ada" }), "DeleteConflictException");
+    assert.equal((await iam.getAccessKeyLastUsed({ AccessKeyId })).AccessKeyLastUsed?.ServiceName, "N/A");
+    assert.equal(
+      (await ada.sts.getAccessKeyInfo({ AccessKeyId }).catch(() => undefined))?.Account,
+      undefined,
+    );
+    await ada.sts.getCallerIdentity({});
+    await until(() => feed.list("iam-access-key-use/").length > 0);
+    const { AccessKeyLastUsed, UserName } = await iam.getAccessKeyLastUsed({ AccessKeyId });
+    assert.deepEqual(
+      [UserName, AccessKeyLastUsed?.ServiceName, AccessKeyLastUsed?.Region],
+      ["ada", "sts", "eu-central-1"],
+    );
+    const mixed = as({
+      accessKeyId: second?.AccessKeyId ?? "",
+      secretAccessKey: credentials.secretAccessKey,
+    });
+    await denied(mixed.sts.getCallerIdentity({}), "SignatureDoesNotMatch");
+    await iam.updateAccessKey({ UserName: "ada", AccessKeyId, Status: "Inactive" });
+    await denied(ada.sts.getCallerIdentity({}), "InvalidClientTokenId");
+    await denied(ada.ec2.describeVpcs({}), "AuthFailure");
+    await iam.updateAccessKey({ UserName: "ada", AccessKeyId, Status: "Active" });
+    await ada.sts.getCallerIdentity({});
+    await iam.deleteAccessKey({ UserName: "ada", AccessKeyId });
+    await denied(ada.sts.getCallerIdentity({}), "InvalidClientTokenId");
+    await iam.deleteAccessKey({ UserName: "ada", AccessKeyId: second?.AccessKeyId });
+    await iam.detachUserPolicy({ UserName: "ada", PolicyArn: "x" }).catch(() => {});
+    await iam.deleteUser({ UserName: "ada" });
+    assert.equal(feed.list("iam-access-key/").length + feed.list("iam-access-key-use/").length, 0);
+  },
+);

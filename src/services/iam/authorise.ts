@@ -1,0 +1,131 @@
+import type { AuthorisedCall, Authorise } from "#api/authorisation.ts";
+import { isUnbounded } from "#api/caller.ts";
+import type { TouchedResource } from "#api/operation.ts";
+import type { RequestContext } from "#policy/condition.ts";
+import { decide, mayAllow, type PolicySets } from "#policy/decide.ts";
+import { parsePolicy } from "#policy/policy-document.ts";
+import { denied } from "./denied.ts";
+import { policiesOf } from "./policies-of.ts";
+import type { IamRecords } from "./records.ts";
+import { typeOf, unnamedTypes } from "./reference.ts";
+import { requestContext, tagsInto, tagsOf, type RequestTag } from "./request-context.ts";
+
+/** What policies decide of calls: all that a call touches must be allowed. The account's root may do everything. */
+export function authorisation(records: IamRecords, sealingKey: Buffer): Authorise {
+  return (call) => {
+    const { caller, plan } = call;
+    if (isUnbounded(caller) || needsNoLeave(call)) return;
+    const refused = (question: Question, sets: PolicySets) =>
+      denied(call, question, decide(request(question, call), sets), sealingKey);
+    const sets = policiesOf(caller, records);
+    const context = requestContext(call, records);
+    const own = `${call.service}:${call.operation}`;
+    if (isKeptFrom(call) || !plan) {
+      const any: Question = { action: own, resource: "*", context };
+      if (isKeptFrom(call) || !mayAllow(own, sets)) throw refused(any, isKeptFrom(call) ? none : sets);
+      return;
+    }
+    for (const question of questions(call, context)) {
+      const full = { ...sets, ...question.own };
+      if (decide(request(question, call), full).decision !== "allowed") throw refused(question, full);
+    }
+  };
+}
+
+/** What is asked of policy. */
+export interface Question {
+  readonly action: string;
+  /** An ARN, or "*". */
+  readonly resource: string;
+  readonly context: RequestContext;
+  /** The resource's own policy. */
+  readonly own?: Pick<PolicySets, "resource" | "resourceDecides"> | undefined;
+}
+
+const none: PolicySets = { identity: [] };
+
+const request = ({ action, resource, context }: Question, { caller }: AuthorisedCall) => ({
+  action,
+  resource,
+  principal: caller.arn,
+  role: caller.session?.kind === "role" ? caller.principalArn : undefined,
+  context,
+});
+
+/** Whoever has a key may ask who he is, also when a policy denies it. */
+const needsNoLeave = ({ service, operation, caller }: AuthorisedCall): boolean =>
+  service === "sts" &&
+  (operation === "GetCallerIdentity" || (operation === "GetSessionToken" && !caller.session));
+
+/** A session without a role does not change IAM, and makes no further ones but of roles. AWS, "Compare AWS STS credentials". */
+function isKeptFrom({ caller: { session }, service, operation }: AuthorisedCall): boolean {
+  if (!session) return false;
+  if (session.kind === "role")
+    return service === "sts" && ["GetSessionToken", "GetFederationToken"].includes(operation);
+  return (
+    service === "iam" || (service === "sts" && !(session.kind === "token" && operation === "AssumeRole"))
+  );
+}
+
+function* questions(call: AuthorisedCall, context: RequestContext): Iterable<Question> {
+  const { service, operation, plan } = call;
+  const action = `${service}:${operation}`;
+  const touches = plan?.touches ?? [];
+  const unnamed: TouchedResource[] = unnamedTypes(call).map((arn) => ({ arn }));
+  for (const touched of [...touches, ...unnamed]) {
+    yield {
+      action: touched.action ?? action,
+      resource: touched.arn,
+      context: resourceContext(touched, call, context),
+      ...(touched.policy !== undefined && {
+        own: { resource: parsePolicy(touched.policy, "trust"), resourceDecides: true },
+      }),
+    };
+  }
+  if (touches.length + unnamed.length === 0) yield { action, resource: "*", context };
+  yield* taggings(call, context);
+}
+
+/** What is known of one resource beside the call itself. What is about to be made has no tags yet. */
+function resourceContext(
+  { arn, tags, keys }: TouchedResource,
+  call: AuthorisedCall,
+  context: RequestContext,
+): RequestContext {
+  const { service, caller, input } = call;
+  const own = new Map(context);
+  own.set("aws:resourceaccount", [arn.split(":")[4] || caller.accountId]);
+  if (!arn.endsWith("*"))
+    for (const [key, value] of Object.entries(tags ?? {}))
+      for (const name of ["aws", service]) own.set(`${name}:resourcetag/${key.toLowerCase()}`, [value]);
+  for (const [key, value] of Object.entries(keys ?? {})) own.set(key.toLowerCase(), [value].flat());
+  const given = specifications(input).filter(({ type }) => type === typeOf(arn));
+  tagsInto(
+    own,
+    given.flatMap((it) => it.tags),
+  );
+  return own;
+}
+
+/** Who makes something with tags must be allowed to tag it. AWS, "Grant permission to tag Amazon EC2 resources during creation". */
+function* taggings(call: AuthorisedCall, context: RequestContext): Iterable<Question> {
+  const { service, operation, region, caller } = call;
+  if (service !== "ec2" || operation === "CreateLaunchTemplateVersion") return;
+  for (const { type, tags } of specifications(call.input)) {
+    const own = new Map(context);
+    own.set("ec2:createaction", [operation]);
+    tagsInto(own, tags);
+    const resource = `arn:aws:ec2:${region}:${caller.accountId}:${type}/*`;
+    yield { action: "ec2:CreateTags", resource, context: own };
+  }
+}
+
+/** The tags that a request gives to what it makes, by the type of that. */
+function specifications(input: AuthorisedCall["input"]): { type: string; tags: readonly RequestTag[] }[] {
+  const given = input["TagSpecifications"];
+  return Array.isArray(given)
+    ? given
+        .map((it) => ({ type: String(it?.ResourceType), tags: tagsOf(it?.Tags) }))
+        .filter((it) => it.tags.length > 0)
+    : [];
+}

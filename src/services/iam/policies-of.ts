@@ -1,0 +1,62 @@
+import type { Caller } from "#api/caller.ts";
+import type { PolicySets } from "#policy/decide.ts";
+import { parsePolicy, type Policy } from "#policy/policy-document.ts";
+import { defaultDocument, managedPolicy } from "./managed-policy.ts";
+import type { IamRecords, PolicyHolder, PolicyRecord } from "./records.ts";
+
+/** What decides over a caller: the policies of its user or role and its groups, their boundary, and those of its session. */
+export function policiesOf({ principalId, session }: Caller, records: IamRecords): PolicySets {
+  const holders = holdersOf(principalId, records);
+  const [{ boundary } = {}] = holders;
+  const given = session && [
+    ...(session.policies ?? []).map(parsed),
+    ...(session.policyArns ?? []).map((arn) => managed(arn, records)),
+  ];
+  const mustBeGiven = session?.kind === "federated";
+  return {
+    identity:
+      principalId === undefined ? [everything] : holders.flatMap((holder) => policiesIn(holder, records)),
+    ...(boundary !== undefined && { boundary: [managed(boundary, records)] }),
+    ...(given && (given.length > 0 || mustBeGiven) && { session: given }),
+  };
+}
+
+/** The user or role itself first. */
+function holdersOf(id: string | undefined, records: IamRecords): readonly PolicyHolder[] {
+  if (id?.startsWith("AROA")) return [records.get("iam-role", id)].filter((it) => it !== undefined);
+  const user = id === undefined ? undefined : records.get("iam-user", id);
+  if (!user) return [];
+  return [user, ...user.groups.flatMap((group) => records.get("iam-group", group) ?? [])];
+}
+
+function policiesIn(holder: PolicyHolder, records: IamRecords): Policy[] {
+  let inline = inlineOf.get(holder);
+  if (!inline) {
+    inline = Object.values(holder.inline).map(parsed);
+    inlineOf.set(holder, inline);
+  }
+  return [...inline, ...holder.attached.map((arn) => managed(arn, records))];
+}
+
+function managed(arn: string, records: IamRecords): Policy {
+  const found = managedPolicy(arn, records);
+  if (!found) return nothing;
+  let policy = managedOf.get(found.policy);
+  if (!policy) {
+    policy = parsed(defaultDocument(found.policy));
+    managedOf.set(found.policy, policy);
+  }
+  return policy;
+}
+
+const parsed = (document: string): Policy => parsePolicy(document, "identity");
+
+/** Records keep their identity while they are unchanged: each document is read once. */
+const inlineOf = new WeakMap<PolicyHolder, readonly Policy[]>();
+const managedOf = new WeakMap<PolicyRecord, Policy>();
+
+const everything = parsed(
+  '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',
+);
+/** Of a policy that is not there. */
+const nothing = parsed('{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}');
