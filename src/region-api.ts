@@ -45,16 +45,16 @@ export const loadApiParts = () => ({
 /** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
 export const servicesOf = (
   wires: ReturnType<typeof loadApiParts>["wires"],
-  iamContext: Omit<IamContext, "caller">,
+  iam: Omit<IamContext, "caller">,
   ec2ContextIn: ReturnType<typeof regionContexts>,
 ): ReadonlyMap<string, ServedService> => {
-  const iamContextOf = (_region: string, caller: Caller) => ({ ...iamContext, caller });
+  const iamContextOf = (_region: string, caller: Caller) => ({ ...iam, caller });
   return new Map([
     served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
     served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.ssm, servedOperations.ssm, ec2ContextIn),
     served(wires.quotas, servedOperations.servicequotas, (region) => ({
-      accountId: iamContext.accountId,
+      accountId: iam.accountId,
       region,
     })),
     served(wires.sts, servedOperations.sts, iamContextOf),

@@ -16,7 +16,7 @@ export function newAccessKeyId<P extends "AKIA" | "ASIA">(
 export function accountOfKeyId(id: string): string | undefined {
   const [, text] = /^(?:AKIA|ASIA)([Q-Z2-7][A-Z2-7]{15})$/.exec(id) ?? [];
   if (text === undefined) return undefined;
-  const bits = [...text].reduce((sum, letter) => (sum << 5n) | BigInt(alphabet.indexOf(letter)), 0n);
+  const bits = text.split("").reduce((sum, letter) => (sum << 5n) | BigInt(alphabet.indexOf(letter)), 0n);
   const account = (bits >> 39n) & ((1n << 40n) - 1n);
   return account < 1_000_000_000_000n ? String(account).padStart(12, "0") : undefined;
 }

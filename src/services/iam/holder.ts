@@ -4,7 +4,6 @@ import type { IamContext } from "./context.ts";
 import { groupNotFound, profileNotFound, roleNotFound, userNotFound } from "./errors.ts";
 import type {
   GroupRecord,
-  HolderKind,
   IamRecord,
   InstanceProfileRecord,
   NamedKind,
@@ -69,13 +68,6 @@ export const attachedPolicies = ({ attached }: PolicyHolder): Described<Attached
   attached
     .map((arn) => ({ PolicyName: arn.slice(arn.lastIndexOf("/") + 1), PolicyArn: arn }))
     .toSorted((a, b) => (a.PolicyName < b.PolicyName ? -1 : 1));
-
-/** The words of an operation's input that name a holder. */
-export const holderWords = {
-  "iam-user": "user",
-  "iam-group": "group",
-  "iam-role": "role",
-} as const satisfies Record<HolderKind, string>;
 
 /** As Croft gives it: nothing in it is left out. */
 export type Described<Shape> = { [K in keyof Shape]-?: Exclude<Shape[K], undefined> };

@@ -208,7 +208,7 @@ function longestFor({ type }: Caller, asked: number | undefined): number {
   return Math.min(asked ?? hour, hour);
 }
 
-export function newSession(
+function newSession(
   about: Omit<Session, "accessKeyId" | "secretAccessKey" | "issuedAt" | "expiresAt">,
   seconds: number,
   { accountId, random, now }: Pick<IamContext, "accountId" | "random" | "now">,

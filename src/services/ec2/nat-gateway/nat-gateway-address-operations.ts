@@ -3,7 +3,7 @@ import type { NatGatewayAddressStatus } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { mappedTo, mappingOf, type ElasticIpRecord } from "../elastic-ip/elastic-ip.ts";
+import { elasticIpArn, mappedTo, mappingOf, type ElasticIpRecord } from "../elastic-ip/elastic-ip.ts";
 import {
   addressAssociated,
   allocationNotFound,
@@ -64,7 +64,7 @@ export const natGatewayAddressOperations = {
         records.rewrite("public-address", mappedTo(it, nic.id, added[n], context)),
       );
       return {
-        touches: touches(gateway, context),
+        touches: [...touches(gateway, context), ...touchedElastic(elastic, context)],
         gateway,
         changed: added,
         status: "associating",
@@ -88,7 +88,9 @@ export const natGatewayAddressOperations = {
         return found;
       });
       const draining = mapped.flatMap(({ secondary }) => secondary ?? []);
-      return fewerAddresses(gateway, draining, context, input.MaxDrainDurationSeconds);
+      const elastic = mapped.flatMap(({ allocationId: id = "" }) => records.get("elastic-ip", id) ?? []);
+      const plan = fewerAddresses(gateway, draining, context, input.MaxDrainDurationSeconds);
+      return { ...plan, touches: [...plan.touches, ...touchedElastic(elastic, context)] };
     },
     answer,
   },
@@ -141,6 +143,9 @@ function answer({ gateway, changed, status }: AddressPlan, { records }: Ec2Conte
       .map((it) => ({ ...it, ...(status && { Status: status }) })),
   };
 }
+
+const touchedElastic = (them: readonly ElasticIpRecord[], context: Ec2Context) =>
+  them.map(({ id, tags }) => ({ arn: elasticIpArn(id, context), tags }));
 
 const touches = ({ id, tags }: NatGatewayRecord, context: Ec2Context) => [
   { arn: natGatewayArn(id, context), tags },

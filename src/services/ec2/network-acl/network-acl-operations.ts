@@ -1,5 +1,7 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import { subnetArn } from "../subnet/subnet.ts";
+import { vpcArn } from "../vpc/vpc.ts";
 import { clientTokenClaim, once } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
@@ -47,7 +49,10 @@ export const networkAclOperations = {
           createdAt: context.now().toISOString(),
         };
         return {
-          touches: [{ arn: networkAclArn("*", context), tags: acl.tags }],
+          touches: [
+            { arn: networkAclArn("*", context), keys: { "ec2:Vpc": vpcArn(vpc.id, context) } },
+            { arn: vpcArn(vpc.id, context), tags: vpc.tags },
+          ],
           transaction: {
             expect: [{ exists: records.key("vpc", vpc.id) }],
             put: [
@@ -148,7 +153,13 @@ export const networkAclOperations = {
               records.rewrite("network-acl", { ...to, associations: [...to.associations, association] }),
             ];
       return {
-        touches: [from, to].map((it) => ({ arn: networkAclArn(it.id, context), tags: it.tags })),
+        touches: [
+          ...[from, to].map((it) => ({ arn: networkAclArn(it.id, context), tags: it.tags })),
+          {
+            arn: subnetArn({ id: subnetId }, context),
+            tags: records.get("subnet", subnetId)?.tags ?? {},
+          },
+        ],
         transaction: {
           expect: changes.flatMap(({ expect }) => expect),
           put: changes.flatMap(({ put }) => put),

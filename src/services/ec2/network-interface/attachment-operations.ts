@@ -74,7 +74,10 @@ export const attachmentOperations = {
         throw instanceNotReady(state, attachment.instanceId);
       const detaching = { force: force || (attachment.detaching?.force ?? false) };
       return {
-        touches: [{ arn: networkInterfaceArn(nic.id, context), tags: nic.tags }],
+        touches: [
+          { arn: networkInterfaceArn(nic.id, context), tags: nic.tags },
+          ...(instance ? [touchedInstance(instance, context)] : []),
+        ],
         transaction: records.rewrite("network-interface", {
           ...nic,
           attachment: { ...attachment, detaching },

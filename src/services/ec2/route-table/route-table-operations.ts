@@ -1,6 +1,7 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
+import { vpcArn } from "../vpc/vpc.ts";
 import { clientTokenClaim, once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
@@ -50,7 +51,10 @@ export const routeTableOperations = {
           ...(input.ClientToken && { clientToken: input.ClientToken }),
         };
         return {
-          touches: [{ arn: routeTableArn("*", context), tags: table.tags }],
+          touches: [
+            { arn: routeTableArn("*", context), keys: { "ec2:Vpc": vpcArn(vpc.id, context) } },
+            { arn: vpcArn(vpc.id, context), tags: vpc.tags },
+          ],
           transaction: {
             expect: [{ exists: records.key("vpc", vpc.id) }],
             put: [

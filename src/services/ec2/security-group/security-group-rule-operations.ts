@@ -22,6 +22,7 @@ import { modifiedRule } from "./rule-update.ts";
 import {
   describeRevokedRule,
   describeRule,
+  ruleArn,
   ruleFilters,
   rulesOf,
   sameRule,
@@ -79,7 +80,9 @@ export const securityGroupRuleOperations = {
       for (const rule of changed.values())
         if (rules.some((other) => other.id !== rule.id && sameRule(other, rule))) throw duplicateRule(rule);
       for (const egress of [true, false]) refuseTooMany(rules, egress, context);
-      return changeRules(group, rules, [...changed.values()], context);
+      const plan = changeRules(group, rules, [...changed.values()], context);
+      const ofRules = [...changed.values()].map(({ id, tags = {} }) => ({ arn: ruleArn(id, context), tags }));
+      return { ...plan, touches: [...plan.touches, ...ofRules] };
     },
     answer: () => ({ Return: true }),
   },

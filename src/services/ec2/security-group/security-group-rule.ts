@@ -66,7 +66,7 @@ export const hasPorts = (protocol: string) => ["tcp", "udp", "icmp", "icmpv6"].i
 
 type RuleContext = Pick<Ec2Context, "accountId" | "region" | "records">;
 
-const ruleArn = (id: string, { region, accountId }: Scope) =>
+export const ruleArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:security-group-rule/${id}`;
 
 export const describeRule = (

@@ -1,6 +1,7 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
+import { subnetArn } from "./subnet.ts";
 import { describe } from "../describe.ts";
 import {
   cidrReservationNotFound,
@@ -38,7 +39,10 @@ export const cidrReservationOperations = {
       };
       const { expect, put } = records.rewrite("subnet", subnet);
       return {
-        touches: [{ arn: cidrReservationArn("*", context), tags: made.tags }],
+        touches: [
+          { arn: cidrReservationArn("*", context) },
+          { arn: subnetArn(subnet, context), tags: subnet.tags },
+        ],
         transaction: {
           expect,
           put: [...put, { key: records.key("subnet-cidr-reservation", made.id), value: made }],

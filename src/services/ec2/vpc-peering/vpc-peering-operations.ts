@@ -122,8 +122,12 @@ export const vpcPeeringOperations = {
       const failed = endedPeering(peering, "failed", since, records);
       // Written anew, so that a range that either is getting meanwhile is compared with the other's.
       const same = vpcs.map((vpc) => records.rewrite("vpc", vpc));
+      const [, accepter] = vpcs;
       return {
-        touches: touches(peering, context),
+        touches: [
+          ...touches(peering, context),
+          ...(accepter ? [{ arn: vpcArn(accepter.id, context), tags: accepter.tags }] : []),
+        ],
         transaction: fits
           ? {
               expect: [accepted, ...same].flatMap(({ expect }) => expect),
