@@ -525,6 +525,37 @@ describe("a network someone else disturbed", () => {
     await applied(opened(1, ssh));
     assert.equal(dial(undefined, "198.18.250.11", 22, patiently), "connected");
   });
+
+  test("has the link between its edge and this host, or its own to the edge, made again", async () => {
+    await applied(opened(1, ssh));
+    for (const [dev, at] of [
+      [prefix, undefined],
+      ["host", edge],
+      ["igw", router],
+    ] as const) {
+      await sleep(250);
+      disturbed.length = 0;
+      await run("ip", ["link", "del", "dev", dev], at === undefined ? {} : { namespace: at });
+      assert.notEqual(dial(undefined, "198.18.250.11", 22), "connected", dev);
+      assert.deepEqual(new Set(await noticed()), new Set([network]), dev);
+      await applied(opened(1, ssh));
+      assert.equal(dial(undefined, "198.18.250.11", 22, patiently), "connected", dev);
+    }
+  });
+
+  test("whose namespace lost its name, or its edge's, gets it back with all connections", async () => {
+    await applied(opened(1, ssh), opened(2, ssh));
+    const inner = dialed(guest(a), b.address, 22);
+    const outer = dialed(undefined, "198.18.250.11", 22);
+    for (const name of [router, edge]) {
+      await run("ip", ["netns", "del", name]);
+      assert.deepEqual(new Set(await noticed()), new Set([network]), name);
+      await applied(opened(1, ssh), opened(2, ssh));
+      for (const fd of [inner, outer]) assert.equal(await acknowledged(fd), true, name);
+      assert.deepEqual((await networks.observe()).get(network), ["eni-1", "eni-2", "eni-3", "eni-4"]);
+    }
+    for (const fd of [inner, outer]) closeSync(fd);
+  });
 });
 
 /** Whether the far end's kernel acknowledges what is sent on a connection now. */

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { bind, check, listen, setns, setsockopt, socket } from "./libc.ts";
+import { bind, check, ioctl, listen, setns, setsockopt, socket } from "./libc.ts";
 
 /**
  * Runs `fn` with this thread inside network namespace `name` (an entry of /run/netns). `fn` must be synchronous: whatever it
@@ -22,6 +22,10 @@ export const inNamespace = <T>(name: string, fn: () => T): T => {
     closeSync(outside);
   }
 };
+
+/** A descriptor of the namespace that a socket, or a tap, belongs to. */
+export const namespaceOfSocket = (fd: number): number =>
+  check("SIOCGSKNS", ioctl(fd, SIOCGSKNS, Buffer.alloc(0)));
 
 /** A non-blocking socket bound inside `namespace`, whether or not it has the address yet; TCP: already listening. */
 export const openSocket = (
@@ -49,6 +53,7 @@ export const openSocket = (
 
 const one = Buffer.from([1, 0, 0, 0]);
 
+const SIOCGSKNS = 0x894c;
 const CLONE_NEWNET = 0x4000_0000;
 const AF_INET = 2;
 const SOCK_STREAM = 1;

@@ -400,7 +400,7 @@ export class QemuMachine {
     const cutOff: string[] = [];
     for (const port of spec?.ports ?? []) {
       const fd = this.#taps?.get(netdev(port.id));
-      if (fd === undefined || !hasLostTap(process.pid, fd)) continue;
+      if (fd === undefined || !hasLostTap(process.pid, fd, port.namespace)) continue;
       const terms = this.#cutOff.includes(port.id) && (await this.#control.tapTerms(port.id));
       if (!terms || !giveTap({ pid: process.pid, fd }, port, terms)) cutOff.push(port.id);
     }

@@ -54,6 +54,7 @@ export const openEdge = async (options: EdgeOptions): Promise<RoutedNamespace> =
 
 export const repairEdge = async (edge: RoutedNamespace, options: EdgeOptions): Promise<void> => {
   const { prefix } = options;
+  await edge.restoreName();
   await ensureNamespace(edge.name);
   await edge.loadRules(edgeTables(options));
   if (!(await isJoined(edge, prefix))) await join(edge, prefix);

@@ -1,12 +1,14 @@
 import { closeSync } from "node:fs";
 import { bind, check, ioctl, lastError, recv, send, socket } from "../../linux/libc.ts";
-import { inNamespace } from "../../linux/namespaces.ts";
+import { inNamespace, namespaceOfSocket } from "../../linux/namespaces.ts";
 import { routeMessages, type RouteMessage } from "./route-messages.ts";
 
 /** Two netlink sockets in one namespace, or on this host, asked now and then: cheaper than two `monitor` processes for every network. */
 export interface KernelWatch extends Disposable {
   /** How often anyone has changed nft rules here: each transaction adds one. */
   generation(): number;
+  /** A descriptor of the namespace, which lives for as long as it is watched, whether or not it has a name. */
+  namespace(): number;
   /** What became of links, addresses, routes and routing rules since the last call, in order; undefined: more than can be told. */
   news(): readonly RouteMessage[] | undefined;
 }
@@ -27,6 +29,7 @@ export const openKernelWatch = (namespace?: string): KernelWatch => {
       const size = check("NFT_MSG_GETGEN", recv(rules, answer, answer.length, MSG_DONTWAIT));
       return generationIn(answer.subarray(0, size));
     },
+    namespace: () => namespaceOfSocket(links),
     news() {
       const news: RouteMessage[] = [];
       let complete = true;

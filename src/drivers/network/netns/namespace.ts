@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
 
@@ -25,6 +25,14 @@ export const ensureNamespace = async (name: string): Promise<void> => {
     disableIpv6("all");
     disableIpv6("default");
   });
+};
+
+/** What `ip netns` calls a namespace by: `fd`, of this process, mounted on a file. */
+export const nameNamespace = async (name: string, fd: number): Promise<void> => {
+  const file = `/run/netns/${name}`;
+  closeSync(openSync(file, "a", 0));
+  // What the descriptor leads to has no path that `mount` could look up.
+  await run("mount", ["--no-canonicalize", "--bind", `/proc/${process.pid}/fd/${fd}`, file]);
 };
 
 /** On a link of this thread's namespace; nothing where the kernel has no IPv6 at all. */

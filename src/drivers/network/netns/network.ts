@@ -120,6 +120,7 @@ export class Network implements Disposable {
 
   /** From whatever is there, also nothing, without touching what is right: machines run on, connections go on. */
   async #repair(desired: Elements): Promise<void> {
+    await this.#router?.restoreName();
     await ensureNamespace(this.namespace);
     this.#router ??= new RoutedNamespace(this.namespace);
     await this.#ensureUplink(this.#router);

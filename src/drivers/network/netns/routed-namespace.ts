@@ -1,10 +1,11 @@
+import { closeSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
 import { factsTold, readFacts } from "./kernel-facts.ts";
 import { openKernelWatch } from "./kernel-watch.ts";
 import type { KernelWatch } from "./kernel-watch.ts";
 import { subjectOf } from "./link-facts.ts";
 import type { Fact, LinkBatch } from "./link-facts.ts";
-import { namespaceIdentity } from "./namespace.ts";
+import { namespaceExists, namespaceIdentity, nameNamespace } from "./namespace.ts";
 import { changeNeighbours } from "./neighbours.ts";
 import { Turns } from "./turns.ts";
 
@@ -33,6 +34,17 @@ export class RoutedNamespace implements Disposable {
   /** What `loadRules` was last given. */
   get loaded(): string {
     return this.#loaded;
+  }
+
+  /** Gives the namespace its name back if someone took it: with all that is in it, and machines and services notice nothing. */
+  async restoreName(): Promise<void> {
+    if (namespaceExists(this.name)) return;
+    const fd = this.#watch.namespace();
+    try {
+      await nameNamespace(this.name, fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Replaces every rule of the namespace at once; connections go on. */
