@@ -276,3 +276,22 @@ test(
     assert.equal(feed.list("iam-access-key/").length + feed.list("iam-access-key-use/").length, 0);
   },
 );
+
+test("who puts a role into an instance profile must be allowed to pass it", limit, async (t) => {
+  const { ada, allow, iam } = await scene(t);
+  const AssumeRolePolicyDocument = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" },
+  });
+  await iam.createRole({ RoleName: "admin", AssumeRolePolicyDocument });
+  const web = { InstanceProfileName: "web", RoleName: "admin" };
+  await iam.createInstanceProfile(web);
+  await allow({ Action: "iam:*InstanceProfile" });
+  await denied(
+    ada.iam.addRoleToInstanceProfile(web),
+    "AccessDenied",
+    /iam:PassRole on resource: .*role\/admin/,
+  );
+  await allow({ Action: ["iam:*InstanceProfile", "iam:PassRole"] });
+  await ada.iam.addRoleToInstanceProfile(web);
+});

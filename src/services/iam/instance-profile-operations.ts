@@ -93,7 +93,10 @@ export const instanceProfileOperations = {
       if (profile.role !== undefined) throw quotaExceeded("InstanceSessionsPerInstanceProfile", 1);
       const changed = { ...profile, role: role.id };
       return {
-        touches: touching("iam-instance-profile", profile, context),
+        touches: [
+          ...touching("iam-instance-profile", profile, context),
+          ...touching("iam-role", role, context).map((it) => ({ ...it, action: "iam:PassRole" })),
+        ],
         transaction: context.records.rewrite("iam-instance-profile", changed, { using: [holding(role)] }),
       };
     },

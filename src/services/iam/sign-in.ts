@@ -1,7 +1,7 @@
 import { rootCaller, type Caller, type Session } from "#api/caller.ts";
 import { unseal } from "#sealed.ts";
 import { arnOf } from "./holder.ts";
-import type { IamRecords } from "./records.ts";
+import type { AccessKeyRecord, IamRecords } from "./records.ts";
 import { openSessionToken } from "./session-token.ts";
 
 interface KeysOf {
@@ -17,14 +17,19 @@ interface KeysOf {
  * has no session any more.
  */
 export function accountKeys({ records, root, sealingKey }: KeysOf) {
+  /** Opened once for as long as the record is unchanged: it costs as much as a decision. */
+  const opened = new WeakMap<AccessKeyRecord, string>();
   return (accessKeyId: string, token: string | undefined) => {
     if (token !== undefined) return ofSession(accessKeyId, token);
     if (accessKeyId === root.accessKeyId)
       return { secretAccessKey: root.secretAccessKey, caller: rootCaller(records.accountId, accessKeyId) };
     const key = records.get("iam-access-key", accessKeyId);
     const user = key?.status === "Active" ? records.get("iam-user", key.userId) : undefined;
-    const secretAccessKey = key && unseal(key.sealedSecret, sealingKey, secretPurpose(accessKeyId));
-    if (!user || secretAccessKey === undefined) return undefined;
+    if (!key || !user) return undefined;
+    const secretAccessKey =
+      opened.get(key) ?? unseal(key.sealedSecret, sealingKey, secretPurpose(accessKeyId));
+    if (secretAccessKey === undefined) return undefined;
+    opened.set(key, secretAccessKey);
     return { secretAccessKey, caller: userCaller(user.id, accessKeyId, records) };
   };
 
