@@ -1,11 +1,12 @@
 /**
  * Writes `docs/operations.generated.md`: every operation of the services that Croft serves, where its code is and which tests
- * call it. `--check` writes nothing and exits 1 when the committed file differs.
+ * call it; and beside IAM's code what each has to be authorised on. `--check` writes nothing and exits 1 when a committed file differs.
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { servedOperations } from "#services/operations.ts";
 import { loadWireService } from "#wire/wire-service.ts";
+import { authorisationReference } from "./authorisation-reference.ts";
 
 /** Of services whose folder is not named so. */
 const folders: Readonly<Record<string, string>> = { servicequotas: "service-quotas" };
@@ -68,10 +69,14 @@ function link(path: string, line?: number): string {
   return line === undefined ? `[${name}](../${path})` : `[${name}:${line}](../${path}#L${line})`;
 }
 
-const file = new URL("../docs/operations.generated.md", import.meta.url);
-const text = page();
-if (!process.argv.includes("--check")) writeFileSync(file, text);
-else if (readFileSync(file, "utf8") !== text) {
-  console.error("docs/operations.generated.md is out of date: croft run tools/generate-operations.ts");
-  process.exitCode = 1;
+const outputs = [
+  ["docs/operations.generated.md", page()],
+  ["src/services/iam/reference.generated.json", await authorisationReference()],
+] as const;
+for (const [path, text] of outputs) {
+  if (!process.argv.includes("--check")) writeFileSync(root + path, text);
+  else if (readFileSync(root + path, "utf8") !== text) {
+    console.error(`${path} is out of date: croft run tools/generate-operations.ts`);
+    process.exitCode = 1;
+  }
 }

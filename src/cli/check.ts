@@ -10,7 +10,6 @@ import { unitTests } from "./test.ts";
 const checks: readonly (readonly [what: string, command: readonly [string, ...string[]]])[] = [
   ["generated files are current", [process.execPath, "tools/generate-wire.ts", "--check"]],
   ["operations are listed", [process.execPath, "tools/generate-operations.ts", "--check"]],
-  ["authorisation is listed", [process.execPath, "tools/generate-authorisation.ts", "--check"]],
   ["format", ["oxfmt", "--check"]],
   ["lint, type-aware", ["oxlint", "--type-aware", "--deny-warnings"]],
   ["types", ["tsc", "-p", "."]],
