@@ -176,6 +176,34 @@ describe("a route table", () => {
     assert.notEqual(dial(guest(a), d.address, 22), "connected");
   });
 
+  test("of the gateway leads what comes from outside through an interface that forwards, and what answers back", async () => {
+    const inspected = { ...d, inspected: true as const };
+    const ways = [
+      [`interface/${d.id}`, inspected],
+      route("two", "0.0.0.0/0", toForwarder),
+      route("between", "0.0.0.0/0", "outside"),
+      ["table/gateway", { kind: "table", id: "gateway" }],
+      route("gateway", "10.0.0.0/16", "network"),
+      ["gateway", { kind: "gateway", table: "gateway" }],
+    ] satisfies Elements;
+    const through = [...ways, route("gateway", "10.0.2.0/24", toForwarder)];
+    const fromHost = { from: "192.0.2.1", to: d.address, protocol: 6, port: 22 };
+    await apply(...through);
+    const already = await forwarded();
+    assert.equal(dial(undefined, "198.18.247.14", 22, patiently), "connected");
+    assert.ok((await forwarded()) > already, "and not past it");
+    assert.equal(passes(applied.values(), fromHost), true);
+    assert.equal(dial(guest(d), "198.18.247.11", 22), "timeout", "the other's table knows no way back");
+    await apply(...through, route("one", "0.0.0.0/0", "outside"));
+    assert.equal(dial(guest(d), "198.18.247.11", 22, patiently), "connected", "out by it too");
+    await apply(...through, [`interface/${forwarder.id}`, { ...forwarder, sourceCheck: true }]);
+    assert.notEqual(dial(undefined, "198.18.247.14", 22), "connected");
+    assert.equal(passes(applied.values(), fromHost), false);
+    await apply(...ways, route("gateway", "10.0.2.0/24", "nowhere"));
+    assert.notEqual(dial(undefined, "198.18.247.14", 22), "connected");
+    assert.equal(passes(applied.values(), fromHost), false);
+  });
+
   test("leads to a NAT instance, behind which others share its public address", async () => {
     const nat: InterfaceElement = { ...forwarder, subnet: "two", publicAddress: "198.18.247.13" };
     await run("nft", ["-f", "-"], {

@@ -15,6 +15,8 @@ export const checkElement = (element: NetworkElement): void => {
       return [element.id, element.table, element.filter].forEach(checkIdIfAny);
     case "table":
       return checkId(element.id);
+    case "gateway":
+      return checkId(element.table);
     case "route":
       checkId(element.table);
       must("IPv4 range", isCidr4(element.to), element.to);

@@ -26,6 +26,7 @@ export type NetworkElement =
   | RouteElement
   | FilterElement
   | InterfaceElement
+  | GatewayElement
   | PeeringElement
   | GroupElement
   | MemberElement;
@@ -85,6 +86,12 @@ export interface PeeringElement {
   readonly ranges: readonly string[];
 }
 
+/** `gateway`: the table by which what comes from outside is routed; absent: to whichever interface has the address. */
+export interface GatewayElement {
+  readonly kind: "gateway";
+  readonly table: string;
+}
+
 /** `filter/ID`: what passes the edge of a subnet. Stateless, in order, the first that fits decides; none: nothing passes. */
 export interface FilterElement {
   readonly kind: "filter";
@@ -102,6 +109,11 @@ export interface FilterRule extends Omit<TrafficRule, "peer"> {
 export interface InterfaceAddress {
   readonly address: string;
   readonly publicAddress?: string;
+  /**
+   * What comes to its public address goes by way of an interface that forwards it, as what it sends must: the kernel follows the
+   * way outside and the way inside apart.
+   */
+  readonly inspected?: true;
   /** Of a NAT gateway: connections go on by it, but none begins. Not its primary one. */
   readonly draining?: true;
 }

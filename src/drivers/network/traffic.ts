@@ -95,7 +95,7 @@ export const path = (
     // Nothing begins at a NAT gateway's own addresses.
     if (target.nat)
       return from !== undefined && !owns(target, flow.to) ? true : meet("check", target.id, false);
-    if (from && !owns(target, flow.to) && target.sourceCheck) return meet("check", target.id, false);
+    if (!owns(target, flow.to) && target.sourceCheck) return meet("check", target.id, false);
     return meet("groups", target.id, network.allows(target, "ingress", sender, flow, over));
   };
 
@@ -123,7 +123,16 @@ export const path = (
     if (!leave(source, undefined, flow)) return false;
     const target = network.publicOwner(flow.to);
     if (!target) return meet("outside", flow.to) && land(publicAddress, flow);
-    return enter(target, undefined, publicAddress, flow) && meet("interface", target.id);
+    return comeIn(target, { ...flow, from: publicAddress, to: network.privateOf(flow.to) ?? flow.to });
+  };
+  /** From outside, to an interface's private address by now. */
+  const comeIn = (target: InterfaceElement, flow: Flow): boolean => {
+    const table = network.gatewayTable();
+    const via = table === undefined ? "network" : network.route(table, flow.to);
+    if (table !== undefined && !meet("table", table, via !== "nowhere")) return false;
+    if (typeof via === "object" && "interface" in via)
+      return arrive(network.byId(via.interface), undefined, flow);
+    return via === "network" && arrive(target, undefined, flow);
   };
 
   /** Where its address is: in another network, or beyond them all. */
@@ -161,7 +170,7 @@ export const path = (
       meet("outside", begun.from) &&
       (publicAddressOf(target, begun.to) === undefined
         ? meet("public address", target.id, false)
-        : arrive(target, undefined, begun));
+        : comeIn(target, begun));
   return { arrives, hops };
 };
 
@@ -186,6 +195,7 @@ const lookUp = (elements: Iterable<NetworkElement>) => {
       interfaces.find((it) => addressesOf(it).some(({ publicAddress }) => publicAddress === address)),
     privateOf: (publicAddress: string) =>
       interfaces.flatMap(addressesOf).find((it) => it.publicAddress === publicAddress)?.address,
+    gatewayTable: () => ofKind("gateway")[0]?.table,
     subnet: (id: string): SubnetElement | undefined => ofKind("subnet").find((it) => it.id === id),
     route: (table: string, to: string): RouteTarget =>
       ofKind("route")

@@ -16,7 +16,7 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
 import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/prefix-list.ts";
-import type { RouteTableRecord } from "./route-table/route-table.ts";
+import { placeOf, type RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
@@ -174,7 +174,8 @@ export class Ec2Records {
   groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];
   routeTablesIn = (vpcId: string) => values(this.#indexes.routeTablesOfVpc(vpcId));
   aclsIn = (vpcId: string) => values(this.#indexes.aclsOfVpc(vpcId));
-  ownRouteTableOf = (subnetId: string) => this.#indexes.routeTablesOfSubnet(subnetId)[0]?.value;
+  /** Of a subnet or an internet gateway. */
+  ownRouteTableOf = (placeId: string) => this.#indexes.routeTablesOfPlace(placeId)[0]?.value;
   /** Its own, or its VPC's main one. */
   routeTableOf = ({ id, vpcId }: SubnetRecord) =>
     this.ownRouteTableOf(id) ??
@@ -220,8 +221,8 @@ export const ec2Indexes = (feed: Feed) => ({
   ]),
   subnetsOfVpc: feed.index<SubnetRecord>("subnet", (it) => [it.vpcId]),
   routeTablesOfVpc: feed.index<RouteTableRecord>("route-table", (it) => [it.vpcId]),
-  routeTablesOfSubnet: feed.index<RouteTableRecord>("route-table", (it) =>
-    it.associations.flatMap((association) => ("subnetId" in association ? [association.subnetId] : [])),
+  routeTablesOfPlace: feed.index<RouteTableRecord>("route-table", (it) =>
+    it.associations.flatMap((association) => placeOf(association) ?? []),
   ),
   aclsOfVpc: feed.index<NetworkAclRecord>("network-acl", (it) => [it.vpcId]),
   aclsOfSubnet: feed.index<NetworkAclRecord>("network-acl", (it) =>

@@ -87,6 +87,7 @@ export const factsOf = (element: NetworkElement): Fact[] => {
         `neighbour ${peeringEnd.address} lladdr ${peeringEnd.mac} dev ${link}`,
       ];
     }
+    case "gateway":
     case "filter":
     case "group":
     case "member":

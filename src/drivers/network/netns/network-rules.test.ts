@@ -248,6 +248,8 @@ class ModelTable {
       "leaves",
       "enters",
       "gateways",
+      "inspected",
+      "inspected_public",
       "resolvers",
       "egress",
       "ingress",

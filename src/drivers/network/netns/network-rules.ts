@@ -15,6 +15,7 @@ import {
   peeringLink,
   serviceAddresses,
   tableNumber,
+  uplink,
 } from "./names.ts";
 import type { NftObject } from "./ruleset.ts";
 
@@ -24,8 +25,11 @@ import type { NftObject } from "./ruleset.ts";
  * was begun before. Then every forwarded packet is decided twice: `leaving` by the groups of where it comes from, `entering` by the groups
  * of where it goes. DHCP answers go out to the leased address, so the route finds the link; a client that asked for a
  * broadcast (the first bit of its flags, which the answer repeats) gets its frame as one. An interface may send the services
- * as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel.
+ * as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an
+ * interface forwards between the outside and an inspected address passes twice: its outer half has a zone of its own, where addresses
+ * are translated.
  */
+const outerZone = 1;
 const servicePacketsPerSecond = 1024;
 export const networkTable = "inet croft";
 export const networkTables = `
@@ -41,6 +45,8 @@ table inet croft {
   set unchecked { typeof iifname . ether saddr; }
   set destinations { typeof oifname . ip daddr; }
   set forwarders { typeof oifname; }
+  set inspected { typeof ip saddr; }
+  set inspected_public { typeof ip daddr; }
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
   set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
@@ -55,11 +61,14 @@ table inet croft {
 
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
+    iifname "igw" ip daddr @inspected_public ct zone set ${outerZone}
+    iifname "igw" meta nfproto ipv4 iifname vmap @subnet_of
     iifname "igw" meta nfproto ipv4 meta mark set ${insideOnly} accept
     iifname . ether saddr . ip saddr @sources iifname vmap @subnet_of
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
     iifname vmap @peer_of
+    iifname . ether saddr @unchecked ip saddr @inspected ct zone set ${outerZone}
     iifname . ether saddr @unchecked meta nfproto ipv4 iifname vmap @subnet_of
   }
   chain to_private {
@@ -128,6 +137,15 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
     case "table":
     case "route":
       return [];
+    case "gateway":
+      return [
+        {
+          kind: "chain",
+          name: `from-${uplink}`,
+          rules: [`meta mark set ${tableNumber(element.table)} accept`],
+        },
+        setElement("subnet_of", `"${uplink}"`, `goto from-${uplink}`),
+      ];
     case "peering":
       return peeringRules(element);
     case "filter":
@@ -163,7 +181,7 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
 
 /** Each in a chain of its own, so that another table or filter for a subnet is one rule, however many interfaces it has. */
 const subnetRules = ({ id, cidr, table, filter }: SubnetElement): NftObject[] => [
-  element("gateways", addressIn(cidr, 1)),
+  setElement("gateways", addressIn(cidr, 1)),
   linksOf(id),
   {
     kind: "chain",
@@ -193,7 +211,7 @@ const peeringRules = ({ id, ranges }: PeeringElement): NftObject[] => [
     name: `from-${id}`,
     rules: ranges.map((cidr) => `ip saddr ${cidr} meta mark set ${insideOnly} accept`),
   },
-  element("peer_of", `"${peeringLink(id)}"`, `goto from-${id}`),
+  setElement("peer_of", `"${peeringLink(id)}"`, `goto from-${id}`),
 ];
 
 /** The links of a subnet's interfaces. */
@@ -210,26 +228,34 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
   const port = `"${link}" . ${it.mac}`;
   const addresses = addressesOf(it);
   return [
-    element("ports", port),
-    ...addresses.map(({ address }) => element("sources", `${port} . ${address}`)),
-    ...addresses.map(({ address }) => element("destinations", `"${link}" . ${address}`)),
-    ...(it.sourceCheck && !it.nat ? [] : [element("unchecked", port), element("forwarders", `"${link}"`)]),
+    setElement("ports", port),
+    ...addresses.map(({ address }) => setElement("sources", `${port} . ${address}`)),
+    ...addresses.map(({ address }) => setElement("destinations", `"${link}" . ${address}`)),
+    ...(it.sourceCheck && !it.nat
+      ? []
+      : [setElement("unchecked", port), setElement("forwarders", `"${link}"`)]),
     linksOf(it.subnet),
-    element(linksOf(it.subnet).name, `"${link}"`),
+    setElement(linksOf(it.subnet).name, `"${link}"`),
     ...["from", "leave", "enter"].map((way): NftObject => ({
       kind: "chain",
       name: `${way}-${it.subnet}`,
       rules: [],
     })),
-    element("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
-    element("leaves", `"${link}"`, `jump leave-${it.subnet}`),
-    element("enters", `"${link}"`, `jump enter-${it.subnet}`),
+    setElement("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
+    setElement("leaves", `"${link}"`, `jump leave-${it.subnet}`),
+    setElement("enters", `"${link}"`, `jump enter-${it.subnet}`),
     ...verdictOf(it, "egress"),
     ...verdictOf(it, "ingress"),
-    ...addresses.flatMap(({ address, publicAddress }) =>
+    ...addresses.flatMap(({ address, publicAddress, inspected }) =>
       publicAddress === undefined
         ? []
-        : [element("private_of", publicAddress, address), element("public_of", address, publicAddress)],
+        : [
+            setElement("private_of", publicAddress, address),
+            setElement("public_of", address, publicAddress),
+            ...(inspected
+              ? [setElement("inspected", address), setElement("inspected_public", publicAddress)]
+              : []),
+          ],
     ),
   ];
 };
@@ -239,16 +265,16 @@ const verdictOf = ({ id, groups, nat }: InterfaceElement, map: "ingress" | "egre
   const key = `"${interfaceLink(id)}"`;
   const way = map === "ingress" ? "in" : "out";
   const [first, ...more] = groups.toSorted();
-  if (nat) return [element(map, key, "accept")];
+  if (nat) return [setElement(map, key, "accept")];
   if (first === undefined) return [];
   const chains = groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] }));
-  if (more.length === 0) return [...chains, element(map, key, `jump ${way}-${first}`)];
+  if (more.length === 0) return [...chains, setElement(map, key, `jump ${way}-${first}`)];
   const name = `${way}-${groupsName([first, ...more])}`;
   const rules = [first, ...more].map((group) => `jump ${way}-${group}`);
-  return [...chains, { kind: "chain", name, rules }, element(map, key, `jump ${name}`)];
+  return [...chains, { kind: "chain", name, rules }, setElement(map, key, `jump ${name}`)];
 };
 
-const element = (set: string, key: string, value?: string): NftObject =>
+const setElement = (set: string, key: string, value?: string): NftObject =>
   value === undefined ? { kind: "element", set, key } : { kind: "element", set, key, value };
 
 /** The addresses that rules naming `group` mean. */

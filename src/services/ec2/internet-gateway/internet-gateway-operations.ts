@@ -13,6 +13,7 @@ import {
   tooManyInternetGateways,
 } from "../errors.ts";
 import { quotas } from "../quotas.ts";
+import { ownTableClaim } from "../route-table/route-table.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
 import {
@@ -98,11 +99,16 @@ export const internetGatewayOperations = {
         throw dependencyViolation(
           `Network ${vpcId} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.`,
         );
+      const table = records.ownRouteTableOf(id);
+      if (table)
+        throw dependencyViolation(`The internetGateway '${id}' is associated with route table ${table.id}.`);
       const { vpcId: _, ...detached } = gateway;
+      const { expect, put } = records.rewrite("internet-gateway", detached);
       return {
         touches: touches(gateway, context, vpc),
         transaction: {
-          ...records.rewrite("internet-gateway", detached),
+          expect: [...expect, { absent: records.key("claim", ownTableClaim(id)) }],
+          put,
           delete: [
             records.key("claim", attachedGatewayClaim(vpcId)),
             records.key("member", `${vpcId}/${id}`),

@@ -68,6 +68,7 @@ const describeAssociation = (
   RouteTableId: table.id,
   Main: "main" in association,
   ...("subnetId" in association && { SubnetId: association.subnetId }),
+  ...("gatewayId" in association && { GatewayId: association.gatewayId }),
   AssociationState: { State: "associated" },
 });
 
@@ -75,7 +76,8 @@ export const routeTableFilters = (records: Ec2Records, scope: Scope): FilterTabl
   const ofRoutes = (value: (route: DescribedRoute) => string | undefined) => (table: RouteTableRecord) =>
     describeRouteTable(table, records, scope).Routes?.map(value) ?? [];
   return {
-    "association.gateway-id": () => undefined,
+    "association.gateway-id": (it) =>
+      it.associations.map((association) => ("gatewayId" in association ? association.gatewayId : undefined)),
     "association.main": (it) => it.associations.map((association) => String("main" in association)),
     "association.route-table-association-id": (it) => it.associations.map(({ id }) => id),
     "association.route-table-id": (it) => (it.associations.length > 0 ? it.id : undefined),

@@ -27,7 +27,9 @@ import { quotas } from "../quotas.ts";
 import { isLive, vpcsOfPeering } from "../vpc-peering/vpc-peering.ts";
 import { rangesOf } from "../vpc/vpc.ts";
 import { otherNetworks, routeTableOf, touches } from "./route-table-operations.ts";
+import { checkGatewayRoutes } from "./gateway-routes.ts";
 import {
+  isOfGateway,
   isPrefixList,
   listsOf,
   routeCount,
@@ -106,6 +108,7 @@ function keepEndpoints(table: RouteTableRecord, destination: string): void {
 /** Writes the table's new routes, and beside them which prefix lists they name, so that those cannot be deleted. */
 function plan(table: RouteTableRecord, routes: readonly Route[], context: Ec2Context): OperationPlan {
   const { records } = context;
+  if (isOfGateway(table)) checkGatewayRoutes(table, routes, records);
   const [before, after] = [listsOf(table.routes), listsOf(routes)];
   const added = after.filter((id) => !before.includes(id));
   const member = (id: string) => records.key("member", `${id}/${table.id}`);

@@ -1,4 +1,5 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
+import type { AssociateRouteTableRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import { vpcArn } from "../vpc/vpc.ts";
@@ -8,6 +9,8 @@ import { describe } from "../describe.ts";
 import {
   associationNotFound,
   hasDependencies,
+  internetGatewayNotFound,
+  invalidCombination,
   invalidParameter,
   missingParameter,
   routeTableAssociated,
@@ -20,12 +23,14 @@ import { subnetOf } from "../subnet/subnet-operations.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
 import { describeRouteTable, routeTableFilters } from "./describe-route-table.ts";
+import { checkGatewayRoutes } from "./gateway-routes.ts";
 import {
   isMain,
   listsOf,
   mainTableClaim,
+  ownTableClaim,
+  placeOf,
   routeTableArn,
-  subnetTableClaim,
   type RouteTableAssociation,
   type RouteTableRecord,
 } from "./route-table.ts";
@@ -113,19 +118,16 @@ export const routeTableOperations = {
   AssociateRouteTable: {
     resolve(input, context) {
       const { records } = context;
-      if (input.GatewayId !== undefined || input.PublicIpv4Pool !== undefined)
-        throw unsupportedParameter(input.GatewayId === undefined ? "PublicIpv4Pool" : "GatewayId");
+      if (input.PublicIpv4Pool !== undefined) throw unsupportedParameter("PublicIpv4Pool");
       const table = routeTableOf(input.RouteTableId, context);
-      if (input.SubnetId === undefined) throw missingParameter("subnetId");
-      const subnet = subnetOf(input.SubnetId, context);
-      if (subnet.vpcId !== table.vpcId) throw otherNetworks(table.id, "subnet", subnet.id);
-      const present = records.ownRouteTableOf(subnet.id);
-      const same = present?.associations.find((it) => "subnetId" in it && it.subnetId === subnet.id);
+      const place = placeIn(table, input, context);
+      const present = records.ownRouteTableOf(place.id);
+      const same = present?.associations.find((it) => placeOf(it) === place.id);
       if (present && present.id !== table.id) throw routeTableAssociated(table.id);
       // The same again is the same association.
       if (same) return { touches: touches(table, context), associationId: same.id };
-      const association = { id: context.newId("rtbassoc"), subnetId: subnet.id };
-      const claim = records.key("claim", subnetTableClaim(subnet.id));
+      const association = { id: context.newId("rtbassoc"), ...place.association };
+      const claim = records.key("claim", ownTableClaim(place.id));
       const { expect, put } = records.rewrite("route-table", {
         ...table,
         associations: [...table.associations, association],
@@ -133,7 +135,7 @@ export const routeTableOperations = {
       return {
         touches: touches(table, context),
         transaction: {
-          expect: [...expect, { absent: claim }, { exists: records.key("subnet", subnet.id) }],
+          expect: [...expect, { absent: claim }, ...place.expect],
           put: [...put, { key: claim, value: table.id }],
         },
         associationId: association.id,
@@ -149,13 +151,14 @@ export const routeTableOperations = {
     resolve({ AssociationId: id }, context): OperationPlan {
       const { records } = context;
       const [table, association] = associationOf(id, context);
-      if (!("subnetId" in association))
+      const placeId = placeOf(association);
+      if (placeId === undefined)
         throw invalidParameter(`cannot disassociate the main route table association ${id}`);
       return {
         touches: touches(table, context),
         transaction: {
           ...records.rewrite("route-table", without(table, id)),
-          delete: [records.key("claim", subnetTableClaim(association.subnetId))],
+          delete: [records.key("claim", ownTableClaim(placeId))],
         },
       };
     },
@@ -168,6 +171,7 @@ export const routeTableOperations = {
       const [from, association] = associationOf(id, context);
       const to = routeTableOf(tableId, context);
       if (to.vpcId !== from.vpcId) throw otherNetworks(to.id, "route table", from.id);
+      if ("gatewayId" in association) checkGatewayRoutes(to, to.routes, context.records);
       const moved = { ...association, id: context.newId("rtbassoc") };
       return {
         touches: [...touches(from, context), ...touches(to, context)],
@@ -203,6 +207,29 @@ function associationOf(id: string, { records }: Ec2Context): [RouteTableRecord, 
   throw associationNotFound(id);
 }
 
+/** What is to be in the table: a subnet of its VPC, or the VPC's internet gateway, which stays attached. */
+function placeIn(
+  table: RouteTableRecord,
+  { SubnetId: subnetId, GatewayId: gatewayId }: AssociateRouteTableRequest,
+  context: Ec2Context,
+) {
+  const { records } = context;
+  if (subnetId !== undefined && gatewayId !== undefined)
+    throw invalidCombination("Either 'subnetId' or 'gatewayId' should be provided.");
+  if (gatewayId === undefined) {
+    if (subnetId === undefined) throw missingParameter("subnetId");
+    const { id, vpcId } = subnetOf(subnetId, context);
+    if (vpcId !== table.vpcId) throw otherNetworks(table.id, "subnet", id);
+    return { id, association: { subnetId: id }, expect: [{ exists: records.key("subnet", id) }] };
+  }
+  const gateway = records.get("internet-gateway", gatewayId);
+  if (!gateway) throw internetGatewayNotFound([gatewayId]);
+  if (gateway.vpcId !== table.vpcId) throw otherNetworks(table.id, "network gateway", gateway.id);
+  checkGatewayRoutes(table, table.routes, records);
+  const { expect } = records.rewrite("internet-gateway", gateway);
+  return { id: gateway.id, association: { gatewayId: gateway.id }, expect };
+}
+
 const without = (table: RouteTableRecord, associationId: string): RouteTableRecord => ({
   ...table,
   associations: table.associations.filter(({ id }) => id !== associationId),
@@ -223,7 +250,8 @@ function move(
     records.rewrite("route-table", { ...target, associations: [...target.associations, after] }),
   ];
   const main = "main" in after && !isMain(to);
-  const claim = "subnetId" in after ? subnetTableClaim(after.subnetId) : mainTableClaim(to.vpcId);
+  const placeId = placeOf(after);
+  const claim = placeId === undefined ? mainTableClaim(to.vpcId) : ownTableClaim(placeId);
   const member = (id: string) => records.key("member", `${to.vpcId}/${id}`);
   return {
     expect: changes.flatMap(({ expect }) => expect),

@@ -32,6 +32,8 @@ export type RouteTarget =
 export type RouteTableAssociation = { readonly id: `rtbassoc-${string}` } & (
   | { readonly main: true }
   | { readonly subnetId: `subnet-${string}` }
+  /** What comes in by the internet gateway is routed by it. */
+  | { readonly gatewayId: `igw-${string}` }
 );
 
 export const routeTableArn = (id: string, { region, accountId }: Scope) =>
@@ -39,8 +41,14 @@ export const routeTableArn = (id: string, { region, accountId }: Scope) =>
 
 /** A claim: one table is a VPC's main one. */
 export const mainTableClaim = (vpcId: string) => `main-route-table/${vpcId}`;
-/** A claim, of a subnet that is in a table of its own. */
-export const subnetTableClaim = (subnetId: string) => `route-table-of/${subnetId}`;
+/** A claim, of a subnet or gateway that is in a table of its own. */
+export const ownTableClaim = (placeId: string) => `route-table-of/${placeId}`;
+
+/** The subnet or gateway that an association is of; none: it is the main one. */
+export const placeOf = (it: RouteTableAssociation): string | undefined =>
+  "subnetId" in it ? it.subnetId : "gatewayId" in it ? it.gatewayId : undefined;
+export const isOfGateway = ({ associations }: RouteTableRecord): boolean =>
+  associations.some((it) => "gatewayId" in it);
 
 export const isPrefixList = (destination: string): boolean => destination.startsWith("pl-");
 /** The prefix lists that a table's routes name. */

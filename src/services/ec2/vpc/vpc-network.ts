@@ -11,7 +11,7 @@ import type {
   TrafficRule,
 } from "#drivers/network/network-driver.ts";
 import { isGone } from "../instance/instance.ts";
-import { covers } from "../ipv4.ts";
+import { covers, prefixLength } from "../ipv4.ts";
 import { interfaceOfGateway, isLive } from "../nat-gateway/nat-gateway.ts";
 import type { NetworkAclEntry, NetworkAclRecord } from "../network-acl/network-acl.ts";
 import { reachedAt, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
@@ -47,6 +47,8 @@ export function vpcNetwork(vpcId: string, hostId: string, records: Ec2Records): 
     elements.set(`table/${table.id}`, { kind: "table", id: table.id });
     for (const route of routeElements(table, records)) elements.set(`route/${table.id}/${route.to}`, route);
   }
+  const gatewayTable = gatewayTableOf(vpcId, records);
+  if (gatewayTable) elements.set("gateway", { kind: "gateway", table: gatewayTable.id });
   for (const { id } of records.peeringsOf(vpcId)) {
     const peering = peeringElement(id, vpcId, records);
     if (peering) elements.set(`peering/${id}`, peering);
@@ -168,6 +170,7 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
     return {
       address,
       ...(publicAddress !== undefined && { publicAddress }),
+      ...(publicAddress !== undefined && isInspected(address, it, records) && { inspected: true }),
       ...(draining && { draining }),
     };
   };
@@ -184,6 +187,25 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
     ...(it.natGatewayId !== undefined && { nat: true }),
   };
 };
+
+/** The route table of the VPC's internet gateway, if it has one. */
+const gatewayTableOf = (vpcId: string, records: Ec2Records): RouteTableRecord | undefined => {
+  const gateway = records.internetGatewayOf(vpcId);
+  return gateway && records.ownRouteTableOf(gateway.id);
+};
+
+/** Whether the gateway's table leads what is for an interface's address to another interface first. */
+function isInspected(address: string, { id, vpcId }: NetworkInterfaceRecord, records: Ec2Records): boolean {
+  const table = gatewayTableOf(vpcId, records);
+  const [longest] = (table ? allRoutes(table, records) : [])
+    .filter(({ destination }) => covers(destination, `${address}/32`))
+    .toSorted((a, b) => prefixLength(b.destination) - prefixLength(a.destination));
+  return (
+    longest !== undefined &&
+    "networkInterfaceId" in longest.target &&
+    longest.target.networkInterfaceId !== id
+  );
+}
 
 const member = (group: string, address: string): MemberElement => ({ kind: "member", group, address });
 
