@@ -536,7 +536,6 @@ describe("a network someone else disturbed", () => {
       await sleep(250);
       disturbed.length = 0;
       await run("ip", ["link", "del", "dev", dev], at === undefined ? {} : { namespace: at });
-      assert.notEqual(dial(undefined, "198.18.250.11", 22), "connected", dev);
       assert.deepEqual(new Set(await noticed()), new Set([network]), dev);
       await applied(opened(1, ssh));
       assert.equal(dial(undefined, "198.18.250.11", 22, patiently), "connected", dev);
@@ -561,7 +560,7 @@ describe("a network someone else disturbed", () => {
 /** Whether the far end's kernel acknowledges what is sent on a connection now. */
 const acknowledged = async (fd: number): Promise<boolean> => {
   assert.equal(send(fd, Buffer.from("x"), 1, 0), 1);
-  for (let waited = 0; waited < 1000; waited += 20) {
+  for (let waited = 0; waited < 20_000; waited += 20) {
     await sleep(20);
     if (unacknowledged(fd) === 0) return true;
   }
