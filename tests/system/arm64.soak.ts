@@ -28,10 +28,9 @@ test(
     );
 
     const key = join(files, "key");
-    saveKey(
-      key,
-      await ec2("create-key-pair", "--key-name", "test", "--key-type", "ed25519", "--query", "KeyMaterial"),
-    );
+    const made = ["--key-name", "test", "--key-type", "ed25519", "--query", "KeyMaterial"];
+    // ssh wants the end of the last line, too.
+    saveKey(key, `${await ec2("create-key-pair", ...made)}\n`);
     const ssh = ["--protocol", "tcp", "--port", "22", "--cidr", "0.0.0.0/0"];
     await ec2("authorize-security-group-ingress", "--group-name", "default", ...ssh);
     const launch = ["--image-id", imageId, "--instance-type", "t4g.micro", "--key-name", "test"];
