@@ -40,7 +40,7 @@ test("a guest's signed calls are taken within the time in which it asks for the 
   );
   const [instance] = reservation?.Instances ?? [];
   const shell = await guestShell(instance?.PublicIpAddress ?? "", join(files, "key.pem"));
-  const timed = "systemctl is-active systemd-timesyncd; timedatectl show -P NTPSynchronized";
+  const timed = "systemctl is-active systemd-timesyncd; timedatectl show --property=NTPSynchronized --value";
   assert.equal(
     await until(
       () => shell.run(timed).catch(String),
