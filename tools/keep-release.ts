@@ -95,7 +95,11 @@ async function keepMachine(id: string): Promise<void> {
         identity: { uuid: "ec2e1916-9099-7caf-fd21-012345abcdef", product: "t3.nano" },
         boot: { by: "bios" },
         disks: [
-          { id: "vol-0123456789abcdef0", path: "/var/lib/croft/disks/vol-0123456789abcdef0/disk.qcow2" },
+          {
+            id: "vol-0123456789abcdef0",
+            path: "/var/lib/croft/disks/vol-0123456789abcdef0/disk.qcow2",
+            below: [],
+          },
         ],
         ports: [],
       },

@@ -2,14 +2,16 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } fro
 import { join } from "node:path";
 import { hostNames, layout } from "#config.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
-import { locateDisk } from "#drivers/disk/qcow2/qcow2-disks.ts";
+import { locateDisk } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { copyDisksInUse, disksInUse } from "#drivers/machine/qemu/copy-disks.ts";
 import { afterHostBoot, type InstanceRecord } from "#services/ec2/instance/instance.ts";
+import type { SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
 import type { VolumeRecord } from "#services/ec2/volume/volume.ts";
 import { migrations } from "#store/sqlite/migrations.ts";
 import { writeStore } from "#store/sqlite/write-store.ts";
 import type { Entry, Store } from "#store/store.ts";
+import { copySnapshots } from "./copy-snapshots.ts";
 import { keptFiles, manifestFile, type Manifest } from "./manifest.ts";
 
 export interface BackupOptions {
@@ -17,7 +19,7 @@ export interface BackupOptions {
   readonly store: Pick<Store, "list">;
   readonly version: string;
   readonly now: Date;
-  /** Volumes, imported images and what UEFI remembers, too. */
+  /** Volumes, snapshots, imported images and what UEFI remembers, too. */
   readonly volumes: boolean;
   readonly progress: (fraction: number, what: string) => void;
   readonly signal: AbortSignal;
@@ -50,6 +52,14 @@ export const makeBackup = async (into: string, options: BackupOptions): Promise<
     const kept = join(id, "uefi-variables");
     copyIfThere(join(layout(dataDir).machinesDir, kept), join(paths.machinesDir, kept));
   }
+  const uid = hostNames(dataDir).uids.image;
+  const snapshots = entries
+    .filter(({ key }) => key.startsWith("snapshot/"))
+    .map(({ value }) => value as SnapshotRecord)
+    .filter(({ so }) => so.completedAt !== undefined);
+  progress(0, "snapshots");
+  const ids = snapshots.map(({ id }) => id);
+  await copySnapshots(ids, layout(dataDir).disksDir, paths.disksDir, { uid, signal });
   const made = entries
     .filter(({ key }) => key.startsWith("volume/"))
     .map(({ value }) => value as VolumeRecord);

@@ -45,7 +45,15 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
   const machines = createFakeMachines({ says, boots: "at once" });
   const networks = options.networks ?? createFakeNetworks();
   // Those of an earlier process are still there.
-  const disks: DiskDriver = { ...createFakeDisks(), locate: async (id) => ({ path: `/fake/${id}` }) };
+  const disks: DiskDriver = {
+    ...createFakeDisks(),
+    ensure: async () => {},
+    grow: async () => {},
+    locate: async (id) => ({ path: `/fake/${id}`, below: [] }),
+    snapshot: async () => {},
+    copySnapshot: async () => {},
+    usedBytes: async () => 0,
+  };
   const real = hostReconcilers(regions, {
     hostId: host.id,
     // Machines end with this process, as with a host's boot, and are started again.

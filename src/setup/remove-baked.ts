@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { layout } from "#config.ts";
 import { readRunning } from "#cli/supervise/programs-file.ts";
-import { imagesOfDisks } from "#drivers/disk/qcow2/qcow2-disks.ts";
+import { imagesOfDisks } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { isAlive } from "#drivers/linux/host-process.ts";
 import { listBaked, removeBakedFiles, withoutBakes, type BakedImage } from "#images/bake.ts";
 import { offerAgain, usesOfBaked, withdrawImage } from "#services/host/host-reports.ts";

@@ -905,6 +905,46 @@ test("a volume is made, its status and attribute described, attached and detache
   await aws.text(`ec2 wait volume-deleted --volume-ids ${id}`);
 });
 
+test("snapshots are made, found in pages, shared, locked, copied, made volumes of, and deleted", async () => {
+  const [zone] = await shown("Placement.AvailabilityZone");
+  const [volume] = await line(`ec2 create-volume --availability-zone ${zone} --size 4 --query VolumeId`);
+  await aws.text(`ec2 wait volume-available --volume-ids ${volume}`);
+  const [id = ""] = await line(
+    `ec2 create-snapshot --volume-id ${volume} --description before --query SnapshotId`,
+  );
+  await aws.text(`ec2 wait snapshot-completed --snapshot-ids ${id}`);
+  const all = `ec2 create-snapshots --instance-specification InstanceId=${nano} --copy-tags-from-source volume`;
+  const together = await aws.rows(`${all} --query Snapshots[].[SnapshotId]`);
+  const rest = together.flat();
+  assert.ok(rest.length > 0);
+  await aws.text(`ec2 wait snapshot-completed --snapshot-ids ${rest.join(" ")}`);
+  const copying = `ec2 copy-snapshot --source-region ${region.environment["AWS_REGION"]} --source-snapshot-id ${id} --query SnapshotId`;
+  for (let n = rest.length; n < 5; n++) rest.push(...(await line(copying)));
+  const pages = await severalPages(
+    "ec2 describe-snapshots --owner-ids self --page-size 5 --query Snapshots[].SnapshotId",
+  );
+  assert.deepEqual(pages.toSorted(), [id, ...rest].toSorted());
+  const tiers = await severalPages(
+    "ec2 describe-snapshot-tier-status --page-size 5 --query SnapshotTierStatuses[].SnapshotId",
+  );
+  assert.equal(tiers.length, 6);
+  const permission = `--snapshot-id ${id} --attribute createVolumePermission`;
+  await aws.text(`ec2 modify-snapshot-attribute ${permission} --operation-type add --user-ids 123456789012`);
+  const sharedWith = () =>
+    line(`ec2 describe-snapshot-attribute ${permission} --query CreateVolumePermissions[].UserId`);
+  assert.deepEqual(await sharedWith(), ["123456789012"]);
+  await aws.text(`ec2 reset-snapshot-attribute ${permission}`);
+  assert.deepEqual((await sharedWith()).join(""), "");
+  const create = `ec2 create-volume --availability-zone ${zone} --snapshot-id ${id} --query VolumeId`;
+  assert.equal(await aws.refusal(`${create} --size 3`), "InvalidParameterValue");
+  const [restored] = await line(create);
+  await aws.text(`ec2 wait volume-available --volume-ids ${restored}`);
+  for (const snapshot of [id, ...rest]) await aws.text(`ec2 delete-snapshot --snapshot-id ${snapshot}`);
+  assert.equal(await aws.refusal(`ec2 delete-snapshot --snapshot-id ${id}`), "InvalidSnapshot.NotFound");
+  for (const it of [volume, restored]) await aws.text(`ec2 delete-volume --volume-id ${it}`);
+  await aws.text(`ec2 wait volume-deleted --volume-ids ${volume} ${restored}`);
+});
+
 test("terminated instances leave what was to be kept, and nothing else", async () => {
   const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
   const [[gone], [volume], [nic]] = await Promise.all([

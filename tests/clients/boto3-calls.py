@@ -895,6 +895,45 @@ def _():
     waiter("volume_deleted").wait(VolumeIds=[volume])
 
 
+@told("snapshots are made, found in pages, shared, locked, copied, made volumes of, and deleted")
+def _():
+    zone = described(nano["id"])["Placement"]["AvailabilityZone"]
+    volume = ec2.create_volume(AvailabilityZone=zone, Size=4)["VolumeId"]
+    waiter("volume_available").wait(VolumeIds=[volume])
+    first = ec2.create_snapshot(VolumeId=volume, Description="before")["SnapshotId"]
+    together = ec2.create_snapshots(InstanceSpecification={"InstanceId": nano["id"]}, CopyTagsFromSource="volume")
+    ids = [first, *(it["SnapshotId"] for it in together["Snapshots"])]
+    waiter("snapshot_completed").wait(SnapshotIds=ids)
+    while len(ids) < 6:
+        ids.append(ec2.copy_snapshot(SourceRegion=region, SourceSnapshotId=first)["SnapshotId"])
+    assert page_sizes("describe_snapshots", "Snapshots", 5, OwnerIds=["self"]) == [5, len(ids) - 5]
+    assert page_sizes("describe_snapshot_tier_status", "SnapshotTierStatuses", 5) == [5, len(ids) - 5]
+    attribute = {"SnapshotId": first, "Attribute": "createVolumePermission"}
+    ec2.modify_snapshot_attribute(OperationType="add", UserIds=["123456789012"], **attribute)
+    shared = lambda: ec2.describe_snapshot_attribute(**attribute)["CreateVolumePermissions"]
+    assert shared() == [{"UserId": "123456789012"}], shared()
+    ec2.reset_snapshot_attribute(**attribute)
+    assert shared() == [], shared()
+    if hasattr(ec2, "lock_snapshot"):
+        ec2.lock_snapshot(SnapshotId=first, LockMode="governance", LockDuration=1)
+        (locked,) = ec2.describe_locked_snapshots()["Snapshots"]
+        assert (locked["SnapshotId"], locked["LockState"]) == (first, "governance"), locked
+        with refused("OperationNotPermitted"):
+            ec2.delete_snapshot(SnapshotId=first)
+        ec2.unlock_snapshot(SnapshotId=first)
+    with refused("InvalidParameterValue"):
+        ec2.create_volume(AvailabilityZone=zone, SnapshotId=first, Size=3)
+    restored = ec2.create_volume(AvailabilityZone=zone, SnapshotId=first)["VolumeId"]
+    waiter("volume_available").wait(VolumeIds=[restored])
+    for snapshot in ids:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    with refused("InvalidSnapshot.NotFound"):
+        ec2.delete_snapshot(SnapshotId=first)
+    for each in (volume, restored):
+        ec2.delete_volume(VolumeId=each)
+    waiter("volume_deleted").wait(VolumeIds=[volume, restored])
+
+
 @told("an elastic address is allocated, mapped to the instance, and released")
 def _():
     instance = nano["id"]

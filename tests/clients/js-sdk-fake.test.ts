@@ -945,6 +945,61 @@ test("a volume is made, its status and attribute described, attached and detache
   await sdk.waitUntilVolumeDeleted(patience, named);
 });
 
+test("snapshots are made, found in pages, shared, locked, copied, made volumes of, and deleted", async () => {
+  const AvailabilityZone = (await shown()).Placement?.AvailabilityZone;
+  const volumes: string[] = [];
+  const volumeOf = async (input: object) => {
+    const { VolumeId = "" } = await ec2.createVolume({ AvailabilityZone, ...input });
+    volumes.push(VolumeId);
+    await sdk.waitUntilVolumeAvailable(patience, { VolumeIds: [VolumeId] });
+    return VolumeId;
+  };
+  const { SnapshotId = "" } = await ec2.createSnapshot({ VolumeId: await volumeOf({ Size: 4 }) });
+  await sdk.waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+  const { Snapshots: together = [] } = await ec2.createSnapshots({
+    InstanceSpecification: { InstanceId: nano },
+    CopyTagsFromSource: "volume",
+  });
+  const ids = [SnapshotId, ...together.map((it) => it.SnapshotId ?? "")];
+  await sdk.waitUntilSnapshotCompleted(patience, { SnapshotIds: ids });
+  const copied = { SourceRegion: await ec2.config.region(), SourceSnapshotId: SnapshotId };
+  while (ids.length < 6) ids.push((await ec2.copySnapshot(copied)).SnapshotId ?? "");
+  const inPages = { client: ec2, pageSize: 5 };
+  const found = await severalPages(
+    sdk.paginateDescribeSnapshots(inPages, { OwnerIds: ["self"] }),
+    (it) => it.Snapshots,
+  );
+  assert.deepEqual(found.map((it) => it.SnapshotId ?? "").toSorted(), ids.toSorted());
+  const tiers = await severalPages(
+    sdk.paginateDescribeSnapshotTierStatus(inPages, {}),
+    (it) => it.SnapshotTierStatuses,
+  );
+  assert.equal(tiers.length, ids.length);
+  const attribute = { SnapshotId, Attribute: "createVolumePermission" } as const;
+  await ec2.modifySnapshotAttribute({
+    SnapshotId,
+    CreateVolumePermission: { Add: [{ UserId: "123456789012" }] },
+  });
+  const shared = async () => (await ec2.describeSnapshotAttribute(attribute)).CreateVolumePermissions;
+  assert.deepEqual(await shared(), [{ UserId: "123456789012" }]);
+  await ec2.resetSnapshotAttribute(attribute);
+  assert.deepEqual(await shared(), []);
+  await ec2.lockSnapshot({ SnapshotId, LockMode: "governance", LockDuration: 1 });
+  const { Snapshots: locked } = await ec2.describeLockedSnapshots({});
+  assert.deepEqual(
+    locked?.map((it) => it.SnapshotId),
+    [SnapshotId],
+  );
+  await refused(ec2.deleteSnapshot({ SnapshotId }), "OperationNotPermitted");
+  await ec2.unlockSnapshot({ SnapshotId });
+  await refused(ec2.createVolume({ AvailabilityZone, SnapshotId, Size: 3 }), "InvalidParameterValue");
+  await volumeOf({ SnapshotId });
+  for (const id of ids) await ec2.deleteSnapshot({ SnapshotId: id });
+  await refused(ec2.deleteSnapshot({ SnapshotId }), "InvalidSnapshot.NotFound");
+  for (const VolumeId of volumes) await ec2.deleteVolume({ VolumeId });
+  await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: volumes });
+});
+
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";
 
 test("tags are put on, listed in pages, and taken off", async () => {

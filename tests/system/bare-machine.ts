@@ -52,7 +52,7 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
       memoryMiB: 1024,
       identity: { uuid: uuidOf(instanceId), product: "t3.micro" },
       boot: bootOf(image, boot),
-      disks: [{ id: "vol-00000000000000001", path: disk, backing: image.disk }],
+      disks: [{ id: "vol-00000000000000001", path: disk, below: [image.disk] }],
       ports: [{ id: "eni-00000000000000001", ...network }],
     },
     "tcg",

@@ -15,9 +15,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import type { DiskDriver, DiskPlace } from "#drivers/disk/disk-driver.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
 import { readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
+import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { machineConformance } from "#drivers/machine/machine-conformance.ts";
@@ -50,7 +51,7 @@ const options = {
 } as const;
 let disks: DiskDriver;
 let driver: QemuMachines;
-const places = new Map<string, { path: string; backing?: string }>();
+const places = new Map<string, DiskPlace>();
 
 before(async () => {
   const image = join(scratch, "image.qcow2");
@@ -284,7 +285,7 @@ describe("a QEMU machine", () => {
     const held = heldBy("i-jail");
     const disk = diskOf(0);
     const stderr = join(directory, "i-jail", "stderr");
-    const allowed = new Set(["/dev/null", "/dev/urandom", stderr, disk.path, String(disk.backing), "socket"]);
+    const allowed = new Set(["/dev/null", "/dev/urandom", stderr, disk.path, ...disk.below, "socket"]);
     const strange = held.filter((path) => !allowed.has(path) && !path.startsWith("anon_inode"));
     assert.deepEqual(strange, []);
     // Its two listening sockets, and its end of the conversation with us.
@@ -330,7 +331,10 @@ describe("a QEMU machine", () => {
       const path = join(scratch, copy);
       assert.equal(statSync(path).uid, 0);
       assert.doesNotMatch(await run("qemu-img", ["info", path]), /backing|data file/);
-      assert.match(await run("qemu-img", ["compare", disk.path, path]), /identical/);
+      assert.match(
+        await run("qemu-img", ["compare", chainOf([disk.path, ...disk.below]), path]),
+        /identical/,
+      );
     }
   });
 
@@ -459,7 +463,7 @@ describe("a QEMU machine", () => {
     const image = join(scratch, "no-kernel");
     const boot = { by: "kernel", image, initrd: "/dev/null", commandLine: "" } as const;
     await assert.rejects(driver.ensure({ ...specOf("i-bare"), boot }), /i-bare does not start: .*no-kernel/);
-    const disk = { id: "vol-none", path: join(scratch, "no-disk") };
+    const disk = { id: "vol-none", path: join(scratch, "no-disk"), below: [] };
     await assert.rejects(
       driver.ensure({ ...specOf("i-bare"), disks: [disk] }),
       /i-bare does not start: .*no-disk/,

@@ -15,6 +15,12 @@ const bake = async (path: string, code: Buffer): Promise<void> => {
 /** A bootable qcow2 disk whose guest writes it from its second mebibyte on, 64 KiB at a time, without end. */
 export const bakeWritingGuest = (path: string): Promise<void> => bake(path, assembled(writingListing));
 
+/**
+ * A bootable qcow2 disk whose guest counts: it writes each number (32 bits) to the second mebibyte of its first disk, then to that of
+ * its second, without end.
+ */
+export const bakeCountingGuest = (path: string): Promise<void> => bake(path, assembled(countingListing));
+
 /** A kernel that prints its own command line and then does nothing. */
 export const bakeTinyKernel = (path: string): Promise<void> =>
   writeFile(path, kernel(kernelListing + haltListing));
@@ -89,6 +95,31 @@ const writingListing = `
   00 00 00 10          of 0x1000:0
   00 08 00 00          to sector 2048
   00 00 00 00
+`;
+
+/** By the same, of the sector that begins with the counter. */
+const countingListing = `
+  fa                   cli
+  31 c0                xor ax, ax
+  8e d8                mov ds, ax
+  8e d0                mov ss, ax
+  bc 00 7c             mov sp, 0x7c00
+  fb                   sti
+  66 ff 06 36 7c       next: inc dword [counter]
+  be 26 7c             mov si, packet
+  b8 00 43             mov ax, 0x4300
+  b2 80                mov dl, 0x80
+  cd 13                int 0x13
+  be 26 7c             mov si, packet
+  b8 00 43             mov ax, 0x4300
+  b2 81                mov dl, 0x81
+  cd 13                int 0x13
+  eb e5                jmp next
+  10 00 01 00          packet: 16 bytes, 1 sector
+  36 7c 00 00          of 0:counter
+  00 08 00 00          to sector 2048
+  00 00 00 00
+  00 00 00 00          counter
 `;
 
 /** By the Multiboot specification it is loaded where its header says, and given a table (ebx) with its command line. */

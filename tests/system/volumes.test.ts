@@ -12,6 +12,7 @@ import {
 import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
+import { patiently } from "./killed-programs.ts";
 
 /** Two Debian guests, and a volume that goes from one to the other and stays through stops and restarts. */
 const files = mkdtempSync(join(tmpdir(), "croft-volumes-"));
@@ -104,6 +105,62 @@ test("taken by force while it is mounted, it has what was written to it, and its
   await isThere(firstShell);
   assert.equal(await firstShell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\nmore\n");
 });
+
+test("a snapshot made while it is mounted and written has what was synced, whatever is killed; a volume made of it shows that elsewhere", async () => {
+  await firstShell?.run("echo old | sudo tee /mnt/word && sync /mnt/word");
+  const { SnapshotId: id = "" } = await ec2.createSnapshot({ VolumeId: volume });
+  await killPrograms();
+  const isCompleted = async () => {
+    const { Snapshots: [it] = [] } = await patiently(() => ec2.describeSnapshots({ SnapshotIds: [id] }));
+    return it?.State;
+  };
+  assert.equal(await until(isCompleted, (now) => now !== "pending", patienceMs), "completed");
+  await firstShell?.run("echo new | sudo tee /mnt/word && sync /mnt/word");
+  await killPrograms();
+  const { Volumes: [whole] = [] } = await patiently(() => ec2.describeVolumes({ VolumeIds: [volume] }));
+  const AvailabilityZone = whole?.AvailabilityZone;
+  const wanted = { AvailabilityZone, SnapshotId: id, ClientToken: "restored" };
+  const restored = await patiently(() => ec2.createVolume(wanted));
+  assert.equal(restored.Size, 2);
+  const source = volume;
+  volume = restored.VolumeId ?? "";
+  await killPrograms();
+  assert.equal(
+    await until(
+      () => patiently(state),
+      (now) => now === "available",
+      patienceMs,
+    ),
+    "available",
+  );
+  await patiently(() => attach(second, "/dev/sdi"));
+  await killPrograms();
+  assert.equal(
+    await until(
+      () => patiently(state),
+      (now) => now === "attached",
+      patienceMs,
+    ),
+    "attached",
+  );
+  assert.ok(secondShell && firstShell);
+  await isThere(secondShell);
+  assert.equal(
+    await secondShell.run(`sudo mkdir /restored && sudo mount ${device()} /restored && cat /restored/word`),
+    "old\n",
+  );
+  assert.equal(await firstShell.run("cat /mnt/word"), "new\n");
+  await ec2.deleteSnapshot({ SnapshotId: id });
+  await secondShell.run("echo newer | sudo tee /restored/word && sync /restored/word");
+  assert.equal(await secondShell.run("cat /restored/file /restored/word"), "kept\nmore\nnewer\n");
+  volume = source;
+});
+
+/** As `kill -9` does; the supervisor starts them again. */
+async function killPrograms(): Promise<void> {
+  const { programs } = await region.status();
+  for (const pid of Object.values(programs)) if (pid !== null) process.kill(pid, "SIGKILL");
+}
 
 async function launch(): Promise<Instance> {
   const { Instances: [instance] = [] } = await ec2.runInstances({

@@ -7,10 +7,15 @@ export interface DiskSubject {
   readonly driver: () => DiskDriver;
   /** A file to make disks from, of at most 1 GiB. */
   readonly image: string;
+  /** Writes a short text to the beginning of a disk that no machine has. */
+  readonly write: (id: string, text: string) => Promise<void>;
+  /** What was last written there. */
+  readonly read: (id: string) => Promise<string>;
 }
 
 /** What every disk driver promises. */
-export const diskConformance = (name: string, { driver, image }: DiskSubject): void => {
+export const diskConformance = (name: string, { driver, image, write, read }: DiskSubject): void => {
+  const snapshots = async () => (await driver().snapshots()).toSorted();
   describe(name, () => {
     test("a disk is made once, found, and removed; each may be repeated", async () => {
       const disk = { id: "vol-empty", sizeGiB: 1 };
@@ -18,7 +23,7 @@ export const diskConformance = (name: string, { driver, image }: DiskSubject): v
       const place = await driver().locate(disk.id);
       await driver().ensure(disk);
       assert.deepEqual(await driver().locate(disk.id), place);
-      assert.equal("backing" in place, false, "it is a difference to nothing");
+      assert.deepEqual(place.below, [], "it is a difference to nothing");
       assert.deepEqual(await driver().list(), [disk.id]);
       await driver().remove(disk.id);
       await driver().remove(disk.id);
@@ -28,7 +33,7 @@ export const diskConformance = (name: string, { driver, image }: DiskSubject): v
 
     test("a disk from an image is the difference to it", async () => {
       await driver().ensure({ id: "vol-image", sizeGiB: 2, image });
-      assert.equal((await driver().locate("vol-image")).backing, image);
+      assert.deepEqual((await driver().locate("vol-image")).below, [image]);
       await driver().remove("vol-image");
     });
 
@@ -40,13 +45,90 @@ export const diskConformance = (name: string, { driver, image }: DiskSubject): v
       await Promise.all(ids.map((id) => driver().remove(id)));
       assert.deepEqual(await driver().list(), []);
     });
+
+    test("a snapshot holds what its disk held, of which only what was written since is stored again", async () => {
+      await driver().ensure({ id: "vol-a", sizeGiB: 2, image });
+      await write("vol-a", "first");
+      const before = await driver().locate("vol-a");
+      await driver().snapshot("snap-1", "vol-a");
+      const after = await driver().locate("vol-a");
+      await driver().snapshot("snap-1", "vol-a");
+      assert.deepEqual(await driver().locate("vol-a"), after);
+      assert.notEqual(after.path, before.path, "whoever knows the old place must not write there");
+      assert.deepEqual([after.below.length, after.below.at(-1)], [2, image]);
+      assert.equal(await read("vol-a"), "first");
+      const [written, empty] = await Promise.all(["snap-1", "vol-a"].map((id) => driver().usedBytes(id)));
+      assert.ok(Number(empty) < Number(written), `${empty} of ${written} bytes`);
+      await write("vol-a", "second");
+      await driver().snapshot("snap-2", "vol-a");
+      await driver().snapshot("snap-1", "vol-a");
+      await write("vol-a", "third");
+      for (const [id, snapshot] of Object.entries({ "vol-1": "snap-1", "vol-2": "snap-2" })) {
+        await driver().ensure({ id, sizeGiB: 3, snapshot });
+        await driver().ensure({ id, sizeGiB: 3, snapshot });
+      }
+      assert.deepEqual(await Promise.all(["vol-1", "vol-2", "vol-a"].map(read)), [
+        "first",
+        "second",
+        "third",
+      ]);
+      await write("vol-1", "fourth");
+      await driver().ensure({ id: "vol-3", sizeGiB: 2, snapshot: "snap-1" });
+      assert.equal(await read("vol-3"), "first");
+      assert.deepEqual(await snapshots(), ["snap-1", "snap-2"]);
+      assert.deepEqual((await driver().list()).toSorted(), ["vol-1", "vol-2", "vol-3", "vol-a"]);
+    });
+
+    test("a snapshot in the midst of others is removed, and nothing is made of it any more; the rest is as it was", async () => {
+      await driver().removeSnapshot("snap-1");
+      await driver().removeSnapshot("snap-1");
+      assert.deepEqual(await snapshots(), ["snap-2"]);
+      const source = { snapshot: "snap-1" };
+      await assert.rejects(
+        driver().ensure({ id: "vol-4", sizeGiB: 2, ...source }),
+        /no snapshot snap-1|no disk/,
+      );
+      await assert.rejects(driver().copySnapshot("snap-3", "snap-1"), /no snapshot snap-1/);
+      assert.deepEqual(await Promise.all(["vol-1", "vol-2", "vol-3", "vol-a"].map(read)), [
+        "fourth",
+        "second",
+        "first",
+        "third",
+      ]);
+    });
+
+    test("a copy of a snapshot, and a snapshot of a disk, outlive what they come from", async () => {
+      await driver().copySnapshot("snap-copy", "snap-2");
+      await driver().copySnapshot("snap-copy", "snap-2");
+      await driver().removeSnapshot("snap-2");
+      await driver().snapshot("snap-3", "vol-a");
+      for (const id of ["vol-a", "vol-1", "vol-2", "vol-3"]) await driver().remove(id);
+      await driver().snapshot("snap-3", "vol-a");
+      assert.deepEqual(await snapshots(), ["snap-3", "snap-copy"]);
+      await driver().ensure({ id: "vol-b", sizeGiB: 2, snapshot: "snap-copy" });
+      await driver().ensure({ id: "vol-c", sizeGiB: 2, snapshot: "snap-3" });
+      assert.deepEqual(await Promise.all(["vol-b", "vol-c"].map(read)), ["second", "third"]);
+      for (const id of ["vol-b", "vol-c"]) await driver().remove(id);
+      for (const id of ["snap-3", "snap-copy"]) await driver().removeSnapshot(id);
+      assert.deepEqual([await driver().list(), await snapshots()], [[], []]);
+    });
+
+    test("what is not there has no snapshot", async () => {
+      await assert.rejects(driver().snapshot("snap-4", "vol-none"), /no disk vol-none/);
+      await assert.rejects(driver().usedBytes("snap-4"), /no .* snap-4/);
+      assert.deepEqual(await snapshots(), []);
+    });
   });
 };
 
 /** What every disk driver promises where it may act as root. */
 export const diskGrowthConformance = (
   name: string,
-  { driver, image, sizeOf }: DiskSubject & { readonly sizeOf: (id: string) => Promise<number | undefined> },
+  {
+    driver,
+    image,
+    sizeOf,
+  }: Pick<DiskSubject, "driver" | "image"> & { readonly sizeOf: (id: string) => Promise<number | undefined> },
 ): void => {
   test(`${name}: a disk is made larger, once however often it is told to, and never smaller`, async () => {
     for (const disk of [

@@ -23,6 +23,12 @@ export interface MachineDriver {
    * limits.
    */
   changeDisk(id: string, diskId: string, to: DiskChange): Promise<boolean>;
+  /**
+   * From one moment on, a running machine writes to the places that these of its disks have now; what it wrote before is in the file
+   * below. What it was asked to write by then is there, as a power cut would leave it. Others than its disks, and disks that are where
+   * they were, are left as they are.
+   */
+  layerDisks(id: string, disks: readonly MachineDisk[]): Promise<void>;
   /** A hard reset: the guest boots again in the same process. */
   reset(id: string): Promise<void>;
   /** Ends the machine's process; its directory, with the console, stays for the next `ensure`. */
@@ -94,7 +100,8 @@ export interface Picture {
 export interface MachineDisk {
   readonly id: string;
   readonly path: string;
-  readonly backing?: string;
+  /** Read-only files that it is a difference to, each to the next. */
+  readonly below: readonly string[];
   /** Absent: as fast as it goes. */
   readonly limits?: DiskLimits;
 }

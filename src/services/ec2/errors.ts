@@ -45,8 +45,28 @@ export const networkInterfaceNotFound = unlessMalformed(
 
 export const volumeNotFound = ([id]: readonly string[]) =>
   error("InvalidVolume.NotFound", `The volume '${id}' does not exist.`);
-export const snapshotNotFound = (id: string) =>
-  error("InvalidSnapshot.NotFound", `The snapshot '${id}' does not exist.`);
+export const snapshotNotFound = unlessMalformed("snap", "InvalidSnapshotID.Malformed", ([id]) =>
+  error("InvalidSnapshot.NotFound", `The snapshot '${id}' does not exist.`),
+);
+export const snapshotInState = (state: string) =>
+  error("IncorrectState", `Snapshot is in invalid state - ${state}`);
+export const snapshotInUse = (id: string, imageId: string) =>
+  error("InvalidSnapshot.InUse", `The snapshot ${id} is currently in use by ${imageId}`);
+export const invalidUserId = (id: string) => error("InvalidUserID.Malformed", `Invalid user id: "${id}"`);
+export const tooManySnapshots = () =>
+  error(
+    "ConcurrentSnapshotLimitExceeded",
+    "Maximum allowed in-progress snapshots for a single volume exceeded.",
+  );
+export const snapshotIsLocked = (id: string) =>
+  error("OperationNotPermitted", `The snapshot '${id}' is locked and cannot be deleted.`);
+export const lockIsCompliance = (id: string) =>
+  error(
+    "OperationNotPermitted",
+    `The snapshot '${id}' is locked in compliance mode: its lock can only be made longer.`,
+  );
+export const snapshotNotLocked = (id: string) =>
+  error("IncorrectState", `The snapshot '${id}' is not locked.`);
 export const volumeInUse = (id: string, instanceId: string) =>
   error("VolumeInUse", `Volume ${id} is currently attached to ${instanceId}`);
 export const volumeAttached = (id: string) =>

@@ -10,6 +10,8 @@ import type { PublicAddressRecord } from "./network-interface/public-address.ts"
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
+import { reconcileSnapshot, type SnapshotHost } from "./snapshot/snapshot-reconciler.ts";
+import { isPending, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { reconcilePeering } from "./vpc-peering/vpc-peering-reconciler.ts";
@@ -19,7 +21,7 @@ import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
 export function hostReconcilers(
   regions: RegionalRecords,
-  host: ImageHost & InstanceHost & VolumeHost & VpcHost,
+  host: ImageHost & InstanceHost & SnapshotHost & VolumeHost & VpcHost,
 ): Reconciler[] {
   const at = (key: string) => {
     const { scope, id } = parseKey(key);
@@ -53,6 +55,11 @@ export function hostReconcilers(
     const ids = peerings.flatMap((it) => (it ? vpcsOfPeering(it as VpcPeeringRecord) : []));
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
   };
+  /** The image that a volume or snapshot was made of. */
+  const imageOfGone: Affected = (key, now, before) => {
+    const { image } = now === undefined ? (before as VolumeRecord | SnapshotRecord) : {};
+    return image ? [at(key).records.key("image", image.imageId)] : [];
+  };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
     const attached = now as Attachable | undefined;
@@ -73,6 +80,37 @@ export function hostReconcilers(
           const { id, records } = at(key);
           return records.volumesOf(id).map((it) => records.key("volume", it.id));
         },
+        /** One that is deleted waits for its snapshots. */
+        snapshot(key, now, before) {
+          const volumeId = volumeOf((now ?? before) as SnapshotRecord);
+          return volumeId === undefined ? [] : [at(key).records.key("volume", volumeId)];
+        },
+      },
+    },
+    {
+      kind: "snapshot",
+      step(key) {
+        const { id, records } = at(key);
+        return reconcileSnapshot(id, records, host);
+      },
+      affected: {
+        /** Later ones of the volume wait for it, and what it is a copy of stays until it is made. */
+        snapshot(key, now, before) {
+          const { records } = at(key);
+          const snapshot = (now ?? before) as SnapshotRecord;
+          const volumeId = volumeOf(snapshot);
+          const later = volumeId === undefined ? [] : records.snapshotsOf(volumeId).filter(isPending);
+          const waiting = [
+            ...later.map((it) => it.together),
+            ...("copy" in snapshot.of ? [snapshot.of.copy] : []),
+          ];
+          return [...new Set(waiting)].map((id) => records.key("snapshot", id));
+        },
+        /** It stays until what is made of it has its bytes. */
+        volume(key, now, before) {
+          const { snapshotId } = (now ?? before) as VolumeRecord;
+          return snapshotId === undefined ? [] : [at(key).records.key("snapshot", snapshotId)];
+        },
       },
     },
     {
@@ -82,10 +120,8 @@ export function hostReconcilers(
         return reconcileImage(id, records, host);
       },
       affected: {
-        volume(key, now, before) {
-          const image = now === undefined ? (before as VolumeRecord).image : undefined;
-          return image ? [at(key).records.key("image", image.imageId)] : [];
-        },
+        volume: imageOfGone,
+        snapshot: imageOfGone,
       },
     },
     {

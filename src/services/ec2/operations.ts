@@ -36,6 +36,9 @@ import { groupReferenceOperations } from "./security-group/group-reference-opera
 import { securityGroupOperations } from "./security-group/security-group-operations.ts";
 import { securityGroupRuleOperations } from "./security-group/security-group-rule-operations.ts";
 import { cidrReservationOperations } from "./subnet/cidr-reservation-operations.ts";
+import { newSnapshotOperations } from "./snapshot/new-snapshot-operations.ts";
+import { snapshotLockOperations } from "./snapshot/snapshot-lock-operations.ts";
+import { snapshotOperations } from "./snapshot/snapshot-operations.ts";
 import { subnetOperations } from "./subnet/subnet-operations.ts";
 import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeAttachmentOperations } from "./volume/volume-attachment-operations.ts";
@@ -84,6 +87,9 @@ export const ec2Operations = {
   ...screenshotOperations,
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
+  ...newSnapshotOperations,
+  ...snapshotLockOperations,
+  ...snapshotOperations,
   ...subnetOperations,
   ...cidrReservationOperations,
   ...tagOperations,

@@ -19,6 +19,7 @@ import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/pr
 import { placeOf, type RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
+import { volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
@@ -56,6 +57,7 @@ export interface Kinds {
   readonly "route-table": RouteTableRecord;
   readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;
+  readonly snapshot: SnapshotRecord;
   readonly subnet: SubnetRecord;
   readonly "subnet-cidr-reservation": CidrReservationRecord;
   readonly volume: VolumeRecord;
@@ -167,6 +169,12 @@ export class Ec2Records {
     this.#indexes.interfacesOfAttachment(attachmentId)[0]?.value;
   volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
+  snapshotsMadeOf = (imageId: string) => values(this.#indexes.snapshotsOfImage(imageId));
+  volumesFrom = (snapshotId: string) => values(this.#indexes.volumesOfSnapshot(snapshotId));
+  copiesOf = (snapshotId: string) => values(this.#indexes.copiesOfSnapshot(snapshotId));
+  snapshotsOf = (volumeId: string) => values(this.#indexes.snapshotsOfVolume(volumeId));
+  /** With the first one's id. */
+  snapshotsTogether = (id: string) => this.#indexes.snapshotsTogether(id);
   interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
   cidrReservationsOf = (subnetId: string) => values(this.#indexes.cidrReservationsOfSubnet(subnetId));
   subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
@@ -216,6 +224,14 @@ export const ec2Indexes = (feed: Feed) => ({
     it.attachment ? [it.attachment.instanceId] : [],
   ),
   volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
+  volumesOfSnapshot: feed.index<VolumeRecord>("volume", (it) => (it.snapshotId ? [it.snapshotId] : [])),
+  snapshotsOfImage: feed.index<SnapshotRecord>("snapshot", (it) => (it.image ? [it.image.imageId] : [])),
+  copiesOfSnapshot: feed.index<SnapshotRecord>("snapshot", ({ of }) => ("copy" in of ? [of.copy] : [])),
+  snapshotsOfVolume: feed.index<SnapshotRecord>("snapshot", (it) => {
+    const volumeId = volumeOf(it);
+    return volumeId === undefined ? [] : [volumeId];
+  }),
+  snapshotsTogether: feed.index<SnapshotRecord>("snapshot", (it) => [it.together]),
   cidrReservationsOfSubnet: feed.index<CidrReservationRecord>("subnet-cidr-reservation", (it) => [
     it.subnetId,
   ]),

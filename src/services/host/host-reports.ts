@@ -6,6 +6,7 @@ import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
 import { isProvided, type ImageRecord } from "../ec2/image/image.ts";
 import { providedImageIds } from "../ec2/image/provided-image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
+import type { SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import type { VolumeRecord } from "../ec2/volume/volume.ts";
 import type { HostRecord, HostRoom } from "./host.ts";
 
@@ -124,8 +125,9 @@ export async function usesOfBaked(
     .map(({ value }) => value as ImageRecord)
     .filter((it) => isProvided(it) && it.cacheEntry === cacheEntry);
   const ids = new Set<string>(images.map(({ id }) => id));
-  const volumes = (await store.list("volume/")).entries
-    .map(({ value }) => value as VolumeRecord)
+  const lists = await Promise.all([store.list("volume/"), store.list("snapshot/")]);
+  const volumes = lists
+    .flatMap(({ entries: those }) => those.map(({ value }) => value as VolumeRecord | SnapshotRecord))
     .filter(({ image }) => image && ids.has(image.imageId));
   return { offered: images.some((it) => !it.deregistered), volumes: volumes.map(({ id }) => id) };
 }

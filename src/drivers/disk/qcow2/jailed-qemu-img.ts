@@ -7,7 +7,7 @@ export const jailedQemuImg = async (
   { uid, shows, memoryBytes }: Pick<Jail, "uid" | "shows"> & { readonly memoryBytes: number },
   options: { readonly timeoutMs?: number } = {},
 ): Promise<void> => {
-  const limits = ["--nofile=64", "--nproc=64", `--as=${memoryBytes}`];
+  const limits = ["--nofile=512", "--nproc=64", `--as=${memoryBytes}`];
   const command = jailed(["qemu-img", ...args], { uid, limits, shows });
   await run("env", ["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", ...command], options);
 };

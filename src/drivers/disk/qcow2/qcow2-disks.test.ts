@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -16,7 +17,8 @@ import { after, before, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
 import { diskConformance } from "../disk-conformance.ts";
 import type { DiskDriver } from "../disk-driver.ts";
-import { imagesOfDisks, openQcow2Disks } from "./qcow2-disks.ts";
+import { openQcow2Disks } from "./qcow2-disks.ts";
+import { chainOf, imagesOfDisks } from "./qcow2-layout.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "croft-disks-"));
 const directory = join(scratch, "disks");
@@ -31,17 +33,36 @@ before(async () => {
 });
 after(() => rmSync(scratch, { recursive: true }));
 
-diskConformance("qcow2 disks", { driver: () => disks, image });
+const opened = async (id: string): Promise<string> => {
+  const { path, below } = await disks.locate(id);
+  return chainOf([path, ...below]);
+};
+
+const firstBytes = async (id: string, bytes: number): Promise<Buffer> => {
+  const raw = join(scratch, `${id}.raw`);
+  rmSync(raw, { force: true });
+  const source = await opened(id);
+  await run("qemu-img", ["dd", "-U", "-O", "raw", `bs=${bytes}`, "count=1", `if=${source}`, `of=${raw}`]);
+  return readFileSync(raw);
+};
+
+diskConformance("qcow2 disks", {
+  driver: () => disks,
+  image,
+  write: async (id, text) => {
+    const pattern = join(scratch, "pattern");
+    writeFileSync(pattern, Buffer.alloc(4096, text.padEnd(16)));
+    await run("qemu-io", ["-c", `write -s ${pattern} 0 4096`, await opened(id)]);
+  },
+  read: async (id) => (await firstBytes(id, 4096)).toString().slice(0, 16).trim(),
+});
 
 const from = (source: string) => disks.ensure({ id: "vol-bad", sizeGiB: 1, image: source });
 
 describe("a qcow2 disk", () => {
   test("begins with its image's bytes and goes on with zeros", async () => {
     await disks.ensure({ id: "vol-bytes", sizeGiB: 1, image });
-    const { path } = await disks.locate("vol-bytes");
-    const raw = join(scratch, "read.raw");
-    await run("qemu-img", ["dd", "-f", "qcow2", "-O", "raw", "bs=1M", "count=2", `if=${path}`, `of=${raw}`]);
-    const bytes = readFileSync(raw);
+    const bytes = await firstBytes("vol-bytes", 2 * 1024 * 1024);
     assert.deepEqual(bytes.subarray(0, 1024 * 1024), Buffer.alloc(1024 * 1024, "image "));
     assert.ok(bytes.subarray(1024 * 1024).every((byte) => byte === 0));
     await disks.remove("vol-bytes");
@@ -59,7 +80,7 @@ describe("a qcow2 disk", () => {
     await disks.ensure({ id: "vol-forged", sizeGiB: 1, image });
     const { path } = await disks.locate("vol-forged");
     await run("qemu-img", ["rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/shadow", path]);
-    assert.equal((await disks.locate("vol-forged")).backing, image);
+    assert.deepEqual((await disks.locate("vol-forged")).below, [image]);
     await disks.remove("vol-forged");
   });
 
@@ -103,8 +124,51 @@ describe("a qcow2 disk", () => {
     assert.deepEqual(readdirSync(directory), []);
   });
 
+  test("whose snapshot was cut short is the disk it was, or is the difference to it already; none is lost", async () => {
+    const place = join(directory, "vol-cut");
+    const files = () => readdirSync(directory).toSorted();
+    await disks.ensure({ id: "vol-cut", sizeGiB: 1, image });
+    await disks.snapshot("snap-cut", "vol-cut");
+    const whole = { vol: readdirSync(place), all: files() };
+    // Its link still leads to the image, and its file has both names.
+    rmSync(place, { recursive: true });
+    mkdirSync(place);
+    linkSync(join(directory, "snap-cut", "snapshot.qcow2"), join(place, "disk.qcow2"));
+    symlinkSync(image, join(place, "image"));
+    writeFileSync(join(place, "snap-cut.qcow2"), "half of one");
+    symlinkSync("../snap-cut/snapshot.qcow2", join(place, "image.next"));
+    disks = await openQcow2Disks(directory, { uid: 65_534 });
+    assert.deepEqual((await disks.locate("vol-cut")).below, [image]);
+    await disks.snapshot("snap-cut", "vol-cut");
+    assert.deepEqual({ vol: readdirSync(place), all: files() }, whole);
+    assert.equal((await disks.locate("vol-cut")).below.length, 2);
+    // It was moved, and the old name stayed.
+    linkSync(join(directory, "snap-cut", "snapshot.qcow2"), join(place, "disk.qcow2"));
+    await disks.snapshot("snap-cut", "vol-cut");
+    assert.deepEqual(readdirSync(place), whole.vol);
+    assert.deepEqual((await imagesOfDisks(directory)).get("snap-cut"), image);
+    // Both were let go of by a driver that ended place they were gone.
+    writeFileSync(join(directory, "snap-cut", "removed"), "");
+    rmSync(place, { recursive: true });
+    disks = await openQcow2Disks(directory, { uid: 65_534 });
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test("has no snapshot any more once it stands on as many files as a machine may hold open; it is as it was", async () => {
+    const few = await openQcow2Disks(directory, { uid: 65_534, mostLayers: 2 });
+    await few.ensure({ id: "vol-deep", sizeGiB: 1, image });
+    await few.snapshot("snap-1", "vol-deep");
+    const place = await few.locate("vol-deep");
+    await assert.rejects(few.snapshot("snap-2", "vol-deep"), /vol-deep stands on 2 files already/);
+    assert.deepEqual([await few.locate("vol-deep"), await few.snapshots()], [place, ["snap-1"]]);
+    await few.remove("vol-deep");
+    await few.removeSnapshot("snap-1");
+  });
+
   test("has an id that is no path", async () => {
     await assert.rejects(disks.ensure({ id: "../vol", sizeGiB: 1 }), /not a disk's id/);
     await assert.rejects(disks.remove(".."), /not a disk's id/);
+    await assert.rejects(disks.snapshot("snap-1", "../vol"), /not a disk's id/);
+    await assert.rejects(disks.removeSnapshot("../snap"), /not a disk's id/);
   });
 });

@@ -1,127 +1,222 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { chmod, link, mkdir, open, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
-import type { DiskDriver, DiskPlace, DiskSpec } from "../disk-driver.ts";
+import type { DiskDriver } from "../disk-driver.ts";
 import { growDisk } from "./grow-disk.ts";
+import {
+  diskFile,
+  imageLink,
+  isUnfinished,
+  LINK,
+  linkOf,
+  linkTo,
+  locateDisk,
+  missing,
+  REMOVED,
+  SNAPSHOT,
+  snapshotOf,
+  unless,
+} from "./qcow2-layout.ts";
 import { readQcow2Header } from "./qcow2-header.ts";
 
 /**
- * Disks as qcow2 files that only root may open, each in a directory `ID` with a link to the image it is a difference to.
- * The link counts, not the file's own header: a machine could rewrite that to name any file of this host. The image's file
- * must stay, and stay as it is. `uid` has no other use for its files: it follows what a disk's bytes lead to.
+ * Disks and snapshots as qcow2 files that only root may open, laid out as `qcow2-layout.ts` says. An image's file must stay, and stay
+ * as it is. A disk stands on `mostLayers` files at most, since a machine holds each of them open. `uid` has no other use for its files:
+ * it follows what a disk's bytes lead to.
  */
 export const openQcow2Disks = async (
   directory: string,
-  { uid }: { readonly uid: number },
+  { uid, mostLayers = 100 }: { readonly uid: number; readonly mostLayers?: number },
 ): Promise<DiskDriver> => {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
   for (const name of await readdir(directory))
     if (isUnfinished(name)) await rm(join(directory, name), { recursive: true });
 
-  const list = async () => (await readdir(directory)).filter((name) => !isUnfinished(name));
+  const place = (id: string): string => {
+    if (!/^[\w-]+$/.test(id)) throw new Error(`not a disk's id: ${id}`);
+    return join(directory, id);
+  };
+  const names = async () => (await readdir(directory)).filter((name) => !isUnfinished(name));
+  const isSnapshot = (id: string) => isThere(join(place(id), SNAPSHOT));
+  const isRemoved = (id: string) => isThere(join(place(id), REMOVED));
+  const requireSnapshot = async (id: string): Promise<void> => {
+    if (!(await isSnapshot(id)) || (await isRemoved(id))) throw new Error(`there is no snapshot ${id}`);
+  };
+
+  /** What `fill` puts into a directory is there under this id at once and whole, or not at all. */
+  const make = async (id: string, fill: (into: string) => Promise<void>): Promise<void> => {
+    const unfinished = `${place(id)}.${randomUUID()}`;
+    await mkdir(unfinished, { mode: 0o700 });
+    try {
+      await fill(unfinished);
+      await sync(unfinished);
+      // Fails when someone was faster, since a directory with files in it is never replaced.
+      await rename(unfinished, place(id)).catch(unless("ENOTEMPTY"));
+      await sync(directory);
+    } finally {
+      await rm(unfinished, { recursive: true, force: true });
+    }
+  };
+
+  /** Then what was a snapshot only for its sake goes too. */
+  const destroy = async (id: string): Promise<void> => {
+    const parent = snapshotOf(await linkOf(place(id)));
+    const unfinished = `${place(id)}.${randomUUID()}`;
+    await rename(place(id), unfinished).catch(unless("ENOENT"));
+    await sync(directory);
+    await rm(unfinished, { recursive: true, force: true });
+    if (parent !== undefined) await collect(parent);
+  };
+  const collect = async (id: string): Promise<void> => {
+    if ((await isRemoved(id)) && !(await parents()).has(id)) await destroy(id);
+  };
+  /** The ids of the snapshots that anything is a difference to. */
+  const parents = async (): Promise<ReadonlySet<string | undefined>> => {
+    const links = (await names()).map((name) => linkOf(join(directory, name)));
+    return new Set((await Promise.all(links)).map(snapshotOf));
+  };
+
+  /** Those that look at, or change, what is a difference to what. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(act);
+    turn = mine.catch(() => {});
+    return mine;
+  };
+
+  /** From now on the disk is a difference to `id`, which is its file under another name. */
+  const moveOnto = async (id: string, disk: string): Promise<void> => {
+    const file = join(disk, diskFile(await linkOf(disk)));
+    if (await isSameFile(file, join(place(id), SNAPSHOT))) {
+      const next = join(disk, `${LINK}.next`);
+      await createFile(join(disk, diskFile(linkTo(id))), await virtualBytes(file));
+      await rm(next, { force: true });
+      await symlink(linkTo(id), next);
+      await rename(next, join(disk, LINK));
+      await sync(disk);
+    }
+    // Whoever still knows the old place must not find it.
+    const current = diskFile(await linkOf(disk));
+    for (const name of await readdir(disk))
+      if (name.endsWith(".qcow2") && name !== current) await rm(join(disk, name));
+    await sync(disk);
+  };
+
+  // What was let go of, but not to its end.
+  for (const name of await names()) await collect(name);
 
   return {
-    ensure: async (disk) => {
-      const place = placeOf(directory, disk.id);
-      if (await isThere(place)) return;
-      const unfinished = unfinishedName(place);
-      await mkdir(unfinished, { mode: 0o700 });
-      try {
-        await create(unfinished, disk);
-        // Fails when someone was faster, since a directory with files in it is never replaced.
-        await rename(unfinished, place).catch(unless("ENOTEMPTY"));
-        await sync(directory);
-      } finally {
-        await rm(unfinished, { recursive: true, force: true });
-      }
-    },
-    grow: async (id, sizeGiB) => {
-      const { path } = await locateDisk(directory, id);
+    ensure: async ({ id, sizeGiB, image, snapshot }) => {
       const bytes = sizeGiB * 1024 ** 3;
-      if (((await readQcow2Header(path))?.virtualBytes ?? 0n) < bytes) await growDisk(path, bytes, uid);
+      const create = async () => {
+        if (await isThere(place(id))) return;
+        if (snapshot !== undefined) await requireSnapshot(snapshot);
+        const parent = snapshot === undefined ? image && imageLink(image) : linkTo(snapshot);
+        const first = snapshot === undefined ? image : join(place(snapshot), SNAPSHOT);
+        if (first !== undefined) await checkSize(first, bytes, snapshot === undefined);
+        await make(id, async (into) => {
+          await createFile(join(into, diskFile(parent)), bytes);
+          if (parent !== undefined) await symlink(parent, join(into, LINK));
+        });
+      };
+      await (snapshot === undefined ? create() : inTurn(create));
     },
+    grow: (id, sizeGiB) =>
+      inTurn(async () => {
+        const { path } = await locateDisk(directory, id);
+        const bytes = sizeGiB * 1024 ** 3;
+        if ((await virtualBytes(path)) < bytes) await growDisk(path, bytes, uid);
+      }),
     locate: (id) => locateDisk(directory, id),
-    remove: async (id) => {
-      const unfinished = unfinishedName(placeOf(directory, id));
-      await rename(placeOf(directory, id), unfinished).catch(unless("ENOENT"));
-      await sync(directory);
-      await rm(unfinished, { recursive: true, force: true });
+    remove: (id) => inTurn(() => destroy(id)),
+    list: async () => {
+      const all = await names();
+      const snapshots = await Promise.all(all.map(isSnapshot));
+      return all.filter((_, index) => !snapshots[index]);
     },
-    list,
+    snapshot: (id, diskId) =>
+      inTurn(async () => {
+        const disk = place(diskId);
+        const gone = !(await isThere(disk));
+        if (!(await isThere(place(id)))) {
+          if (gone) throw missing(diskId);
+          const { below } = await locateDisk(directory, diskId);
+          if (below.length >= mostLayers)
+            throw new Error(`${diskId} stands on ${below.length} files already, which are not merged yet`);
+          const parent = await linkOf(disk);
+          await make(id, async (into) => {
+            await link(join(disk, diskFile(parent)), join(into, SNAPSHOT));
+            if (parent !== undefined) await symlink(parent, join(into, LINK));
+          });
+        }
+        if (!gone) await moveOnto(id, disk);
+      }),
+    copySnapshot: (id, from) =>
+      inTurn(async () => {
+        if (await isThere(place(id))) return;
+        await requireSnapshot(from);
+        const bytes = await virtualBytes(join(place(from), SNAPSHOT));
+        await make(id, async (into) => {
+          await createFile(join(into, SNAPSHOT), bytes);
+          await symlink(linkTo(from), join(into, LINK));
+        });
+      }),
+    removeSnapshot: (id) =>
+      inTurn(async () => {
+        if (!(await isSnapshot(id))) return;
+        await writeFile(join(place(id), REMOVED), "");
+        await sync(place(id));
+        await collect(id);
+      }),
+    snapshots: async () => {
+      const all = await names();
+      const there = await Promise.all(
+        all.map(async (id) => (await isSnapshot(id)) && !(await isRemoved(id))),
+      );
+      return all.filter((_, index) => there[index]);
+    },
+    usedBytes: async (id) => {
+      const file = (await isSnapshot(id)) ? SNAPSHOT : diskFile(await linkOf(place(id)));
+      const found = await stat(join(place(id), file)).catch(unless("ENOENT"));
+      if (!found) throw missing(id);
+      return found.blocks * 512;
+    },
   };
 };
 
-/** `DiskDriver.locate`, also beside a driver. */
-export const locateDisk = async (directory: string, id: string): Promise<DiskPlace> => {
-  const place = placeOf(directory, id);
-  if (!(await isThere(place))) throw new Error(`there is no disk ${id}`);
-  const backing = await readlink(join(place, IMAGE)).catch(unless("ENOENT"));
-  const path = join(place, DISK);
-  return backing === undefined ? { path } : { path, backing };
-};
-
-/** The image that each disk in `directory` is a difference to, by the disk's id; changes nothing, so the region may run or not. */
-export const imagesOfDisks = async (directory: string): Promise<Map<string, string>> => {
-  const links = (await readdir(directory)).map(async (name) => {
-    const image = await readlink(join(directory, name, IMAGE)).catch(unless("ENOENT"));
-    return image === undefined ? [] : ([[name.replace(/\..*/, ""), image]] as const);
-  });
-  return new Map((await Promise.all(links)).flat());
-};
-
-/** Whole on the disk when this returns. */
-const create = async (place: string, { sizeGiB, image }: DiskSpec): Promise<void> => {
-  const path = join(place, DISK);
-  const bytes = sizeGiB * 1024 ** 3;
-  if (image === undefined) await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(bytes)]);
-  else {
-    const source = resolve(image);
-    await checkImage(source, bytes);
-    // Unchecked (-u): it would be opened by root, and an image's bytes may be anyone's.
-    const onTopOf = ["-u", "-b", source, "-F", "qcow2"];
-    await run("qemu-img", ["create", "-q", "-f", "qcow2", ...onTopOf, path, String(bytes)]);
-    await symlink(source, join(place, IMAGE));
-  }
+/** An empty qcow2 file, whole on the disk when this returns. */
+const createFile = async (path: string, bytes: number): Promise<void> => {
+  await rm(path, { force: true });
+  await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(bytes)]);
   await chmod(path, 0o600);
   await sync(path);
-  await sync(place);
 };
 
-/** An image that leads on to other files could show its disks any file of this host. */
-const checkImage = async (image: string, diskBytes: number): Promise<void> => {
-  const header = await readQcow2Header(image);
-  if (header === undefined) throw new Error(`image ${image} is no qcow2 file`);
-  if (header.dependsOnAnother) throw new Error(`image ${image} depends on another file`);
+/** An image that leads on to other files could show its disks any file of this host; snapshots are our own. */
+const checkSize = async (file: string, diskBytes: number, isImage: boolean): Promise<void> => {
+  const what = `${isImage ? "image" : "snapshot"} ${file}`;
+  const header = await readQcow2Header(file);
+  if (header === undefined) throw new Error(`${what} is no qcow2 file`);
+  if (isImage && header.dependsOnAnother) throw new Error(`${what} depends on another file`);
   if (header.virtualBytes > diskBytes)
-    throw new Error(`image ${image} has ${header.virtualBytes} bytes, its disk only ${diskBytes}`);
+    throw new Error(`${what} has ${header.virtualBytes} bytes, its disk only ${diskBytes}`);
 };
 
-const placeOf = (directory: string, id: string): string => {
-  if (!/^[\w-]+$/.test(id)) throw new Error(`not a disk's id: ${id}`);
-  return join(directory, id);
-};
+const virtualBytes = async (path: string): Promise<number> =>
+  Number((await readQcow2Header(path))?.virtualBytes ?? 0n);
 
 /** Asked of the one directory: a host with many disks answers as fast. */
-const isThere = async (place: string): Promise<boolean> =>
-  (await stat(place).catch(unless("ENOENT"))) !== undefined;
+const isThere = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(unless("ENOENT"))) !== undefined;
+
+const isSameFile = async (a: string, b: string): Promise<boolean> => {
+  const [one, other] = await Promise.all([stat(a), stat(b)]);
+  return one.ino === other.ino && one.dev === other.dev;
+};
 
 const sync = async (path: string): Promise<void> => {
   await using file = await open(path, "r");
   await file.sync();
 };
-
-/** Ids have no dot. */
-const unfinishedName = (place: string): string => `${place}.${randomUUID()}`;
-const isUnfinished = (name: string): boolean => name.includes(".");
-
-/** Swallows this one error; any other goes on. */
-const unless =
-  (code: string) =>
-  (error: unknown): undefined => {
-    if (!(error instanceof Error && "code" in error && error.code === code)) throw error;
-  };
-
-const DISK = "disk.qcow2";
-const IMAGE = "image";

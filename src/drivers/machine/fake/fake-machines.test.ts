@@ -22,7 +22,7 @@ machineConformance("fake machines", {
   specOf,
   port: () => port,
   isWired: async (id, { id: portId }) => machines.spec(id)?.ports.some((it) => it.id === portId) ?? false,
-  disk: () => ({ id: "vol-1", path: "/fake/vol-1" }),
+  disk: () => ({ id: "vol-1", path: "/fake/vol-1", below: [] }),
   holds: async (id, { id: diskId }) => machines.spec(id)?.disks.some((it) => it.id === diskId) ?? false,
   kill: async (id) => machines.kill(id),
 });

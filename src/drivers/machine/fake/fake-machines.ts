@@ -112,6 +112,12 @@ export const createFakeMachines = ({
       life.spec = { ...life.spec, disks: life.spec.disks.map(change) };
       return true;
     },
+    layerDisks: async (id, disks) => {
+      const life = running(id);
+      if (life === undefined) return;
+      const now = new Map(disks.map(({ id: disk, path, below }) => [disk, { path, below }]));
+      life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) })) };
+    },
     reset: async (id) => {
       const life = running(id);
       if (life === undefined) return;

@@ -11,7 +11,7 @@ const smallest: MachineSpec = {
   memoryMiB: 1024,
   identity: { uuid, product: "t3.micro" },
   boot: { by: "bios" },
-  disks: [{ id: "vol-0123456789abcdef0", path: "/disks/a" }],
+  disks: [{ id: "vol-0123456789abcdef0", path: "/disks/a", below: [] }],
   ports: [],
 };
 const port = (n: number) => ({
@@ -27,7 +27,7 @@ const lines = (argv: readonly string[]): string => argv.join(" ").replaceAll(/ (
 
 describe("QEMU's command line", () => {
   test("of an instance that boots by a BIOS from a disk made of an image", () => {
-    const disk = { id: "vol-0123456789abcdef0", path: "/disks/a", backing: "/images/debian" };
+    const disk = { id: "vol-0123456789abcdef0", path: "/disks/a", below: ["/images/debian"] };
     const { argv, opens, shows } = commandLine({ ...smallest, disks: [disk], ports: [port(1)] }, "tcg");
     assert.equal(
       lines(argv),
@@ -62,15 +62,15 @@ describe("QEMU's command line", () => {
 -device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
 -device pcie-root-port,id=slot2,chassis=3,addr=0x10.2
 -device pcie-root-port,id=slot3,chassis=4,addr=0x10.3
--add-fd fd=5,set=2,opaque=vol-0123456789abcdef0
--add-fd fd=6,set=1,opaque=vol-0123456789abcdef0
--add-fd fd=7,set=1,opaque=vol-0123456789abcdef0
+-add-fd fd=5,set=1,opaque=vol-0123456789abcdef0
+-add-fd fd=6,set=2,opaque=vol-0123456789abcdef0:written
+-add-fd fd=7,set=2,opaque=vol-0123456789abcdef0
 -object {"qom-type":"throttle-group","id":"vol-0123456789abcdef0-limits","limits":{"iops-total":0,"iops-total-max":0,"iops-total-max-length":1,"iops-size":0,"bps-total":0,"bps-total-max":0,"bps-total-max-length":1}}
--blockdev {"driver":"file","node-name":"vol-0123456789abcdef0-base-file","filename":"/dev/fdset/2","read-only":true}
--blockdev {"driver":"qcow2","node-name":"vol-0123456789abcdef0-base","file":"vol-0123456789abcdef0-base-file","backing":null,"read-only":true}
--blockdev {"driver":"file","node-name":"vol-0123456789abcdef0-disk-file","filename":"/dev/fdset/1","discard":"unmap"}
--blockdev {"driver":"qcow2","node-name":"vol-0123456789abcdef0-disk","file":"vol-0123456789abcdef0-disk-file","backing":"vol-0123456789abcdef0-base","discard":"unmap"}
--blockdev {"driver":"throttle","node-name":"vol-0123456789abcdef0","file":"vol-0123456789abcdef0-disk","throttle-group":"vol-0123456789abcdef0-limits","discard":"unmap"}
+-blockdev {"driver":"file","node-name":"vol-0123456789abcdef0-0-file","filename":"/dev/fdset/1","read-only":true}
+-blockdev {"driver":"qcow2","node-name":"vol-0123456789abcdef0-0","file":"vol-0123456789abcdef0-0-file","backing":null,"read-only":true}
+-blockdev {"driver":"file","node-name":"vol-0123456789abcdef0-1-file","filename":"/dev/fdset/2","discard":"unmap","auto-read-only":true}
+-blockdev {"driver":"qcow2","node-name":"vol-0123456789abcdef0-1","file":"vol-0123456789abcdef0-1-file","backing":"vol-0123456789abcdef0-0","discard":"unmap"}
+-blockdev {"driver":"throttle","node-name":"vol-0123456789abcdef0","file":"vol-0123456789abcdef0-1","throttle-group":"vol-0123456789abcdef0-limits","discard":"unmap"}
 -device virtio-blk-pci,id=vol-0123456789abcdef0,drive=vol-0123456789abcdef0,serial=vol0123456789abcdef0,werror=stop,rerror=report,bootindex=1,addr=0x4
 -netdev tap,id=eni-1-tap,fd=8
 -device virtio-net-pci,id=eni-1,netdev=eni-1-tap,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
@@ -172,12 +172,12 @@ describe("QEMU's command line", () => {
 -device pcie-root-port,id=slot1,chassis=2,addr=0x10.1
 -device pcie-root-port,id=slot2,chassis=3,addr=0x10.2
 -device pcie-root-port,id=slot3,chassis=4,addr=0x10.3
--add-fd fd=6,set=1,opaque=vol-0123456789abcdef0
+-add-fd fd=6,set=1,opaque=vol-0123456789abcdef0:written
 -add-fd fd=7,set=1,opaque=vol-0123456789abcdef0
 -object {"qom-type":"throttle-group","id":"vol-0123456789abcdef0-limits","limits":{"iops-total":0,"iops-total-max":0,"iops-total-max-length":1,"iops-size":0,"bps-total":0,"bps-total-max":0,"bps-total-max-length":1}}
--blockdev {"driver":"file","node-name":"vol-0123456789abcdef0-disk-file","filename":"/dev/fdset/1","discard":"unmap"}
--blockdev {"driver":"qcow2","node-name":"vol-0123456789abcdef0-disk","file":"vol-0123456789abcdef0-disk-file","backing":null,"discard":"unmap"}
--blockdev {"driver":"throttle","node-name":"vol-0123456789abcdef0","file":"vol-0123456789abcdef0-disk","throttle-group":"vol-0123456789abcdef0-limits","discard":"unmap"}
+-blockdev {"driver":"file","node-name":"vol-0123456789abcdef0-0-file","filename":"/dev/fdset/1","discard":"unmap","auto-read-only":true}
+-blockdev {"driver":"qcow2","node-name":"vol-0123456789abcdef0-0","file":"vol-0123456789abcdef0-0-file","backing":null,"discard":"unmap"}
+-blockdev {"driver":"throttle","node-name":"vol-0123456789abcdef0","file":"vol-0123456789abcdef0-0","throttle-group":"vol-0123456789abcdef0-limits","discard":"unmap"}
 -device virtio-blk-pci,id=vol-0123456789abcdef0,drive=vol-0123456789abcdef0,serial=vol0123456789abcdef0,werror=stop,rerror=report,bootindex=1,addr=0x4
 -netdev tap,id=eni-1-tap,fd=8
 -device virtio-net-pci,id=eni-1,netdev=eni-1-tap,mac=02:00:00:00:00:01,host_mtu=9001,romfile=,addr=0x5
@@ -194,7 +194,7 @@ describe("QEMU's command line", () => {
   });
 
   test("gives each further disk and interface a root port, and keeps four free", () => {
-    const disks = [0, 1, 2].map((n) => ({ id: `vol-${n}`, path: `/disks/${n}` }));
+    const disks = [0, 1, 2].map((n) => ({ id: `vol-${n}`, path: `/disks/${n}`, below: [] }));
     const { argv } = commandLine({ ...smallest, disks, ports: [port(1), port(2)] }, "tcg");
     const devices = argv.filter((value) => /^virtio-(blk|net)/.test(value));
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import type { Architecture, MachineBoot, MachineDisk, MachinePort, MachineSpec } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
-import { diskFiles, diskNodes, throttleGroup, virtioBlk } from "./disk-nodes.ts";
+import { descriptorsOf, diskNodes, layersOf, throttleGroup, virtioBlk, type Layer } from "./disk-nodes.ts";
 import { accelerationOf, hardware, type Hardware } from "./hardware.ts";
 import { netdev, virtioNet } from "./hot-plug.ts";
 
@@ -46,7 +46,9 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on,addr=0x6"],
     ["-device", `${display},addr=0x2`],
     ...slots.rootPorts,
-    ...spec.disks.flatMap((disk, index) => diskOptions(disk, index, slots.ofDisk(index), open)),
+    ...spec.disks.flatMap((disk, index) =>
+      diskOptions(disk, index, firstSetOf(spec.disks, index), slots.ofDisk(index), open),
+    ),
     ...spec.ports.flatMap((port, index) => portOptions(port, slots.ofPort(index), open)),
     ...boot(spec.boot),
   ];
@@ -143,18 +145,22 @@ const SPARE_ROOT_PORTS = 4;
 const diskOptions = (
   disk: MachineDisk,
   index: number,
+  firstSet: number,
   slot: string,
   open: (what: Opened) => number,
 ): Option[] => {
-  const sets = { disk: 2 * index + 1, image: 2 * index + 2 };
+  const layers = layersOf(disk);
   const device = Object.entries({ ...virtioBlk(disk), bootindex: index + 1 });
+  const setOf = ({ height }: Pick<Layer, "height">) => firstSet + height;
   return [
-    ...diskFiles(disk).map(({ of, path, mode }): Option => [
-      "-add-fd",
-      `fd=${open({ kind: "file", path, mode })},set=${sets[of]},opaque=${disk.id}`,
-    ]),
+    ...layers.flatMap((layer) =>
+      descriptorsOf(disk.id, layer).map(({ mode, opaque }): Option => [
+        "-add-fd",
+        `fd=${open({ kind: "file", path: layer.path, mode })},set=${setOf(layer)},opaque=${opaque}`,
+      ]),
+    ),
     ["-object", JSON.stringify(throttleGroup(disk))],
-    ...diskNodes(disk, sets).map((node): Option => ["-blockdev", JSON.stringify(node)]),
+    ...diskNodes(disk, setOf).map((node): Option => ["-blockdev", JSON.stringify(node)]),
     [
       "-device",
       [...device.map(([name, value]) => `${name}=${value}`), slot].join(",").replace("driver=", ""),
@@ -201,5 +207,7 @@ const flash = ({ code, variables }: Hardware["uefi"], open: (what: Opened) => nu
   ];
 };
 
-/** Disks have the sets from 1 on. */
+/** Disks have the sets from 1 on, each as many as it has files. */
+const firstSetOf = (disks: readonly MachineDisk[], index: number): number =>
+  disks.slice(0, index).reduce((set, { below }) => set + below.length + 1, 1);
 const VARIABLES_SET = 1000;

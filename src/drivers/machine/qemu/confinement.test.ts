@@ -11,7 +11,7 @@ const words = (acceleration: "kvm" | "tcg") =>
 test("a confined command passes through limits, new namespaces and a new root before it runs", () => {
   assert.equal(
     words("tcg"),
-    "prlimit --core=0 --nofile=1024 --nproc=130 -- unshare --net --ipc --uts --mount --propagation private --" +
+    "prlimit --core=0 --nofile=4096 --nproc=130 -- unshare --net --ipc --uts --mount --propagation private --" +
       " sh jail.sh 4711 /cache/vmlinuz /boot/kernel ro -- qemu -x",
   );
 });

@@ -14,7 +14,7 @@ export const confined = (
     acceleration,
   }: { readonly uid: number; readonly cpus: number; readonly acceleration: Acceleration["kind"] },
 ): readonly string[] => {
-  const limits = ["--nofile=1024", `--nproc=${threadLimit(cpus)}`];
+  const limits = ["--nofile=4096", `--nproc=${threadLimit(cpus)}`];
   const device = acceleration === "kvm" ? [{ outside: "/dev/kvm", inside: "/dev/kvm" }] : [];
   return jailed(argv, { uid, limits, shows: [...shows, ...device] });
 };

@@ -1,24 +1,57 @@
 import type { DiskLimits, DiskRate, MachineDisk } from "../machine-driver.ts";
 
 /**
- * What stands behind a disk in QEMU: on its file, and the image's that it is a difference to, their formats, and on top a filter that
- * the device reads and writes, under which the rest can be exchanged. Every layer is named, so QEMU follows no path it finds inside a
- * file. Files come as sets of descriptors that carry the disk's id, one to write and one to read, since QEMU reopens them in either mode.
+ * What stands behind a disk in QEMU: its file, on those that it is a difference to, the format of each, and on top a filter that
+ * the device reads and writes, under which the rest can be exchanged. Every layer is named, by its height above the lowest, so QEMU
+ * follows no path it finds inside a file, and a layer keeps its name when another comes onto it.
  */
-export const diskNodes = (
-  { id, backing }: MachineDisk,
-  sets: { readonly disk: number; readonly image: number },
-): object[] => [
-  ...(backing === undefined ? [] : layer(base(id), sets.image, null, { "read-only": true })),
-  ...layer(format(id), sets.disk, backing === undefined ? null : base(id), unmap),
-  top(id, format(id)),
+export const diskNodes = (disk: MachineDisk, setOf: (layer: Layer) => number): object[] => [
+  ...layersOf(disk).flatMap((layer) => {
+    const backing = layer.height === 0 ? null : node(disk.id, layer.height - 1);
+    return layerNodes(disk.id, layer, setOf(layer), backing);
+  }),
+  top(disk.id, node(disk.id, disk.below.length)),
 ];
 
-export const diskFiles = ({ path, backing }: MachineDisk) => [
-  ...(backing === undefined ? [] : [{ of: "image", path: backing, mode: "r" } as const]),
-  { of: "disk", path, mode: "r+" } as const,
-  { of: "disk", path, mode: "r" } as const,
+export interface Layer {
+  readonly path: string;
+  readonly height: number;
+  /** It is written, the others are read only. */
+  readonly isTop: boolean;
+}
+
+/** From the lowest up. */
+export const layersOf = ({ path, below }: Pick<MachineDisk, "path" | "below">): Layer[] =>
+  [path, ...below].toReversed().map((file, height) => ({
+    path: file,
+    height,
+    isTop: height === below.length,
+  }));
+
+/** A qcow2 file in descriptor set `set`, on top of node `backing`. */
+export const layerNodes = (
+  id: string,
+  { height, isTop }: Pick<Layer, "height" | "isTop">,
+  set: number,
+  backing: string | null,
+): object[] => {
+  const name = node(id, height);
+  const flags = isTop ? unmap : { "read-only": true };
+  return [
+    { driver: "file", "node-name": fileOf(name), filename: setName(set), ...flags, ...(isTop && untilRead) },
+    { driver: "qcow2", "node-name": name, file: fileOf(name), backing, ...flags },
+  ];
+};
+
+/**
+ * Files come as sets of descriptors, which tell whose they are: the top's one to write and one to read, since QEMU reopens it to read
+ * when another comes onto it.
+ */
+export const descriptorsOf = (id: string, { isTop }: Pick<Layer, "isTop">) => [
+  ...(isTop ? [{ mode: "r+", opaque: writable(id) } as const] : []),
+  { mode: "r", opaque: id } as const,
 ];
+export const writable = (id: string): string => `${id}:written`;
 
 /**
  * A machine whose disk cannot be written stands still: to its guest, a write that fails is a broken disk. A read that fails is one.
@@ -64,31 +97,24 @@ export const top = (id: string, file: string) => ({
 
 /** What swallows all that is written to a disk that was taken from its machine by force, and fails to be read. */
 export const deadNodes = (id: string, bytes: number): object[] => [
-  { driver: "null-co", "node-name": `${id}-null`, size: bytes, "read-zeroes": true },
+  { driver: "null-co", "node-name": nothing(id), size: bytes, "read-zeroes": true },
   {
     driver: "blkdebug",
     "node-name": dead(id),
-    image: `${id}-null`,
+    image: nothing(id),
     "inject-error": [{ event: "none", iotype: "read", errno: 5 }],
   },
 ];
 
 /** QEMU's names have at most 31 characters. */
 export const throttle = (id: string): string => `${id}-limits`;
-export const format = (id: string): string => `${id}-disk`;
+export const node = (id: string, height: number): string => `${id}-${height}`;
+export const setName = (set: number): string => `/dev/fdset/${set}`;
+export const fileOf = (name: string): string => `${name}-file`;
 export const dead = (id: string): string => `${id}-dead`;
-const base = (id: string): string => `${id}-base`;
+const nothing = (id: string): string => `${id}-null`;
+export const isDead = (id: string, name: string): boolean => name === dead(id) || name === nothing(id);
 
-/** From the top down: each is free once those before it are gone. */
-export const nodesOfFiles = (id: string): string[] =>
-  [format(id), base(id)].flatMap((name) => [name, fileOf(name)]);
-export const nodesOfDevice = (id: string): string[] => [id, dead(id), `${id}-null`];
-
-/** A qcow2 file in descriptor set `set`, on top of node `backing`. */
-const layer = (node: string, set: number, backing: string | null, flags: object): object[] => [
-  { driver: "file", "node-name": fileOf(node), filename: `/dev/fdset/${set}`, ...flags },
-  { driver: "qcow2", "node-name": node, file: fileOf(node), backing, ...flags },
-];
-
-const fileOf = (node: string): string => `${node}-file`;
+/** It is open to be written for as long as what is above it writes. */
+const untilRead = { "auto-read-only": true };
 const unmap = { discard: "unmap" };

@@ -4,16 +4,17 @@ import { askBack, devicesOf, freeSlots } from "./hot-plug.ts";
 import {
   dead,
   deadNodes,
-  diskFiles,
+  descriptorsOf,
   diskNodes,
-  format,
-  nodesOfDevice,
-  nodesOfFiles,
+  isDead,
+  layersOf,
   throttle,
   throttleGroup,
   throttleLimits,
   top,
   virtioBlk,
+  writable,
+  type Layer,
 } from "./disk-nodes.ts";
 import type { Qmp } from "./qmp.ts";
 
@@ -28,11 +29,12 @@ export async function plugDisk(qmp: Qmp, disk: MachineDisk): Promise<void> {
     throw new Error(`the guest has not let go of ${disk.id} yet`);
   }
   const slot = (await freeSlots(qmp, devices)).at(-1);
-  await forget(qmp, disk.id, [...nodesOfDevice(disk.id), ...nodesOfFiles(disk.id)]); // left by whoever was ended before its device came
-  const sets: Record<"disk" | "image", number> = { disk: -1, image: -1 };
-  for (const { of, path, mode } of diskFiles(disk)) sets[of] = await hand(qmp, disk.id, path, mode, sets[of]);
+  await forget(qmp, disk.id); // left by whoever was ended before its device came
+  const sets = new Map<number, number>();
+  for (const layer of layersOf(disk)) sets.set(layer.height, await handLayer(qmp, disk.id, layer));
   await qmp.execute("object-add", throttleGroup(disk));
-  for (const node of diskNodes(disk, sets)) await qmp.execute("blockdev-add", node);
+  for (const node of diskNodes(disk, ({ height }) => sets.get(height) ?? -1))
+    await qmp.execute("blockdev-add", node);
   await qmp.execute("device_add", { ...virtioBlk(disk), bus: slot });
 }
 
@@ -40,7 +42,7 @@ export async function plugDisk(qmp: Qmp, disk: MachineDisk): Promise<void> {
 export async function unplugDisk(qmp: Qmp, id: string, force: boolean): Promise<boolean> {
   const isThere = (await devicesOf(qmp)).includes(id);
   if (!isThere) {
-    await forget(qmp, id, [...nodesOfDevice(id), ...nodesOfFiles(id)]);
+    await forget(qmp, id);
     return true;
   }
   if (!(await nodesNow(qmp)).has(id))
@@ -48,7 +50,7 @@ export async function unplugDisk(qmp: Qmp, id: string, force: boolean): Promise<
   await askBack(qmp, id);
   if (!force) return false;
   await kill(qmp, id);
-  await forget(qmp, id, nodesOfFiles(id));
+  await forget(qmp, id, (name) => name === id || isDead(id, name));
   return true;
 }
 
@@ -58,7 +60,7 @@ export async function changeDisk(qmp: Qmp, id: string, { sizeGiB, limits }: Disk
   const nodes = await nodesNow(qmp);
   if (node === undefined || nodes.has(dead(id))) return false;
   const size = sizeGiB * 1024 ** 3;
-  if ((nodes.get(node) ?? 0) < size) await qmp.execute("block_resize", { "node-name": node, size });
+  if ((nodes.get(node)?.bytes ?? 0) < size) await qmp.execute("block_resize", { "node-name": node, size });
   if ((await objectsNow(qmp)).has(throttle(id)))
     await qmp.execute("qom-set", {
       path: `/objects/${throttle(id)}`,
@@ -85,50 +87,70 @@ export async function nodesOfDisks(qmp: Qmp): Promise<ReadonlyMap<string, string
 /** What was on its way to the files is written before they are gone. */
 async function kill(qmp: Qmp, id: string): Promise<void> {
   const nodes = await nodesNow(qmp);
-  const bytes = nodes.get(format(id));
-  if (bytes === undefined) return;
-  if (!nodes.has(dead(id))) for (const node of deadNodes(id, bytes)) await qmp.execute("blockdev-add", node);
+  const bytes = nodes.get(id)?.bytes;
+  if (bytes === undefined || nodes.has(dead(id))) return;
+  for (const node of deadNodes(id, bytes)) await qmp.execute("blockdev-add", node);
   await qmp.execute("blockdev-reopen", { options: [top(id, dead(id))] });
 }
 
-/** Throws while something still uses them. */
-async function forget(qmp: Qmp, id: string, names: readonly string[]): Promise<void> {
-  const nodes = await nodesNow(qmp);
-  for (const name of names) if (nodes.has(name)) await qmp.execute("blockdev-del", { "node-name": name });
-  if (names.includes(id) && (await objectsNow(qmp)).has(throttle(id)))
-    await qmp.execute("object-del", { id: throttle(id) });
-  for (const { set, fd } of await handed(qmp, id)) await qmp.execute("remove-fd", { "fdset-id": set, fd });
-}
-
-/** Into the set, or a new one when it is none yet; the set's number. */
-async function hand(qmp: Qmp, id: string, path: string, mode: "r" | "r+", set: number): Promise<number> {
-  const fd = openSync(path, mode);
-  try {
-    const args = set < 0 ? { opaque: id } : { opaque: id, "fdset-id": set };
-    const added = (await qmp.execute("add-fd", args, { fds: [fd] })) as { readonly "fdset-id": number };
-    return added["fdset-id"];
-  } finally {
-    closeSync(fd);
+/** All of the disk's nodes, and its limits, but those that stay. Throws while something still uses them. */
+async function forget(qmp: Qmp, id: string, stays: (node: string) => boolean = () => false): Promise<void> {
+  const isIts = (name: string) => (name === id || name.startsWith(`${id}-`)) && !stays(name);
+  for (let left = await namesNow(qmp, isIts); left.length > 0;) {
+    let refusal: unknown;
+    for (const name of left)
+      await qmp.execute("blockdev-del", { "node-name": name }).catch((error: unknown) => (refusal = error));
+    const now = await namesNow(qmp, isIts);
+    if (now.length === left.length) throw refusal; // otherwise what is below was waiting for what was above
+    left = now;
   }
+  if (!stays(id) && (await objectsNow(qmp)).has(throttle(id)))
+    await qmp.execute("object-del", { id: throttle(id) });
+  for (const { set, fd, opaque } of await handed(qmp))
+    if (opaque === id || opaque === writable(id)) await qmp.execute("remove-fd", { "fdset-id": set, fd });
 }
 
-async function handed(qmp: Qmp, id: string): Promise<{ set: number; fd: number }[]> {
+const namesNow = async (qmp: Qmp, wanted: (name: string) => boolean): Promise<string[]> =>
+  [...(await nodesNow(qmp)).keys()].filter(wanted);
+
+/** The number of the new set that it is in. */
+export async function handLayer(qmp: Qmp, id: string, layer: Pick<Layer, "path" | "isTop">): Promise<number> {
+  let set = -1;
+  for (const { mode, opaque } of descriptorsOf(id, layer)) {
+    const fd = openSync(layer.path, mode);
+    try {
+      const args = set < 0 ? { opaque } : { opaque, "fdset-id": set };
+      const added = (await qmp.execute("add-fd", args, { fds: [fd] })) as { readonly "fdset-id": number };
+      set = added["fdset-id"];
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return set;
+}
+
+export async function handed(
+  qmp: Qmp,
+): Promise<{ readonly set: number; readonly fd: number; readonly opaque?: string }[]> {
   const sets = (await qmp.execute("query-fdsets")) as {
     readonly "fdset-id": number;
     readonly fds: readonly { readonly fd: number; readonly opaque?: string }[];
   }[];
-  return sets.flatMap(({ "fdset-id": set, fds }) =>
-    fds.flatMap(({ fd, opaque }) => (opaque === id ? [{ set, fd }] : [])),
-  );
+  return sets.flatMap(({ "fdset-id": set, fds }) => fds.map((it) => ({ set, ...it })));
 }
 
-/** The size in bytes of each block node, by its name. */
-async function nodesNow(qmp: Qmp): Promise<ReadonlyMap<string, number>> {
+/** The size in bytes of each block node, and the name of its file, by its own name. */
+export async function nodesNow(
+  qmp: Qmp,
+): Promise<ReadonlyMap<string, { readonly bytes: number; readonly file: string }>> {
   const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as {
     readonly "node-name": string;
+    readonly file: string;
     readonly image: { readonly "virtual-size": number };
   }[];
-  return new Map(nodes.map((it) => [it["node-name"], it.image["virtual-size"]]));
+  return new Map(
+    nodes.map(({ file, image, ...it }) => [it["node-name"], { bytes: image["virtual-size"], file }]),
+  );
 }
 
 async function objectsNow(qmp: Qmp): Promise<ReadonlySet<string>> {

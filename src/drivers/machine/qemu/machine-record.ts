@@ -38,7 +38,7 @@ export type Off = Extract<MachineState, { state: "off" }>;
 export const readRecord = (directory: string): MachineRecord | undefined => {
   try {
     // only root writes it, only by `writeRecord`
-    return JSON.parse(readFileSync(join(directory, FILE), "utf8")) as MachineRecord;
+    return JSON.parse(readFileSync(join(directory, FILE), "utf8"), withBelow) as MachineRecord;
   } catch (error) {
     if (
       error instanceof SyntaxError ||
@@ -48,6 +48,15 @@ export const readRecord = (directory: string): MachineRecord | undefined => {
     throw error;
   }
 };
+
+/** Until there were snapshots, a disk was a difference to one file at most. */
+const withBelow = (key: string, value: unknown): unknown =>
+  key === "disks" && Array.isArray(value)
+    ? value.map(({ backing, ...disk }: { readonly backing?: string }) => ({
+        below: backing === undefined ? [] : [backing],
+        ...disk,
+      }))
+    : value;
 
 /** All or nothing, also when the power goes. */
 export const writeRecord = async (directory: string, record: MachineRecord): Promise<void> => {

@@ -28,6 +28,7 @@ import type { HostProcess } from "../../linux/host-process.ts";
 import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
 import { changeDisk, plugDisk, unplugDisk } from "./hot-plug-disk.ts";
+import { layerDisks } from "./layer-disks.ts";
 import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
@@ -135,6 +136,16 @@ export class QemuMachine {
   async changeDisk(diskId: string, to: DiskChange): Promise<boolean> {
     if ((await this.look()).state !== "running") return false;
     return changeDisk(await this.#control.connect(), diskId, to);
+  }
+
+  async layerDisks(disks: readonly MachineDisk[]): Promise<void> {
+    if ((await this.look()).state !== "running") return;
+    await layerDisks(await this.#control.connect(), disks);
+    const life = this.#record?.life;
+    if (life?.state !== "running" || !life.spec) return;
+    const now = new Map(disks.map(({ id, path, below }) => [id, { path, below }]));
+    const layered = life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) }));
+    await this.#become({ ...life, spec: { ...life.spec, disks: layered } });
   }
 
   async reset(): Promise<void> {
@@ -306,7 +317,9 @@ export class QemuMachine {
 
   async #resume(): Promise<void> {
     const status = await this.#control.status();
-    if (status !== undefined && status !== "running") await this.#control.command("cont");
+    // One whose guest has powered off by now is looked at next.
+    const stands = status !== undefined && status !== "running" && status !== "shutdown";
+    if (stands) await this.#control.command("cont");
   }
 
   /** Politely for a second; then not. */

@@ -34,7 +34,7 @@ export interface ImageRecord extends ResourceRecord {
   readonly deregistrationProtection?: DeregistrationProtection;
   /** Instances of it have IMDSv2 only, where their launch does not say otherwise. */
   readonly imdsSupport?: "v2.0";
-  /** For its owner it is gone; its files go with the last volume that was made of it. */
+  /** For its owner it is gone; its files go with the last volume or snapshot that was made of it. */
   readonly deregistered?: true;
 }
 

@@ -5,20 +5,25 @@ import { smallerThanSnapshot, tooManyVolumes, unsupportedParameter } from "../er
 import type { ImageRecord } from "../image/image.ts";
 import { volumeLimit } from "../instance-type/instance-type.ts";
 import { tagsFor } from "../tag/tag.ts";
+import type { Expectation } from "#store/store.ts";
+import { sourceOf, sourceOfImage } from "../volume/volume-source.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
 import { volumeShape, volumeTypes, type VolumeShape } from "../volume/volume-types.ts";
 import { oneOf } from "./launch-parameters.ts";
 
-interface BlockDevice extends VolumeShape, Pick<VolumeRecord, "image"> {
+interface BlockDevice extends VolumeShape, Pick<VolumeRecord, "image" | "snapshotId"> {
   readonly device: string;
   readonly deleteOnTermination: boolean;
+  /** What it is made of expects this. */
+  readonly stays: readonly Expectation[];
 }
 
-/** The volumes a launch makes: the image's root, changed as the request says, and blank ones beside it. */
+/** The volumes a launch makes: the image's root, changed as the request says, and others beside it, blank or from snapshots. */
 export function blockDevices(
   { BlockDeviceMappings: mappings = [] }: RunInstancesRequest,
   image: ImageRecord,
   instanceType: string,
+  context: Ec2Context,
 ): BlockDevice[] {
   const names = mappings.map(({ DeviceName }) => DeviceName);
   if (new Set(names).size < names.length)
@@ -32,22 +37,29 @@ export function blockDevices(
     if (device === undefined) throw invalidMapping("A block device mapping needs a device name.");
     if (VirtualName !== undefined) throw unsupportedParameter("BlockDeviceMappings.VirtualName");
     if (ebs.Encrypted) throw unsupportedParameter("BlockDeviceMappings.Ebs.Encrypted");
-    const source = device === image.rootDevice ? image : undefined;
-    if (ebs.SnapshotId !== undefined && ebs.SnapshotId !== source?.snapshotId)
+    const isRoot = device === image.rootDevice;
+    const snapshotId = ebs.SnapshotId ?? (isRoot ? image.snapshotId : undefined);
+    if (isRoot && snapshotId !== image.snapshotId)
       throw unsupportedParameter("BlockDeviceMappings.Ebs.SnapshotId");
+    const source = isRoot
+      ? sourceOfImage(image, context.records)
+      : snapshotId === undefined
+        ? undefined
+        : sourceOf(snapshotId, context);
     const type = oneOf<VolumeType>(
       Object.keys(volumeTypes) as VolumeType[],
-      ebs.VolumeType ?? (source ? "gp3" : "gp2"),
+      ebs.VolumeType ?? (isRoot ? "gp3" : "gp2"),
       "VolumeType",
     );
     const sizeGiB = ebs.VolumeSize ?? source?.sizeGiB;
     if (sizeGiB === undefined)
       throw new ApiError("MissingParameter", `The block device '${device}' needs a size or a snapshot.`);
     if (source && sizeGiB < source.sizeGiB)
-      throw smallerThanSnapshot("InvalidBlockDeviceMapping", sizeGiB, source.snapshotId, source.sizeGiB);
+      throw smallerThanSnapshot("InvalidBlockDeviceMapping", sizeGiB, snapshotId ?? "", source.sizeGiB);
     return {
       device,
-      ...(source && { image: { imageId: source.id, snapshotId: source.snapshotId } }),
+      ...source?.of,
+      stays: source?.stays ?? [],
       deleteOnTermination: ebs.DeleteOnTermination ?? true,
       ...volumeShape(type, sizeGiB, ebs),
     };
@@ -62,7 +74,7 @@ export function newVolumes(
   input: RunInstancesRequest,
   { newId }: Ec2Context,
 ): VolumeRecord[] {
-  return devices.map(({ device, deleteOnTermination, ...volume }) => ({
+  return devices.map(({ device, deleteOnTermination, stays: _, ...volume }) => ({
     id: newId("vol"),
     ...volume,
     hostId,

@@ -21,6 +21,9 @@ import { attachmentOperations } from "../network-interface/attachment-operations
 import { attachmentStatus } from "../network-interface/network-interface.ts";
 import { newVolumeOperations } from "../volume/new-volume-operations.ts";
 import { volumeAttachmentOperations } from "../volume/volume-attachment-operations.ts";
+import { newSnapshotOperations } from "../snapshot/new-snapshot-operations.ts";
+import { isPending } from "../snapshot/snapshot.ts";
+import { together as joined } from "../together.ts";
 import { volumeModificationOperations } from "../volume/volume-modification-operations.ts";
 import { modificationState } from "../volume/volume-modification.ts";
 import { attachmentState } from "../volume/volume.ts";
@@ -47,7 +50,12 @@ type Wish =
   | "attach volume"
   | "detach volume"
   | "modify volume"
-  | "delete volume";
+  | "delete volume"
+  | "snapshot"
+  | "snapshot all"
+  | "copy snapshot"
+  | "volume from snapshot"
+  | "delete snapshots";
 const aLife = ["launch", "stop", "start", "reboot", "terminate"] as const satisfies Wish[];
 const until = (last: (typeof aLife)[number]): readonly Wish[] => aLife.slice(0, aLife.indexOf(last) + 1);
 
@@ -175,6 +183,39 @@ for (const [what, options, [volumes, running]] of [
     assert.ok(crashes > 20, `${crashes} crashes`);
   });
 
+const together = [...withVolume, "snapshot all"] as const;
+for (const [what, options, [snapshots, volumes]] of [
+  ["made of a volume at rest", { wishes: ["launch", "create volume", "snapshot"] }, [1, 2]],
+  ["made of all volumes of an instance", { wishes: together }, [2, 2]],
+  ["made, and the host loses power", { wishes: together, losesPower: true }, [2, 2]],
+  [
+    "asked for before its volume is deleted",
+    { wishes: ["launch", "create volume", "snapshot", "delete volume"] },
+    [1, 1],
+  ],
+  ["made when its instance is terminated", { wishes: [...together, "terminate"] }, [2, 1]],
+  ["copied, and the others deleted", { wishes: [...together, "copy snapshot", "delete snapshots"] }, [0, 2]],
+  [
+    "what a volume is made of, and deleted",
+    { wishes: [...together, "snapshot", "volume from snapshot", "delete snapshots"] },
+    [0, 3],
+  ],
+] as const satisfies [string, SceneOptions, [number, number]][])
+  test(`a snapshot is ${what}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene(options), async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      const { disks, machines } = end.drivers;
+      assert.deepEqual([records.all("snapshot").length, records.all("volume").length], [snapshots, volumes]);
+      assert.deepEqual(ids(records.all("snapshot")), new Set(await disks.snapshots()));
+      assert.ok(records.all("snapshot").every(({ so }) => so.completedAt !== undefined));
+      for (const { id } of records.all("instance"))
+        for (const disk of machines.spec(id)?.disks ?? [])
+          assert.deepEqual({ path: disk.path, below: disk.below }, await disks.locate(disk.id));
+    });
+    assert.ok(crashes > 15, `${crashes} crashes`);
+  });
+
 interface SceneOptions extends FakeOptions {
   readonly wishes: readonly Wish[];
   /** The crash ends every machine on the host. */
@@ -269,6 +310,9 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wi
       if (wish === undefined) return settled;
       const [instance] = records.all("instance");
       const lastState = wishes.slice(0, said).findLast((it) => ofInstance.has(it));
+      // Nothing is made of one that is pending.
+      const waits = wish === "copy snapshot" || wish === "volume from snapshot";
+      if (waits && records.all("snapshot").some(isPending)) return wait(1_000);
       if (!isAsLeftBy(lastState, instance) || !interfacesRest(records) || !volumesRest(records))
         return wait(1_000);
       const { transaction = {} } = await planOf(wish, instance?.id ?? "", context);
@@ -349,6 +393,31 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
       );
     case "delete volume":
       return newVolumeOperations.DeleteVolume.resolve({ VolumeId: extra?.id ?? "" }, context);
+    case "snapshot":
+      return newSnapshotOperations.CreateSnapshot.resolve({ VolumeId: extra?.id ?? "" }, context);
+    case "snapshot all":
+      return newSnapshotOperations.CreateSnapshots.resolve(
+        { InstanceSpecification: { InstanceId: id } },
+        context,
+      );
+    case "copy snapshot":
+      return newSnapshotOperations.CopySnapshot.resolve(
+        { SourceRegion: scope.region, SourceSnapshotId: records.all("snapshot")[0]?.id ?? "" },
+        context,
+      );
+    case "volume from snapshot":
+      return newVolumeOperations.CreateVolume.resolve(
+        { AvailabilityZone: instance?.zone, SnapshotId: records.all("snapshot")[0]?.id },
+        context,
+      );
+    case "delete snapshots": {
+      const plans = records
+        .all("snapshot")
+        .map(({ id: snapshotId }) =>
+          newSnapshotOperations.DeleteSnapshot.resolve({ SnapshotId: snapshotId }, context),
+        );
+      return { transaction: joined(...plans.map(({ transaction = {} }) => transaction)) };
+    }
     case "stop":
       return instanceOperations.StopInstances.resolve(named, context);
     case "start":

@@ -14,7 +14,7 @@ import {
 import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
 import { isUsable } from "../image/image-settings.ts";
-import { imageStays, type ImageRecord } from "../image/image.ts";
+import type { ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import { interfaceWrites } from "../network-interface/new-interface.ts";
@@ -83,7 +83,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
   const networks = chooseNetworks(input, type, context);
   const [network] = networks;
-  const devices = blockDevices(input, image, type.id);
+  const devices = blockDevices(input, image, type.id, context);
   const { hostId, ...shape } = placeInstances(
     type.id,
     chosenShape(input.CpuOptions, type),
@@ -158,7 +158,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const put = [...written, ...group.put];
   const expect: Expectation[] = [
     ...group.expect,
-    ...imageStays(image.id, records),
+    ...devices.flatMap(({ stays }) => stays),
     ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
       exists: records.key("subnet", id),
     })),

@@ -9,17 +9,16 @@ import {
   missingParameter,
   noRoomForVolume,
   smallerThanSnapshot,
-  snapshotNotFound,
   unsupportedParameter,
   volumeInState,
   volumeInUse,
   volumeNotFound,
   zoneNotFound,
 } from "../errors.ts";
-import { imageStays, offeredImages, type ImageRecord } from "../image/image.ts";
 import { diskShortage } from "../instance/capacity.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { findVolume } from "./find-volume.ts";
+import { sourceOf } from "./volume-source.ts";
 import { knownType, volumeShape } from "./volume-types.ts";
 import { describeVolume, volumeArn, volumeState, type VolumeRecord } from "./volume.ts";
 
@@ -52,17 +51,17 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
   for (const name of unserved) if (input[name]) throw unsupportedParameter(name);
   const zone = zoneOf(input, context);
   onlyTags(["volume"], input.TagSpecifications);
-  const image = sourceOf(input, context);
-  const sizeGiB = input.Size ?? image?.sizeGiB;
+  const source = input.SnapshotId ? sourceOf(input.SnapshotId, context) : undefined;
+  const sizeGiB = input.Size ?? source?.sizeGiB;
   if (sizeGiB === undefined) throw missingParameter("size or snapshotId");
-  if (image && sizeGiB < image.sizeGiB)
-    throw smallerThanSnapshot("InvalidParameterValue", sizeGiB, image.snapshotId, image.sizeGiB);
+  if (source && sizeGiB < source.sizeGiB)
+    throw smallerThanSnapshot("InvalidParameterValue", sizeGiB, input.SnapshotId ?? "", source.sizeGiB);
   const volume: VolumeRecord = {
     id: context.newId("vol"),
-    hostId: hostFor(zone, context),
+    hostId: hostFor(zone, source?.hostId, context),
     zone,
     ...volumeShape(knownType(input.VolumeType ?? "gp2"), sizeGiB, input),
-    ...(image && { image: { imageId: image.id, snapshotId: image.snapshotId } }),
+    ...source?.of,
     ...(input.ClientToken && { clientToken: input.ClientToken }),
     tags: tagsFor("volume", input.TagSpecifications),
     createdAt: context.now().toISOString(),
@@ -72,7 +71,7 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
   return {
     touches: [{ arn: volumeArn("*", context), tags: volume.tags }],
     transaction: {
-      expect: [{ absent: key }, ...(image ? imageStays(image.id, records) : [])],
+      expect: [{ absent: key }, ...(source?.stays ?? [])],
       put: [{ key, value: volume }],
     },
     made: volume.id,
@@ -99,17 +98,12 @@ function zoneOf(
   return zone.name;
 }
 
-/** Of the snapshots that there are: those that images are launched from. */
-function sourceOf({ SnapshotId: id }: CreateVolumeRequest, { records }: Ec2Context): ImageRecord | undefined {
-  if (!id) return undefined;
-  const image = offeredImages(records).find(({ snapshotId }) => snapshotId === id);
-  if (!image) throw snapshotNotFound(id);
-  return image;
-}
-
-/** One that serves the zone and has room. Throws InsufficientVolumeCapacity. */
-function hostFor(zone: string, { records, region, now }: Ec2Context): string {
-  const near = records.hosts(now()).filter((host) => host.zones.some((letter) => region + letter === zone));
+/** One that serves the zone and has room, and the bytes when they are on one. Throws InsufficientVolumeCapacity. */
+function hostFor(zone: string, only: string | undefined, { records, region, now }: Ec2Context): string {
+  const near = records
+    .hosts(now())
+    .filter((host) => host.zones.some((letter) => region + letter === zone))
+    .filter(({ id }) => (only ?? id) === id);
   const host = near.find((it) => diskShortage(it) === undefined);
   if (host) return host.id;
   const [why = "No host serves the zone."] = near.flatMap((it) => diskShortage(it) ?? []);

@@ -130,7 +130,7 @@ test("a volume is made of the snapshot of an image, at least as large, and knows
   const { VolumeId: id = "", Size, SnapshotId } = await create({ SnapshotId: testImage.snapshotId });
   assert.deepEqual([Size, SnapshotId], [8, testImage.snapshotId]);
   await until(() => records.get("volume", id)?.so.ready === true);
-  assert.equal((await disks.locate(id)).backing, "/cache/baked/disk.qcow2");
+  assert.deepEqual((await disks.locate(id)).below, ["/cache/baked/disk.qcow2"]);
 });
 
 test("a ClientToken makes one volume, and is free again when that is deleted", limit, async (t) => {

@@ -5,6 +5,7 @@ import type { Entry } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
 import { isGone } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
+import { isPending } from "../snapshot/snapshot.ts";
 import { volumeLimits } from "./volume-limits.ts";
 import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
 import type { VolumeRecord } from "./volume.ts";
@@ -48,7 +49,9 @@ async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: Volum
     await host.disks.ensure({
       id: volume.id,
       sizeGiB: volume.sizeGiB,
-      ...(image && { image: host.imageFile(image.cacheEntry) }),
+      ...(volume.snapshotId !== undefined
+        ? { snapshot: volume.snapshotId }
+        : image && { image: host.imageFile(image.cacheEntry) }),
     });
   } catch (error) {
     if (host.worked.since(clock) < patienceMs) throw error;
@@ -86,11 +89,13 @@ async function modify(
   return written(entry, { ...rest, ...to, modification: { ...modification, endedAt } });
 }
 
+/** Once the snapshots that were asked for before are made. */
 async function remove(
   { key, revision, value: { id, clientToken } }: Entry<VolumeRecord>,
   records: Ec2Records,
   host: VolumeHost,
 ): Promise<Outcome> {
+  if (records.snapshotsOf(id).some(isPending)) return settled;
   await host.disks.remove(id);
   const token = clientToken === undefined ? [] : [clientTokenClaim("CreateVolume", clientToken)];
   return moved({

@@ -23,8 +23,10 @@ export interface VolumeRecord extends ResourceRecord, VolumeShape {
   /** The host that keeps its bytes. */
   readonly hostId: string;
   readonly zone: string;
-  /** Where its first bytes come from; absent for a blank volume. */
+  /** The image that it is made of, or that what it is made of was; absent for what began blank. */
   readonly image?: { readonly imageId: string; readonly snapshotId: string };
+  /** Of the account's own, whose bytes it begins with. */
+  readonly snapshotId?: string;
   readonly attachment?: VolumeAttachmentRecord;
   /** Of the request that made it, without an instance. */
   readonly clientToken?: string;
@@ -74,7 +76,7 @@ export const describeVolume = (volume: VolumeRecord, scope: Scope): Volume => ({
   AvailabilityZoneId: zoneId(scope.region, volume.zone),
   CreateTime: new Date(volume.createdAt),
   Size: volume.sizeGiB,
-  SnapshotId: volume.image?.snapshotId ?? "",
+  SnapshotId: sourceOf(volume) ?? "",
   State: volumeState(volume),
   VolumeType: volume.type,
   Iops: volume.iops,
@@ -84,6 +86,8 @@ export const describeVolume = (volume: VolumeRecord, scope: Scope): Volume => ({
   Attachments: volume.attachment ? [describeAttachment(volume, volume.attachment)] : [],
   Tags: describeTags(volume.tags),
 });
+
+const sourceOf = ({ snapshotId, image }: VolumeRecord) => snapshotId ?? image?.snapshotId;
 
 export const describeAttachment = (
   volume: VolumeRecord,
@@ -112,7 +116,7 @@ export const volumeFilters = ({ region }: Scope): FilterTable<VolumeRecord> => (
   "operator.managed": () => "false",
   "operator.principal": () => undefined,
   size: (it) => String(it.sizeGiB),
-  "snapshot-id": (it) => it.image?.snapshotId,
+  "snapshot-id": sourceOf,
   "source-volume-id": () => undefined,
   status: volumeState,
   "volume-id": (it) => it.id,

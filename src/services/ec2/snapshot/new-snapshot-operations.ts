@@ -1,0 +1,244 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { CopySnapshotRequest, CreateSnapshotsRequest, TagSpecification } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Ec2Context } from "../context.ts";
+import {
+  invalidParameter,
+  snapshotInState,
+  snapshotInUse,
+  snapshotIsLocked,
+  tooManySnapshots,
+  unsupportedParameter,
+  volumeInState,
+  volumeNotAttachedSo,
+} from "../errors.ts";
+import { offeredImages } from "../image/image.ts";
+import { instancesOf } from "../instance/instance-change.ts";
+import { instanceArn, isGone, type InstanceRecord } from "../instance/instance.ts";
+import { describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
+import { findVolume } from "../volume/find-volume.ts";
+import { volumeArn, volumeState, type VolumeRecord } from "../volume/volume.ts";
+import { isLocked } from "./snapshot-lock.ts";
+import {
+  describeSnapshot,
+  findSnapshot,
+  isPending,
+  snapshotArn,
+  snapshotState,
+  snapshotStays,
+  type SnapshotRecord,
+} from "./snapshot.ts";
+
+interface SnapshotsPlan extends OperationPlan {
+  readonly snapshots: readonly SnapshotRecord[];
+}
+
+export const newSnapshotOperations = {
+  /** Of a volume that is in use as well: it holds what was written to it by then. */
+  CreateSnapshot: {
+    resolve(input, context): SnapshotsPlan {
+      for (const name of ["OutpostArn", "Location"] as const)
+        if (input[name]) throw unsupportedParameter(name);
+      return snapshotsOf([findVolume(input.VolumeId, context)], input, context);
+    },
+    answer({ snapshots: [snapshot] }: SnapshotsPlan, context) {
+      return snapshot ? describeSnapshot(snapshot, context) : {};
+    },
+  },
+
+  /** Of an instance's volumes, all at one moment. */
+  CreateSnapshots: {
+    resolve(input, context): SnapshotsPlan {
+      for (const name of ["OutpostArn", "Location"] as const)
+        if (input[name]) throw unsupportedParameter(name);
+      const [instance, volumes] = chosenVolumes(input, context);
+      const plan = snapshotsOf(volumes, input, context, input.CopyTagsFromSource === "volume");
+      const touched = { arn: instanceArn(instance.id, context), tags: instance.tags };
+      return { ...plan, touches: [touched, ...plan.touches] };
+    },
+    answer: ({ snapshots }: SnapshotsPlan, context) => ({
+      Snapshots: snapshots.map((it) => {
+        const { SnapshotId, VolumeId, VolumeSize, State, StartTime, Progress, ...rest } = describeSnapshot(
+          it,
+          context,
+        );
+        const { OwnerId, Description, Encrypted, Tags } = rest;
+        const shown = { OwnerId, Description, Encrypted, Tags };
+        return { SnapshotId, VolumeId, VolumeSize, State, StartTime, Progress, ...shown };
+      }),
+    }),
+  },
+
+  CopySnapshot: {
+    resolve(input, context): SnapshotsPlan {
+      const snapshot = copyOf(input, context);
+      const { key, ...made } = newRecord(snapshot, context);
+      return {
+        touches: [{ arn: snapshotArn("*", context), tags: snapshot.tags }],
+        transaction: {
+          expect: [{ absent: key }, ...snapshotStays(input.SourceSnapshotId, context.records)],
+          ...made,
+        },
+        snapshots: [snapshot],
+      };
+    },
+    answer: ({ snapshots: [snapshot] }: SnapshotsPlan) => ({
+      SnapshotId: snapshot?.id,
+      Tags: describeTags(snapshot?.tags ?? {}),
+    }),
+  },
+
+  /** One that is not complete is gone at once too, and completes unseen. */
+  DeleteSnapshot: {
+    resolve({ SnapshotId: id }, context): OperationPlan {
+      const { records } = context;
+      const image = offeredImages(records).find(({ snapshotId, ownerId }) => ownerId && snapshotId === id);
+      if (image) throw snapshotInUse(id, image.id);
+      const snapshot = findSnapshot(id, context);
+      if (isLocked(snapshot, context.now())) throw snapshotIsLocked(id);
+      return {
+        touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags }],
+        transaction: records.rewrite("snapshot", { ...snapshot, tags: {}, deleting: true }),
+      };
+    },
+    answer: () => ({}),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+function snapshotsOf(
+  volumes: readonly VolumeRecord[],
+  input: {
+    readonly Description?: string | undefined;
+    readonly TagSpecifications?: readonly TagSpecification[] | undefined;
+  },
+  context: Ec2Context,
+  withVolumesTags = false,
+): SnapshotsPlan {
+  const { records } = context;
+  onlyTags(["snapshot"], input.TagSpecifications);
+  const asked = tagsFor("snapshot", input.TagSpecifications);
+  const ids = volumes.map(() => context.newId("snap"));
+  const createdAt = context.now().toISOString();
+  const snapshots = volumes.map((volume, n): SnapshotRecord => {
+    checkVolume(volume, context);
+    return {
+      id: ids[n] ?? "snap-",
+      hostId: volume.hostId,
+      of: { volumeId: volume.id },
+      sizeGiB: volume.sizeGiB,
+      description: description(input),
+      ...(volume.image && { image: volume.image }),
+      together: ids[0] ?? "",
+      tags: withVolumesTags ? withTags(own(volume.tags), describeTags(asked)) : asked,
+      createdAt,
+      so: {},
+    };
+  });
+  const made = snapshots.map((it) => newRecord(it, context));
+  return {
+    touches: [
+      ...volumes.map(({ id, tags }) => ({ arn: volumeArn(id, context), tags })),
+      ...snapshots.map(({ tags }) => ({ arn: snapshotArn("*", context), tags })),
+    ],
+    transaction: {
+      // A volume that is deleted meanwhile is none to make a snapshot of.
+      expect: [
+        ...made.map(({ key }) => ({ absent: key })),
+        ...volumes.flatMap(({ id }) => records.rewrite("volume", findVolume(id, context)).expect),
+      ],
+      put: made.flatMap(({ put }) => put),
+    },
+    snapshots,
+  };
+}
+
+/** Those that are attached, in the order of their devices. */
+function chosenVolumes(
+  { InstanceSpecification: { InstanceId: id, ...chosen } = { InstanceId: "" } }: CreateSnapshotsRequest,
+  context: Ec2Context,
+): readonly [InstanceRecord, VolumeRecord[]] {
+  const [instance] = instancesOf([id ?? ""], context);
+  if (!instance || isGone(instance)) throw invalidParameter(`The instance '${id ?? ""}' has no volumes.`);
+  const attached = context.records
+    .volumesOf(instance.id)
+    .filter(({ attachment, so }) => so.ready && !attachment?.plugging && !attachment?.detaching)
+    .toSorted((a, b) => ((a.attachment?.device ?? "") < (b.attachment?.device ?? "") ? -1 : 1));
+  const isRoot = ({ attachment }: VolumeRecord) => attachment?.device === instance.rootDevice;
+  for (const excluded of chosen.ExcludeDataVolumeIds ?? []) {
+    const volume = attached.find((it) => it.id === excluded);
+    if (!volume) throw volumeNotAttachedSo(excluded, instance.id, "");
+    if (isRoot(volume))
+      throw invalidParameter(
+        `The volume '${excluded}' is the root volume: it is left out by ExcludeBootVolume.`,
+      );
+  }
+  const kept = attached.filter(
+    (it) => !chosen.ExcludeDataVolumeIds?.includes(it.id) && !(chosen.ExcludeBootVolume && isRoot(it)),
+  );
+  if (kept.length === 0) throw invalidParameter("There are no volumes to make snapshots of.");
+  return [instance, kept];
+}
+
+/** Throws IncorrectState and ConcurrentSnapshotLimitExceeded. */
+function checkVolume(volume: VolumeRecord, { records }: Ec2Context): void {
+  const state = volumeState(volume);
+  if (state !== "available" && state !== "in-use") throw volumeInState(volume.id, state);
+  const pending = records.snapshotsOf(volume.id).filter(isPending).length;
+  if (pending >= (["st1", "sc1"].includes(volume.type) ? mostPendingOfHardDisk : mostPending))
+    throw tooManySnapshots();
+}
+
+/** Of one volume. Follows "Quotas for Amazon EBS". */
+const mostPending = 5;
+const mostPendingOfHardDisk = 1;
+
+function copyOf(
+  input: CopySnapshotRequest & { SourceSnapshotId: string },
+  context: Ec2Context,
+): SnapshotRecord {
+  for (const name of unservedCopies) if (input[name]) throw unsupportedParameter(name);
+  // Each region keeps its own bytes.
+  if (input.SourceRegion !== context.region) throw unsupportedParameter(`SourceRegion ${input.SourceRegion}`);
+  if (input.DestinationRegion !== undefined && input.DestinationRegion !== context.region)
+    throw invalidParameter(`Value (${input.DestinationRegion}) for parameter destinationRegion is invalid.`);
+  const source = findSnapshot(input.SourceSnapshotId, context);
+  const state = snapshotState(source);
+  if (state !== "completed") throw snapshotInState(state);
+  onlyTags(["snapshot"], input.TagSpecifications);
+  const id = context.newId("snap");
+  return {
+    id,
+    hostId: source.hostId,
+    of: { copy: source.id },
+    sizeGiB: source.sizeGiB,
+    description: description(input),
+    ...(source.image && { image: source.image }),
+    together: id,
+    tags: tagsFor("snapshot", input.TagSpecifications),
+    createdAt: context.now().toISOString(),
+    so: {},
+  };
+}
+
+const unservedCopies = [
+  "CompletionDurationMinutes",
+  "DestinationAvailabilityZone",
+  "DestinationOutpostArn",
+  "Encrypted",
+  "KmsKeyId",
+] as const satisfies (keyof CopySnapshotRequest)[];
+
+/** Of up to 255 characters. */
+function description({ Description: text = "" }: { readonly Description?: string | undefined }): string {
+  if (text.length > 255) throw invalidParameter("Snapshot descriptions have at most 255 characters.");
+  return text;
+}
+
+/** AWS's own are not copied. */
+const own = (tags: SnapshotRecord["tags"]) =>
+  Object.fromEntries(Object.entries(tags).filter(([key]) => !key.startsWith("aws:")));
+
+function newRecord(snapshot: SnapshotRecord, { records }: Ec2Context) {
+  const key = records.key("snapshot", snapshot.id);
+  return { key, put: [{ key, value: snapshot }] };
+}

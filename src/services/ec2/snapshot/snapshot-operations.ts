@@ -1,0 +1,130 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { ModifySnapshotAttributeRequest, SnapshotAttributeName } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Ec2Context } from "../context.ts";
+import { describe } from "../describe.ts";
+import { invalidParameter, invalidUserId, missingParameter, snapshotNotFound } from "../errors.ts";
+import {
+  describeSnapshot,
+  describeTierStatus,
+  findSnapshot,
+  snapshotArn,
+  snapshotFilters,
+  snapshotsThere,
+  tierFilters,
+  type SnapshotRecord,
+} from "./snapshot.ts";
+
+interface Page {
+  readonly items: readonly SnapshotRecord[];
+  readonly nextToken?: string;
+}
+
+export const snapshotOperations = {
+  /** One's own: those of other accounts are theirs to show. */
+  DescribeSnapshots: {
+    resolve(input, context) {
+      const { accountId } = context;
+      const isOwn = (owners: readonly string[] | undefined) =>
+        !owners?.length || owners.some((it) => it === "self" || it === accountId);
+      const isUsableBy = (snapshot: SnapshotRecord, users: readonly string[] | undefined) =>
+        !users?.length ||
+        users.some((it) => it === "self" || it === accountId || snapshot.sharedWith?.includes(it));
+      return describe(snapshotsThere(context.records, input.SnapshotIds), input, {
+        ids: input.SnapshotIds,
+        parameter: "snapshotIds",
+        missing: snapshotNotFound,
+        filters: snapshotFilters(context),
+        shows: (it) => isOwn(input.OwnerIds) && isUsableBy(it, input.RestorableByUserIds),
+        bounds: { min: 5, max: 1000 },
+      });
+    },
+    answer: ({ items, nextToken }: Page, context) => ({
+      Snapshots: items.map((it) => describeSnapshot(it, context)),
+      NextToken: nextToken,
+    }),
+  },
+
+  /** All are kept in the standard tier. */
+  DescribeSnapshotTierStatus: {
+    resolve: (input, context) =>
+      describe(snapshotsThere(context.records), input, {
+        ids: undefined,
+        parameter: "snapshotIds",
+        missing: snapshotNotFound,
+        filters: tierFilters,
+        bounds: { min: 5, max: 1000 },
+      }),
+    answer: ({ items, nextToken }: Page, context) => ({
+      SnapshotTierStatuses: items.map((it) => describeTierStatus(it, context)),
+      NextToken: nextToken,
+    }),
+  },
+
+  DescribeSnapshotAttribute: {
+    resolve({ SnapshotId: id, Attribute: attribute }, context) {
+      const snapshot = findSnapshot(id, context);
+      return { touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags }], snapshot, attribute };
+    },
+    answer: (plan: { snapshot: SnapshotRecord; attribute: SnapshotAttributeName }) => ({
+      SnapshotId: plan.snapshot.id,
+      ...(plan.attribute === "productCodes"
+        ? { ProductCodes: [] }
+        : {
+            CreateVolumePermissions: (plan.snapshot.sharedWith ?? []).map((who) =>
+              who === everyone ? { Group: "all" as const } : { UserId: who },
+            ),
+          }),
+    }),
+  },
+
+  ModifySnapshotAttribute: {
+    resolve(input, context) {
+      const snapshot = findSnapshot(input.SnapshotId, context);
+      return shared(snapshot, usersOf(input, snapshot), context);
+    },
+    answer: () => ({}),
+  },
+
+  ResetSnapshotAttribute: {
+    resolve({ SnapshotId: id, Attribute: attribute }, context) {
+      const snapshot = findSnapshot(id, context);
+      onlyPermissions(attribute);
+      return shared(snapshot, [], context);
+    },
+    answer: () => ({}),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+const shared = (snapshot: SnapshotRecord, users: readonly string[], context: Ec2Context): OperationPlan => ({
+  touches: [{ arn: snapshotArn(snapshot.id, context), tags: snapshot.tags }],
+  transaction: context.records.rewrite("snapshot", { ...snapshot, sharedWith: users }),
+});
+
+/** Who may make volumes of it once the request is heeded. */
+function usersOf(input: ModifySnapshotAttributeRequest, { sharedWith: before = [] }: SnapshotRecord) {
+  if (input.Attribute !== undefined) onlyPermissions(input.Attribute);
+  const { Add = [], Remove = [] } = input.CreateVolumePermission ?? {};
+  const named = [...(input.UserIds ?? []), ...(input.GroupNames ?? []).map(group)];
+  if (named.length > 0 && input.OperationType === undefined) throw missingParameter("OperationType");
+  const who = ({ UserId, Group }: ec2.CreateVolumePermission): string =>
+    Group ? group(Group) : (UserId ?? "");
+  const added = [...Add.map(who), ...(input.OperationType === "add" ? named : [])];
+  const removed = [...Remove.map(who), ...(input.OperationType === "remove" ? named : [])];
+  if (added.length + removed.length === 0) throw missingParameter("CreateVolumePermission");
+  for (const it of [...added, ...removed])
+    if (it !== everyone && !/^\d{12}$/.test(it)) throw invalidUserId(it);
+  return [...new Set([...before, ...added])].filter((it) => !removed.includes(it)).toSorted();
+}
+
+function group(name: string): string {
+  if (name !== everyone) throw invalidParameter(`Value (${name}) for parameter group is invalid.`);
+  return name;
+}
+
+function onlyPermissions(attribute: SnapshotAttributeName): void {
+  if (attribute !== "createVolumePermission")
+    throw invalidParameter(`Value (${attribute}) for parameter attribute is invalid.`);
+}
+
+const everyone = "all";

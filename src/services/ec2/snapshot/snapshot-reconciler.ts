@@ -1,0 +1,90 @@
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
+import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import type { Entry, Transaction } from "#store/store.ts";
+import type { Ec2Records } from "../records.ts";
+import { together } from "../together.ts";
+import { isPending, volumeOf, type SnapshotRecord } from "./snapshot.ts";
+
+export interface SnapshotHost {
+  readonly hostId: string;
+  readonly disks: DiskDriver;
+  readonly machines: Pick<MachineDriver, "layerDisks">;
+  /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
+  readonly worked: { since(what: string): number; forget(what: string): void };
+  readonly now: () => Date;
+}
+
+/** Milliseconds of work after which bytes that cannot be kept are given up. */
+const patienceMs = 120_000;
+
+/** Keeps a snapshot's bytes, and lets them go when it is deleted. */
+export async function reconcileSnapshot(
+  id: string,
+  records: Ec2Records,
+  host: SnapshotHost,
+): Promise<Outcome> {
+  const entry = records.entry("snapshot", id);
+  if (entry?.value.hostId !== host.hostId) return settled;
+  if (isPending(entry.value)) return make(entry.value, records, host);
+  return entry.value.deleting ? remove(entry, records, host) : settled;
+}
+
+/**
+ * Those of one request are made by the first of them. They wait for what was asked of the same volumes before: otherwise that one's
+ * machine could be told of some of their disks and not yet of others, and they would be of different moments.
+ */
+async function make(snapshot: SnapshotRecord, records: Ec2Records, host: SnapshotHost): Promise<Outcome> {
+  if (snapshot.together !== snapshot.id) return settled;
+  const entries = records.snapshotsTogether(snapshot.id);
+  const volumeIds = entries.flatMap(({ value }) => volumeOf(value) ?? []);
+  const earlier = volumeIds.flatMap((volumeId) => records.snapshotsOf(volumeId));
+  if (earlier.some((it) => isPending(it) && isBefore(it, snapshot))) return settled;
+  const clock = `${snapshot.id} make`;
+  const completed = (so: SnapshotRecord["so"], beside: Transaction = {}): Outcome => {
+    host.worked.forget(clock);
+    const written = entries.map(({ key, revision, value }) => ({
+      expect: [{ at: [key, revision] as const }],
+      put: [{ key, value: { ...value, so } }],
+    }));
+    return moved(together(...written, beside));
+  };
+  try {
+    for (const {
+      value: { id, of },
+    } of entries)
+      await ("copy" in of ? host.disks.copySnapshot(id, of.copy) : host.disks.snapshot(id, of.volumeId));
+    // Whoever gets a volume from now on gets it on top of its snapshot; whoever has one by now is told.
+    const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
+    for (const [instanceId, volumes] of Map.groupBy(attached, ({ value }) => value.attachment?.instanceId)) {
+      if (instanceId === undefined) continue;
+      const disks = volumes.map(async ({ value }) => ({
+        id: value.id,
+        ...(await host.disks.locate(value.id)),
+      }));
+      await host.machines.layerDisks(instanceId, await Promise.all(disks));
+    }
+    const unchanged = attached.map(({ key, revision }) => ({ at: [key, revision] as const }));
+    return completed({ completedAt: host.now().toISOString() }, { expect: unchanged });
+  } catch (error) {
+    if (host.worked.since(clock) < patienceMs) throw error;
+    return completed({ failed: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** In one order for all, so that no two wait for each other. */
+const isBefore = (one: SnapshotRecord, other: SnapshotRecord): boolean =>
+  one.together !== other.together &&
+  `${one.createdAt} ${one.together}` < `${other.createdAt} ${other.together}`;
+
+/** Once what is being made of it has its bytes. */
+async function remove(
+  { key, revision, value: { id } }: Entry<SnapshotRecord>,
+  records: Ec2Records,
+  host: SnapshotHost,
+): Promise<Outcome> {
+  const volumes = records.volumesFrom(id).some(({ so }) => !so.ready && so.failed === undefined);
+  if (volumes || records.copiesOf(id).some(isPending)) return settled;
+  await host.disks.removeSnapshot(id);
+  return moved({ expect: [{ at: [key, revision] }], delete: [key] });
+}

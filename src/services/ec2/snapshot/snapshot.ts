@@ -1,0 +1,121 @@
+import type { Snapshot, SnapshotState, SnapshotTierStatus } from "@aws-sdk/client-ec2";
+import type { Expectation } from "#store/store.ts";
+import { snapshotNotFound } from "../errors.ts";
+import { matchingNothing, type FilterTable } from "../filters.ts";
+import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
+import { describeTags } from "../tag/tag.ts";
+import type { VolumeRecord } from "../volume/volume.ts";
+import type { SnapshotLock } from "./snapshot-lock.ts";
+
+/**
+ * One EBS snapshot. Operations write what is wanted; the reconciler on its host makes it so.
+ *
+ *     pending → completed        pending → error
+ *     any → gone
+ */
+export interface SnapshotRecord extends ResourceRecord {
+  readonly id: `snap-${string}`;
+  /** The host that keeps its bytes. */
+  readonly hostId: string;
+  /** The volume whose bytes it holds; a copy, which EC2 tells no volume of, has the other snapshot. */
+  readonly of: { readonly volumeId: string } | { readonly copy: string };
+  readonly sizeGiB: number;
+  readonly description: string;
+  /** The image that its volume was made of, or what that was made of. */
+  readonly image?: VolumeRecord["image"];
+  /** The id of the first of those that one request made of an instance's volumes: they are of one moment. */
+  readonly together: string;
+  /** Account ids that may make volumes of it; "all": everyone. */
+  readonly sharedWith?: readonly string[];
+  readonly lock?: SnapshotLock;
+  /** For its owner it is gone. */
+  readonly deleting?: true;
+  /** Written by the reconciler: its bytes are kept, since when; or could not be, and why. */
+  readonly so: { readonly completedAt?: string; readonly failed?: string };
+}
+
+export const isPending = ({ so }: SnapshotRecord): boolean =>
+  so.completedAt === undefined && so.failed === undefined;
+
+export function snapshotState(snapshot: SnapshotRecord): SnapshotState {
+  if (snapshot.so.failed !== undefined) return "error";
+  return isPending(snapshot) ? "pending" : "completed";
+}
+
+export const volumeOf = ({ of }: SnapshotRecord): string | undefined =>
+  "volumeId" in of ? of.volumeId : undefined;
+
+/** Throws InvalidSnapshot.NotFound. */
+export function findSnapshot(id: string, { records }: { readonly records: Ec2Records }): SnapshotRecord {
+  const snapshot = records.get("snapshot", id);
+  if (!snapshot || snapshot.deleting) throw snapshotNotFound([id]);
+  return snapshot;
+}
+
+/** Those that may be described and used. */
+export const snapshotsThere = (records: Ec2Records, ids?: readonly string[]): SnapshotRecord[] =>
+  records.named("snapshot", ids).filter(({ deleting }) => !deleting);
+
+/** What is made of a snapshot expects this; else it could go before there is what needs it. */
+export const snapshotStays = (id: string | undefined, records: Ec2Records): Expectation[] => {
+  const entry = id === undefined ? undefined : records.entry("snapshot", id);
+  return entry ? [{ at: [entry.key, entry.revision] }] : [];
+};
+
+/** Snapshots have no account in their ARNs. */
+export const snapshotArn = (id: string, { region }: Pick<Scope, "region">) =>
+  `arn:aws:ec2:${region}::snapshot/${id}`;
+
+export const describeSnapshot = (snapshot: SnapshotRecord, { accountId }: Scope): Snapshot => ({
+  SnapshotId: snapshot.id,
+  VolumeId: volumeOf(snapshot) ?? noVolume,
+  VolumeSize: snapshot.sizeGiB,
+  OwnerId: accountId,
+  Description: snapshot.description,
+  Encrypted: false,
+  StartTime: new Date(snapshot.createdAt),
+  State: snapshotState(snapshot),
+  StateMessage: snapshot.so.failed,
+  Progress: progress(snapshot),
+  CompletionTime: snapshot.so.completedAt === undefined ? undefined : new Date(snapshot.so.completedAt),
+  StorageTier: "standard",
+  TransferType: "copy" in snapshot.of ? "standard" : undefined,
+  Tags: describeTags(snapshot.tags),
+});
+
+export const describeTierStatus = (snapshot: SnapshotRecord, { accountId }: Scope): SnapshotTierStatus => ({
+  SnapshotId: snapshot.id,
+  VolumeId: volumeOf(snapshot) ?? noVolume,
+  OwnerId: accountId,
+  Status: snapshotState(snapshot),
+  StorageTier: "standard",
+  Tags: describeTags(snapshot.tags),
+});
+
+/** Nothing is copied, so there is nothing between. */
+const progress = (snapshot: SnapshotRecord): string =>
+  snapshotState(snapshot) === "completed" ? "100%" : "0%";
+
+/** As EC2 shows copies. */
+const noVolume = "vol-ffffffff";
+
+export const snapshotFilters = ({ accountId }: Scope): FilterTable<SnapshotRecord> => ({
+  ...matchingNothing("owner-alias"),
+  description: (it) => it.description,
+  encrypted: () => "false",
+  "owner-id": () => accountId,
+  progress,
+  "snapshot-id": (it) => it.id,
+  "start-time": (it) => it.createdAt,
+  status: snapshotState,
+  "storage-tier": () => "standard",
+  "transfer-type": (it) => ("copy" in it.of ? "standard" : undefined),
+  "volume-id": (it) => volumeOf(it) ?? noVolume,
+  "volume-size": (it) => String(it.sizeGiB),
+});
+
+export const tierFilters: FilterTable<SnapshotRecord> = {
+  ...matchingNothing("last-tiering-operation"),
+  "snapshot-id": (it) => it.id,
+  "volume-id": (it) => volumeOf(it) ?? noVolume,
+};
