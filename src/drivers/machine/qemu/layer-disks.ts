@@ -1,5 +1,5 @@
 import type { MachineDisk } from "../machine-driver.ts";
-import { fileOf, layerNodes, layersOf, node, setName, writable, type Layer } from "./disk-nodes.ts";
+import { fileOf, isDead, layerNodes, layersOf, node, setName, writable, type Layer } from "./disk-nodes.ts";
 import { handed, handLayer, nodesNow } from "./hot-plug-disk.ts";
 import type { Qmp } from "./qmp.ts";
 
@@ -20,7 +20,7 @@ export async function layerDisks(qmp: Qmp, disks: readonly MachineDisk[]): Promi
   }
   // QEMU has reopened them to read: it must not be able to write what is a snapshot now.
   const [heights, nodes] = [await heightsNow(qmp), await nodesNow(qmp)];
-  const top = (id: string) => nodes.get(fileOf(node(id, heights.get(id) ?? -1)))?.file;
+  const top = (id: string) => nodes.get(fileOf(node(id, Number(heights.get(id)))))?.file;
   const owners = new Map(disks.map(({ id }) => [writable(id), id]));
   for (const { set, fd, opaque = "" } of await handed(qmp)) {
     const id = owners.get(opaque);
@@ -38,6 +38,7 @@ async function lacking(qmp: Qmp, disks: readonly MachineDisk[]): Promise<Lacking
   const heights = await heightsNow(qmp);
   return disks.flatMap((disk) => {
     const height = heights.get(disk.id);
+    if (height === "unknown") throw new Error(startedEarlier);
     const next = height === undefined ? undefined : layersOf(disk)[height + 1];
     // One that comes between two is read by QEMU only, but first it is the top.
     return next ? [{ id: disk.id, ...next, isTop: true }] : [];
@@ -58,18 +59,21 @@ async function add(qmp: Qmp, layer: LackingLayer): Promise<void> {
   if ((nodes.get(name)?.bytes ?? 0) < size) await qmp.execute("block_resize", { "node-name": name, size });
 }
 
-/** How high the file that is written stands, by the disk's id: those of machines that an earlier Croft started have no height. */
-async function heightsNow(qmp: Qmp): Promise<ReadonlyMap<string, number>> {
+/** How high the file that is written stands, by the disk's id, of disks that the machine has. */
+async function heightsNow(qmp: Qmp): Promise<ReadonlyMap<string, number | "unknown">> {
   const devices = (await qmp.execute("query-blockstats")) as {
     readonly "node-name"?: string;
     readonly parent?: { readonly "node-name"?: string };
   }[];
   return new Map(
-    devices.flatMap(({ "node-name": id, parent }) => {
-      const [, height] = /-(\d{1,3})$/.exec(parent?.["node-name"] ?? "") ?? [];
-      return id !== undefined && height !== undefined && parent?.["node-name"] === `${id}-${height}`
-        ? [[id, Number(height)] as const]
-        : [];
+    devices.flatMap(({ "node-name": id, parent: { "node-name": under = "" } = {} }) => {
+      if (id === undefined || isDead(id, under)) return [];
+      const [, height] = /-(\d{1,3})$/.exec(under) ?? [];
+      return [[id, under === `${id}-${height}` ? Number(height) : "unknown"] as const];
     }),
   );
 }
+
+/** It would go on writing into what is a snapshot. */
+const startedEarlier =
+  "the instance was started by an earlier version of Croft, which had no snapshots: stop it, start it, and make the snapshot again";
