@@ -931,10 +931,10 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   const permission = `--snapshot-id ${id} --attribute createVolumePermission`;
   await aws.text(`ec2 modify-snapshot-attribute ${permission} --operation-type add --user-ids 123456789012`);
   const sharedWith = () =>
-    line(`ec2 describe-snapshot-attribute ${permission} --query CreateVolumePermissions[].UserId`);
-  assert.deepEqual(await sharedWith(), ["123456789012"]);
+    aws.rows(`ec2 describe-snapshot-attribute ${permission} --query CreateVolumePermissions[].UserId`);
+  assert.deepEqual(await sharedWith(), [["123456789012"]]);
   await aws.text(`ec2 reset-snapshot-attribute ${permission}`);
-  assert.deepEqual((await sharedWith()).join(""), "");
+  assert.deepEqual(await sharedWith(), []);
   const create = `ec2 create-volume --availability-zone ${zone} --snapshot-id ${id} --query VolumeId`;
   assert.equal(await aws.refusal(`${create} --size 3`), "InvalidParameterValue");
   const [restored] = await line(create);

@@ -106,7 +106,9 @@ test("a machine that is killed before it heard of a snapshot, or after, starts a
   );
   await snapshots("snap-after", layer);
   await kill();
-  for (const disk of [first, second]) await run("qemu-img", ["check", (await disks.locate(disk)).path]);
+  // A kill may leave clusters that nothing names; `leaks` takes them away, and damage would remain.
+  for (const disk of [first, second])
+    await run("qemu-img", ["check", "-r", "leaks", (await disks.locate(disk)).path]);
   await start();
 });
 

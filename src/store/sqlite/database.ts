@@ -43,11 +43,8 @@ export function openDatabase(
   const db = new DatabaseSync(file);
   try {
     // Write-ahead log, synced at every commit: one wait for the disk, and nothing acknowledged is lost to a power cut. The
-    // exclusive lock, taken first, keeps a second opener out and the log's index in memory. Everybody waits while the log goes
-    // into the file, so that it does so seldom; what a full log and the largest transaction take, the reserve has written there.
-    db.exec(
-      `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${logPages}`,
-    );
+    // exclusive lock, taken first, keeps a second opener out and the log's index in memory.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     migrate(db, file, formats);
   } catch (error) {
     db.close();
@@ -163,9 +160,6 @@ export function openDatabase(
     close: () => db.close(),
   };
 }
-
-/** Of 4 KiB. */
-const logPages = 3000;
 
 /** What a transaction may do without room: by how many characters an entry may grow, and how many transactions are remembered. */
 const scarce = { growth: 16 * 1024, remembered: 10 } as const;
