@@ -35,9 +35,6 @@ export interface Session {
   /** The keys of those tags that the next session in a chain has too. */
   readonly transitive?: readonly string[] | undefined;
   readonly sourceIdentity?: string | undefined;
-  /** The instance that it was made for. */
-  readonly instanceId?: string | undefined;
-  readonly instanceRegion?: string | undefined;
 }
 
 /** Who may do everything, by the key of the account itself. */

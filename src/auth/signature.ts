@@ -1,4 +1,5 @@
 import { createHmac, hash } from "node:crypto";
+import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { WireRequest } from "#wire/protocol.ts";
 
 /** What AWS's Signature Version 4 covers. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html */
@@ -34,7 +35,7 @@ function canonicalRequest({ request, body, signedHeaders }: SignedContent): stri
   return [
     request.method,
     // Encoded a second time, as every service but S3 wants it.
-    request.path.split("/").map(encode).join("/"),
+    request.path.split("/").map(percentEncoded).join("/"),
     canonicalQuery(request.query),
     headers.join(""),
     signedHeaders.join(";"),
@@ -49,7 +50,7 @@ function canonicalValue(value: unknown): string {
 function canonicalQuery(query: string): string {
   return queryPairs(query)
     .filter(([name]) => name !== "X-Amz-Signature")
-    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .map(([name, value]) => [percentEncoded(name), percentEncoded(value)] as const)
     .toSorted(([a, x], [b, y]) => compare(a, b) || compare(x, y))
     .map(([name, value]) => `${name}=${value}`)
     .join("&");
@@ -69,13 +70,6 @@ export function queryPairs(query: string): [name: string, value: string][] {
 }
 
 const decode = (text: string) => decodeURIComponent(text.replaceAll("+", " "));
-
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (found) => `%${found.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -1,3 +1,5 @@
+import { alphabet } from "./names.ts";
+
 /**
  * "AKIA" or "ASIA" and 16 characters, base 32 of ten bytes, of which the first 47 bits less the last seven are the account's number,
  * as in AWS's own.
@@ -25,5 +27,4 @@ export function accountOfKeyId(id: string): string | undefined {
 export const newSecret = (random: (below: number) => number): string =>
   Array.from({ length: 40 }, () => letters.charAt(random(letters.length))).join("");
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -6,6 +6,7 @@ import type {
   SummaryKeyType,
 } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
+import { percentEncoded } from "#wire/percent-encoding.ts";
 import { awsManagedPolicies } from "./aws-managed-policies.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, noSuchEntity, validationError } from "./errors.ts";
@@ -14,7 +15,6 @@ import { attachedPolicies, boundaryMember } from "./holder.ts";
 import { describeProfile } from "./instance-profile-operations.ts";
 import { describePolicy, policyArn, type ManagedPolicy } from "./managed-policy.ts";
 import { page, type Truncation } from "./pagination.ts";
-import { encoded } from "./policy-text.ts";
 import { describeWholeVersion } from "./policy-version-operations.ts";
 import type { GroupRecord, PolicyHolder, RoleRecord, UserRecord } from "./records.ts";
 import { describeRole } from "./role-operations.ts";
@@ -147,7 +147,7 @@ type Details = GetAccountAuthorizationDetailsCommandOutput;
 type OneOf<List> = NonNullable<List> extends readonly (infer Element)[] ? Element : never;
 
 const inlinePolicies = ({ inline }: PolicyHolder) =>
-  Object.entries(inline).map(([PolicyName, text]) => ({ PolicyName, PolicyDocument: encoded(text) }));
+  Object.entries(inline).map(([PolicyName, text]) => ({ PolicyName, PolicyDocument: percentEncoded(text) }));
 
 const userDetail = (user: UserRecord, context: IamContext): OneOf<Details["UserDetailList"]> => ({
   ...describeUser(user, context),

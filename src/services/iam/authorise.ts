@@ -19,10 +19,11 @@ export function authorisation(records: IamRecords, sealingKey: Buffer): Authoris
       denied(call, question, decide(request(question, call), sets), sealingKey);
     const sets = policiesOf(caller, records);
     const context = requestContext(call, records);
-    const own = `${call.service}:${call.operation}`;
-    if (isKeptFrom(call) || !plan) {
-      const any: Question = { action: own, resource: "*", context };
-      if (isKeptFrom(call) || !mayAllow(own, sets)) throw refused(any, isKeptFrom(call) ? none : sets);
+    const action = `${call.service}:${call.operation}`;
+    const any: Question = { action, resource: "*", context };
+    if (isKeptFrom(call)) throw refused(any, none);
+    if (!plan) {
+      if (!mayAllow(action, sets)) throw refused(any, sets);
       return;
     }
     for (const question of questions(call, context)) {
@@ -72,46 +73,50 @@ function* questions(call: AuthorisedCall, context: RequestContext): Iterable<Que
   const action = `${service}:${operation}`;
   const touches = plan?.touches ?? [];
   const unnamed: TouchedResource[] = unnamedTypes(call).map((arn) => ({ arn }));
+  const given = specifications(call.input);
   for (const touched of [...touches, ...unnamed]) {
     yield {
       action: touched.action ?? action,
       resource: touched.arn,
-      context: resourceContext(touched, call, context),
+      context: resourceContext(touched, call, given, context),
       ...(touched.policy !== undefined && {
         own: { resource: parsePolicy(touched.policy, "trust"), resourceDecides: true },
       }),
     };
   }
   if (touches.length + unnamed.length === 0) yield { action, resource: "*", context };
-  yield* taggings(call, context);
+  yield* taggings(call, given, context);
 }
 
 /** What is known of one resource beside the call itself. What is about to be made has no tags yet. */
 function resourceContext(
   { arn, tags, keys }: TouchedResource,
-  call: AuthorisedCall,
+  { service, caller }: AuthorisedCall,
+  specified: readonly Specification[],
   context: RequestContext,
 ): RequestContext {
-  const { service, caller, input } = call;
   const own = new Map(context);
   own.set("aws:resourceaccount", [arn.split(":")[4] || caller.accountId]);
   if (!arn.endsWith("*"))
     for (const [key, value] of Object.entries(tags ?? {}))
       for (const name of ["aws", service]) own.set(`${name}:resourcetag/${key.toLowerCase()}`, [value]);
   for (const [key, value] of Object.entries(keys ?? {})) own.set(key.toLowerCase(), [value].flat());
-  const given = specifications(input).filter(({ type }) => type === typeOf(arn));
+  const type = typeOf(arn);
   tagsInto(
     own,
-    given.flatMap((it) => it.tags),
+    specified.flatMap((it) => (it.type === type ? it.tags : [])),
   );
   return own;
 }
 
 /** Who makes something with tags must be allowed to tag it. AWS, "Grant permission to tag Amazon EC2 resources during creation". */
-function* taggings(call: AuthorisedCall, context: RequestContext): Iterable<Question> {
-  const { service, operation, region, caller } = call;
+function* taggings(
+  { service, operation, region, caller }: AuthorisedCall,
+  given: readonly Specification[],
+  context: RequestContext,
+): Iterable<Question> {
   if (service !== "ec2" || operation === "CreateLaunchTemplateVersion") return;
-  for (const { type, tags } of specifications(call.input)) {
+  for (const { type, tags } of given) {
     const own = new Map(context);
     own.set("ec2:createaction", [operation]);
     tagsInto(own, tags);
@@ -121,11 +126,16 @@ function* taggings(call: AuthorisedCall, context: RequestContext): Iterable<Ques
 }
 
 /** The tags that a request gives to what it makes, by the type of that. */
-function specifications(input: AuthorisedCall["input"]): { type: string; tags: readonly RequestTag[] }[] {
+function specifications(input: AuthorisedCall["input"]): Specification[] {
   const given = input["TagSpecifications"];
   return Array.isArray(given)
     ? given
         .map((it) => ({ type: String(it?.ResourceType), tags: tagsOf(it?.Tags) }))
         .filter((it) => it.tags.length > 0)
     : [];
+}
+
+interface Specification {
+  readonly type: string;
+  readonly tags: readonly RequestTag[];
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkout } from "#checkout.ts";
+import { newUniqueId } from "./names.ts";
 import type { PolicyRecord } from "./records.ts";
 
 /** One of the generated file: the version that is AWS's default, and when it and the policy were made. */
@@ -30,9 +31,8 @@ function recordOf({ arn, createdAt, updatedAt, version, document }: AwsManagedPo
 
 /** In AWS's form; what AWS's own ids are is published nowhere. */
 function uniqueId(arn: string): string {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bytes = [...createHash("sha256").update(arn).digest().subarray(0, 17)];
-  return `ANPA${bytes.map((byte) => alphabet.charAt(byte % alphabet.length)).join("")}`;
+  const bytes = createHash("sha256").update(arn).digest().values();
+  return newUniqueId("ANPA", (below) => (bytes.next().value ?? 0) % below);
 }
 
 const all: readonly AwsManagedPolicy[] = JSON.parse(

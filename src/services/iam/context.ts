@@ -1,5 +1,5 @@
-import { randomInt } from "node:crypto";
 import type { Caller } from "#api/caller.ts";
+import { random } from "../ec2/chance.ts";
 import type { IamRecords } from "./records.ts";
 
 /** What an IAM operation is given beside its input. */
@@ -22,7 +22,7 @@ export const iamContext = (
   accountId: records.accountId,
   records,
   now: () => new Date(),
-  random: (below) => randomInt(below),
+  random,
   sealingKey,
   rootKeyId,
 });

@@ -3,7 +3,7 @@ import type { Group } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
-import { arnOf, findGroup, findUser, touching, untagged } from "./holder.ts";
+import { arnOf, findGroup, findUser, refuseHolding, touching, untagged } from "./holder.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { GroupRecord, UseOf, UserRecord } from "./records.ts";
@@ -106,10 +106,7 @@ export const groupOperations = {
       const group = findGroup(name, context);
       if (context.records.usersOf(group.id, "member").length > 0)
         throw deleteConflict("Cannot delete entity, must remove users from group first.");
-      if (group.attached.length > 0)
-        throw deleteConflict("Cannot delete entity, must detach all policies first.");
-      if (Object.keys(group.inline).length > 0)
-        throw deleteConflict("Cannot delete entity, must delete policies first.");
+      refuseHolding(group);
       return {
         touches: touching("iam-group", group, context),
         transaction: context.records.remove("iam-group", group),

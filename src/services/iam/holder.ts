@@ -1,7 +1,7 @@
 import type { AttachedPermissionsBoundary, AttachedPolicy } from "@aws-sdk/client-iam";
 import type { TouchedResource } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
-import { groupNotFound, profileNotFound, roleNotFound, userNotFound } from "./errors.ts";
+import { deleteConflict, groupNotFound, profileNotFound, roleNotFound, userNotFound } from "./errors.ts";
 import type {
   GroupRecord,
   IamRecord,
@@ -62,6 +62,13 @@ export const boundaryMember = ({
           PermissionsBoundaryArn: boundary,
         },
       };
+
+/** Throws DeleteConflict for one that policies are attached to, or written into. */
+export function refuseHolding({ attached, inline }: PolicyHolder): void {
+  if (attached.length > 0) throw deleteConflict("Cannot delete entity, must detach all policies first.");
+  if (Object.keys(inline).length > 0)
+    throw deleteConflict("Cannot delete entity, must delete policies first.");
+}
 
 /** By name, as answers list them. */
 export const attachedPolicies = ({ attached }: PolicyHolder): Described<AttachedPolicy>[] =>

@@ -1,11 +1,12 @@
 import type * as iam from "@aws-sdk/client-iam";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
 import { limitExceeded, noSuchEntity } from "./errors.ts";
 import { findGroup, findRole, findUser, touching } from "./holder.ts";
 import { checkName } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
-import { encoded, readDocument, sizeOf } from "./policy-text.ts";
+import { readDocument, sizeOf } from "./policy-text.ts";
 import type { HolderKind, IamKinds, PolicyHolder } from "./records.ts";
 
 /** Documents that live and go with a user, group or role. */
@@ -101,7 +102,7 @@ function get(kind: HolderKind, holder: PolicyHolder, name: string, context: IamC
   return {
     touches: touching(kind, holder, context),
     holder,
-    policy: { PolicyName: name, PolicyDocument: encoded(documentOf(kind, holder, name)) },
+    policy: { PolicyName: name, PolicyDocument: percentEncoded(documentOf(kind, holder, name)) },
   };
 }
 

@@ -21,4 +21,5 @@ export function newUniqueId<P extends string>(prefix: P, random: (below: number)
   return `${prefix}${Array.from({ length: 17 }, () => alphabet.charAt(random(alphabet.length))).join("")}`;
 }
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/** Of RFC 4648, in which AWS writes ids. */
+export const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -11,10 +11,6 @@ export function readDocument(text: string, kind: PolicyKind): Policy {
   }
 }
 
-/** As answers carry documents: RFC 3986. */
-export const encoded = (text: string): string =>
-  encodeURIComponent(text).replaceAll(/[!'()*]/g, (it) => `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
-
 /** White space does not count. AWS, "IAM and AWS STS quotas: character limits". */
 export const sizeOf = (text: string): number => text.replaceAll(/\s/g, "").length;
 

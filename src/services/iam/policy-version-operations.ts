@@ -1,12 +1,13 @@
 import type * as iam from "@aws-sdk/client-iam";
 import type { PolicyVersion as DescribedVersion } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
+import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
 import { deleteConflict, limitExceeded, versionNotFound } from "./errors.ts";
 import { findPolicy, touchingPolicy, type ManagedPolicy } from "./managed-policy.ts";
 import { refuseAws } from "./managed-policy-operations.ts";
 import { page, type Truncation } from "./pagination.ts";
-import { checkPolicySize, encoded, readDocument } from "./policy-text.ts";
+import { checkPolicySize, readDocument } from "./policy-text.ts";
 import type { PolicyRecord, PolicyVersion } from "./records.ts";
 
 const mostVersions = 5;
@@ -121,6 +122,6 @@ const describeVersion = (
 });
 
 export const describeWholeVersion = (version: PolicyVersion, policy: PolicyRecord): DescribedVersion => ({
-  Document: encoded(version.document),
+  Document: percentEncoded(version.document),
   ...describeVersion(version, policy),
 });

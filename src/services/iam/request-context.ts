@@ -30,13 +30,6 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
     set("aws:multifactorauthpresent", "false");
     set("aws:sourceidentity", session.sourceIdentity);
     if (session.kind === "federated") set("aws:federatedprovider", caller.principalArn);
-    if (session.instanceId !== undefined) {
-      set("ec2:roledelivery", "2.0");
-      set(
-        "ec2:sourceinstancearn",
-        `arn:aws:ec2:${session.instanceRegion}:${caller.accountId}:instance/${session.instanceId}`,
-      );
-    }
   }
   if (call.service === "ec2") set("ec2:region", region);
   tagsInto(context, tagsOf(input["Tags"]));

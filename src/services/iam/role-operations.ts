@@ -1,6 +1,7 @@
 import type * as iam from "@aws-sdk/client-iam";
 import type { Role } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
+import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
 import {
   alreadyExists,
@@ -9,11 +10,11 @@ import {
   quotaExceeded,
   validationError,
 } from "./errors.ts";
-import { arnOf, boundaryMember, findRole, touching, untagged } from "./holder.ts";
+import { arnOf, boundaryMember, findRole, refuseHolding, touching, untagged } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
-import { checkTrustSize, encoded, readDocument } from "./policy-text.ts";
+import { checkTrustSize, readDocument } from "./policy-text.ts";
 import type { RoleRecord } from "./records.ts";
 import { tagsMember, withTags } from "./tags.ts";
 import { trustInForce } from "./trust.ts";
@@ -110,10 +111,7 @@ export const roleOperations = {
       const role = findRole(name, context);
       if (context.records.usersOf(role.id, "profile").length > 0)
         throw deleteConflict("Cannot delete entity, must remove roles from instance profile first.");
-      if (role.attached.length > 0)
-        throw deleteConflict("Cannot delete entity, must detach all policies first.");
-      if (Object.keys(role.inline).length > 0)
-        throw deleteConflict("Cannot delete entity, must delete policies first.");
+      refuseHolding(role);
       const leaving = role.boundary === undefined ? [] : [useOfPolicy(role.boundary, "boundary", context)];
       return {
         touches: touching("iam-role", role, context),
@@ -173,7 +171,7 @@ export const describeRole = (role: RoleRecord, context: IamContext): Role => ({
   RoleId: role.id,
   Arn: arnOf("iam-role", role, context),
   CreateDate: new Date(role.createdAt),
-  AssumeRolePolicyDocument: encoded(trustInForce(role, context.records)),
+  AssumeRolePolicyDocument: percentEncoded(trustInForce(role, context.records)),
   ...(role.description !== undefined && { Description: role.description }),
   MaxSessionDuration: role.maxSessionSeconds,
 });

@@ -3,7 +3,7 @@ import type { User } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, deleteConflict, quotaExceeded, validationError } from "./errors.ts";
-import { arnOf, boundaryMember, findUser, touching, untagged } from "./holder.ts";
+import { arnOf, boundaryMember, findUser, refuseHolding, touching, untagged } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
@@ -91,10 +91,7 @@ export const userOperations = {
         throw deleteConflict("Cannot delete entity, must delete access keys first.");
       if (user.groups.length > 0)
         throw deleteConflict("Cannot delete entity, must remove users from group first.");
-      if (user.attached.length > 0)
-        throw deleteConflict("Cannot delete entity, must detach all policies first.");
-      if (Object.keys(user.inline).length > 0)
-        throw deleteConflict("Cannot delete entity, must delete policies first.");
+      refuseHolding(user);
       const leaving = user.boundary === undefined ? [] : [useOfPolicy(user.boundary, "boundary", context)];
       return {
         touches: touching("iam-user", user, context),
