@@ -84,6 +84,34 @@ test(
   },
 );
 
+test("an interface's own addresses are in none of the prefixes that it is made with", limit, async (t) => {
+  const { client, SubnetId } = await withSubnet(t);
+  const create = async (more: object) =>
+    (await client.createNetworkInterface({ SubnetId, ...more })).NetworkInterface;
+  await assert.rejects(
+    create({ PrivateIpAddress: "10.0.1.50", Ipv4Prefixes: [{ Ipv4Prefix: "10.0.1.48/28" }] }),
+    {
+      name: "InvalidIPAddress.InUse",
+    },
+  );
+  for (let n = 0; n < 20; n++) {
+    const nic = await create({ PrivateIpAddress: "10.0.1.50", Ipv4PrefixCount: 4 });
+    const prefixes = nic?.Ipv4Prefixes?.map((it) => it.Ipv4Prefix) ?? [];
+    assert.equal(prefixes.length, 4);
+    assert.equal(prefixes.includes("10.0.1.48/28"), false, prefixes.join());
+    await client.deleteNetworkInterface({ NetworkInterfaceId: nic?.NetworkInterfaceId });
+  }
+  const named = ["10.0.1.64/28", "10.0.1.80/28", "10.0.1.96/28"].map((Ipv4Prefix) => ({ Ipv4Prefix }));
+  for (const more of [{ Ipv4Prefixes: named }, { Ipv4PrefixCount: 4 }]) {
+    const nic = await create(more);
+    const block = Number(nic?.PrivateIpAddress?.split(".")[3]) & ~15;
+    assert.equal(
+      nic?.Ipv4Prefixes?.some((it) => it.Ipv4Prefix === `10.0.1.${block}/28`),
+      false,
+    );
+  }
+});
+
 test("each refusal has AWS's code, and a prefix counts as one address", limit, async (t) => {
   const { client, SubnetId, launch } = await withSubnet(t);
   const NetworkInterfaceId = await launch("10.0.1.20");

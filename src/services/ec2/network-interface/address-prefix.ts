@@ -23,9 +23,14 @@ export interface WantedPrefixes {
 
 /**
  * The /28 ranges of the subnet that an interface is to get: those named, or free ones, first of ranges that are reserved for prefixes.
- * Another call may win an address of one first; then the request is resolved anew.
+ * Another call may win an address of one first; then the request is resolved anew. `beside`: addresses that the request names itself.
  */
-export function newPrefixes(wanted: WantedPrefixes, subnet: SubnetRecord, context: Ec2Context): string[] {
+export function newPrefixes(
+  wanted: WantedPrefixes,
+  subnet: SubnetRecord,
+  context: Ec2Context,
+  beside: readonly string[] = [],
+): string[] {
   const { Ipv4Prefixes: listed = [], Ipv4PrefixCount: count = 0 } = wanted;
   if (listed.length > 0 && count > 0)
     throw invalidCombination(
@@ -38,9 +43,11 @@ export function newPrefixes(wanted: WantedPrefixes, subnet: SubnetRecord, contex
   const named = listed.map((it) =>
     checkedPrefix(typeof it === "string" ? it : (it.Ipv4Prefix ?? ""), subnet),
   );
+  const taken = beside.map(prefixAround);
+  const free = (prefix: string) => !taken.includes(prefix) && isFree(prefix, subnet, context);
   for (const [n, prefix] of named.entries())
-    if (named.indexOf(prefix) !== n || !isFree(prefix, subnet, context)) throw addressInUse(prefix);
-  return count === 0 ? named : freePrefixes(count, subnet, context);
+    if (named.indexOf(prefix) !== n || !free(prefix)) throw addressInUse(prefix);
+  return count === 0 ? named : freePrefixes(count, subnet, free, context);
 }
 
 /** A transaction looks at each address of each. */
@@ -86,7 +93,12 @@ function isFree(prefix: string, subnet: SubnetRecord, { records }: Ec2Context): 
   );
 }
 
-function freePrefixes(count: number, subnet: SubnetRecord, context: Ec2Context): string[] {
+function freePrefixes(
+  count: number,
+  subnet: SubnetRecord,
+  free: (prefix: string) => boolean,
+  context: Ec2Context,
+): string[] {
   const reservations = context.records.cidrReservationsOf(subnet.id);
   const forPrefixes = reservations.filter(({ type }) => type === "prefix");
   const explicit = reservations.filter(({ type }) => type === "explicit");
@@ -97,7 +109,7 @@ function freePrefixes(count: number, subnet: SubnetRecord, context: Ec2Context):
     for (let n = 0; n < blocks && found.length < count; n++) {
       const prefix = prefixAround(toAddress(base(range) + ((start + n) % blocks) * 16));
       if (found.includes(prefix) || explicit.some(({ cidr }) => overlap(cidr, prefix))) continue;
-      if (isFree(prefix, subnet, context)) found.push(prefix);
+      if (free(prefix)) found.push(prefix);
     }
   }
   if (found.length < count) throw noFreePrefixes();

@@ -22,7 +22,13 @@ import { newPrefixes } from "./address-prefix.ts";
 import { interfaceOf } from "./find-interface.ts";
 import { addressSlots, describeNetworkInterface, isInUse, networkInterfaceArn } from "./network-interface.ts";
 import { interfaceWrites, newInterface } from "./new-interface.ts";
-import { addressTaker, checkAddressCount, takenAddresses, wantedAddresses } from "./private-address.ts";
+import {
+  addressTaker,
+  checkAddressCount,
+  namedIn,
+  takenAddresses,
+  wantedAddresses,
+} from "./private-address.ts";
 import { removedInterface } from "./removed-interface.ts";
 
 export const newInterfaceOperations = {
@@ -74,8 +80,9 @@ function creation(
   if (records.all("network-interface").length >= quotas.networkInterfacesPerRegion.value)
     throw tooManyInterfaces();
   const wanted = wantedAddresses(input, subnet);
-  const [addresses = none] = takenAddresses([{ wanted, take: addressTaker(subnet, context) }]);
-  const prefixes = newPrefixes(input, subnet, context);
+  const prefixes = newPrefixes(input, subnet, context, namedIn(wanted));
+  const take = addressTaker(subnet, context, prefixes);
+  const [addresses = none] = takenAddresses([{ wanted, take }]);
   const nic = newInterface(
     subnet,
     {

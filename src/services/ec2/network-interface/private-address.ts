@@ -8,7 +8,7 @@ import {
   tooManyPrivateAddresses,
 } from "../errors.ts";
 import { instanceTypes } from "../instance-type/instance-type.ts";
-import { addressCount, base, contains, isAddress, toAddress, toNumber } from "../ipv4.ts";
+import { addressCount, addressesIn, base, contains, isAddress, toAddress, toNumber } from "../ipv4.ts";
 import { reservedAddresses, type SubnetRecord } from "../subnet/subnet.ts";
 import { freeAddress } from "./free-address.ts";
 
@@ -73,10 +73,14 @@ export function checkAddresses(addresses: readonly string[], subnet: SubnetRecor
 
 /**
  * Takes addresses for interfaces of one subnet, each another, of its reserved ranges only those that are named. Another call may win one first; then the request is resolved
- * anew. Throws InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet.
+ * anew. `prefixes`: those that are taken with them. Throws InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet.
  */
-export function addressTaker(subnet: SubnetRecord, context: Ec2Context): (wanted?: string) => string {
-  const used = reserved(subnet);
+export function addressTaker(
+  subnet: SubnetRecord,
+  context: Ec2Context,
+  prefixes: readonly string[] = [],
+): (wanted?: string) => string {
+  const used = new Set([...reserved(subnet), ...prefixes.flatMap(addressesIn)]);
   const isClaimed = (address: string) =>
     context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined ||
     context.records.claimed(prefixClaim(subnet.id, prefixAround(address))) !== undefined;
