@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "#drivers/linux/commands.ts";
 import { inNamespace, openSocket } from "#drivers/linux/namespaces.ts";
-import type { InterfaceElement, NetworkElement } from "#drivers/network/network-driver.ts";
+import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
+import type { InterfaceElement, NetworkDriver, NetworkElement } from "#drivers/network/network-driver.ts";
 import { connectionRate } from "../tests/system/guest-namespace.ts";
 import type { Measure } from "./pairs.ts";
 
@@ -23,6 +24,29 @@ export const subnets = {
   behind: "10.0.3.0/24",
   many: "10.0.16.0/20",
 };
+
+/** The driver, after and before whatever is there under these names has gone. */
+export async function freshNetworks(
+  prefix: string,
+  namespaces: readonly string[],
+  stack: AsyncDisposableStack,
+): Promise<NetworkDriver> {
+  const clean = async () => {
+    await destroyNetworks(prefix);
+    await Promise.allSettled(namespaces.map((name) => run("ip", ["netns", "del", name])));
+  };
+  await clean();
+  stack.defer(clean);
+  const networks = await openNetnsNetworks({
+    prefix,
+    publicPool: `${pool}.0/24`,
+    links: "veth",
+    onError: console.error,
+  });
+  stack.defer(() => networks.close());
+  return networks;
+}
+export const pool = "198.18.244";
 
 /** An interface, as networks are given it. */
 export const card = (

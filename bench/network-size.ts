@@ -1,10 +1,18 @@
 import { closeSync } from "node:fs";
-import { run } from "#drivers/linux/commands.ts";
 import { openSocket } from "#drivers/linux/namespaces.ts";
-import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { routedRange } from "#drivers/network/routed-range.ts";
 import { dial, plugIn } from "../tests/system/guest-namespace.ts";
-import { card, connections, group, serve, subnets, tcp, type Entry, type Side } from "./network-sides.ts";
+import {
+  card,
+  connections,
+  freshNetworks,
+  group,
+  serve,
+  subnets,
+  tcp,
+  type Entry,
+  type Side,
+} from "./network-sides.ts";
 import { comparePairs, median } from "./pairs.ts";
 
 /**
@@ -57,20 +65,8 @@ const sideOf = (network: (typeof names)[number]): Side => ({
 const sides = { calm: sideOf("calm"), crowd: sideOf("crowd") };
 const guests = names.flatMap((it) => [sides[it].server, sides[it].client]);
 
-const clean = async () => {
-  await destroyNetworks(prefix);
-  await Promise.allSettled(guests.map((name) => run("ip", ["netns", "del", name])));
-};
-await clean();
 await using stack = new AsyncDisposableStack();
-stack.defer(clean);
-const networks = await openNetnsNetworks({
-  prefix,
-  publicPool: "198.18.244.0/24",
-  links: "veth",
-  onError: console.error,
-});
-stack.defer(() => networks.close());
+const networks = await freshNetworks(prefix, guests, stack);
 const apply = (network: (typeof names)[number], ...more: readonly Entry[]) =>
   networks.apply(network, new Map([...sizes[network], ...more]));
 

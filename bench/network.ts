@@ -1,8 +1,18 @@
 import { run } from "#drivers/linux/commands.ts";
-import { destroyNetworks, openNetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { routedRange } from "#drivers/network/routed-range.ts";
 import { plugIn } from "../tests/system/guest-namespace.ts";
-import { card, connections, group, serve, subnets, tcp, type Entry, type Side } from "./network-sides.ts";
+import {
+  card,
+  connections,
+  freshNetworks,
+  group,
+  pool,
+  serve,
+  subnets,
+  tcp,
+  type Entry,
+  type Side,
+} from "./network-sides.ts";
 import { comparePairs } from "./pairs.ts";
 
 /**
@@ -15,7 +25,6 @@ import { comparePairs } from "./pairs.ts";
  */
 const pairs = Number(process.argv[2] ?? 9);
 const prefix = "croft-nb";
-const pool = "198.18.244";
 
 const cards = {
   server: card("eni-1", "one", "10.0.1.10"),
@@ -50,21 +59,8 @@ const namespaces = [
   routedClient,
   ...[...Object.keys(cards), "far"].map(guest),
 ];
-const clean = async () => {
-  await destroyNetworks(prefix);
-  await Promise.allSettled(namespaces.map((name) => run("ip", ["netns", "del", name])));
-};
-
-await clean();
 await using stack = new AsyncDisposableStack();
-stack.defer(clean);
-const networks = await openNetnsNetworks({
-  prefix,
-  publicPool: `${pool}.0/24`,
-  links: "veth",
-  onError: console.error,
-});
-stack.defer(() => networks.close());
+const networks = await freshNetworks(prefix, namespaces, stack);
 await networks.apply("vpc", new Map(few));
 await networks.apply(
   "far",

@@ -4,6 +4,11 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import type { Readable } from "node:stream";
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  CreateKeyPairCommand,
+  type EC2Client,
+} from "@aws-sdk/client-ec2";
 import { run } from "#drivers/linux/commands.ts";
 import { until } from "./until.ts";
 
@@ -56,6 +61,14 @@ const options = [
 
 export const saveKey = (file: string, material: string): void =>
   writeFileSync(file, material, { mode: 0o600 });
+
+/** Makes a key pair, its private half in `keyFile`, and lets SSH into the default group. */
+export const openSsh = async (client: EC2Client, KeyName: string, keyFile: string): Promise<void> => {
+  const { KeyMaterial = "" } = await client.send(new CreateKeyPairCommand({ KeyName, KeyType: "ed25519" }));
+  saveKey(keyFile, KeyMaterial);
+  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, CidrIp: "0.0.0.0/0" };
+  await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", ...ssh }));
+};
 
 export type DialOutcome = "connected" | "timeout" | `failed: ${string}`;
 

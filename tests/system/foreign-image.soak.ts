@@ -5,8 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
-  AuthorizeSecurityGroupIngressCommand,
-  CreateKeyPairCommand,
   DescribeInstancesCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
@@ -14,7 +12,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { bakeImage } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
-import { guestShell, saveKey } from "../guest-shell.ts";
+import { guestShell, openSsh } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
 
@@ -35,12 +33,7 @@ before(
       date: new Date(),
       signal: AbortSignal.timeout(1_200_000),
     }));
-    const { KeyMaterial = "" } = await client.send(
-      new CreateKeyPairCommand({ KeyName: "test", KeyType: "ed25519" }),
-    );
-    saveKey(key, KeyMaterial);
-    const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, CidrIp: "0.0.0.0/0" };
-    await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", ...ssh }));
+    await openSsh(client, "test", key);
   },
   { timeout: 1_200_000 },
 );
@@ -63,7 +56,7 @@ for (const [bootMode, firmware] of [
           InstanceType: "t3.small",
           KeyName: "test",
           BlockDeviceMappings: [{ DeviceName: "/dev/sda1", Ebs: { VolumeSize: 6 } }],
-          UserData: Buffer.from("#!/bin/sh\necho ran >>/root/ran\n").toString("base64"),
+          UserData: Buffer.from("#!/bin/sh\necho ran >>/var/tmp/ran\n").toString("base64"),
           MinCount: 1,
           MaxCount: 1,
         }),
@@ -83,7 +76,7 @@ for (const [bootMode, firmware] of [
         900_000,
       );
       assert.match(status, /^status: done$[^]*DataSourceEc2/m);
-      assert.equal(await shell.run("sudo cat /root/ran"), "ran\n");
+      assert.equal(await shell.run("cat /var/tmp/ran"), "ran\n");
       assert.equal(await shell.run("cat /var/lib/cloud/data/instance-id"), `${InstanceIds[0]}\n`);
       assert.equal(await shell.run("hostname"), `${instance?.PrivateDnsName?.replace(/\..*/, "")}\n`);
       assert.match(await shell.run("cat /proc/cmdline"), /^BOOT_IMAGE=/);

@@ -4,14 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
-import {
-  AuthorizeSecurityGroupIngressCommand,
-  CreateKeyPairCommand,
-  DescribeInstancesCommand,
-  RunInstancesCommand,
-  waitUntilInstanceRunning,
-} from "@aws-sdk/client-ec2";
-import { guestShell, saveKey } from "../guest-shell.ts";
+import { DescribeInstancesCommand, RunInstancesCommand, waitUntilInstanceRunning } from "@aws-sdk/client-ec2";
+import { guestShell, openSsh } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
 
@@ -32,12 +26,7 @@ test(
   async () => {
     const imageId = (await region.croft("image", "bake", "debian-12-tools")).trim();
     const key = join(files, "key");
-    const { KeyMaterial = "" } = await client.send(
-      new CreateKeyPairCommand({ KeyName: "test", KeyType: "ed25519" }),
-    );
-    saveKey(key, KeyMaterial);
-    const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, CidrIp: "0.0.0.0/0" };
-    await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", ...ssh }));
+    await openSsh(client, "test", key);
     const userData = `#!/bin/sh\n${credentials} ${identity} >/run/by-user-data 2>&1\n`;
     const { Instances: [instance] = [] } = await client.send(
       new RunInstancesCommand({

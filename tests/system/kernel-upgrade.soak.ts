@@ -6,8 +6,6 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import {
-  AuthorizeSecurityGroupIngressCommand,
-  CreateKeyPairCommand,
   DescribeInstancesCommand,
   GetConsoleOutputCommand,
   RunInstancesCommand,
@@ -17,7 +15,7 @@ import { defaultRecipe, defaults } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { findBaked } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
-import { guestShell, saveKey } from "../guest-shell.ts";
+import { guestShell, openSsh } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
 import { takeImageFiles } from "./image-files.ts";
@@ -33,12 +31,7 @@ test(
   { timeout: 3_000_000 },
   async () => {
     const key = join(files, "key");
-    const { KeyMaterial = "" } = await client.send(
-      new CreateKeyPairCommand({ KeyName: "test", KeyType: "ed25519" }),
-    );
-    saveKey(key, KeyMaterial);
-    const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, CidrIp: "0.0.0.0/0" };
-    await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", ...ssh }));
+    await openSsh(client, "test", key);
     const { Instances: [instance] = [] } = await client.send(
       new RunInstancesCommand({
         ImageId: region.imageId,

@@ -4,8 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
-  AuthorizeSecurityGroupIngressCommand,
-  CreateKeyPairCommand,
   DescribeInstanceStatusCommand,
   DescribeInstancesCommand,
   RunInstancesCommand,
@@ -15,7 +13,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { layout } from "#config.ts";
 import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
-import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
+import { guestShell, openSsh, type GuestShell } from "../guest-shell.ts";
 import { otherCheckout } from "../other-checkout.ts";
 import { realRegion } from "../real-region.ts";
 import { whoAmI } from "../signed-call.ts";
@@ -36,12 +34,7 @@ let stopped: Seen;
 let shell: GuestShell;
 
 test("of two instances one runs and one is stopped", async () => {
-  const { KeyMaterial: key = "" } = await client.send(
-    new CreateKeyPairCommand({ KeyName: "life", KeyType: "ed25519" }),
-  );
-  saveKey(join(files, "key.pem"), key);
-  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
-  await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", IpPermissions: [ssh] }));
+  await openSsh(client, "life", join(files, "key.pem"));
   const launch = {
     ImageId: region.imageId,
     InstanceType: "t3.micro",

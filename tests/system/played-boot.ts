@@ -37,6 +37,11 @@ export const playBoots = async (): Promise<{ reboot(dataDir: string): Promise<vo
       );
       for (const name of readdirSync("/run/netns").filter((it) => it.startsWith(prefix)))
         await run("ip", ["netns", "del", name]);
+      // The kernel ends a namespace, and with it the other end of this host's link, after its name is gone.
+      await until(
+        async () => readdirSync("/sys/class/net").filter((name) => name.startsWith(prefix)),
+        (links) => links.length === 0,
+      );
       for (const group of controlGroups(prefix).toReversed()) rmdirSync(group);
       newBoot();
     },

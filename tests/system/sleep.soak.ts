@@ -3,14 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import {
-  AuthorizeSecurityGroupIngressCommand,
-  CreateKeyPairCommand,
-  DescribeInstancesCommand,
-  RunInstancesCommand,
-  waitUntilInstanceRunning,
-} from "@aws-sdk/client-ec2";
-import { guestShell, saveKey } from "../guest-shell.ts";
+import { DescribeInstancesCommand, RunInstancesCommand, waitUntilInstanceRunning } from "@aws-sdk/client-ec2";
+import { guestShell, openSsh } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { whoAmI } from "../signed-call.ts";
 import { until } from "../until.ts";
@@ -23,12 +17,7 @@ test("a guest's signed calls are taken within the time in which it asks for the 
   const files = mkdtempSync(join(tmpdir(), "croft-sleep-"));
   after(() => rmSync(files, { recursive: true }));
   const { client, environment, imageId, dataDir, stop, start } = await realRegion();
-  const { KeyMaterial = "" } = await client.send(
-    new CreateKeyPairCommand({ KeyName: "sleep", KeyType: "ed25519" }),
-  );
-  saveKey(join(files, "key.pem"), KeyMaterial);
-  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
-  await client.send(new AuthorizeSecurityGroupIngressCommand({ GroupName: "default", IpPermissions: [ssh] }));
+  await openSsh(client, "sleep", join(files, "key.pem"));
   const launch = { ImageId: imageId, KeyName: "sleep", MinCount: 1, MaxCount: 1 };
   const { Instances: [launched] = [] } = await client.send(
     new RunInstancesCommand({ ...launch, InstanceType: "t3.micro" }),

@@ -16,6 +16,7 @@ import { describeProfile } from "./instance-profile-operations.ts";
 import { describePolicy, policyArn, type ManagedPolicy } from "./managed-policy.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { describeWholeVersion } from "./policy-version-operations.ts";
+import { quotas } from "./quotas.ts";
 import type { GroupRecord, PolicyHolder, RoleRecord, UserRecord } from "./records.ts";
 import { describeRole } from "./role-operations.ts";
 import { tagsMember } from "./tags.ts";
@@ -82,29 +83,17 @@ export const accountOperations = {
 /** AWS's keys; what Croft does not have is none. AWS, GetAccountSummary. */
 function summary({ records }: IamContext): Partial<Record<SummaryKeyType, number>> {
   return {
+    ...quotas,
     AccountAccessKeysPresent: 1,
     AccountMFAEnabled: 0,
     AccountSigningCertificatesPresent: 0,
-    AssumeRolePolicySizeQuota: 2048,
-    AttachedPoliciesPerGroupQuota: 10,
-    AttachedPoliciesPerRoleQuota: 10,
-    AttachedPoliciesPerUserQuota: 10,
-    GroupPolicySizeQuota: 5120,
     Groups: records.all("iam-group").length,
-    GroupsPerUserQuota: 10,
-    GroupsQuota: 300,
     MFADevices: 0,
     MFADevicesInUse: 0,
     Policies: records.all("iam-policy").length,
-    PoliciesQuota: 1500,
-    PolicySizeQuota: 6144,
     PolicyVersionsInUse: records.all("iam-policy").reduce((sum, { versions }) => sum + versions.length, 0),
-    PolicyVersionsInUseQuota: 10_000,
     ServerCertificates: 0,
     Users: records.all("iam-user").length,
-    UsersQuota: 5000,
-    UserPolicySizeQuota: 2048,
-    VersionsPerPolicyQuota: 5,
   };
 }
 

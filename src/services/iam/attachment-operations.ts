@@ -6,9 +6,14 @@ import { noSuchEntity, quotaExceeded } from "./errors.ts";
 import { attachedPolicies, findGroup, findRole, findUser, touching } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { page, type Truncation } from "./pagination.ts";
+import { quotas } from "./quotas.ts";
 import type { HolderKind, IamKinds, PolicyHolder } from "./records.ts";
 
-const mostAttached = 10;
+const mostAttached = {
+  "iam-user": ["PoliciesPerUser", quotas.AttachedPoliciesPerUserQuota],
+  "iam-group": ["PoliciesPerGroup", quotas.AttachedPoliciesPerGroupQuota],
+  "iam-role": ["PoliciesPerRole", quotas.AttachedPoliciesPerRoleQuota],
+} as const;
 
 /** Managed policies on users, groups and roles. Attaching what is attached succeeds. */
 export const attachmentOperations = {
@@ -67,11 +72,8 @@ function attach<K extends HolderKind>(
   const use = useOfPolicy(arn, "attached", context);
   const touches = touching(kind, holder, context, { "iam:PolicyARN": arn });
   if (holder.attached.includes(arn)) return { touches };
-  if (holder.attached.length >= mostAttached)
-    throw quotaExceeded(
-      { "iam-user": "PoliciesPerUser", "iam-group": "PoliciesPerGroup", "iam-role": "PoliciesPerRole" }[kind],
-      mostAttached,
-    );
+  const [quota, most] = mostAttached[kind];
+  if (holder.attached.length >= most) throw quotaExceeded(quota, most);
   const changed = { ...holder, attached: [...holder.attached, arn] };
   return { touches, transaction: context.records.rewrite(kind, changed, { using: [use] }) };
 }

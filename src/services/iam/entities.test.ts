@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { IAM, paginateListUsers } from "@aws-sdk/client-iam";
-import { testRegion } from "#testing/region.ts";
+import { iamScene } from "#testing/iam.ts";
 
 const limit = { timeout: 20_000 };
 const account = "111122223333";
@@ -10,20 +10,11 @@ const byEc2 =
   '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}';
 const readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 
-async function scene(t: TestContext) {
-  const { clientConfig } = await testRegion(t);
-  const iam = new IAM(clientConfig);
-  t.after(() => iam.destroy());
-  const refused = async (call: Promise<unknown>, name: string, message?: RegExp) =>
-    assert.rejects(call, { name, ...(message && { message }) });
-  return { iam, refused, clientConfig };
-}
-
 test(
   "a user has a path, tags and an id of its own, and is found whatever the case of its name",
   limit,
   async (t) => {
-    const { iam, refused, clientConfig } = await scene(t);
+    const { iam, refused, clientConfig } = await iamScene(t);
     const { User: ada } = await iam.createUser({
       UserName: "Ada",
       Path: "/staff/",
@@ -59,7 +50,7 @@ test(
 );
 
 test("lists come in pages, in the order of names", limit, async (t) => {
-  const { iam, refused } = await scene(t);
+  const { iam, refused } = await iamScene(t);
   for (const UserName of ["c", "a", "b"]) await iam.createUser({ UserName });
   const pages: (string | undefined)[][] = [];
   for await (const { Users = [] } of paginateListUsers({ client: iam, pageSize: 2 }, {}))
@@ -69,7 +60,7 @@ test("lists come in pages, in the order of names", limit, async (t) => {
 });
 
 test("what has something, or is used, cannot be deleted", limit, async (t) => {
-  const { iam, refused } = await scene(t);
+  const { iam, refused } = await iamScene(t);
   const conflict = (call: Promise<unknown>, message: RegExp) =>
     refused(call, "DeleteConflictException", message);
   const { Policy } = await iam.createPolicy({ PolicyName: "p", PolicyDocument: all });
@@ -113,7 +104,7 @@ test("what has something, or is used, cannot be deleted", limit, async (t) => {
 });
 
 test("one of many at once gets a name, and nothing is left used by what is gone", limit, async (t) => {
-  const { iam } = await scene(t);
+  const { iam } = await iamScene(t);
   const made = await Promise.allSettled(Array.from({ length: 8 }, () => iam.createUser({ UserName: "one" })));
   assert.equal(made.filter(({ status }) => status === "fulfilled").length, 1);
   await iam.createGroup({ GroupName: "g" });
@@ -127,7 +118,7 @@ test("one of many at once gets a name, and nothing is left used by what is gone"
 });
 
 test("a role says who may assume it, and names only who is there", limit, async (t) => {
-  const { iam, refused } = await scene(t);
+  const { iam, refused } = await iamScene(t);
   const trusting = (principal: object) =>
     JSON.stringify({
       Version: "2012-10-17",
@@ -171,7 +162,7 @@ test("a role says who may assume it, and names only who is there", limit, async 
 });
 
 test("tags are told apart without regard to case, and are fifty at most", limit, async (t) => {
-  const { iam, refused } = await scene(t);
+  const { iam, refused } = await iamScene(t);
   await iam.createUser({ UserName: "u" });
   await iam.tagUser({ UserName: "u", Tags: [{ Key: "Team", Value: "a" }] });
   await iam.tagUser({ UserName: "u", Tags: [{ Key: "team", Value: "b" }] });

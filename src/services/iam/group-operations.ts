@@ -2,14 +2,22 @@ import type * as iam from "@aws-sdk/client-iam";
 import type { Group } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
-import { alreadyExists, deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
-import { arnOf, findGroup, findUser, refuseHolding, touching, untagged } from "./holder.ts";
+import { deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
+import {
+  arnOf,
+  findGroup,
+  findUser,
+  refuseHolding,
+  refuseTaken,
+  renamed,
+  touching,
+  untagged,
+} from "./holder.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
+import { quotas } from "./quotas.ts";
 import type { GroupRecord, UseOf, UserRecord } from "./records.ts";
 import { describeUser } from "./user-operations.ts";
-
-const [mostGroups, mostGroupsOfUser] = [300, 10];
 
 export const groupOperations = {
   CreateGroup: {
@@ -24,8 +32,9 @@ export const groupOperations = {
         attached: [],
         inline: {},
       };
-      refuseTaken(group.name, context);
-      if (records.all("iam-group").length >= mostGroups) throw quotaExceeded("GroupsPerAccount", mostGroups);
+      refuseTaken("iam-group", group.name, context);
+      if (records.all("iam-group").length >= quotas.GroupsQuota)
+        throw quotaExceeded("GroupsPerAccount", quotas.GroupsQuota);
       return {
         touches: touching("iam-group", untagged(group), context),
         transaction: records.create("iam-group", group),
@@ -86,18 +95,8 @@ export const groupOperations = {
   },
 
   UpdateGroup: {
-    resolve({ GroupName: name, NewGroupName: newName, NewPath: newPath }, context) {
-      const group = findGroup(name, context);
-      if (newName !== undefined) {
-        checkName("newGroupName", newName);
-        if (newName.toLowerCase() !== group.name.toLowerCase()) refuseTaken(newName, context);
-      }
-      const changed = { ...group, name: newName ?? group.name, path: checkPath(newPath ?? group.path) };
-      return {
-        touches: [group, changed].flatMap((it) => touching("iam-group", it, context)),
-        transaction: context.records.rename("iam-group", changed, group.name),
-      };
-    },
+    resolve: ({ GroupName: name, NewGroupName: newName, NewPath: path }, context) =>
+      renamed("iam-group", findGroup(name, context), { name: newName, path }, context),
     answer: () => ({}),
   },
 
@@ -122,7 +121,8 @@ export const groupOperations = {
       const user = findUser(userName, context);
       const touches = touching("iam-group", group, context);
       if (user.groups.includes(group.id)) return { touches };
-      if (user.groups.length >= mostGroupsOfUser) throw quotaExceeded("GroupsPerUser", mostGroupsOfUser);
+      if (user.groups.length >= quotas.GroupsPerUserQuota)
+        throw quotaExceeded("GroupsPerUser", quotas.GroupsPerUserQuota);
       const changed = { ...user, groups: [...user.groups, group.id] };
       return {
         touches,
@@ -149,10 +149,6 @@ export const groupOperations = {
 } satisfies OperationsOf<typeof iam, IamContext>;
 
 const membership = ({ id }: GroupRecord): UseOf => ({ id, use: "member", kind: "iam-group" });
-
-function refuseTaken(name: string, { records }: IamContext): void {
-  if (records.named("iam-group", name)) throw alreadyExists(`Group with name ${name} already exists.`);
-}
 
 export const describeGroup = (group: GroupRecord, context: IamContext): Group => ({
   Path: group.path,

@@ -1,9 +1,19 @@
 import type { AttachedPermissionsBoundary, AttachedPolicy } from "@aws-sdk/client-iam";
-import type { TouchedResource } from "#api/operation.ts";
+import type { OperationPlan, TouchedResource } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
-import { deleteConflict, groupNotFound, profileNotFound, roleNotFound, userNotFound } from "./errors.ts";
+import {
+  alreadyExists,
+  deleteConflict,
+  groupNotFound,
+  profileNotFound,
+  roleNotFound,
+  userNotFound,
+} from "./errors.ts";
+import { checkName, checkPath } from "./names.ts";
 import type {
   GroupRecord,
+  HolderKind,
+  IamKinds,
   IamRecord,
   InstanceProfileRecord,
   NamedKind,
@@ -62,6 +72,28 @@ export const boundaryMember = ({
           PermissionsBoundaryArn: boundary,
         },
       };
+
+/** Throws EntityAlreadyExists. */
+export function refuseTaken(kind: HolderKind, name: string, { records }: IamContext): void {
+  const what = { "iam-user": "User", "iam-group": "Group", "iam-role": "Role" }[kind];
+  if (records.named(kind, name)) throw alreadyExists(`${what} with name ${name} already exists.`);
+}
+
+/** A user or group under another name, or path. */
+export function renamed<K extends "iam-user" | "iam-group">(
+  kind: K,
+  holder: IamKinds[K],
+  { name = holder.name, path = holder.path }: { name?: string | undefined; path?: string | undefined },
+  context: IamContext,
+): OperationPlan {
+  checkName(kind === "iam-user" ? "newUserName" : "newGroupName", name);
+  if (name.toLowerCase() !== holder.name.toLowerCase()) refuseTaken(kind, name, context);
+  const changed = { ...holder, name, path: checkPath(path) };
+  return {
+    touches: [holder, changed].flatMap((it) => touching(kind, it, context)),
+    transaction: context.records.rename(kind, changed, holder.name),
+  };
+}
 
 /** Throws DeleteConflict for one that policies are attached to, or written into. */
 export function refuseHolding({ attached, inline }: PolicyHolder): void {

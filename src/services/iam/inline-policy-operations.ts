@@ -7,6 +7,7 @@ import { findGroup, findRole, findUser, touching } from "./holder.ts";
 import { checkName } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { readDocument, sizeOf } from "./policy-text.ts";
+import { quotas } from "./quotas.ts";
 import type { HolderKind, IamKinds, PolicyHolder } from "./records.ts";
 
 /** Documents that live and go with a user, group or role. */
@@ -71,7 +72,11 @@ export const inlinePolicyOperations = {
 } satisfies OperationsOf<typeof iam, IamContext>;
 
 /** Of all inline policies together. AWS, "IAM and AWS STS quotas". */
-const mostCharacters = { "iam-user": 2048, "iam-group": 5120, "iam-role": 10_240 } as const;
+const mostCharacters = {
+  "iam-user": quotas.UserPolicySizeQuota,
+  "iam-group": quotas.GroupPolicySizeQuota,
+  "iam-role": 10_240,
+} as const;
 
 function put<K extends HolderKind>(
   kind: K,

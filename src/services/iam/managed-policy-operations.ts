@@ -16,10 +16,9 @@ import {
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { checkPolicySize, readDocument } from "./policy-text.ts";
+import { quotas } from "./quotas.ts";
 import type { PolicyHolder, PolicyRecord } from "./records.ts";
 import { withTags } from "./tags.ts";
-
-const mostPolicies = 1500;
 
 export const managedPolicyOperations = {
   CreatePolicy: {
@@ -45,8 +44,8 @@ export const managedPolicyOperations = {
         throw alreadyExists(
           `A policy called ${policy.name} already exists. Duplicate names are not allowed.`,
         );
-      if (records.all("iam-policy").length >= mostPolicies)
-        throw quotaExceeded("PoliciesPerAccount", mostPolicies);
+      if (records.all("iam-policy").length >= quotas.PoliciesQuota)
+        throw quotaExceeded("PoliciesPerAccount", quotas.PoliciesQuota);
       return {
         touches: touching("iam-policy", untagged(policy), context),
         transaction: records.create("iam-policy", policy),

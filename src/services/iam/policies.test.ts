@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
-import { IAM } from "@aws-sdk/client-iam";
+import { test } from "node:test";
 import { parsePolicy } from "#policy/policy-document.ts";
-import { testRegion } from "#testing/region.ts";
+import { iamScene } from "#testing/iam.ts";
 import { awsManagedPolicies } from "./aws-managed-policies.ts";
 
 const limit = { timeout: 20_000 };
@@ -11,15 +10,6 @@ const allowing = (action: string, size = 0) =>
     Version: "2012-10-17",
     Statement: { Sid: "a".repeat(size), Effect: "Allow", Action: action, Resource: "*" },
   });
-
-async function scene(t: TestContext) {
-  const { clientConfig } = await testRegion(t);
-  const iam = new IAM(clientConfig);
-  t.after(() => iam.destroy());
-  const refused = async (call: Promise<unknown>, name: string, message?: RegExp) =>
-    assert.rejects(call, { name, ...(message && { message }) });
-  return { iam, refused };
-}
 
 test("every policy of AWS's that is kept can be read, and bears AWS's ARN", () => {
   for (const [arn, { name, path, versions, defaultVersion }] of awsManagedPolicies) {
@@ -35,7 +25,7 @@ test("every policy of AWS's that is kept can be read, and bears AWS's ARN", () =
 });
 
 test("a managed policy has up to five versions, of which one is in force", limit, async (t) => {
-  const { iam, refused } = await scene(t);
+  const { iam, refused } = await iamScene(t);
   const { Policy } = await iam.createPolicy({ PolicyName: "p", PolicyDocument: allowing("s3:*") });
   const PolicyArn = Policy?.Arn ?? "";
   assert.deepEqual([Policy?.DefaultVersionId, Policy?.AttachmentCount], ["v1", 0]);
@@ -69,7 +59,7 @@ test("a managed policy has up to five versions, of which one is in force", limit
 });
 
 test("a document that is none, or too long, is refused and changes nothing", limit, async (t) => {
-  const { iam, refused } = await scene(t);
+  const { iam, refused } = await iamScene(t);
   const malformed = "MalformedPolicyDocumentException";
   const create = (PolicyDocument: string) => iam.createPolicy({ PolicyName: "p", PolicyDocument });
   await refused(create("{}"), malformed, /Syntax errors in policy/);
@@ -94,7 +84,7 @@ test(
   "up to ten policies are attached, AWS's among them, and each knows by whom it is used",
   limit,
   async (t) => {
-    const { iam, refused } = await scene(t);
+    const { iam, refused } = await iamScene(t);
     const own = await Promise.all(
       Array.from({ length: 10 }, async (_, n) => {
         const { Policy } = await iam.createPolicy({ PolicyName: `p${n}`, PolicyDocument: allowing("s3:*") });

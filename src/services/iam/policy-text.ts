@@ -1,5 +1,6 @@
 import { MalformedPolicy, parsePolicy, type Policy, type PolicyKind } from "#policy/policy-document.ts";
-import { limitExceeded, malformedDocument } from "./errors.ts";
+import { malformedDocument, quotaExceeded } from "./errors.ts";
+import { quotas } from "./quotas.ts";
 
 /** Reads a document that is about to be kept. Throws MalformedPolicyDocument. */
 export function readDocument(text: string, kind: PolicyKind): Policy {
@@ -15,9 +16,11 @@ export function readDocument(text: string, kind: PolicyKind): Policy {
 export const sizeOf = (text: string): number => text.replaceAll(/\s/g, "").length;
 
 export function checkPolicySize(text: string): void {
-  if (sizeOf(text) > 6144) throw limitExceeded("Cannot exceed quota for PolicySize: 6144");
+  const most = quotas.PolicySizeQuota;
+  if (sizeOf(text) > most) throw quotaExceeded("PolicySize", most);
 }
 
 export function checkTrustSize(text: string): void {
-  if (sizeOf(text) > 2048) throw limitExceeded("Cannot exceed quota for ACLSizePerRole: 2048");
+  const most = quotas.AssumeRolePolicySizeQuota;
+  if (sizeOf(text) > most) throw quotaExceeded("ACLSizePerRole", most);
 }

@@ -8,9 +8,8 @@ import { findPolicy, touchingPolicy, type ManagedPolicy } from "./managed-policy
 import { refuseAws } from "./managed-policy-operations.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { checkPolicySize, readDocument } from "./policy-text.ts";
+import { quotas } from "./quotas.ts";
 import type { PolicyRecord, PolicyVersion } from "./records.ts";
-
-const mostVersions = 5;
 
 export const policyVersionOperations = {
   CreatePolicyVersion: {
@@ -20,9 +19,9 @@ export const policyVersionOperations = {
       const { policy } = managed;
       readDocument(document, "identity");
       checkPolicySize(document);
-      if (policy.versions.length >= mostVersions)
+      if (policy.versions.length >= quotas.VersionsPerPolicyQuota)
         throw limitExceeded(
-          `A managed policy can have up to ${mostVersions} versions. Before you create a new version, you must delete an existing version.`,
+          `A managed policy can have up to ${quotas.VersionsPerPolicyQuota} versions. Before you create a new version, you must delete an existing version.`,
         );
       const createdAt = context.now().toISOString();
       const version = { id: `v${policy.versionsMade + 1}`, document, createdAt };

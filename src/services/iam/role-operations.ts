@@ -3,14 +3,8 @@ import type { Role } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
-import {
-  alreadyExists,
-  deleteConflict,
-  malformedDocument,
-  quotaExceeded,
-  validationError,
-} from "./errors.ts";
-import { arnOf, boundaryMember, findRole, refuseHolding, touching, untagged } from "./holder.ts";
+import { deleteConflict, malformedDocument, quotaExceeded, validationError } from "./errors.ts";
+import { arnOf, boundaryMember, findRole, refuseHolding, refuseTaken, touching, untagged } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
@@ -40,8 +34,7 @@ export const roleOperations = {
         maxSessionSeconds: input.MaxSessionDuration ?? 3600,
       };
       const uses = role.boundary === undefined ? [] : [useOfPolicy(role.boundary, "boundary", context)];
-      if (records.named("iam-role", role.name))
-        throw alreadyExists(`Role with name ${role.name} already exists.`);
+      refuseTaken("iam-role", role.name, context);
       if (records.all("iam-role").length >= mostRoles) throw quotaExceeded("RolesPerAccount", mostRoles);
       return {
         touches: touching("iam-role", untagged(role), context),

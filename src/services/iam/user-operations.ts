@@ -2,15 +2,23 @@ import type * as iam from "@aws-sdk/client-iam";
 import type { User } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
-import { alreadyExists, deleteConflict, quotaExceeded, validationError } from "./errors.ts";
-import { arnOf, boundaryMember, findUser, refuseHolding, touching, untagged } from "./holder.ts";
+import { deleteConflict, quotaExceeded, validationError } from "./errors.ts";
+import {
+  arnOf,
+  boundaryMember,
+  findUser,
+  refuseHolding,
+  refuseTaken,
+  renamed,
+  touching,
+  untagged,
+} from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
+import { quotas } from "./quotas.ts";
 import type { UserRecord } from "./records.ts";
 import { tagsMember, withTags } from "./tags.ts";
-
-const mostUsers = 5000;
 
 export const userOperations = {
   CreateUser: {
@@ -29,8 +37,9 @@ export const userOperations = {
         boundary: input.PermissionsBoundary,
       };
       const uses = user.boundary === undefined ? [] : [useOfPolicy(user.boundary, "boundary", context)];
-      refuseTaken(user.name, context);
-      if (records.all("iam-user").length >= mostUsers) throw quotaExceeded("UsersPerAccount", mostUsers);
+      refuseTaken("iam-user", user.name, context);
+      if (records.all("iam-user").length >= quotas.UsersQuota)
+        throw quotaExceeded("UsersPerAccount", quotas.UsersQuota);
       return {
         touches: touching("iam-user", untagged(user), context),
         transaction: records.create("iam-user", user, uses),
@@ -69,18 +78,8 @@ export const userOperations = {
   },
 
   UpdateUser: {
-    resolve({ UserName: name, NewUserName: newName, NewPath: newPath }, context) {
-      const user = findUser(name, context);
-      if (newName !== undefined) {
-        checkName("newUserName", newName);
-        if (newName.toLowerCase() !== user.name.toLowerCase()) refuseTaken(newName, context);
-      }
-      const changed = { ...user, name: newName ?? user.name, path: checkPath(newPath ?? user.path) };
-      return {
-        touches: [user, changed].flatMap((it) => touching("iam-user", it, context)),
-        transaction: context.records.rename("iam-user", changed, user.name),
-      };
-    },
+    resolve: ({ UserName: name, NewUserName: newName, NewPath: path }, context) =>
+      renamed("iam-user", findUser(name, context), { name: newName, path }, context),
     answer: () => ({}),
   },
 
@@ -101,10 +100,6 @@ export const userOperations = {
     answer: () => ({}),
   },
 } satisfies OperationsOf<typeof iam, IamContext>;
-
-function refuseTaken(name: string, { records }: IamContext): void {
-  if (records.named("iam-user", name)) throw alreadyExists(`User with name ${name} already exists.`);
-}
 
 /** As lists give it. */
 export const describeUser = (user: UserRecord, context: IamContext): User => ({

@@ -58,13 +58,11 @@ export const newSnapshotOperations = {
     },
     answer: ({ snapshots }: SnapshotsPlan, context) => ({
       Snapshots: snapshots.map((it) => {
-        const { SnapshotId, VolumeId, VolumeSize, State, StartTime, Progress, ...rest } = describeSnapshot(
+        const { StateMessage, CompletionTime, StorageTier, TransferType, ...info } = describeSnapshot(
           it,
           context,
         );
-        const { OwnerId, Description, Encrypted, Tags } = rest;
-        const shown = { OwnerId, Description, Encrypted, Tags };
-        return { SnapshotId, VolumeId, VolumeSize, State, StartTime, Progress, ...shown };
+        return info;
       }),
     }),
   },
