@@ -91,18 +91,20 @@ test("guests shut down with the host, and after its restart what ran runs again 
   );
   await region.start();
   const checks = new Set<string>();
-  await until(
+  const last = await until(
     async () => {
       const { InstanceStatuses: [it] = [] } = await client.send(
         new DescribeInstanceStatusCommand({ InstanceIds: [runs.id] }),
       );
-      checks.add(`${it?.SystemStatus?.Status} ${it?.InstanceStatus?.Status}`);
-      return [...checks].at(-1);
+      const both = `${it?.SystemStatus?.Status} ${it?.InstanceStatus?.Status}`;
+      checks.add(both);
+      return both;
     },
-    (last) => checks.has("ok initializing") && last === "ok ok",
+    (both) => checks.has("ok initializing") && both === "ok ok",
     180_000,
   );
   assert.ok(checks.has("ok initializing"), [...checks].join());
+  assert.equal(last, "ok ok");
   assert.deepEqual([await seen(runs.id), await seen(stopped.id)], [runs, stopped]);
   assert.notEqual(machineProcess(runs.id).pid, process.pid);
   shell = await guestShell(runs.publicAddress ?? "", join(files, "key.pem"));
