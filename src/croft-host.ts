@@ -16,8 +16,10 @@ import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
 import { runReconcilers } from "./reconcile/loop.ts";
 import { workClock } from "./reconcile/work-clock.ts";
+import { random } from "./services/ec2/chance.ts";
 import { hostReconcilers } from "./services/ec2/host-reconcilers.ts";
 import { identitySigner } from "./services/ec2/instance/identity-signature.ts";
+import { instanceRoles } from "./services/ec2/instance/instance-roles.ts";
 import type { InstanceRecord } from "./services/ec2/instance/instance.ts";
 import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
@@ -40,6 +42,7 @@ import { renewLease, reporter, reportWhenChanged } from "./services/host/presenc
 import { readIdentityKey } from "./setup/identity-key.ts";
 import { derivedKey } from "./setup/master-key.ts";
 import { requireSettings } from "./setup/region-settings.ts";
+import { readSealingKey } from "./setup/sealing-key.ts";
 import { startFeed } from "./store/feed.ts";
 import { connectStore } from "./store/socket/connect-store.ts";
 
@@ -124,6 +127,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       guests,
       queue,
       signIdentity: identitySigner(readIdentityKey(dataDir)),
+      roles: instanceRoles({ sealingKey: readSealingKey(dataDir), random, now: () => systemClock.now() }),
       imageFile: (entry) => baked(entry)?.disk ?? importedDisk(paths.imagesDir, entry),
       removeImage: (entry) => removeImported(paths.imagesDir, entry),
       machineSpec: (instance, records) => {

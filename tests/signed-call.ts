@@ -15,6 +15,9 @@ export const signedCall = (
   `aws:amz:${environment["AWS_REGION"]}:${service}`,
   "--user",
   `${environment["AWS_ACCESS_KEY_ID"]}:${environment["AWS_SECRET_ACCESS_KEY"]}`,
+  ...(environment["AWS_SESSION_TOKEN"]
+    ? ["-H", `X-Amz-Security-Token:${environment["AWS_SESSION_TOKEN"]}`]
+    : []),
   ...[`Version=${version}`, ...fields].flatMap((field) => ["--data", field]),
   url,
 ];

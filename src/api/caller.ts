@@ -35,6 +35,16 @@ export interface Session {
   /** The keys of those tags that the next session in a chain has too. */
   readonly transitive?: readonly string[] | undefined;
   readonly sourceIdentity?: string | undefined;
+  /** The instance that it was made for. */
+  readonly instance?: SessionInstance | undefined;
+}
+
+export interface SessionInstance {
+  readonly arn: string;
+  readonly vpcId: string;
+  readonly privateAddress: string;
+  /** The version of IMDS that handed the credentials out: "1.0" or "2.0". */
+  readonly roleDelivery: "1.0" | "2.0";
 }
 
 /** Who may do everything, by the key of the account itself. */

@@ -64,6 +64,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     networks,
     guests: { set() {}, remove() {} },
     signIdentity: () => ({ signature: "fake", pkcs7: "fake" }),
+    roles: { metadata: () => ({ tree: {} }), renewInMs: () => undefined },
     queue: new LaunchQueue(Infinity, () => {}),
     removeImage: async () => {},
     imageFile: (entry) => `/fake/${entry}`,

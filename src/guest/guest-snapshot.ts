@@ -103,6 +103,8 @@ export interface GuestMetadata {
    * the one leaf `public-keys/0=NAME/openssh-key`: listed as `0=NAME`, asked for as `public-keys/0/openssh-key`.
    */
   readonly tree: Readonly<Record<string, string>>;
+  /** Leaves of the tree that read so for who asks with a session token, by version 2. Absent: none. */
+  readonly treeByToken?: Readonly<Record<string, string>>;
   /** Leaves below `/latest/dynamic/`. */
   readonly dynamic: Readonly<Record<string, string>>;
   /** Base64. */

@@ -40,7 +40,9 @@ export const answerImds = (
 
   const [version, ...rest] = path;
   if (version === undefined) return content(metadataVersions.join("\n"), "text/plain", secondsLeft);
-  const found = metadataVersions.includes(version) ? readMetadata(metadata, rest) : undefined;
+  const found = metadataVersions.includes(version)
+    ? readMetadata(metadata, rest, token !== undefined)
+    : undefined;
   return found ? content(found.body, found.type, secondsLeft) : refusal(404);
 };
 

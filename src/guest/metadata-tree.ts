@@ -1,16 +1,17 @@
 import type { GuestMetadata } from "./guest-snapshot.ts";
 
-/** What is served at `path` (without the version in front, in segments), or undefined: nothing is. */
+/** What is served at `path` (without the version in front, in segments) to who asks with a token or without; undefined: nothing is. */
 export const readMetadata = (
   metadata: GuestMetadata,
   path: readonly string[],
+  byToken: boolean,
 ): { readonly body: string | Buffer; readonly type: string } | undefined => {
   const [area, ...rest] = path;
   switch (area) {
     case undefined:
       return text(areas(metadata).join("\n"));
     case "meta-data":
-      return text(lookUp(metadata.tree, rest.join("/")));
+      return text(lookUp(metadata.tree, rest.join("/"), byToken ? metadata.treeByToken : undefined));
     case "dynamic":
       return text(lookUp(metadata.dynamic, rest.join("/")));
     case "user-data": {
@@ -37,8 +38,13 @@ const areas = ({ tree, dynamic, userData }: GuestMetadata): string[] => [
   ...(userData === undefined ? [] : ["user-data"]),
 ];
 
-/** The leaf at `path`, else the listing of what lies below it, directories with a "/" at their end. */
-const lookUp = (tree: Readonly<Record<string, string>>, path: string): string | undefined => {
+/** The leaf at `path`, else the listing of what lies below it, directories with a "/" at their end. `instead`: for leaves of the tree. */
+const lookUp = (
+  tree: Readonly<Record<string, string>>,
+  path: string,
+  instead: Readonly<Record<string, string>> = {},
+): string | undefined => {
+  if (Object.hasOwn(instead, path)) return instead[path];
   const isOfKeys = path.startsWith("public-keys");
   if (!isOfKeys && Object.hasOwn(tree, path)) return tree[path];
   const below = path === "" ? "" : `${path}/`;

@@ -12,6 +12,8 @@ export interface PolicyRequest {
   readonly principal?: string | undefined;
   /** The role of a session that asks: policies of resources may name either. */
   readonly role?: string | undefined;
+  /** An AWS service that asks for itself, such as "ec2.amazonaws.com". */
+  readonly service?: string | undefined;
   /** Of the resource; absent: the one of who asks. */
   readonly resourceOwner?: string | undefined;
   readonly context: RequestContext;
@@ -136,8 +138,9 @@ const isOfResource = ({ what, not }: Statement["resources"], { resource, lookUp 
 
 type PrincipalsOf = NonNullable<Statement["principals"]>["what"];
 
-function isAmong({ principal, role }: Asked, principals: PrincipalsOf): boolean {
+function isAmong({ principal, role, service }: Asked, principals: PrincipalsOf): boolean {
   if (principals === "everybody") return true;
+  if (service !== undefined) return principals.get("Service")?.includes(service) ?? false;
   const account = accountOf(principal);
   const names = principals.get("AWS") ?? [];
   return (
@@ -151,11 +154,11 @@ function isAmong({ principal, role }: Asked, principals: PrincipalsOf): boolean 
 /** An account that is named leaves it to its own policies who of it may. */
 function namesItself(
   { principals }: Statement,
-  { principal, role }: PolicyRequest,
+  { principal, role, service }: PolicyRequest,
   within: boolean,
 ): boolean {
   if (principals === undefined) return false;
-  if (principals.not || principals.what === "everybody") return true;
+  if (principals.not || principals.what === "everybody" || service !== undefined) return true;
   const names = principals.what.get("AWS") ?? [];
   return names.includes(principal ?? "") || (within && role !== undefined && names.includes(role));
 }

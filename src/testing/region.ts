@@ -17,6 +17,7 @@ import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
+import { instanceRoles } from "#services/ec2/instance/instance-roles.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
@@ -73,6 +74,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly launchSlots?: number;
   readonly publicPool?: string;
   readonly signIdentity?: SignIdentity;
+  /** By which instances' credentials are renewed; default: this host's. */
+  readonly now?: () => Date;
   /** Whose time fills the buckets of calls; absent: calls are not throttled. */
   readonly throttledBy?: Clock;
 }
@@ -103,6 +106,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   });
   await feed.reached(revision);
 
+  const sealingKey = Buffer.alloc(32, 7);
   const machines = createFakeMachines(options);
   const [disks, networks] = [createFakeDisks(), createFakeNetworks()];
   const guests = new Map<string, GuestNetwork>();
@@ -124,6 +128,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       queue,
       guests: { set: (it) => void guests.set(it.id, it), remove: (id) => void guests.delete(id) },
       signIdentity: options.signIdentity ?? (() => ({ signature: "signed", pkcs7: "enveloped" })),
+      roles: instanceRoles({ sealingKey, random, now: options.now ?? shared.now }),
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
@@ -139,7 +144,6 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
   machines.onChange(lookAt);
 
-  const sealingKey = Buffer.alloc(32, 7);
   const iamRecords = new IamRecords(feed, scope.accountId);
   const iam = iamContext(iamRecords, { sealingKey, rootKeyId: credentials.accessKeyId });
   const findKey = accountKeys({ records: iamRecords, root: credentials, sealingKey });

@@ -773,6 +773,44 @@ test("a running instance's options change", async () => {
   );
 });
 
+test("a running instance is given a role by a profile, another one, and none", async () => {
+  const trust =
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}';
+  const profiles = ["first", "second"];
+  const each = (command: string) =>
+    Promise.all(profiles.map((name) => aws.text(`iam ${command} --instance-profile-name ${name}`)));
+  await Promise.all([
+    aws.text(`iam create-role --role-name reader --assume-role-policy-document ${trust}`),
+    each("create-instance-profile"),
+  ]);
+  await each("add-role-to-instance-profile --role-name reader");
+  const query = "--query IamInstanceProfileAssociation.[AssociationId,State]";
+  const [first = "", state] = await line(
+    `ec2 associate-iam-instance-profile --instance-id ${nano} --iam-instance-profile Name=first ${query}`,
+  );
+  assert.equal(state, "associating");
+  const [second = ""] = await line(
+    `ec2 replace-iam-instance-profile-association --association-id ${first} ` +
+      `--iam-instance-profile Arn=arn:aws:iam::000000000000:instance-profile/second ${query}`,
+  );
+  assert.deepEqual(await shown("IamInstanceProfile.Arn"), [
+    "arn:aws:iam::000000000000:instance-profile/second",
+  ]);
+  assert.deepEqual(
+    await line(
+      "ec2 describe-iam-instance-profile-associations --page-size 5 --query IamInstanceProfileAssociations[].[AssociationId,State]",
+    ),
+    [second, "associated"],
+  );
+  await aws.text(`ec2 disassociate-iam-instance-profile --association-id ${second}`);
+  assert.equal(
+    await aws.refusal(`ec2 disassociate-iam-instance-profile --association-id ${second}`),
+    "NoSuchAssociation",
+  );
+  await each("remove-role-from-instance-profile --role-name reader");
+  await Promise.all([each("delete-instance-profile"), aws.text("iam delete-role --role-name reader")]);
+});
+
 test("an elastic address is allocated, mapped to the instance, and released", async () => {
   const allocate = "ec2 allocate-address --domain vpc --query [AllocationId,PublicIp]";
   const [allocation, address] = await line(allocate);

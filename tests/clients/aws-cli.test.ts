@@ -10,6 +10,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { until } from "../until.ts";
 import { dial, guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
+import { signedCall } from "../signed-call.ts";
 import { awsCli } from "./aws-cli.ts";
 
 /** The first day with a region, told by the CLI of Debian 12. Each test goes on from where the one before it ended. */
@@ -77,6 +78,57 @@ test("console output has the kernel's lines, and the fingerprints of the keys th
   const scanned = await run("ssh-keyscan", ["-T", "60", web.address], { timeoutMs: 120_000 });
   assert.deepEqual(printed, fingerprints(await run("ssh-keygen", ["-l", "-f", "-"], { input: scanned })));
   assert.ok(printed.length > 0);
+});
+
+test("an instance signs with the credentials of its role, and policy decides each of its calls", async () => {
+  const statement = (of: object) =>
+    JSON.stringify({ Version: "2012-10-17", Statement: { Effect: "Allow", ...of } });
+  const allow = (Action: string) =>
+    aws.text(
+      `iam put-role-policy --role-name reader --policy-name p --policy-document ${statement({ Action, Resource: "*" })}`,
+    );
+  const trust = statement({ Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" });
+  await Promise.all([
+    aws.text(`iam create-role --role-name reader --assume-role-policy-document ${trust}`),
+    aws.text("iam create-instance-profile --instance-profile-name reader"),
+  ]);
+  await Promise.all([
+    allow("ec2:DescribeInstances"),
+    aws.text("iam add-role-to-instance-profile --instance-profile-name reader --role-name reader"),
+  ]);
+  await aws.text(
+    `ec2 associate-iam-instance-profile --instance-id ${ids[0]} --iam-instance-profile Name=reader`,
+  );
+  const imds = "http://169.254.169.254/latest";
+  const token = `$(curl -sX PUT ${imds}/api/token -H X-aws-ec2-metadata-token-ttl-seconds:60)`;
+  const credentials = `${imds}/meta-data/iam/security-credentials/reader`;
+  const told = await until(
+    () => web.run(`curl -s -H X-aws-ec2-metadata-token:${token} ${credentials}`),
+    (text) => text.includes('"Success"'),
+  );
+  const given = JSON.parse(told);
+  const environment = {
+    AWS_REGION: region.environment["AWS_REGION"] ?? "",
+    AWS_ACCESS_KEY_ID: given.AccessKeyId,
+    AWS_SECRET_ACCESS_KEY: given.SecretAccessKey,
+    AWS_SESSION_TOKEN: given.Token,
+  };
+  const url = `https://ec2.${environment.AWS_REGION}.amazonaws.com/`;
+  const call = (...fields: string[]) =>
+    web.run(`curl -m 60 ${signedCall(environment, fields, { url }).join(" ")}`);
+  const launch = ["Action=RunInstances", `ImageId=${region.imageId}`, "MinCount=1", "MaxCount=1"];
+  assert.match(await call("Action=DescribeInstances"), new RegExp(`<instanceId>${ids[0]}</instanceId>`));
+  const denied = await call(...launch);
+  assert.match(denied, /<Code>UnauthorizedOperation<\/Code>/);
+  const encoded = /failure message: ([^<]+)/.exec(denied)?.[1];
+  const { context } = JSON.parse(
+    await aws.text(`sts decode-authorization-message --encoded-message ${encoded} --query DecodedMessage`),
+  );
+  const self = `arn:aws:sts::000000000000:assumed-role/reader/${ids[0]}`;
+  assert.deepEqual([context.action, context.principal.arn], ["ec2:RunInstances", self]);
+  await allow("ec2:RunInstances");
+  assert.match(await call(...launch, "DryRun=true"), /<Code>DryRunOperation<\/Code>/);
+  assert.match(await call("Action=DescribeInstances"), /<Code>UnauthorizedOperation<\/Code>/);
 });
 
 test("neighbours in one subnet are kept apart until a group may reach the other", async () => {

@@ -836,6 +836,33 @@ def _():
     assert failed["Error"]["Code"] == "InvalidInstanceID.NotFound", failed
 
 
+@told("a running instance is given a role by a profile, another one, and none")
+def _():
+    instance = nano["id"]
+    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=BY_EC2)
+    for name in ("first", "second"):
+        iam.create_instance_profile(InstanceProfileName=name)
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName="reader")
+    made = ec2.associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile={"Name": "first"})["IamInstanceProfileAssociation"]
+    assert made["State"] == "associating", made
+    with refused("IncorrectState"):
+        ec2.associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile={"Name": "second"})
+    other = ec2.replace_iam_instance_profile_association(
+        AssociationId=made["AssociationId"], IamInstanceProfile={"Arn": "arn:aws:iam::000000000000:instance-profile/second"}
+    )["IamInstanceProfileAssociation"]
+    assert described(instance)["IamInstanceProfile"] == other["IamInstanceProfile"]
+    (found,) = every(ec2, "describe_iam_instance_profile_associations", "IamInstanceProfileAssociations", 5)
+    assert found == {**other, "State": "associated"}, found
+    ec2.disassociate_iam_instance_profile(AssociationId=other["AssociationId"])
+    with refused("NoSuchAssociation"):
+        ec2.disassociate_iam_instance_profile(AssociationId=other["AssociationId"])
+    assert "IamInstanceProfile" not in described(instance)
+    for name in ("first", "second"):
+        iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName="reader")
+        iam.delete_instance_profile(InstanceProfileName=name)
+    iam.delete_role(RoleName="reader")
+
+
 @told("an interface is made, given and denied addresses, attached and detached, and deleted")
 def _():
     (instance,) = ec2.describe_instances(InstanceIds=[nano["id"]])["Reservations"][0]["Instances"]

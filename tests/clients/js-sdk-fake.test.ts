@@ -841,6 +841,42 @@ test("a running instance's options change", async () => {
   assert.equal(nic?.NetworkInterfaceId, id);
 });
 
+test("a running instance is given a role by a profile, another one, and none", async () => {
+  const trust = { Effect: "Allow", Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" };
+  const role = { RoleName: "reader" };
+  const AssumeRolePolicyDocument = JSON.stringify({ Version: "2012-10-17", Statement: trust });
+  await iam.createRole({ ...role, AssumeRolePolicyDocument });
+  const profiles = ["first", "second"].map((InstanceProfileName) => ({ InstanceProfileName }));
+  for (const profile of profiles) {
+    await iam.createInstanceProfile(profile);
+    await iam.addRoleToInstanceProfile({ ...profile, ...role });
+  }
+  const { IamInstanceProfileAssociation: made } = await ec2.associateIamInstanceProfile({
+    InstanceId: nano,
+    IamInstanceProfile: { Name: "first" },
+  });
+  assert.equal(made?.State, "associating");
+  const { IamInstanceProfileAssociation: other } = await ec2.replaceIamInstanceProfileAssociation({
+    AssociationId: made?.AssociationId,
+    IamInstanceProfile: { Arn: "arn:aws:iam::000000000000:instance-profile/second" },
+  });
+  assert.deepEqual((await shown()).IamInstanceProfile, other?.IamInstanceProfile);
+  const [page, ...more] = await pages(
+    sdk.paginateDescribeIamInstanceProfileAssociations({ client: ec2, pageSize: 5 }, {}),
+  );
+  assert.deepEqual(page?.IamInstanceProfileAssociations, [{ ...other, State: "associated" }]);
+  assert.deepEqual(more, []);
+  const gone = { AssociationId: other?.AssociationId };
+  await ec2.disassociateIamInstanceProfile(gone);
+  await refused(ec2.disassociateIamInstanceProfile(gone), "NoSuchAssociation");
+  assert.equal((await shown()).IamInstanceProfile, undefined);
+  for (const profile of profiles) {
+    await iam.removeRoleFromInstanceProfile({ ...profile, ...role });
+    await iam.deleteInstanceProfile(profile);
+  }
+  await iam.deleteRole(role);
+});
+
 test("an elastic address is allocated, mapped to the instance, and released", async () => {
   const { AllocationId, PublicIp = "" } = await ec2.allocateAddress({ Domain: "vpc" });
   const spare = await ec2.allocateAddress({});

@@ -379,6 +379,15 @@ export const instanceOfInterfaceNotReady = (state: string, id: string) =>
 export const associationNotFound = (id: string) =>
   error("InvalidAssociationID.NotFound", `The association ID '${id}' does not exist`);
 
+export const noSuchAssociation = (id: string) =>
+  error("NoSuchAssociation", `An invalid association-id of '${id}' was given`);
+export const profileAssociated = (instanceId: string) =>
+  error("IncorrectState", `There is an existing association for instance ${instanceId}`);
+export const associationNotActive = (id: string) =>
+  error("IncorrectState", `The association ${id} is not the active association`);
+export const neitherRunningNorStopped = (id: string) =>
+  error("IncorrectInstanceState", `The instance '${id}' is not in the 'running' or 'stopped' states.`);
+
 /** What AWS itself manages for its user. */
 export const notPermitted = () =>
   error("AuthFailure", "You do not have permission to access the specified resource.");

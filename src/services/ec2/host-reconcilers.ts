@@ -5,6 +5,7 @@ import { reconcileInstance, type InstanceHost } from "./instance/instance-reconc
 import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
 import { reconcileNatGateway } from "./nat-gateway/nat-gateway-reconciler.ts";
+import type { RoleRecord } from "../iam/records.ts";
 import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
@@ -31,6 +32,10 @@ export function hostReconcilers(
   const vpcsOf = (key: string, ...records: readonly unknown[]): string[] => {
     const ids = records.flatMap((it) => (it as { vpcId?: string } | undefined)?.vpcId ?? []);
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
+  };
+  const vpcsOfInstance = (key: string): string[] => {
+    const { id, records } = at(key);
+    return records.interfacesOf(id).map(({ vpcId }) => records.key("vpc", vpcId));
   };
   /** The VPCs that see an interface from afar: by rules that name its groups, or by its public names. */
   const vpcsSeeing = (key: string, ...interfaces: readonly (NetworkInterfaceRecord | undefined)[]) => {
@@ -161,9 +166,13 @@ export function hostReconcilers(
             return [vpcId, ...vpcsToldNames(vpcId, records)].map((id) => records.key("vpc", id));
           });
         },
-        instance(key) {
-          const { id, records } = at(key);
-          return records.interfacesOf(id).map(({ vpcId }) => records.key("vpc", vpcId));
+        instance: vpcsOfInstance,
+        /** Their instances' metadata tells of them. */
+        "iam-instance-profile": (key) => regions.instancesWith(parseKey(key).id).flatMap(vpcsOfInstance),
+        "iam-role"(key, now, before) {
+          const [role, was] = [now, before] as (RoleRecord | undefined)[];
+          if (role?.trust === was?.trust) return [];
+          return regions.instancesWith(parseKey(key).id).flatMap(vpcsOfInstance);
         },
         "prefix-list"(key) {
           const { id, records } = at(key);

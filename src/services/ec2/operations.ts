@@ -12,6 +12,7 @@ import { imageSettingsOperations } from "./image/image-settings-operations.ts";
 import { imageStateOperations } from "./image/image-state-operations.ts";
 import { instanceTypeOperations } from "./instance-type/instance-type-operations.ts";
 import { instanceAttributeOperations } from "./instance/instance-attribute-operations.ts";
+import { instanceProfileAssociationOperations } from "./instance/instance-profile-operations.ts";
 import { instanceOperations } from "./instance/instance-operations.ts";
 import { instanceOptionOperations } from "./instance/instance-option-operations.ts";
 import { screenshotOperations } from "./instance/screenshot-operations.ts";
@@ -65,6 +66,7 @@ export const ec2Operations = {
   ...imageStateOperations,
   ...instanceAttributeOperations,
   ...instanceOperations,
+  ...instanceProfileAssociationOperations,
   ...instanceOptionOperations,
   ...instanceTypeOperations,
   ...internetGatewayOperations,

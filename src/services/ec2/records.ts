@@ -1,6 +1,7 @@
 import type { Feed } from "#store/feed.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
+import { IamRecords } from "../iam/records.ts";
 import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
 import type { ImageSettingsRecord } from "./image/image-settings.ts";
@@ -91,11 +92,14 @@ export function parseKey(key: string): { kind: string; scope: Scope; id: string 
 
 /** Typed reads of one account and region from the feed, and of what all of them share. */
 export class Ec2Records {
+  /** Of the same account. */
+  readonly iam: IamRecords;
   readonly #feed: Feed;
   readonly #scope: Scope;
   readonly #indexes: Ec2Indexes;
 
   constructor(feed: Feed, scope: Scope, indexes: Ec2Indexes) {
+    this.iam = new IamRecords(feed, scope.accountId);
     this.#feed = feed;
     this.#scope = scope;
     this.#indexes = indexes;
@@ -203,6 +207,8 @@ export class Ec2Records {
   /** Of the interface's primary address, or of a secondary one. */
   publicAddressOf = (interfaceId: string, secondary?: string) =>
     this.publicAddressesOf(interfaceId).find((it) => it.secondary === secondary);
+  instanceAssociatedBy = (associationId: string) =>
+    this.#indexes.instancesOfProfileAssociation(associationId)[0]?.value;
   instancesOfReservation = (reservationId: string) =>
     values(this.#indexes.instancesOfReservation(reservationId));
 }
@@ -256,6 +262,9 @@ export const ec2Indexes = (feed: Feed) => ({
   ]),
   publicAddressesOf: feed.index<PublicAddressRecord>("public-address", (it) =>
     it.interfaceId ? [it.interfaceId] : [],
+  ),
+  instancesOfProfileAssociation: feed.index<InstanceRecord>("instance", ({ profile }) =>
+    profile ? [profile.id] : [],
   ),
   instancesOfReservation: feed.index<InstanceRecord>("instance", (it) => [it.reservationId]),
 });

@@ -1,4 +1,6 @@
 import type { Feed } from "#store/feed.ts";
+import type { InstanceProfileRecord } from "../iam/records.ts";
+import type { InstanceRecord } from "./instance/instance.ts";
 import { ec2Indexes, Ec2Records, parseKey, type Kinds, type Scope } from "./records.ts";
 
 /** The records of every account and region in one store. */
@@ -6,6 +8,8 @@ export interface RegionalRecords {
   in(scope: Scope): Ec2Records;
   /** A record of which the id alone is known, as drivers know it: its key, and the records beside it. */
   find(kind: SearchedKind, id: string): { readonly key: string; readonly records: Ec2Records } | undefined;
+  /** The keys of the instances, of every region, that have the instance profile with this id, or one that holds the role. */
+  instancesWith(profileOrRoleId: string): string[];
 }
 
 type SearchedKind = "instance" | "network-interface" | "vpc";
@@ -19,6 +23,12 @@ export function regionalRecords(feed: Feed): RegionalRecords {
     "network-interface": byId("network-interface"),
     vpc: byId("vpc"),
   };
+  const instancesOfProfile = feed.index<InstanceRecord>("instance", ({ profile }) =>
+    profile ? [profile.profileId] : [],
+  );
+  const profilesOfRole = feed.index<InstanceProfileRecord>("iam-instance-profile", ({ role }) =>
+    role === undefined ? [] : [role],
+  );
   const opened = new Map<string, Ec2Records>();
 
   function recordsIn(scope: Scope): Ec2Records {
@@ -32,6 +42,10 @@ export function regionalRecords(feed: Feed): RegionalRecords {
     find(kind, id) {
       const key = searched[kind](id)[0]?.key;
       return key === undefined ? undefined : { key, records: recordsIn(parseKey(key).scope) };
+    },
+    instancesWith(id) {
+      const profiles = [id, ...profilesOfRole(id).map(({ value }) => value.id)];
+      return profiles.flatMap((it) => instancesOfProfile(it)).map(({ key }) => key);
     },
   };
 }

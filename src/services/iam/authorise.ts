@@ -91,12 +91,13 @@ function* questions(call: AuthorisedCall, context: RequestContext): Iterable<Que
 /** What is known of one resource beside the call itself. What is about to be made has no tags yet. */
 function resourceContext(
   { arn, tags, keys }: TouchedResource,
-  { service, caller }: AuthorisedCall,
+  { caller }: AuthorisedCall,
   specified: readonly Specification[],
   context: RequestContext,
 ): RequestContext {
   const own = new Map(context);
-  own.set("aws:resourceaccount", [arn.split(":")[4] || caller.accountId]);
+  const [, , service = "", , accountId] = arn.split(":");
+  own.set("aws:resourceaccount", [accountId || caller.accountId]);
   if (!arn.endsWith("*"))
     for (const [key, value] of Object.entries(tags ?? {}))
       for (const name of ["aws", service]) own.set(`${name}:resourcetag/${key.toLowerCase()}`, [value]);

@@ -30,6 +30,12 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
     set("aws:multifactorauthpresent", "false");
     set("aws:sourceidentity", session.sourceIdentity);
     if (session.kind === "federated") set("aws:federatedprovider", caller.principalArn);
+    if (session.instance) {
+      set("ec2:sourceinstancearn", session.instance.arn);
+      set("ec2:roledelivery", session.instance.roleDelivery);
+      set("aws:ec2instancesourcevpc", session.instance.vpcId);
+      set("aws:ec2instancesourceprivateipv4", session.instance.privateAddress);
+    }
   }
   if (call.service === "ec2") set("ec2:region", region);
   tagsInto(context, tagsOf(input["Tags"]));

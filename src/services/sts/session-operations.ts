@@ -3,14 +3,13 @@ import type { Credentials, PolicyDescriptorType, Tag } from "@aws-sdk/client-sts
 import type { Caller, Session } from "#api/caller.ts";
 import { ApiError } from "#api/error.ts";
 import type { OperationPlan, OperationsOf, TouchedResource } from "#api/operation.ts";
-import { newAccessKeyId, newSecret } from "../iam/access-key-id.ts";
 import type { IamContext } from "../iam/context.ts";
 import { noSuchEntity, validationError } from "../iam/errors.ts";
 import { arnOf } from "../iam/holder.ts";
 import { managedPolicy } from "../iam/managed-policy.ts";
 import { readDocument } from "../iam/policy-text.ts";
 import type { RoleRecord, Tags } from "../iam/records.ts";
-import { sessionToken } from "../iam/session-token.ts";
+import { newSession, sessionToken } from "../iam/session-token.ts";
 import { withTags } from "../iam/tags.ts";
 import { trustInForce } from "../iam/trust.ts";
 
@@ -206,21 +205,6 @@ function sourceIdentity(given: string | undefined, { session }: Caller): string 
 function longestFor({ type }: Caller, asked: number | undefined): number {
   if (type !== "Account") return asked ?? 12 * hour;
   return Math.min(asked ?? hour, hour);
-}
-
-function newSession(
-  about: Omit<Session, "accessKeyId" | "secretAccessKey" | "issuedAt" | "expiresAt">,
-  seconds: number,
-  { accountId, random, now }: Pick<IamContext, "accountId" | "random" | "now">,
-): Session {
-  const issuedAt = Math.trunc(now().getTime() / 1000);
-  return {
-    ...about,
-    accessKeyId: newAccessKeyId("ASIA", accountId, random),
-    secretAccessKey: newSecret(random),
-    issuedAt,
-    expiresAt: issuedAt + seconds,
-  };
 }
 
 const credentials = (session: Session, { sealingKey }: IamContext): Required<Credentials> => ({

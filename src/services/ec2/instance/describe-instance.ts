@@ -28,6 +28,7 @@ import {
   type MetadataOptions,
   type TransitionReason,
 } from "./instance.ts";
+import { describeProfile } from "./instance-profile.ts";
 import { describePrivateDnsNames, instanceDnsName } from "./private-dns-names.ts";
 
 /** Instances launched together, in launch order. */
@@ -115,6 +116,7 @@ function describeInstance(instance: InstanceRecord, records: Ec2Records, scope: 
     LaunchTime: new Date(instance.launchedAt),
     ClientToken: instance.clientToken,
     KeyName: instance.keyName,
+    IamInstanceProfile: describeProfile(instance.profile),
     Placement: {
       AvailabilityZone: instance.zone,
       AvailabilityZoneId: zoneId(scope.region, instance.zone),

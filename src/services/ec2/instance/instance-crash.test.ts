@@ -282,6 +282,7 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
     memoryMiB: testHost.memoryMiB,
     queue: new LaunchQueue(1, () => {}),
     signIdentity: () => ({ signature: "", pkcs7: "" }),
+    roles: { metadata: () => ({ tree: {} }), renewInMs: () => undefined },
     removeImage: async () => {},
     imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
     machineSpec: (it, records) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),

@@ -8,6 +8,7 @@ import {
 import type { Ec2Records, Scope } from "../records.ts";
 import type { SignIdentity } from "./identity-signature.ts";
 import type { InstanceRecord } from "./instance.ts";
+import type { InstanceRoles } from "./instance-roles.ts";
 import { instanceDnsName, interfaceDnsName } from "./private-dns-names.ts";
 
 const nothing: GuestMetadata = { enabled: false, tokens: "required", hopLimit: 1, tree: {}, dynamic: {} };
@@ -20,7 +21,7 @@ export function instanceMetadata(
   nic: NetworkInterfaceRecord,
   scope: Scope,
   records: Ec2Records,
-  signIdentity: SignIdentity,
+  { signIdentity, roles }: { readonly signIdentity: SignIdentity; readonly roles: InstanceRoles },
 ): GuestMetadata {
   const instance = nic.attachment && records.get("instance", nic.attachment.instanceId);
   if (!instance) return nothing;
@@ -29,6 +30,7 @@ export function instanceMetadata(
     .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
   const primary = interfaces[0] ?? nic;
   const { enabled, tokens, hopLimit } = instance.metadataOptions;
+  const { tree: roleTree, treeByToken } = roles.metadata(instance, primary.address, scope, records.iam);
   return {
     enabled,
     tokens,
@@ -37,7 +39,9 @@ export function instanceMetadata(
       instanceTree(instance, primary, scope, records),
       ...interfaces.map((it) => interfaceTree(it, scope, records)),
       tagTree(instance),
+      roleTree,
     ),
+    ...(treeByToken && { treeByToken }),
     dynamic: {
       "fws/instance-monitoring": instance.monitoring ? "enabled" : "disabled",
       ...identity(instance, primary, scope, signIdentity),

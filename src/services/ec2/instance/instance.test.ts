@@ -293,7 +293,7 @@ test("what makes no sense is refused in AWS's words", limit, async (t) => {
   await refused(region, { ...one, MinCount: 2 }, "InvalidParameterValue");
   await refused(region, { ...one, UserData: "not base64!" }, "InvalidParameterValue");
   await refused(region, { ...one, PrivateIpAddress: "10.0.0.9" }, "InvalidParameterValue");
-  await refused(region, { ...one, IamInstanceProfile: { Name: "x" } }, "UnsupportedOperation");
+  await refused(region, { ...one, HibernationOptions: { Configured: true } }, "UnsupportedOperation");
 });
 
 test("protection from termination protects", limit, async (t) => {

@@ -56,6 +56,8 @@ export interface InstanceRecord extends ResourceRecord {
   readonly maintenance?: MaintenanceOptions;
   /** Absent: named by its address. */
   readonly privateDns?: PrivateDnsNames;
+  /** By which it has a role. */
+  readonly profile?: ProfileAssociation;
   readonly placementGroup?: { readonly id: string; readonly partition?: number };
   readonly launchedAt: string;
   readonly wanted: {
@@ -88,6 +90,14 @@ export interface InstanceSo {
   readonly bootId?: string;
   /** When `state` was reached. */
   readonly since?: string;
+}
+
+/** With an instance profile, which may be gone, or hold another role, since. */
+export interface ProfileAssociation {
+  readonly id: `iip-assoc-${string}`;
+  /** AIPA… */
+  readonly profileId: string;
+  readonly arn: string;
 }
 
 /** Nothing of it is left that its volumes and interfaces could serve. */
@@ -209,6 +219,7 @@ export const instanceKeys = (
   { region }: Scope,
 ): Readonly<Record<string, string>> => ({
   "ec2:InstanceType": instance.type,
+  ...(instance.profile && { "ec2:InstanceProfile": instance.profile.arn }),
   "ec2:AvailabilityZone": `${region}${instance.zone}`,
   "ec2:EbsOptimized": String(instance.ebsOptimized),
   "ec2:RootDeviceType": "ebs",

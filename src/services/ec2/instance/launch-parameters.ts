@@ -20,6 +20,7 @@ const served: ReadonlySet<string> = new Set<keyof RunInstancesRequest>([
   "DisableApiTermination",
   "DryRun",
   "EbsOptimized",
+  "IamInstanceProfile",
   "ImageId",
   "InstanceInitiatedShutdownBehavior",
   "InstanceType",

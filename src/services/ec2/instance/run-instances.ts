@@ -35,6 +35,7 @@ import {
   oneOf,
   refuseUnserved,
 } from "./launch-parameters.ts";
+import { chosenProfile } from "./instance-profile.ts";
 import { launchableType } from "./launchable-type.ts";
 import { launchTouches } from "./launch-touches.ts";
 import { privateDnsNames } from "./private-dns-names.ts";
@@ -80,6 +81,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const image = imageOf(input, context);
   const type = launchableType(input.InstanceType ?? "m1.small", image);
   const key = keyOf(input, context);
+  const profile = chosenProfile(input.IamInstanceProfile, context);
   onlyTags(["instance", "volume", "network-interface"], input.TagSpecifications);
   const networks = chooseNetworks(input, type, context);
   const [network] = networks;
@@ -109,6 +111,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       ...(image.bootMode && { bootMode: image.bootMode }),
       ...shape,
       ...key,
+      ...profile?.associated(),
       ...userDataOf(input),
       zone: network.subnet.zone,
       vpcId: network.subnet.vpcId,
@@ -157,6 +160,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   ]);
   const put = [...written, ...group.put];
   const expect: Expectation[] = [
+    ...(profile?.stays ?? []),
     ...group.expect,
     ...devices.flatMap(({ stays }) => stays),
     ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
@@ -178,7 +182,8 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       .slice(0, 1)
       .flatMap(({ instance, volumes }) =>
         launchTouches({ request, input, instance, volumes, networks, image }, context),
-      ),
+      )
+      .concat(profile?.passing("*") ?? []),
     transaction: { expect, put },
     made: reservationId,
   };

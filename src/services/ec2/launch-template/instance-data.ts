@@ -21,6 +21,7 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
     ImageId: instance.imageId,
     InstanceType: instance.type,
     KeyName: instance.keyName,
+    ...(instance.profile && { IamInstanceProfile: { Arn: instance.profile.arn } }),
     UserData: instance.userData,
     EbsOptimized: instance.ebsOptimized,
     Monitoring: { Enabled: instance.monitoring },

@@ -80,6 +80,7 @@ function reconcilers(
     ...drivers,
     guests: { set: () => assert.fail("no instance is here"), remove: () => {} },
     signIdentity: () => ({ signature: "", pkcs7: "" }),
+    roles: { metadata: () => ({ tree: {} }), renewInMs: () => undefined },
   };
   return [
     { kind: "user", step: () => user(records, clock, deleted) },

@@ -1,10 +1,11 @@
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { GuestAddress, GuestLease, GuestNetwork } from "#guest/guest-snapshot.ts";
-import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Transaction } from "#store/store.ts";
 import { amazonProvidedDns, configurationOf, type DhcpConfiguration } from "../dhcp-options/dhcp-options.ts";
 import type { SignIdentity } from "../instance/identity-signature.ts";
 import { instanceMetadata } from "../instance/instance-metadata.ts";
+import type { InstanceRoles } from "../instance/instance-roles.ts";
 import { isGone } from "../instance/instance.ts";
 import { instanceDnsName } from "../instance/private-dns-names.ts";
 import { base, isAddress, prefixLength, toAddress } from "../ipv4.ts";
@@ -28,6 +29,7 @@ export interface VpcHost {
   /** croft-guest: names, leases and metadata of a network's interfaces. */
   readonly guests: { set(network: GuestNetwork): void; remove(networkId: string): void };
   readonly signIdentity: SignIdentity;
+  readonly roles: InstanceRoles;
 }
 
 /**
@@ -50,10 +52,12 @@ export async function reconcileVpc(
   const ofInstances = present.filter(({ attachment }) => attachment !== undefined);
   if (ofInstances.length === 0) host.guests.remove(id);
   await host.networks.apply(id, vpcNetwork(id, host.hostId, records));
-  if (ofInstances.length > 0)
-    host.guests.set(guestNetwork(id, ofInstances, scope, records, host.signIdentity));
+  if (ofInstances.length > 0) host.guests.set(guestNetwork(id, ofInstances, scope, records, host));
 
-  if (gone.length + ready.length === 0) return settled;
+  if (gone.length + ready.length === 0) {
+    const ms = host.roles.renewInMs(ofInstances.flatMap(({ attachment }) => attachment?.instanceId ?? []));
+    return ms === undefined ? settled : wait(ms);
+  }
   const releases = gone.map((it) => releaseInterface(it, records));
   return moved({
     expect: [
@@ -94,7 +98,7 @@ function guestNetwork(
   interfaces: readonly NetworkInterfaceRecord[],
   scope: Scope,
   records: Ec2Records,
-  signIdentity: SignIdentity,
+  host: VpcHost,
 ): GuestNetwork {
   const vpc = records.get("vpc", id);
   const resolver = toAddress(base(vpc?.cidr ?? "0.0.0.0/0") + 2);
@@ -126,7 +130,7 @@ function guestNetwork(
           prefixLength: prefixLength(subnet.cidr),
           gateway: toAddress(base(subnet.cidr) + 1),
           mtu: 9001,
-          metadata: instanceMetadata(it, scope, records, signIdentity),
+          metadata: instanceMetadata(it, scope, records, host),
         },
       ];
     }),
