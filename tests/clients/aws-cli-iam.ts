@@ -105,6 +105,16 @@ export function iamTests(
       ].map((command) => Promise.all(holders.map((it) => line(command(it))))),
     );
     assert.deepEqual(attached?.flat(), ["all", "all", "all"]);
+    const source = "--policy-source-arn arn:aws:iam::000000000000:role/web";
+    assert.deepEqual(
+      await Promise.all([
+        line(
+          `simulate-principal-policy ${source} --action-names s3:GetObject --page-size 1 --query EvaluationResults[].EvalDecision`,
+        ),
+        line(`get-context-keys-for-principal-policy ${source} --query ContextKeyNames`),
+      ]),
+      [["allowed"], []],
+    );
     assert.deepEqual(inline?.flat(), ["in", "in", "in"]);
     assert.deepEqual(documents?.flat(), ["Allow", "Allow", "Allow"]);
     await together(

@@ -102,10 +102,17 @@ test("an instance signs with the credentials of its role, and policy decides eac
   const imds = "http://169.254.169.254/latest";
   const token = `$(curl -sX PUT ${imds}/api/token -H X-aws-ec2-metadata-token-ttl-seconds:60)`;
   const credentials = `${imds}/meta-data/iam/security-credentials/reader`;
-  const told = await until(
-    () => web.run(`curl -s -H X-aws-ec2-metadata-token:${token} ${credentials}`),
-    (text) => text.includes('"Success"'),
-  );
+  const ask = () => web.run(`curl -s -H X-aws-ec2-metadata-token:${token} ${credentials}`);
+  const told = await until(ask, (text) => text.includes('"Success"'));
+  const { programs } = await region.status();
+  const others = [programs["croft"], programs["croft-host"]].filter((pid) => typeof pid === "number");
+  assert.equal(others.length, 2);
+  for (const pid of others) process.kill(pid, "SIGSTOP");
+  try {
+    assert.equal(await ask(), told, "croft-guest alone answers");
+  } finally {
+    for (const pid of others) process.kill(pid, "SIGCONT");
+  }
   const given = JSON.parse(told);
   const environment = {
     AWS_REGION: region.environment["AWS_REGION"] ?? "",

@@ -219,6 +219,11 @@ def _():
         getattr(iam, f"put_{what}_policy")(**of, PolicyName="in", PolicyDocument=ALL)
         assert every(iam, f"list_{what}_policies", "PolicyNames", 1, **of) == ["in"]
         assert getattr(iam, f"get_{what}_policy")(**of, PolicyName="in")["PolicyDocument"]["Statement"]["Effect"] == "Allow"
+    asked = {"PolicySourceArn": "arn:aws:iam::000000000000:user/ada", "ActionNames": ["s3:GetObject", "ec2:RunInstances"]}
+    results = every(iam, "simulate_principal_policy", "EvaluationResults", 1, **asked)
+    assert [it["EvalDecision"] for it in results] == ["allowed", "allowed"], results
+    assert {it["SourcePolicyId"] for it in results[0]["MatchedStatements"]} == {"all", "user_ada_in"}, results
+    assert iam.get_context_keys_for_principal_policy(PolicySourceArn=asked["PolicySourceArn"])["ContextKeyNames"] == []
     (user,) = every(iam, "list_entities_for_policy", "PolicyUsers", 1, **POLICY)
     assert user["UserName"] == "ada", user
     for what, of in (("user", USER), ("role", ROLE)):

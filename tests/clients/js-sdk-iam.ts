@@ -139,6 +139,24 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM, sts: stsModu
       ["ada"],
     );
 
+    const asked = {
+      PolicySourceArn: "arn:aws:iam::000000000000:user/ada",
+      ActionNames: ["s3:GetObject", "ec2:RunInstances"],
+    };
+    const results = await every(
+      sdk.paginateSimulatePrincipalPolicy(inPages, asked),
+      (it) => it.EvaluationResults,
+    );
+    assert.deepEqual(
+      results.map((it) => [it.EvalDecision, it.MatchedStatements?.[0]?.SourcePolicyId]),
+      [
+        ["allowed", "all"],
+        ["allowed", "all"],
+      ],
+    );
+    const { ContextKeyNames } = await iam.getContextKeysForPrincipalPolicy(asked);
+    assert.deepEqual(ContextKeyNames, []);
+
     const inline = { PolicyName: "in", PolicyDocument: all };
     await iam.putUserPolicy({ ...user, ...inline });
     await iam.putGroupPolicy({ ...group, ...inline });

@@ -21,15 +21,17 @@ export function policiesOf({ principalId, session }: Caller, records: IamRecords
   };
 }
 
-/** The user or role itself first. */
-function holdersOf(id: string | undefined, records: IamRecords): readonly PolicyHolder[] {
+/** Of a user, group or role, itself first: all whose policies are in force. */
+export function holdersOf(id: string | undefined, records: IamRecords): readonly PolicyHolder[] {
   if (id?.startsWith("AROA")) return [records.get("iam-role", id)].filter((it) => it !== undefined);
+  if (id?.startsWith("AGPA")) return [records.get("iam-group", id)].filter((it) => it !== undefined);
   const user = id === undefined ? undefined : records.get("iam-user", id);
   if (!user) return [];
   return [user, ...user.groups.flatMap((group) => records.get("iam-group", group) ?? [])];
 }
 
-function policiesIn(holder: PolicyHolder, records: IamRecords): Policy[] {
+/** Those written into it, then those attached, in its record's order. */
+export function policiesIn(holder: PolicyHolder, records: IamRecords): Policy[] {
   let inline = inlineOf.get(holder);
   if (!inline) {
     inline = Object.values(holder.inline).map(parsed);
@@ -38,7 +40,8 @@ function policiesIn(holder: PolicyHolder, records: IamRecords): Policy[] {
   return [...inline, ...holder.attached.map((arn) => managed(arn, records))];
 }
 
-function managed(arn: string, records: IamRecords): Policy {
+/** One that is not there denies everything. */
+export function managed(arn: string, records: IamRecords): Policy {
   const found = managedPolicy(arn, records);
   if (!found) return nothing;
   let policy = managedOf.get(found.policy);
