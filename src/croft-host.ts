@@ -37,6 +37,7 @@ import {
 } from "./services/host/host-reports.ts";
 import type { StandingTrouble } from "./services/host/host.ts";
 import { watchPortErrors } from "./services/host/port-errors.ts";
+import { keepLayers, layerKeeper } from "./services/host/layer-keeper.ts";
 import { ownHostId } from "./services/host/host-id.ts";
 import { renewLease, reporter, reportWhenChanged } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
@@ -164,10 +165,12 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const situationKept = reportWhenChanged(situation, report, signal, log);
   const credits = creditKeeper(hostId, machines, regions, regions.in(scope).instancesOn, store, systemClock);
   const creditsKept = keepCredits(credits, signal, log);
+  const layersKept = keepLayers(layerKeeper(hostId, disks, machines, feed), signal, log);
   const portErrorsWatched = watchPortErrors(networks, (now) => void (portErrors = now), signal, log);
   await renewLease(store, hostId, signal, log);
   await situationKept;
   await creditsKept;
+  await layersKept;
   await portErrorsWatched;
   await loop.stopped;
   unwatchResolvers();

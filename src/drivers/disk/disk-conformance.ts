@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { DiskDriver } from "./disk-driver.ts";
+import { LONGEST_CHAIN } from "./next-merge.ts";
 
 export interface DiskSubject {
   /** The same one at every call, without disks at first. */
@@ -142,5 +143,71 @@ export const diskGrowthConformance = (
       await driver().remove(disk.id);
     }
     await assert.rejects(driver().grow("vol-grows", 2), /no disk vol-grows/);
+  });
+};
+
+/** What every disk driver promises of merging, where it may act as root. */
+export const diskMergeConformance = (name: string, { driver, image, write, read }: DiskSubject): void => {
+  const ids = Array.from({ length: 150 }, (_, n) => `snap-${n}`);
+  const textOf = (id: string) => id.replace("snap-", "after ");
+  const mergeAll = async (written: readonly string[] = []) => {
+    while (await driver().merge(new Set(written)));
+  };
+  const holds = async (snapshot: string) => {
+    const id = `vol-of-${snapshot}`;
+    await driver().ensure({ id, sizeGiB: 1, snapshot });
+    assert.equal(await read(id), textOf(snapshot));
+    const { below } = await driver().locate(id);
+    assert.ok(below.length <= LONGEST_CHAIN + 2, `${snapshot} stands on ${below.length} files`);
+    await driver().remove(id);
+  };
+
+  describe(`${name}, merged`, () => {
+    test(`a disk with ${ids.length} snapshots stands on few files, and each holds what it held then`, async () => {
+      await driver().ensure({ id: "vol-deep", sizeGiB: 1, image });
+      for (const [n, id] of ids.entries()) {
+        await write("vol-deep", textOf(id));
+        await driver().snapshot(id, "vol-deep");
+        if (n % 25 === 24) await mergeAll();
+      }
+      await mergeAll();
+      assert.equal(await read("vol-deep"), textOf(ids.at(-1) ?? ""));
+      const { below } = await driver().locate("vol-deep");
+      assert.ok(below.length <= LONGEST_CHAIN + 1, `${below.length} files`);
+      assert.equal(below.at(-1), image);
+      assert.deepEqual((await driver().snapshots()).toSorted(), ids.toSorted());
+      for (const id of ids.filter((_, n) => n % 7 === 2)) await holds(id);
+    });
+
+    test("any of them is removed, and the rest is as it was; what nothing needs any more goes", async () => {
+      const kept = ids.filter((_, n) => n % 30 === 7);
+      for (const id of ids) if (!kept.includes(id)) await driver().removeSnapshot(id);
+      await mergeAll();
+      for (const id of kept) await holds(id);
+      assert.equal(await read("vol-deep"), textOf(ids.at(-1) ?? ""));
+      const { below } = await driver().locate("vol-deep");
+      assert.ok(below.length <= kept.length + 4, `${below.length} files for ${kept.length} snapshots`);
+      await driver().remove("vol-deep");
+      for (const id of kept) await driver().removeSnapshot(id);
+      assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
+    });
+
+    test("what a machine may still write is not merged until it does no longer", async () => {
+      await driver().ensure({ id: "vol-a", sizeGiB: 1, image });
+      for (const id of ["snap-0", "snap-1"]) {
+        await write("vol-a", textOf(id));
+        await driver().snapshot(id, "vol-a");
+      }
+      await driver().removeSnapshot("snap-0");
+      const before = await driver().locate("vol-a");
+      for (const written of ["snap-0", "snap-1"]) await mergeAll([written]);
+      assert.deepEqual(await driver().locate("vol-a"), before);
+      assert.equal(await driver().merge(new Set()), true);
+      assert.equal((await driver().locate("vol-a")).below.length, before.below.length - 1);
+      await holds("snap-1");
+      await driver().removeSnapshot("snap-1");
+      await driver().remove("vol-a");
+      assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
+    });
   });
 };

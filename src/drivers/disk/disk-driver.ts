@@ -21,6 +21,12 @@ export interface DiskDriver {
   removeSnapshot(id: string): Promise<void>;
   /** The ids of those that were not removed. */
   snapshots(): Promise<string[]>;
+  /**
+   * Takes one step to keep short and small what disks and snapshots are differences to; whether there was one. All hold what they held,
+   * and a disk's path stays, but its `below` may be another: a machine that has it open reads what it has opened, and keeps the room
+   * of that taken, until it is told (`MachineDriver.rebaseDisks`). `written` are snapshots that a machine may still write to, which are left as they are.
+   */
+  merge(written: ReadonlySet<string>): Promise<boolean>;
   /** What a disk, or a snapshot that was not removed, takes on this host beside what it is a difference to. */
   usedBytes(id: string): Promise<number>;
 }

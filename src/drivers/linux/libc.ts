@@ -54,6 +54,16 @@ export const recv: (fd: number, data: Buffer, size: number, flags: number) => nu
   "long recv(int fd, void *data, size_t size, int flags)",
 );
 
+/** Two files or directories of one file system take each other's names in one moment. */
+export const exchangeNames = (one: string, other: string): void => {
+  check("renameat2", renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE));
+};
+const renameat2: (from: number, one: string, to: number, other: string, flags: number) => number = libc.func(
+  "int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags)",
+);
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
+
 type Receive = (fd: number, message: Buffer, flags: number) => number;
 const blockingRecvmsg: KoffiFunc<Receive> = libc.func("long recvmsg(int fd, void *message, int flags)");
 

@@ -53,6 +53,7 @@ export const machineConformance = (
       assert.equal(await driver().changeDisk(id, disk().id, { sizeGiB: 2, limits: {} }), false);
       assert.equal(await driver().unplugDisk(id, disk().id, { force: false }), true);
       await driver().layerDisks(id, [disk()]);
+      await driver().rebaseDisks(id, [disk()]);
       await driver().stop(id);
       await driver().remove(id);
       assert.equal(await driver().processorMs(id), undefined);
@@ -129,10 +130,12 @@ export const machineConformance = (
       await driver().plugDisk(id, disk());
       assert.ok(await holds(id, disk()));
       await driver().layerDisks(id, [disk()]);
+      await driver().rebaseDisks(id, [disk()]);
       assert.ok(await holds(id, disk()), "a disk that is where it was is left as it is");
       assert.equal(await driver().unplugDisk(id, disk().id, { force: true }), true);
       assert.equal(await holds(id, disk()), false);
       await driver().layerDisks(id, [disk()]);
+      await driver().rebaseDisks(id, [disk()]);
       assert.equal(await holds(id, disk()), false, "a disk that it does not have is not given to it");
       assert.equal(await driver().unplugDisk(id, disk().id, { force: true }), true);
       assert.ok(await running(id));

@@ -29,6 +29,11 @@ export interface MachineDriver {
    * they were, are left as they are.
    */
   layerDisks(id: string, disks: readonly MachineDisk[]): Promise<void>;
+  /**
+   * A running machine reads what these of its disks are differences to from the places that those have now, which hold the same, and
+   * lets go of the others. It writes on where it writes, though the disk may have another place by now.
+   */
+  rebaseDisks(id: string, disks: readonly MachineDisk[]): Promise<void>;
   /** A hard reset: the guest boots again in the same process. */
   reset(id: string): Promise<void>;
   /** Ends the machine's process; its directory, with the console, stays for the next `ensure`. */

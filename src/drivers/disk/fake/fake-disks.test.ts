@@ -1,11 +1,13 @@
-import { diskConformance, diskGrowthConformance } from "../disk-conformance.ts";
+import { diskConformance, diskGrowthConformance, diskMergeConformance } from "../disk-conformance.ts";
 import { createFakeDisks } from "./fake-disks.ts";
 
 const disks = createFakeDisks();
-const subject = { driver: () => disks, image: "/images/some.qcow2" };
-diskConformance("fake disks", {
-  ...subject,
-  write: async (id, text) => disks.write(id, text),
-  read: async (id) => disks.read(id),
-});
+const subject = {
+  driver: () => disks,
+  image: "/images/some.qcow2",
+  write: async (id: string, text: string) => disks.write(id, text),
+  read: async (id: string) => disks.read(id),
+};
+diskConformance("fake disks", subject);
+diskMergeConformance("fake disks", subject);
 diskGrowthConformance("fake disks", { ...subject, sizeOf: async (id) => disks.sizeOf(id) });

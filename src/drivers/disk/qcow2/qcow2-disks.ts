@@ -1,9 +1,24 @@
 import { randomUUID } from "node:crypto";
-import { chmod, link, mkdir, open, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
+import { exchangeNames } from "#drivers/linux/libc.ts";
 import type { DiskDriver } from "../disk-driver.ts";
+import { nextMerge, type Layer } from "../next-merge.ts";
 import { growDisk } from "./grow-disk.ts";
+import { mergeLayers } from "./merge-layers.ts";
 import {
   diskFile,
   imageLink,
@@ -104,6 +119,47 @@ export const openQcow2Disks = async (
     await sync(disk);
   };
 
+  const usedBytes = async (id: string): Promise<number> => {
+    const file = (await isSnapshot(id)) ? SNAPSHOT : diskFile(await linkOf(place(id)));
+    const found = await stat(join(place(id), file)).catch(unless("ENOENT"));
+    if (!found) throw missing(id);
+    return found.blocks * 512;
+  };
+  const layers = async (): Promise<Layer[]> =>
+    Promise.all(
+      (await names()).map(async (id) => {
+        const kind = (await isRemoved(id)) ? "removed" : (await isSnapshot(id)) ? "snapshot" : "disk";
+        const parent = snapshotOf(await linkOf(place(id)));
+        return { id, kind, parent, bytes: kind === "disk" ? 0 : await usedBytes(id) };
+      }),
+    );
+  /** The last of `merged` is from now on the file that holds what they all do, and a difference to what the first is one to. */
+  const merge = async (merged: readonly string[], last: string): Promise<void> => {
+    const unfinished = `${place(last)}.${randomUUID()}`;
+    const [file, files] = [join(unfinished, SNAPSHOT), merged.map((id) => join(place(id), SNAPSHOT))];
+    await mkdir(unfinished, { mode: 0o700 });
+    try {
+      await createFile(file, await virtualBytes(join(place(last), SNAPSHOT)));
+      const replace = async () => {
+        const [first, ...others] = await Promise.all(merged.map(async (id) => linkOf(place(id))));
+        if (others.some((it, index) => snapshotOf(it) !== merged[index]))
+          throw new Error(`${last} is a difference to another by now`);
+        if (first !== undefined) await symlink(first, join(unfinished, LINK));
+        if (await isRemoved(last)) await writeFile(join(unfinished, REMOVED), "");
+        await sync(file);
+        await sync(unfinished);
+        exchangeNames(unfinished, place(last));
+        await sync(directory);
+      };
+      await mergeLayers(files, file, uid, () => inTurn(replace));
+    } finally {
+      await rm(unfinished, { recursive: true, force: true });
+    }
+    for (const id of merged.slice(-2, -1)) await inTurn(() => collect(id));
+  };
+  /** The last of what could not be merged, until all else is. */
+  const refused = new Set<string>();
+
   // What was let go of, but not to its end.
   for (const name of await names()) await collect(name);
 
@@ -144,7 +200,7 @@ export const openQcow2Disks = async (
           if (gone) throw missing(diskId);
           const { below } = await locateDisk(directory, diskId);
           if (below.length >= mostLayers)
-            throw new Error(`${diskId} stands on ${below.length} files already, which are not merged yet`);
+            throw new Error(`${diskId} stands on ${below.length} files, which are yet to be merged`);
           const parent = await linkOf(disk);
           await make(id, async (into) => {
             await link(join(disk, diskFile(parent)), join(into, SNAPSHOT));
@@ -177,14 +233,29 @@ export const openQcow2Disks = async (
       );
       return all.filter((_, index) => there[index]);
     },
-    usedBytes: async (id) => {
-      const file = (await isSnapshot(id)) ? SNAPSHOT : diskFile(await linkOf(place(id)));
-      const found = await stat(join(place(id), file)).catch(unless("ENOENT"));
-      if (!found) throw missing(id);
-      return found.blocks * 512;
+    merge: async (written) => {
+      const next = nextMerge(await inTurn(layers), (id) => written.has(id) || refused.has(id));
+      const last = next?.at(-1)?.id;
+      if (!next || last === undefined) {
+        refused.clear();
+        return false;
+      }
+      const { bavail, bsize } = await statfs(directory);
+      if (bavail * bsize < next.reduce((sum, { bytes }) => sum + bytes, ROOM_LEFT_BYTES)) return false;
+      refused.add(last);
+      await merge(
+        next.map(({ id }) => id),
+        last,
+      );
+      refused.delete(last);
+      return true;
     },
+    usedBytes,
   };
 };
+
+/** Merging waits while what it writes would leave less to what machines write. */
+const ROOM_LEFT_BYTES = 1024 ** 3;
 
 /** An empty qcow2 file, whole on the disk when this returns. */
 const createFile = async (path: string, bytes: number): Promise<void> => {

@@ -118,6 +118,12 @@ export const createFakeMachines = ({
       const now = new Map(disks.map(({ id: disk, path, below }) => [disk, { path, below }]));
       life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) })) };
     },
+    rebaseDisks: async (id, disks) => {
+      const life = running(id);
+      if (life === undefined) return;
+      const now = new Map(disks.map(({ path, below }) => [path, { below }]));
+      life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.path) })) };
+    },
     reset: async (id) => {
       const life = running(id);
       if (life === undefined) return;

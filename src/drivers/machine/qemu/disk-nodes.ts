@@ -2,8 +2,8 @@ import type { DiskLimits, DiskRate, MachineDisk } from "../machine-driver.ts";
 
 /**
  * What stands behind a disk in QEMU: its file, on those that it is a difference to, the format of each, and on top a filter that
- * the device reads and writes, under which the rest can be exchanged. Every layer is named, by its height above the lowest, so QEMU
- * follows no path it finds inside a file, and a layer keeps its name when another comes onto it.
+ * the device reads and writes, under which the rest can be exchanged. Every layer is named, by a number, so QEMU follows no path it finds
+ * inside a file, and a layer keeps its name when another comes onto it or takes the place of one below.
  */
 export const diskNodes = (disk: MachineDisk, setOf: (layer: Layer) => number): object[] => [
   ...layersOf(disk).flatMap((layer) => {
@@ -15,12 +15,13 @@ export const diskNodes = (disk: MachineDisk, setOf: (layer: Layer) => number): o
 
 export interface Layer {
   readonly path: string;
+  /** At first above the lowest; later any that no other of the disk has. */
   readonly height: number;
   /** It is written, the others are read only. */
   readonly isTop: boolean;
 }
 
-/** From the lowest up. */
+/** From the lowest up, as a machine is first given them. */
 export const layersOf = ({ path, below }: Pick<MachineDisk, "path" | "below">): Layer[] =>
   [path, ...below].toReversed().map((file, height) => ({
     path: file,
@@ -36,12 +37,20 @@ export const layerNodes = (
   backing: string | null,
 ): object[] => {
   const name = node(id, height);
-  const flags = isTop ? unmap : { "read-only": true };
+  const flags = flagsOf(isTop);
   return [
     { driver: "file", "node-name": fileOf(name), filename: setName(set), ...flags, ...(isTop && untilRead) },
-    { driver: "qcow2", "node-name": name, file: fileOf(name), backing, ...flags },
+    layerNode(name, isTop, backing),
   ];
 };
+
+export const layerNode = (name: string, isTop: boolean, backing: string | null): object => ({
+  driver: "qcow2",
+  "node-name": name,
+  file: fileOf(name),
+  backing,
+  ...flagsOf(isTop),
+});
 
 /**
  * Files come as sets of descriptors, which tell whose they are: the top's one to write and one to read, since QEMU reopens it to read
@@ -118,3 +127,4 @@ export const isDead = (id: string, name: string): boolean => name === dead(id) |
 /** It is open to be written for as long as what is above it writes. */
 const untilRead = { "auto-read-only": true };
 const unmap = { discard: "unmap" };
+const flagsOf = (isTop: boolean) => (isTop ? unmap : { "read-only": true });

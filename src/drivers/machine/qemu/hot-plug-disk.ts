@@ -95,19 +95,23 @@ async function kill(qmp: Qmp, id: string): Promise<void> {
 
 /** All of the disk's nodes, and its limits, but those that stay. Throws while something still uses them. */
 async function forget(qmp: Qmp, id: string, stays: (node: string) => boolean = () => false): Promise<void> {
-  const isIts = (name: string) => (name === id || name.startsWith(`${id}-`)) && !stays(name);
-  for (let left = await namesNow(qmp, isIts); left.length > 0;) {
-    let refusal: unknown;
-    for (const name of left)
-      await qmp.execute("blockdev-del", { "node-name": name }).catch((error: unknown) => (refusal = error));
-    const now = await namesNow(qmp, isIts);
-    if (now.length === left.length) throw refusal; // otherwise what is below was waiting for what was above
-    left = now;
-  }
+  await deleteNodes(qmp, (name) => (name === id || name.startsWith(`${id}-`)) && !stays(name));
   if (!stays(id) && (await objectsNow(qmp)).has(throttle(id)))
     await qmp.execute("object-del", { id: throttle(id) });
   for (const { set, fd, opaque } of await handed(qmp))
     if (opaque === id || opaque === writable(id)) await qmp.execute("remove-fd", { "fdset-id": set, fd });
+}
+
+/** Throws while something else still uses them. */
+export async function deleteNodes(qmp: Qmp, wanted: (name: string) => boolean): Promise<void> {
+  for (let left = await namesNow(qmp, wanted); left.length > 0;) {
+    let refusal: unknown;
+    for (const name of left)
+      await qmp.execute("blockdev-del", { "node-name": name }).catch((error: unknown) => (refusal = error));
+    const now = await namesNow(qmp, wanted);
+    if (now.length === left.length) throw refusal; // otherwise what is below was waiting for what was above
+    left = now;
+  }
 }
 
 const namesNow = async (qmp: Qmp, wanted: (name: string) => boolean): Promise<string[]> =>

@@ -1,5 +1,7 @@
 import type { MachineDisk } from "../machine-driver.ts";
-import { fileOf, isDead, layerNodes, layersOf, node, setName, writable, type Layer } from "./disk-nodes.ts";
+import { chainsNow, freeHeight, keepOnly, type ChainNode } from "./disk-chains.ts";
+import { fileOf, layerNodes, node, setName, writable } from "./disk-nodes.ts";
+import { fileIdentity, type OpenFiles } from "./file-identity.ts";
 import { handed, handLayer, nodesNow } from "./hot-plug-disk.ts";
 import type { Qmp } from "./qmp.ts";
 
@@ -8,70 +10,68 @@ import type { Qmp } from "./qmp.ts";
  * the one it writes to, which it then only reads. Whoever was cut short before or after finds which by QEMU alone. Commands follow
  * QEMU 7.2's QMP reference.
  */
-export async function layerDisks(qmp: Qmp, disks: readonly MachineDisk[]): Promise<void> {
-  for (let next = await lacking(qmp, disks); next.length > 0; next = await lacking(qmp, disks)) {
-    for (const layer of next) await add(qmp, layer);
+export async function layerDisks(qmp: Qmp, disks: readonly MachineDisk[], open: OpenFiles): Promise<void> {
+  for (let next = await lacking(qmp, disks, open); next.length > 0; next = await lacking(qmp, disks, open)) {
+    const overlays: { readonly node: string; readonly overlay: string }[] = [];
+    for (const layer of next) overlays.push({ node: layer.on, overlay: await add(qmp, layer) });
     await qmp.execute("transaction", {
-      actions: next.map(({ id, height }) => ({
-        type: "blockdev-snapshot",
-        data: { node: node(id, height - 1), overlay: node(id, height) },
-      })),
+      actions: overlays.map((data) => ({ type: "blockdev-snapshot", data })),
     });
   }
   // QEMU has reopened them to read: it must not be able to write what is a snapshot now.
-  const [heights, nodes] = [await heightsNow(qmp), await nodesNow(qmp)];
-  const top = (id: string) => nodes.get(fileOf(node(id, Number(heights.get(id)))))?.file;
-  const owners = new Map(disks.map(({ id }) => [writable(id), id]));
+  const [chains, nodes] = [await chainsNow(qmp, open), await nodesNow(qmp)];
+  const owners = new Map(disks.map(({ id }) => [writable(id), chains.get(id)]));
   for (const { set, fd, opaque = "" } of await handed(qmp)) {
-    const id = owners.get(opaque);
-    if (id !== undefined && heights.has(id) && setName(set) !== top(id))
+    const chain = owners.get(opaque);
+    if (chain === undefined || chain === "unknown") continue;
+    if (setName(set) !== nodes.get(fileOf(chain[0]?.name ?? ""))?.file)
       await qmp.execute("remove-fd", { "fdset-id": set, fd });
   }
 }
 
-interface LackingLayer extends Layer {
+interface LackingLayer {
   readonly id: string;
+  readonly path: string;
+  /** The node that is written now. */
+  readonly on: string;
 }
 
 /** Of each disk that is not where it should be, the next layer. */
-async function lacking(qmp: Qmp, disks: readonly MachineDisk[]): Promise<LackingLayer[]> {
-  const heights = await heightsNow(qmp);
-  return disks.flatMap((disk) => {
-    const height = heights.get(disk.id);
-    if (height === "unknown") throw new Error(startedEarlier);
-    const next = height === undefined ? undefined : layersOf(disk)[height + 1];
-    // One that comes between two is read by QEMU only, but first it is the top.
-    return next ? [{ id: disk.id, ...next, isTop: true }] : [];
-  });
+async function lacking(qmp: Qmp, disks: readonly MachineDisk[], open: OpenFiles): Promise<LackingLayer[]> {
+  const chains = await chainsNow(qmp, open);
+  const next: LackingLayer[] = [];
+  for (const { id, path, below } of disks) {
+    const chain = chains.get(id);
+    if (chain === undefined) continue;
+    const top = topOf(chain);
+    const files = [path, ...below];
+    const index = files.findIndex((file) => fileIdentity(file) === top.file);
+    if (index < 0) throw new Error(`the machine writes ${id} to a file that it no longer has`);
+    const [above] = index === 0 ? [] : files.slice(index - 1);
+    if (above === undefined || chain === "unknown") continue;
+    await keepOnly(qmp, id, chain);
+    next.push({ id, path: above, on: top.name });
+  }
+  return next;
 }
 
-async function add(qmp: Qmp, layer: LackingLayer): Promise<void> {
-  const { id, height } = layer;
-  const [name, under] = [node(id, height), node(id, height - 1)];
-  const before = await nodesNow(qmp);
-  for (const left of [name, fileOf(name)])
-    if (before.has(left)) await qmp.execute("blockdev-del", { "node-name": left });
+/** The new node, which is the top first, also when it comes between two and QEMU will only read it. */
+async function add(qmp: Qmp, { id, path, on }: LackingLayer): Promise<string> {
+  const layer = { path, height: await freeHeight(qmp, id), isTop: true };
   const set = await handLayer(qmp, id, layer);
   for (const it of layerNodes(id, layer, set, null)) await qmp.execute("blockdev-add", it);
+  const name = node(id, layer.height);
   const nodes = await nodesNow(qmp);
   // The disk may have been made larger since.
-  const size = nodes.get(under)?.bytes ?? 0;
+  const size = nodes.get(on)?.bytes ?? 0;
   if ((nodes.get(name)?.bytes ?? 0) < size) await qmp.execute("block_resize", { "node-name": name, size });
+  return name;
 }
 
-/** How high the file that is written stands, by the disk's id, of disks that the machine has. */
-async function heightsNow(qmp: Qmp): Promise<ReadonlyMap<string, number | "unknown">> {
-  const devices = (await qmp.execute("query-blockstats")) as {
-    readonly "node-name"?: string;
-    readonly parent?: { readonly "node-name"?: string };
-  }[];
-  return new Map(
-    devices.flatMap(({ "node-name": id, parent: { "node-name": under = "" } = {} }) => {
-      if (id === undefined || isDead(id, under)) return [];
-      const [, height] = /-(\d{1,3})$/.exec(under) ?? [];
-      return [[id, under === `${id}-${height}` ? Number(height) : "unknown"] as const];
-    }),
-  );
+function topOf(chain: readonly ChainNode[] | "unknown"): ChainNode {
+  const [top] = chain === "unknown" ? [] : chain;
+  if (!top) throw new Error(startedEarlier);
+  return top;
 }
 
 /** It would go on writing into what is a snapshot. */

@@ -29,6 +29,8 @@ import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
 import { changeDisk, plugDisk, unplugDisk } from "./hot-plug-disk.ts";
 import { layerDisks } from "./layer-disks.ts";
+import { openIn } from "./file-identity.ts";
+import { rebaseDisks } from "./rebase-disks.ts";
 import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
@@ -140,12 +142,24 @@ export class QemuMachine {
 
   async layerDisks(disks: readonly MachineDisk[]): Promise<void> {
     if ((await this.look()).state !== "running") return;
-    await layerDisks(await this.#control.connect(), disks);
     const life = this.#record?.life;
-    if (life?.state !== "running" || !life.spec) return;
+    if (life?.state !== "running") return;
+    await layerDisks(await this.#control.connect(), disks, openIn(life.process));
+    if (!life.spec) return;
     const now = new Map(disks.map(({ id, path, below }) => [id, { path, below }]));
     const layered = life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) }));
     await this.#become({ ...life, spec: { ...life.spec, disks: layered } });
+  }
+
+  async rebaseDisks(disks: readonly MachineDisk[]): Promise<void> {
+    if ((await this.look()).state !== "running") return;
+    const life = this.#record?.life;
+    if (life?.state !== "running") return;
+    await rebaseDisks(await this.#control.connect(), disks, openIn(life.process));
+    if (!life.spec) return;
+    const now = new Map(disks.map(({ path, below }) => [path, { below }]));
+    const rebased = life.spec.disks.map((it) => ({ ...it, ...now.get(it.path) }));
+    await this.#become({ ...life, spec: { ...life.spec, disks: rebased } });
   }
 
   async reset(): Promise<void> {

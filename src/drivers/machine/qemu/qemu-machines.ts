@@ -105,6 +105,7 @@ export const openQemuMachines = async ({
     unplugDisk: (id, diskId, how) => inTurn(id, (it) => it.unplugDisk(diskId, how)),
     changeDisk: (id, diskId, to) => inTurn(id, (it) => it.changeDisk(diskId, to)),
     layerDisks: (id, disks) => inTurn(id, (it) => it.layerDisks(disks)),
+    rebaseDisks: (id, disks) => inTurn(id, (it) => it.rebaseDisks(disks)),
     reset: (id) => inTurn(id, (it) => it.reset()),
     stop: (id) => inTurn(id, (it) => it.stop()),
     remove: (id) => inTurn(id, (it) => it.remove()),

@@ -122,7 +122,8 @@ export class Qmp {
   }
 }
 
-const MAX_MESSAGE_CHARACTERS = 1024 * 1024;
+/** Of a machine with many disks that stand on many files each, QEMU has a lot to say. */
+const MAX_MESSAGE_CHARACTERS = 16 * 1024 * 1024;
 
 const parse = (line: string): Readonly<Record<string, unknown>> | undefined => {
   try {
