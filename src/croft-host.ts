@@ -26,6 +26,7 @@ import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { recordKey } from "./services/ec2/records.ts";
 import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
+import { eachMinute } from "./services/host/each-minute.ts";
 import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
 import {
   hostRecord,
@@ -36,9 +37,9 @@ import {
   withdrawGone,
 } from "./services/host/host-reports.ts";
 import type { StandingTrouble } from "./services/host/host.ts";
-import { watchPortErrors } from "./services/host/port-errors.ts";
 import { keepLayers, layerKeeper } from "./services/host/layer-keeper.ts";
 import { ownHostId } from "./services/host/host-id.ts";
+import { usedBytes } from "./services/host/used-bytes.ts";
 import { renewLease, reporter, reportWhenChanged } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
 import { derivedKey } from "./setup/master-key.ts";
@@ -103,6 +104,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
   let troubles: readonly StandingTrouble[] = [];
   let portErrors: Readonly<Record<string, number>> = {};
+  let used: Readonly<Record<string, number>> = {};
   const report = reporter(() => {
     const { launches } = queue;
     const value = hostRecord({ id: hostId, acceleration, launches, memoryMiB, troubles, ...situation() });
@@ -166,12 +168,16 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const credits = creditKeeper(hostId, machines, regions, regions.in(scope).instancesOn, store, systemClock);
   const creditsKept = keepCredits(credits, signal, log);
   const layersKept = keepLayers(layerKeeper(hostId, disks, machines, feed), signal, log);
-  const portErrorsWatched = watchPortErrors(networks, (now) => void (portErrors = now), signal, log);
+  const lookAtPorts = async () => void (portErrors = Object.fromEntries(await networks.portErrors()));
+  const portErrorsWatched = eachMinute("NAT gateways", lookAtPorts, signal, log);
+  const lookAtDisks = async () => void (used = await usedBytes(disks));
+  const disksWatched = eachMinute("what disks take", lookAtDisks, signal, log);
   await renewLease(store, hostId, signal, log);
   await situationKept;
   await creditsKept;
   await layersKept;
   await portErrorsWatched;
+  await disksWatched;
   await loop.stopped;
   unwatchResolvers();
   await guests.close();
@@ -182,7 +188,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     const { bavail, bsize } = statfsSync(paths.dir);
     const left = { memoryMiB: hostMemory().availableMiB, diskMiB: (bavail * bsize) / 2 ** 20 };
     const room = hostRoom(left, capacity);
-    return { room, portErrors, warnings: hostWarnings(room, networks.conflict) };
+    return { room, portErrors, usedBytes: used, warnings: hostWarnings(room, networks.conflict) };
   }
 
   function lookAt(kind: "instance" | "vpc", id: string): void {

@@ -4,7 +4,7 @@ import { statusText } from "./status-text.ts";
 
 const at = "2026-01-01T00:00:00.000Z";
 
-test("a region that is up is told one thing a line, its instances last", () => {
+test("a region that is up is told one thing a line, its instances and disks last", () => {
   const text = statusText({
     api: "http://127.0.0.1:4566",
     programs: { croft: 12, "croft-host": null },
@@ -54,6 +54,10 @@ test("a region that is up is told one thing a line, its instances last", () => {
       memoryMiB: { promised: 100, promisable: 200 },
       cpus: { promised: 17, real: 2 },
       volumes: { count: 2, promisedGiB: 16 },
+      disks: [
+        { id: "vol-1", region: "us-east-1", promisedGiB: 8, usedBytes: 3 * 2 ** 20 },
+        { id: "snap-1", region: "us-east-1", promisedGiB: 8, usedBytes: null },
+      ],
       warnings: ["the disk has 7 MiB left"],
       troubles: [{ key: "volume/1/us-east-1/vol-1", message: "disk full", since: at }],
     },
@@ -78,6 +82,9 @@ cannot settle  volume/1/us-east-1/vol-1 since ${at}: disk full
 
 i-1  us-east-1  m5.24xlarge  running  198.18.0.1  since ${at}
 i-2  us-east-1  t2.nano      stopped  -           since ${at}
+
+vol-1   us-east-1  8 GiB promised  3 MiB used
+snap-1  us-east-1  8 GiB promised  -
 `,
   );
 });

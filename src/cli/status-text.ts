@@ -2,7 +2,7 @@ import type { RegionActivity } from "#services/host/region-activity.ts";
 import type { RegionStatus } from "./status.ts";
 import { columns } from "./columns.ts";
 
-/** What `croft status` prints: what there is to say, one thing a line, and last the instances. */
+/** What `croft status` prints: what there is to say, one thing a line, and last the instances and their disks. */
 export const statusText = ({ api, programs, processes, health, activity, disk }: RegionStatus): string => {
   const { status = "does not answer", acceleration, accelerationReason, capped, credits } = health ?? {};
   const rows: string[][] = [
@@ -29,7 +29,7 @@ export const statusText = ({ api, programs, processes, health, activity, disk }:
     if (paused !== null) rows.push(["paused", `${id}: ${paused}`]);
   for (const { key, message, since } of activity?.troubles ?? [])
     rows.push(["cannot settle", `${key} since ${since}: ${message}`]);
-  return columns(rows) + machinesText(activity);
+  return columns(rows) + machinesText(activity) + disksText(activity);
 };
 
 const programText = (pid: number | null, process: RegionStatus["processes"][string] | undefined): string => {
@@ -57,6 +57,18 @@ const diskText = (activity: RegionActivity | null, { usedBytes, freeBytes }: Reg
     ...(usedBytes === null ? [] : [`${gib(usedBytes)} used`]),
     `${gib(freeBytes)} free`,
   ].join(", ");
+
+const disksText = (activity: RegionActivity | null): string =>
+  activity === null || activity.disks.length === 0
+    ? ""
+    : `\n${columns(
+        activity.disks.map((it) => [
+          it.id,
+          it.region,
+          `${it.promisedGiB} GiB promised`,
+          it.usedBytes === null ? "-" : `${gib(it.usedBytes)} used`,
+        ]),
+      )}`;
 
 const gib = (bytes: number): string =>
   bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -42,7 +42,15 @@ export function hostRecord({
 }: Required<
   Pick<
     HostRecord,
-    "id" | "acceleration" | "launches" | "memoryMiB" | "troubles" | "room" | "portErrors" | "warnings"
+    | "id"
+    | "acceleration"
+    | "launches"
+    | "memoryMiB"
+    | "troubles"
+    | "room"
+    | "portErrors"
+    | "usedBytes"
+    | "warnings"
   >
 >): HostRecord {
   return {

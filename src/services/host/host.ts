@@ -17,6 +17,8 @@ export interface HostRecord extends ResourceRecord {
   readonly room?: HostRoom;
   /** What its NAT gateways had no ports for, by their interfaces (`NetworkDriver.portErrors`); absent: nothing yet. */
   readonly portErrors?: Readonly<Record<string, number>>;
+  /** What each disk and snapshot takes beside what it is a difference to, a minute ago at most; absent: not looked at yet. */
+  readonly usedBytes?: Readonly<Record<string, number>>;
   /** What the operator should see to, in sentences. */
   readonly warnings?: readonly string[];
 }

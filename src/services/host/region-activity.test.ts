@@ -37,6 +37,11 @@ test(
     assert.deepEqual(activity.memoryMiB, { promised: 2048, promisable: testHost.memoryMiB });
     assert.deepEqual(activity.cpus, { promised: 4, real: testHost.cpus });
     assert.deepEqual(activity.volumes, { count: 2, promisedGiB: 2 * testImage.sizeGiB });
+    const [disk] = activity.disks;
+    assert.deepEqual(
+      [activity.disks.length, disk?.promisedGiB, disk?.usedBytes],
+      [2, testImage.sizeGiB, null],
+    );
 
     await client.stopInstances({ InstanceIds: [first.InstanceId] });
     await client.terminateInstances({ InstanceIds: [second.InstanceId] });

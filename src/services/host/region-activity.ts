@@ -5,6 +5,7 @@ import { instanceState, type InstanceRecord } from "../ec2/instance/instance.ts"
 import type { NetworkInterfaceRecord } from "../ec2/network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "../ec2/network-interface/public-address.ts";
 import { parseKey } from "../ec2/records.ts";
+import type { SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import type { VolumeRecord } from "../ec2/volume/volume.ts";
 import { hostLease, type HostRecord, type StandingTrouble } from "./host.ts";
 
@@ -18,6 +19,8 @@ export interface RegionActivity {
   readonly memoryMiB: { readonly promised: number; readonly promisable: number };
   readonly cpus: { readonly promised: number; readonly real: number };
   readonly volumes: { readonly count: number; readonly promisedGiB: number };
+  /** Volumes and then snapshots, each from the oldest on. */
+  readonly disks: readonly DiskActivity[];
   /** What the operator should see to, in sentences. */
   readonly warnings: readonly string[];
   /** Oldest first. */
@@ -35,6 +38,32 @@ export interface MachineActivity {
   readonly since: string;
   /** Why its processors stand still; null when they do not. */
   readonly paused: string | null;
+}
+
+export interface DiskActivity {
+  readonly id: string;
+  readonly region: string;
+  readonly promisedGiB: number;
+  /** Beside what it is a difference to; null when its host has not looked yet. */
+  readonly usedBytes: number | null;
+}
+
+/** Of the hosts that are there. */
+export function disksOf(
+  feed: Feed,
+  hosts: readonly HostRecord[],
+  kind: "volume" | "snapshot",
+): DiskActivity[] {
+  const used = new Map(hosts.flatMap(({ usedBytes = {} }) => Object.entries(usedBytes)));
+  return feed
+    .list<VolumeRecord | SnapshotRecord>(`${kind}/`)
+    .toSorted((a, b) => (a.value.createdAt < b.value.createdAt ? -1 : 1))
+    .map(({ key, value: { id, sizeGiB } }) => ({
+      id,
+      region: parseKey(key).scope.region,
+      promisedGiB: sizeGiB,
+      usedBytes: used.get(id) ?? null,
+    }));
 }
 
 export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
@@ -76,6 +105,7 @@ export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
     },
     cpus: { promised: sum(promised.map(({ cpus }) => cpus)), real: sum(hosts.map(({ cpus }) => cpus)) },
     volumes: { count: volumes.length, promisedGiB: sum(volumes.map(({ sizeGiB }) => sizeGiB)) },
+    disks: [...disksOf(feed, hosts, "volume"), ...disksOf(feed, hosts, "snapshot")],
     warnings: hosts.flatMap(({ warnings = [] }) => warnings),
     troubles: hosts.flatMap(({ troubles = [] }) => troubles).toSorted((a, b) => (a.since < b.since ? -1 : 1)),
   };

@@ -7,6 +7,7 @@ import { systemClock } from "#clock.ts";
 import { testImage, testRegion } from "#testing/region.ts";
 import type { HostRecord } from "./host.ts";
 import { regionMetrics } from "./region-metrics.ts";
+import { usedBytes } from "./used-bytes.ts";
 
 const limit = { timeout: 20_000 };
 
@@ -51,6 +52,36 @@ test("what a NAT gateway had no ports for is counted as its host tells it", limi
   const line = `croft_nat_gateway_error_port_allocation_total{nat_gateway="${NatGatewayId}"} 7`;
   await until(() => exposition(regionMetrics("1.2.3", feed, systemClock)).includes(line));
 });
+
+test(
+  "what volumes and snapshots are promised and take is told as their host looked at it",
+  limit,
+  async (t) => {
+    const { client, disks, feed, records, store, until } = await testRegion(t);
+    await store.acquire("host/host-1", "host-1", 60_000);
+    const { VolumeId = "" } = await client.createVolume({ AvailabilityZone: "eu-central-1a", Size: 3 });
+    await until(() => records.get("volume", VolumeId)?.so.ready === true);
+    disks.write(VolumeId, "12345");
+    const { SnapshotId = "" } = await client.createSnapshot({ VolumeId });
+    await until(() => records.get("snapshot", SnapshotId)?.so.completedAt !== undefined);
+    disks.write(VolumeId, "123");
+    const metrics = () => exposition(regionMetrics("1.2.3", feed, systemClock));
+    assert.doesNotMatch(metrics(), /used_bytes\{/);
+    const [host] = feed.list<HostRecord>("host/");
+    assert.ok(host);
+    await store.commit({
+      put: [{ key: host.key, value: { ...host.value, usedBytes: await usedBytes(disks) } }],
+    });
+    const region = 'region="eu-central-1"';
+    for (const line of [
+      `croft_volume_promised_bytes{${region},volume="${VolumeId}"} ${3 * 2 ** 30}`,
+      `croft_volume_used_bytes{${region},volume="${VolumeId}"} 3`,
+      `croft_snapshot_promised_bytes{${region},snapshot="${SnapshotId}"} ${3 * 2 ** 30}`,
+      `croft_snapshot_used_bytes{${region},snapshot="${SnapshotId}"} 5`,
+    ])
+      await until(() => metrics().includes(line));
+  },
+);
 
 test("metrics are answered to callers on this machine alone", () => {
   const answer = metricsAnswer(processMetrics);
