@@ -101,7 +101,7 @@ describe("a conversation with QEMU", () => {
   });
 
   test("ends when the peer sends what is no message, or one without end", async () => {
-    for (const nonsense of ["hello\n", "[1]\nnull\n", `{"event": "${"x".repeat(2 * 1024 * 1024)}`]) {
+    for (const nonsense of ["hello\n", "[1]\nnull\n", `{"event": "${"x".repeat(9 * 1024 * 1024)}`]) {
       using qemu = await fakeQemu(() => "");
       const qmp = await Qmp.connect(qemu.path, soon());
       qemu.say(nonsense);

@@ -93,7 +93,8 @@ export class Qmp {
   }
 
   #read(text: string): void {
-    const lines = (this.#unread + text).split("\n");
+    this.#unread += text;
+    const lines = text.includes("\n") ? this.#unread.split("\n") : [this.#unread];
     this.#unread = lines.pop() ?? "";
     // The peer serves a hostile guest: it must not make us keep, or fail on, whatever it likes.
     if (this.#unread.length > MAX_MESSAGE_CHARACTERS)
@@ -123,7 +124,7 @@ export class Qmp {
 }
 
 /** Of a machine with many disks that stand on many files each, QEMU has a lot to say. */
-const MAX_MESSAGE_CHARACTERS = 16 * 1024 * 1024;
+const MAX_MESSAGE_CHARACTERS = 8 * 1024 * 1024;
 
 const parse = (line: string): Readonly<Record<string, unknown>> | undefined => {
   try {
