@@ -186,12 +186,12 @@ test(
       return { outcome, credentials };
     };
     const first = await look();
-    assert.deepEqual(first.outcome, { kind: "wait", ms: hour });
+    assert.deepEqual(first.outcome, { kind: "wait", ms: hour / 12 }, "the host may sleep meanwhile");
     now += hour - 5000;
     assert.deepEqual(await look(), { outcome: { kind: "wait", ms: 5000 }, credentials: first.credentials });
     now += 5000;
     const second = await look();
-    assert.deepEqual(second.outcome, { kind: "wait", ms: hour });
+    assert.deepEqual(second.outcome, first.outcome);
     assert.notEqual(second.credentials, first.credentials);
     const end = (it: typeof first) => Date.parse(JSON.parse(it.credentials ?? "{}").Expiration);
     assert.equal(Math.round((end(first) - now) / hour), 5);

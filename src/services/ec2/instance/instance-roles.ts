@@ -12,7 +12,7 @@ import { instanceArn, type InstanceRecord } from "./instance.ts";
 export interface InstanceRoles {
   /** Leaves below `iam/` by their whole paths; none without an instance profile. The same until something of it changes, or is renewed. */
   metadata(instance: InstanceRecord, privateAddress: string, scope: Scope, iam: IamRecords): RoleMetadata;
-  /** When the first of what was told of these instances is to be told anew; undefined: nothing is. */
+  /** When to look whether something that was told of these instances is to be told anew; undefined: nothing is. */
   renewInMs(instanceIds: readonly string[]): number | undefined;
 }
 
@@ -51,13 +51,15 @@ export function instanceRoles(options: InstanceRolesOptions): InstanceRoles {
     },
     renewInMs(instanceIds) {
       const due = instanceIds.flatMap((id) => told.get(id)?.renewAtMs ?? []);
-      return due.length === 0 ? undefined : Math.max(Math.min(...due) - nowMs(), 1000);
+      return due.length === 0 ? undefined : Math.max(Math.min(Math.min(...due) - nowMs(), mostWaitMs), 1000);
     },
   };
 }
 
 const lifetimeSeconds = 6 * 3600;
 const renewAfterMs = 3600 * 1000;
+/** Timers stand still while the host sleeps, and credentials end all the same. */
+const mostWaitMs = 5 * 60 * 1000;
 const nothing: RoleMetadata = { tree: {} };
 
 interface Told {
