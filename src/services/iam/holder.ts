@@ -15,6 +15,7 @@ import type {
   HolderKind,
   IamKinds,
   IamRecord,
+  IamRecords,
   InstanceProfileRecord,
   NamedKind,
   PolicyHolder,
@@ -38,6 +39,18 @@ export const arnOf = (
   { path, name }: Pick<IamRecord, "path" | "name">,
   { accountId }: { readonly accountId: string },
 ): string => `arn:aws:iam::${accountId}:${kind.slice("iam-".length)}${path}${name}`;
+
+/** Undefined: there is none of this ARN, whose path belongs to it too. */
+export function byArn<K extends NamedKind>(
+  kind: K,
+  arn: string,
+  records: IamRecords,
+): IamKinds[K] | undefined {
+  const record = records.named(kind, nameIn(arn));
+  return record && arnOf(kind, record, records) === arn ? record : undefined;
+}
+
+export const nameIn = (arn: string): string => arn.slice(arn.lastIndexOf("/") + 1);
 
 /** What an operation on one thing touches. `keys`: what policies may ask about this operation. */
 export const touching = (
@@ -105,7 +118,7 @@ export function refuseHolding({ attached, inline }: PolicyHolder): void {
 /** By name, as answers list them. */
 export const attachedPolicies = ({ attached }: PolicyHolder): Described<AttachedPolicy>[] =>
   attached
-    .map((arn) => ({ PolicyName: arn.slice(arn.lastIndexOf("/") + 1), PolicyArn: arn }))
+    .map((arn) => ({ PolicyName: nameIn(arn), PolicyArn: arn }))
     .toSorted((a, b) => (a.PolicyName < b.PolicyName ? -1 : 1));
 
 /** As Croft gives it: nothing in it is left out. */

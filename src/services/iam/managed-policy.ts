@@ -3,7 +3,7 @@ import type { TouchedResource } from "#api/operation.ts";
 import { awsManagedPolicies } from "./aws-managed-policies.ts";
 import type { IamContext } from "./context.ts";
 import { notAttachable, policyNotFound } from "./errors.ts";
-import { arnOf, raise } from "./holder.ts";
+import { arnOf, byArn, raise } from "./holder.ts";
 import type { IamRecords, PolicyRecord, Use, UseOf } from "./records.ts";
 import { tagsMember } from "./tags.ts";
 
@@ -18,12 +18,12 @@ export interface ManagedPolicy {
 export const findPolicy = (arn: string, context: IamContext): ManagedPolicy =>
   managedPolicy(arn, context.records) ?? raise(policyNotFound(arn));
 
-/** Undefined: there is none of this ARN, whose path belongs to it too. */
+/** Undefined: there is none of this ARN. */
 export function managedPolicy(arn: string, records: IamRecords): ManagedPolicy | undefined {
   const aws = awsManagedPolicies.get(arn);
   if (aws) return { arn, policy: aws, isAws: true };
-  const policy = records.named("iam-policy", arn.slice(arn.lastIndexOf("/") + 1));
-  return policy && arnOf("iam-policy", policy, records) === arn ? { arn, policy, isAws: false } : undefined;
+  const policy = byArn("iam-policy", arn, records);
+  return policy && { arn, policy, isAws: false };
 }
 
 export const policyArn = (policy: PolicyRecord, context: Pick<IamContext, "accountId">): string =>

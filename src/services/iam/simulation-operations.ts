@@ -12,7 +12,7 @@ import { decide, type Decision } from "#policy/decide.ts";
 import { MalformedPolicy, parsePolicy, type Policy } from "#policy/policy-document.ts";
 import type { IamContext } from "./context.ts";
 import { invalidInput, noSuchEntity } from "./errors.ts";
-import { arnOf, touching } from "./holder.ts";
+import { byArn, nameIn, touching } from "./holder.ts";
 import { holdersOf, managed, policiesIn } from "./policies-of.ts";
 import { excluding, type HeldPolicy } from "./policy-exclusions.ts";
 import type { HolderKind, PolicyHolder } from "./records.ts";
@@ -148,12 +148,11 @@ function sent(input: Partial<SimulateCustomPolicyRequest>): Sources {
 
 /** Throws NoSuchEntity. */
 function principalOf(arn: string, context: IamContext): { kind: HolderKind; holder: PolicyHolder } {
-  const [, what, name = ""] = /^arn:aws:iam::\d{12}:(user|group|role)\/(?:.*\/)?([^/]+)$/.exec(arn) ?? [];
+  const [, what] = /^arn:aws:iam::\d{12}:(user|group|role)\/.+$/.exec(arn) ?? [];
   if (what === undefined) throw invalidInput(`${arn} is not the ARN of a user, group or role.`);
   const kind = `iam-${what}` as HolderKind;
-  const holder = context.records.named(kind, name);
-  if (!holder || arnOf(kind, holder, context) !== arn)
-    throw noSuchEntity(`The ${what} with name ${name} cannot be found.`);
+  const holder = byArn(kind, arn, context.records);
+  if (!holder) throw noSuchEntity(`The ${what} with name ${nameIn(arn)} cannot be found.`);
   return { kind, holder };
 }
 
@@ -163,7 +162,7 @@ function policiesOfPrincipal({ id: principalId }: PolicyHolder, { records }: Iam
     const holder = holderOf(it);
     const held = [
       ...Object.keys(it.inline).map((name) => ({ name, id: `${holder.type}_${holder.name}_${name}` })),
-      ...it.attached.map((arn) => ({ arn, name: nameOf(arn), id: nameOf(arn) })),
+      ...it.attached.map((arn) => ({ arn, name: nameIn(arn), id: nameIn(arn) })),
     ];
     const policies = policiesIn(it, records);
     return held.flatMap((of, n) => {
@@ -176,7 +175,7 @@ function policiesOfPrincipal({ id: principalId }: PolicyHolder, { records }: Iam
 function boundaryOf(it: PolicyHolder, { records }: IamContext): HeldSource[] {
   const { boundary: arn } = it;
   if (arn === undefined) return [];
-  const name = nameOf(arn);
+  const name = nameIn(arn);
   return [{ policy: managed(arn, records), arn, name, id: name, holder: holderOf(it), isBoundary: true }];
 }
 
@@ -184,8 +183,6 @@ type HeldSource = Source & HeldPolicy;
 
 const holderOf = ({ id, name }: PolicyHolder) => ({ type: types[id.slice(0, 4)] ?? "", name });
 const types: Readonly<Record<string, string>> = { AIDA: "user", AGPA: "group", AROA: "role" };
-
-const nameOf = (arn: string) => arn.slice(arn.lastIndexOf("/") + 1);
 
 function matchedStatements(
   { matched }: Decision,

@@ -5,7 +5,7 @@ import { ApiError } from "#api/error.ts";
 import type { OperationPlan, OperationsOf, TouchedResource } from "#api/operation.ts";
 import type { IamContext } from "../iam/context.ts";
 import { noSuchEntity, validationError } from "../iam/errors.ts";
-import { arnOf } from "../iam/holder.ts";
+import { arnOf, byArn } from "../iam/holder.ts";
 import { managedPolicy } from "../iam/managed-policy.ts";
 import { readDocument } from "../iam/policy-text.ts";
 import type { RoleRecord, Tags } from "../iam/records.ts";
@@ -21,7 +21,7 @@ export const sessionOperations = {
   AssumeRole: {
     resolve(input, context) {
       if (context.caller.type === "Account") throw accessDenied("Roles may not be assumed by root accounts.");
-      const role = roleOf(input.RoleArn, context);
+      const role = byArn("iam-role", input.RoleArn, context.records);
       const touches = role ? assuming(role, input, context) : [{ arn: input.RoleArn, policy: trustsNobody }];
       return { touches, role, input };
     },
@@ -121,11 +121,6 @@ const trustsNobody = JSON.stringify({
   Version: "2012-10-17",
   Statement: { Effect: "Deny", Principal: "*", Action: "sts:AssumeRole" },
 });
-
-function roleOf(arn: string, context: IamContext): RoleRecord | undefined {
-  const role = context.records.named("iam-role", arn.slice(arn.lastIndexOf("/") + 1));
-  return role && arnOf("iam-role", role, context) === arn ? role : undefined;
-}
 
 /** The role itself decides who may, and more is asked of who tags the session or says who is behind it. */
 function assuming(role: RoleRecord, input: AssumeRoleInput, context: IamContext): OperationPlan["touches"] {

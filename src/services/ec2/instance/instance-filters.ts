@@ -1,3 +1,4 @@
+import { nameIn } from "../../iam/holder.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import {
@@ -47,7 +48,7 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     hypervisor: () => "xen",
     "iam-instance-profile.arn": ({ profile }) => profile?.arn,
     "iam-instance-profile.id": ({ profile }) => profile?.profileId,
-    "iam-instance-profile.name": ({ profile }) => profile?.arn.slice(profile.arn.lastIndexOf("/") + 1),
+    "iam-instance-profile.name": ({ profile }) => profile && nameIn(profile.arn),
     "image-id": (it) => it.imageId,
     "instance-id": (it) => it.id,
     "instance-lifecycle": () => undefined,

@@ -1,8 +1,7 @@
 import type { IamInstanceProfile, IamInstanceProfileSpecification } from "@aws-sdk/client-ec2";
 import type { TouchedResource } from "#api/operation.ts";
 import type { Expectation } from "#store/store.ts";
-import { arnOf } from "../../iam/holder.ts";
-import type { InstanceProfileRecord } from "../../iam/records.ts";
+import { arnOf, byArn } from "../../iam/holder.ts";
 import type { Ec2Context } from "../context.ts";
 import { exclusiveParameters, invalidParameter } from "../errors.ts";
 import { instanceArn, type ProfileAssociation } from "./instance.ts";
@@ -27,7 +26,9 @@ export function chosenProfile(
   if (!Arn && !Name) return undefined;
   if (Arn && Name) throw exclusiveParameters("iamInstanceProfile.name", "iamInstanceProfile.arn");
   const { iam } = context.records;
-  const profile = Arn ? profileByArn(Arn, context) : iam.named("iam-instance-profile", Name ?? "");
+  const profile = Arn
+    ? byArn("iam-instance-profile", Arn, iam)
+    : iam.named("iam-instance-profile", Name ?? "");
   if (!profile)
     throw Arn
       ? invalidParameter(
@@ -56,11 +57,6 @@ export function chosenProfile(
       },
     ],
   };
-}
-
-function profileByArn(arn: string, context: Ec2Context): InstanceProfileRecord | undefined {
-  const profile = context.records.iam.named("iam-instance-profile", arn.slice(arn.lastIndexOf("/") + 1));
-  return profile && arnOf("iam-instance-profile", profile, context) === arn ? profile : undefined;
 }
 
 export const describeProfile = (
