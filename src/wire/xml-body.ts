@@ -16,11 +16,15 @@ export class XmlBody {
     this.#pieces.push(bytes);
   }
 
-  /** Text while it is nothing but text; else UTF-8. What was added as bytes is not copied: they may be tens of megabytes. */
+  /**
+   * Text while it is short, for Node sends that in one piece with the headers; else UTF-8, of which nothing is copied that was
+   * added as bytes: they may be tens of megabytes.
+   */
   whole(): string | readonly Buffer[] {
     if (this.#pieces.length === 0) return this.#text;
     this.#endText();
-    return this.#pieces;
+    const bytes = this.#pieces.reduce((sum, { length }) => sum + length, 0);
+    return bytes <= SHORT_BYTES ? Buffer.concat(this.#pieces, bytes).toString() : this.#pieces;
   }
 
   #endText(): void {
@@ -28,3 +32,5 @@ export class XmlBody {
     this.#text = "";
   }
 }
+
+const SHORT_BYTES = 16_384;

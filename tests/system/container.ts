@@ -52,7 +52,8 @@ export const startContainer = async (
   });
   ending.defer(() => ended(holder));
   const over = once(holder, "exit");
-  await once(holder.stdout, "data");
+  const failed = over.then(([code]) => Promise.reject(new Error(`the container did not start: ${code}`)));
+  await Promise.race([once(holder.stdout, "data"), failed]);
   const [first = ""] = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8").split(" ");
   const namespaces = ["mount", "net", "pid", "ipc", "uts", "cgroup"].map((kind) => `--${kind}`);
   const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

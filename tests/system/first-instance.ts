@@ -8,7 +8,7 @@ export interface ContainedRegion {
   readonly call: (...fields: readonly string[]) => Promise<string>;
   /** Launches an instance of the region's own image, and resolves to its id. */
   readonly launch: () => Promise<string>;
-  /** Resolves when both status checks are well: the guest is up. Rejects after 10 min. */
+  /** Resolves when its three status checks are well: the guest is up. Rejects after 10 min. */
   readonly untilWell: (instanceId: string) => Promise<void>;
 }
 
@@ -33,10 +33,10 @@ export const containedRegion = async (
       const wellOf = (answer: string) => answer.split("<status>ok</status>").length - 1;
       const answer = await until(
         () => call("Action=DescribeInstanceStatus", `InstanceId.1=${instanceId}`).catch(String),
-        (it) => wellOf(it) === 2,
+        (it) => wellOf(it) === 3,
         10 * 60_000,
       );
-      if (wellOf(answer) !== 2) throw new Error(answer);
+      if (wellOf(answer) !== 3) throw new Error(answer);
     },
   };
 };
