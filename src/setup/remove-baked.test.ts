@@ -7,7 +7,7 @@ import { writeRunning } from "#cli/supervise/programs-file.ts";
 import { layout } from "#config.ts";
 import { identify } from "#drivers/linux/host-process.ts";
 import { findBaked, withoutBakes, type BakedImage } from "#images/bake.ts";
-import type { ImageRecord } from "#services/ec2/image/image.ts";
+import type { ProvidedImage } from "#services/ec2/image/image.ts";
 import { imageInRegion } from "#services/ec2/image/provided-image.ts";
 import { recordKey } from "#services/ec2/records.ts";
 import { reportImage } from "#services/host/host-reports.ts";
@@ -81,8 +81,8 @@ const scene = (t: TestContext) => {
   return { cacheDir, bake, region, disk, start, running, isThere };
 };
 
-const imagesIn = async (store: Store): Promise<ImageRecord[]> =>
-  (await store.list("image/")).entries.map(({ value }) => value as ImageRecord);
+const imagesIn = async (store: Store): Promise<ProvidedImage[]> =>
+  (await store.list("image/")).entries.map(({ value }) => value as ProvidedImage);
 const offeredIn = async (store: Store): Promise<string[]> =>
   (await imagesIn(store)).filter((it) => !it.deregistered).map((it) => it.cacheEntry);
 

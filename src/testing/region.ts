@@ -15,7 +15,7 @@ import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
-import type { ImageRecord } from "#services/ec2/image/image.ts";
+import type { ProvidedImage } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
 import { instanceRoles } from "#services/ec2/instance/instance-roles.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
@@ -37,7 +37,7 @@ import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 const scope = { accountId: "111122223333", region: "eu-central-1" };
 const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "secret" };
 
-export const testImage: ImageRecord = {
+export const testImage: ProvidedImage = {
   id: "ami-0aaaaaaaaaaaaaaaa",
   name: "debian-12-amd64-20260101",
   description: "",

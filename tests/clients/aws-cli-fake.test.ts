@@ -983,6 +983,37 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   await aws.text(`ec2 wait volume-deleted --volume-ids ${volume} ${restored}`);
 });
 
+test("images are made of an instance and of a snapshot, described, shared, deprecated, and deregistered", async () => {
+  const create = `ec2 create-image --instance-id ${nano} --name made --no-reboot --query ImageId`;
+  const [id = ""] = await line(create);
+  await aws.text(`ec2 wait image-available --image-ids ${id}`);
+  const snapshotOf = "BlockDeviceMappings[0].Ebs.SnapshotId";
+  const [own, snapshot] = await line(
+    `ec2 describe-images --owners self --query Images[].[ImageId,${snapshotOf}]`,
+  );
+  assert.equal(own, id);
+  const [registered = ""] = await line(
+    "ec2 register-image --name registered --architecture x86_64 --virtualization-type hvm --root-device-name /dev/xvda " +
+      `--block-device-mappings DeviceName=/dev/xvda,Ebs={SnapshotId=${snapshot}} --query ImageId`,
+  );
+  assert.equal(await aws.refusal(create), "InvalidAMIName.Duplicate");
+  assert.equal(await aws.refusal(`ec2 delete-snapshot --snapshot-id ${snapshot}`), "InvalidSnapshot.InUse");
+  await aws.text(
+    `ec2 modify-image-attribute --image-id ${id} --launch-permission Add=[{UserId=123456789012}]`,
+  );
+  const permission = `--image-id ${id} --attribute launchPermission`;
+  const sharedWith = () =>
+    aws.rows(`ec2 describe-image-attribute ${permission} --query LaunchPermissions[].UserId`);
+  assert.deepEqual(await sharedWith(), [["123456789012"]]);
+  await aws.text(`ec2 reset-image-attribute ${permission}`);
+  assert.deepEqual(await sharedWith(), []);
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+  await aws.text(`ec2 enable-image-deprecation --image-id ${id} --deprecate-at ${tomorrow}`);
+  await aws.text(`ec2 disable-image-deprecation --image-id ${id}`);
+  for (const it of [id, registered]) await aws.text(`ec2 deregister-image --image-id ${it}`);
+  await aws.text(`ec2 delete-snapshot --snapshot-id ${snapshot}`);
+});
+
 test("terminated instances leave what was to be kept, and nothing else", async () => {
   const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
   const [[gone], [volume], [nic]] = await Promise.all([

@@ -10,6 +10,7 @@ import os
 import time
 import traceback
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 
 import boto3
 from botocore.config import Config
@@ -964,6 +965,45 @@ def _():
     for each in (volume, restored):
         ec2.delete_volume(VolumeId=each)
     waiter("volume_deleted").wait(VolumeIds=[volume, restored])
+
+
+@told("images are made of an instance and of a snapshot, described, shared, disabled, protected, and deregistered")
+def _():
+    made = ec2.create_image(InstanceId=nano["id"], Name="made", NoReboot=True)["ImageId"]
+    waiter("image_available").wait(ImageIds=[made])
+    (own,) = ec2.describe_images(Owners=["self"])["Images"]
+    assert own["ImageId"] == made, own
+    snapshot = own["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    registered = ec2.register_image(
+        Name="registered",
+        Architecture="x86_64",
+        VirtualizationType="hvm",
+        RootDeviceName="/dev/xvda",
+        BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}],
+    )["ImageId"]
+    with refused("InvalidAMIName.Duplicate"):
+        ec2.create_image(InstanceId=nano["id"], Name="made")
+    with refused("InvalidSnapshot.InUse"):
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    ec2.modify_image_attribute(ImageId=made, LaunchPermission={"Add": [{"UserId": "123456789012"}]})
+    permissions = {"ImageId": made, "Attribute": "launchPermission"}
+    shared = lambda: ec2.describe_image_attribute(**permissions)["LaunchPermissions"]
+    assert shared() == [{"UserId": "123456789012"}], shared()
+    ec2.reset_image_attribute(**permissions)
+    assert shared() == [], shared()
+    if hasattr(ec2, "disable_image"):
+        ec2.disable_image(ImageId=made)
+        ec2.enable_image(ImageId=made)
+    ec2.enable_image_deprecation(ImageId=made, DeprecateAt=datetime.now(timezone.utc) + timedelta(days=1))
+    ec2.disable_image_deprecation(ImageId=made)
+    if hasattr(ec2, "enable_image_deregistration_protection"):
+        ec2.enable_image_deregistration_protection(ImageId=made)
+        with refused("OperationNotPermitted"):
+            ec2.deregister_image(ImageId=made)
+        ec2.disable_image_deregistration_protection(ImageId=made)
+    for each in (made, registered):
+        ec2.deregister_image(ImageId=each)
+    ec2.delete_snapshot(SnapshotId=snapshot)
 
 
 @told("an elastic address is allocated, mapped to the instance, and released")

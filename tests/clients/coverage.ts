@@ -13,20 +13,6 @@ export interface ClientConveniences {
 
 /** What no client can have of a region as these tests find it, and why. */
 const impossible: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    [
-      "DeregisterImage",
-      "DescribeImageAttribute",
-      "DisableImage",
-      "DisableImageDeprecation",
-      "DisableImageDeregistrationProtection",
-      "EnableImage",
-      "EnableImageDeprecation",
-      "EnableImageDeregistrationProtection",
-      "ModifyImageAttribute",
-      "ResetImageAttribute",
-    ].map((name) => [`ec2:${name}`, "only `croft image import` makes images of the account"]),
-  ),
   "ec2:wait PasswordDataAvailable": "only Windows has passwords",
 };
 

@@ -1036,6 +1036,46 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: volumes });
 });
 
+test("images are made of an instance and of a snapshot, described, shared, disabled, protected, and deregistered", async () => {
+  const { ImageId = "" } = await ec2.createImage({ InstanceId: nano, Name: "made", NoReboot: true });
+  await sdk.waitUntilImageAvailable(patience, { ImageIds: [ImageId] });
+  const { Images: [image] = [] } = await ec2.describeImages({ Owners: ["self"] });
+  assert.deepEqual([image?.ImageId, image?.SourceInstanceId], [ImageId, nano]);
+  const [root] = image?.BlockDeviceMappings ?? [];
+  const { ImageId: registered = "" } = await ec2.registerImage({
+    Name: "registered",
+    Architecture: "x86_64",
+    VirtualizationType: "hvm",
+    RootDeviceName: "/dev/xvda",
+    BlockDeviceMappings: [{ DeviceName: "/dev/xvda", Ebs: { SnapshotId: root?.Ebs?.SnapshotId } }],
+  });
+  await refused(ec2.createImage({ InstanceId: nano, Name: "made" }), "InvalidAMIName.Duplicate");
+  await refused(ec2.deleteSnapshot({ SnapshotId: root?.Ebs?.SnapshotId }), "InvalidSnapshot.InUse");
+  const permissions = { ImageId, Attribute: "launchPermission" } as const;
+  await ec2.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ UserId: "123456789012" }] } });
+  const sharedWith = async () => (await ec2.describeImageAttribute(permissions)).LaunchPermissions;
+  assert.deepEqual(await sharedWith(), [{ UserId: "123456789012" }]);
+  await ec2.resetImageAttribute(permissions);
+  assert.deepEqual(await sharedWith(), []);
+  await ec2.disableImage({ ImageId });
+  await refused(
+    ec2.runInstances({ ImageId, InstanceType: "t3.nano", MinCount: 1, MaxCount: 1 }),
+    "InvalidAMIID.Unavailable",
+  );
+  await ec2.enableImage({ ImageId });
+  await ec2.enableImageDeprecation({ ImageId, DeprecateAt: new Date(Date.now() + 86_400_000) });
+  await ec2.disableImageDeprecation({ ImageId });
+  await ec2.enableImageDeregistrationProtection({ ImageId });
+  await refused(ec2.deregisterImage({ ImageId }), "OperationNotPermitted");
+  await ec2.disableImageDeregistrationProtection({ ImageId });
+  await ec2.deregisterImage({ ImageId });
+  const { DeleteSnapshotResults } = await ec2.deregisterImage({
+    ImageId: registered,
+    DeleteAssociatedSnapshots: true,
+  });
+  assert.deepEqual(DeleteSnapshotResults, [{ SnapshotId: root?.Ebs?.SnapshotId, ReturnCode: "success" }]);
+});
+
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";
 
 test("tags are put on, listed in pages, and taken off", async () => {

@@ -125,6 +125,7 @@ export const invalidVolumeSize = (type: string, size: number, min: number, max: 
   );
 export const smallerThanSnapshot = (code: string, size: number, snapshotId: string, least: number) =>
   error(code, `Volume of size ${size}GB is smaller than snapshot '${snapshotId}', expect size >= ${least}GB`);
+export const invalidMapping = (message: string) => error("InvalidBlockDeviceMapping", message);
 export const volumeShrinks = () =>
   error("InvalidParameterValue", "New size cannot be smaller than existing size");
 export const wrongModificationState = (id: string, state: string) =>
@@ -178,6 +179,16 @@ export const imageNotShared = () =>
   );
 export const invalidLaunchPermission = (value: string, type: string) =>
   error("InvalidAMIAttributeItemValue", `Invalid attribute item value "${value}" for ${type} item type.`);
+export const malformedImageName = () =>
+  error(
+    "InvalidAMIName.Malformed",
+    "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'",
+  );
+export const instanceNotImageable = (id: string) =>
+  error(
+    "InvalidParameterValue",
+    `Invalid value '${id}' for instanceId. Instance is not in state 'running' or 'stopping' or 'stopped'`,
+  );
 export const imageNameTaken = (name: string, id: string) =>
   error("InvalidAMIName.Duplicate", `AMI name ${name} is already in use by AMI ${id}`);
 export const securityGroupNotFound = unlessMalformed("sg", "InvalidGroupId.Malformed", ([id]) =>

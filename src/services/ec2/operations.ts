@@ -6,6 +6,7 @@ import type { Ec2Context } from "./context.ts";
 import { dhcpOptionsOperations } from "./dhcp-options/dhcp-options-operations.ts";
 import { addressAssociationOperations } from "./elastic-ip/address-association-operations.ts";
 import { elasticIpOperations } from "./elastic-ip/elastic-ip-operations.ts";
+import { newImageOperations } from "./image/new-image-operations.ts";
 import { imageAttributeOperations } from "./image/image-attribute-operations.ts";
 import { imageOperations } from "./image/image-operations.ts";
 import { imageSettingsOperations } from "./image/image-settings-operations.ts";
@@ -78,6 +79,7 @@ export const ec2Operations = {
   ...networkAclOperations,
   ...interfacePermissionOperations,
   ...networkInterfaceOperations,
+  ...newImageOperations,
   ...attachmentOperations,
   ...newInterfaceOperations,
   ...newVolumeOperations,

@@ -3,7 +3,7 @@ import { type CapacitySettings, defaults } from "#config.ts";
 import type { BakedImage } from "#images/bake.ts";
 import type { Entry, Store } from "#store/store.ts";
 import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
-import { isProvided, type ImageRecord } from "../ec2/image/image.ts";
+import { isProvided, type ImageRecord, type ProvidedImage } from "../ec2/image/image.ts";
 import { providedImageIds } from "../ec2/image/provided-image.ts";
 import { recordKey, type Scope } from "../ec2/records.ts";
 import type { SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
@@ -114,9 +114,9 @@ export async function withdrawGone(isThere: (cacheEntry: string) => boolean, sto
   for (const cacheEntry of offered) if (!isThere(cacheEntry)) await withdrawImage(cacheEntry, store);
 }
 
-const offeredBaked = async (store: Store): Promise<Entry<ImageRecord>[]> =>
+const offeredBaked = async (store: Store): Promise<Entry<ProvidedImage>[]> =>
   ((await store.list("image/")).entries as Entry<ImageRecord>[]).filter(
-    ({ value }) => isProvided(value) && !value.deregistered,
+    (it): it is Entry<ProvidedImage> => isProvided(it.value) && !it.value.deregistered,
   );
 
 export async function offerAgain(withdrawn: readonly Entry<ImageRecord>[], store: Store): Promise<void> {

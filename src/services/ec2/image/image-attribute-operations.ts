@@ -15,7 +15,8 @@ import {
   invalidParameter,
 } from "../errors.ts";
 import { blocksPublicAccess } from "./image-settings.ts";
-import { describeProtection, imageArn, mappingsOf, type ImageRecord } from "./image.ts";
+import { mappingsOf } from "./image-device.ts";
+import { describeProtection, imageArn, type ImageRecord } from "./image.ts";
 import { changedImage, ownImage } from "./own-image.ts";
 
 export const imageAttributeOperations = {

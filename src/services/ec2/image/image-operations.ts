@@ -1,21 +1,29 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { OperationsOf } from "#api/operation.ts";
+import type { DeleteSnapshotReturnCode, SnapshotReturnCodes } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { imageNotFound, imageProtected } from "../errors.ts";
+import { isLocked } from "../snapshot/snapshot-lock.ts";
+import { deleted, snapshotArn, type SnapshotRecord } from "../snapshot/snapshot.ts";
+import { together } from "../together.ts";
 import { imageNamed } from "./image-alias.ts";
 import { isAllowed, isUsable } from "./image-settings.ts";
 import {
   describeImage,
+  imageArn,
   imageFilters,
   imageNameClaim,
+  imagesMadeOf,
   isProtected,
   isPublic,
   offeredImages,
   ownerOf,
+  snapshotsOf,
   type ImageRecord,
 } from "./image.ts";
-import { changedImage, ownImage } from "./own-image.ts";
+import { ownImage } from "./own-image.ts";
 
 export const imageOperations = {
   DescribeImages: {
@@ -30,13 +38,16 @@ export const imageOperations = {
           (input.IncludeDisabled || !it.disabled),
         parameter: "imageIds",
         missing: imageNotFound,
-        filters: { ...imageFilters, "image-allowed": (it) => String(isAllowed(it, context) ?? true) },
+        filters: {
+          ...imageFilters(context.records),
+          "image-allowed": (it) => String(isAllowed(it, context) ?? true),
+        },
         bounds: { min: 1, max: 1000 },
       });
     },
     answer: ({ items, nextToken }: { items: readonly ImageRecord[]; nextToken?: string }, context) => ({
       Images: items.map((it) => ({
-        ...describeImage(it, context.now()),
+        ...describeImage(it, context),
         ImageAllowed: isAllowed(it, context),
       })),
       NextToken: nextToken,
@@ -45,23 +56,47 @@ export const imageOperations = {
 
   /** Instances made of it run on, and start again. */
   DeregisterImage: {
-    resolve({ ImageId: id }, context) {
+    resolve({ ImageId: id, DeleteAssociatedSnapshots: withSnapshots = false }, context): Deregistration {
       const { records, now } = context;
-      const { name, deregistrationProtection } = ownImage(id, context);
-      if (isProtected(deregistrationProtection, now())) throw imageProtected(id);
-      const { touches, transaction } = changedImage(id, context, (image) => ({
-        ...image,
-        tags: {},
-        deregistered: true,
-      }));
+      const image = ownImage(id, context);
+      if (isProtected(image.deregistrationProtection, now())) throw imageProtected(id);
+      const snapshots = withSnapshots ? snapshotsOf(image, records) : [];
+      const fates = snapshots.map((it) => [it, fateOf(it, context)] as const);
+      const going = fates.filter(([, fate]) => fate === "success").map(([it]) => it);
+      const name = records.key("claim", imageNameClaim(image.name));
+      const { expect, put } = records.rewrite("image", { ...image, tags: {}, deregistered: true });
+      const gone: Transaction =
+        image.cacheEntry === undefined
+          ? { expect, delete: [name, ...put.map(({ key }) => key)] }
+          : { expect, put, delete: [name] };
       return {
-        touches,
-        transaction: { ...transaction, delete: [records.key("claim", imageNameClaim(name))] },
+        touches: [
+          { arn: imageArn(id, context), tags: image.tags },
+          ...snapshots.map((it) => ({
+            arn: snapshotArn(it.id, context),
+            tags: it.tags,
+            action: "ec2:DeleteSnapshot",
+          })),
+        ],
+        transaction: together(gone, ...going.map((it) => records.rewrite("snapshot", deleted(it)))),
+        ...(withSnapshots && {
+          results: fates.map(([it, ReturnCode]) => ({ SnapshotId: it.id, ReturnCode })),
+        }),
       };
     },
-    answer: () => ({ Return: true }),
+    answer: ({ results }: Deregistration) => ({ Return: true, DeleteSnapshotResults: results }),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+interface Deregistration extends OperationPlan {
+  readonly results?: DeleteSnapshotReturnCode[];
+}
+
+/** What becomes of a snapshot of an image that is deregistered with them. */
+function fateOf(snapshot: SnapshotRecord, { records, now }: Ec2Context): SnapshotReturnCodes {
+  if (imagesMadeOf(snapshot.id, records).length > 1) return "skipped";
+  return isLocked(snapshot, now()) ? "client-error" : "success";
+}
 
 /** For ids that the region has no image of: what their aliases put in their place, under the name they were asked by. */
 const standIns = (ids: readonly string[] | undefined, context: Ec2Context) =>

@@ -9,7 +9,7 @@ export interface ImageHost {
 /** Lets a deregistered image go once no volume and no snapshot is a difference to it. */
 export async function reconcileImage(id: string, records: Ec2Records, host: ImageHost): Promise<Outcome> {
   const entry = records.entry("image", id);
-  if (!entry?.value.deregistered) return settled;
+  if (!entry?.value.deregistered || entry.value.cacheEntry === undefined) return settled;
   if (records.volumesMadeOf(id).length + records.snapshotsMadeOf(id).length > 0) return settled;
   await host.removeImage(entry.value.cacheEntry);
   return moved({ expect: [{ at: [entry.key, entry.revision] }], delete: [entry.key] });

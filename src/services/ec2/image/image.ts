@@ -1,16 +1,22 @@
 import type {
   ArchitectureValues,
-  BlockDeviceMapping,
   BootModeValues,
   Image,
+  ImageState,
   LaunchPermission,
 } from "@aws-sdk/client-ec2";
 import type { Expectation } from "#store/store.ts";
+import type { Ec2Context } from "../context.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord } from "../records.ts";
+import { isPending, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { describeTags } from "../tag/tag.ts";
+import { devicesOf, mappingsOf, type ImageDevice } from "./image-device.ts";
 
-/** A machine image, baked by Croft or imported; every host finds its files under `cacheEntry`. */
+/**
+ * A machine image: baked by Croft or imported, with files under `cacheEntry` that every host finds; or one of the account's own, whose
+ * devices begin as its snapshots.
+ */
 export interface ImageRecord extends ResourceRecord {
   readonly id: `ami-${string}`;
   /** Account of who imported it; absent: Croft provides it, to everyone. */
@@ -20,11 +26,18 @@ export interface ImageRecord extends ResourceRecord {
   readonly architecture: ArchitectureValues;
   /** Absent: as its instances' types do by default. */
   readonly bootMode?: BootModeValues;
-  readonly snapshotId: `snap-${string}`;
+  /** What its root volume begins as. One that has files has no such snapshot, and only shows this id. */
+  readonly snapshotId: string;
   /** Least size of a root volume made from it. */
   readonly sizeGiB: number;
   readonly rootDevice: string;
-  readonly cacheEntry: string;
+  /** Root first. Absent: that alone. */
+  readonly devices?: readonly ImageDevice[];
+  readonly cacheEntry?: string;
+  /** What it was made of, by CreateImage or CopyImage. */
+  readonly source?: { readonly imageId: string; readonly region: string; readonly instanceId?: string };
+  /** Absent: true. */
+  readonly enaSupport?: boolean;
   /** Who else may see and launch it. */
   readonly launchPermissions?: readonly LaunchPermission[];
   /** From then on, to the minute, only its owner is shown it unasked. ISO 8601, UTC. */
@@ -49,13 +62,44 @@ export interface DeregistrationProtection {
 export const offeredImages = (records: Pick<Ec2Records, "all">): ImageRecord[] =>
   records.all("image").filter((it) => !it.deregistered);
 
+/** The account's own whose instances begin with what this snapshot, or one that only shows its id, holds. */
+export const imagesMadeOf = (snapshot: string, records: Pick<Ec2Records, "all">): ImageRecord[] =>
+  offeredImages(records).filter(
+    (it) => !isProvided(it) && devicesOf(it).some(({ snapshotId }) => snapshotId === snapshot),
+  );
+
 /** What is made of an image expects this; else the image's files could go before there is a volume that needs them. */
 export const imageStays = (id: string, records: Pick<Ec2Records, "entry">): Expectation[] => {
   const entry = records.entry("image", id);
   return entry ? [{ at: [entry.key, entry.revision] }] : [];
 };
 
-export const isProvided = ({ ownerId }: ImageRecord): boolean => ownerId === undefined;
+/** What becomes of an image's snapshots becomes of the image; it stands apart from them nowhere. */
+export function imageState(image: ImageRecord, records: Ec2Records): ImageState {
+  if (image.disabled) return "disabled";
+  const snapshots = snapshotsOf(image, records);
+  if (snapshots.some(({ so }) => so.failed !== undefined)) return "failed";
+  return snapshots.some(isPending) ? "pending" : "available";
+}
+
+/** Each once. One that has files has none. */
+export const snapshotsOf = (image: ImageRecord, records: Ec2Records): SnapshotRecord[] =>
+  [...new Set(devicesOf(image).map(({ snapshotId = "" }) => snapshotId))].flatMap(
+    (id) => records.get("snapshot", id) ?? [],
+  );
+
+/** Why an image failed. */
+function failureOf(image: ImageRecord, records: Ec2Records) {
+  const { id, so } = snapshotsOf(image, records).find((it) => it.so.failed !== undefined) ?? {};
+  const code = "Server.InternalError";
+  return id === undefined
+    ? undefined
+    : { Code: code, Message: `${code}: the snapshot ${id} could not be made: ${so?.failed ?? ""}` };
+}
+
+/** Nobody's, so it has files. */
+export const isProvided = (image: ImageRecord): image is ProvidedImage => image.ownerId === undefined;
+export type ProvidedImage = ImageRecord & { readonly cacheEntry: string };
 
 /** Names are unique among an account's own. */
 export const imageNameClaim = (name: string) => `image-name/${name}`;
@@ -82,9 +126,10 @@ export const isProtected = (it: DeregistrationProtection | undefined, now: Date)
 
 const locationOf = (image: ImageRecord) => `${ownerOf(image).alias ?? ownerOf(image).id}/${image.name}`;
 
-const stateOf = ({ disabled }: ImageRecord) => (disabled ? "disabled" : "available");
-
-export const describeImage = (image: ImageRecord, now: Date): Image => ({
+export const describeImage = (
+  image: ImageRecord,
+  { records, now }: Pick<Ec2Context, "records" | "now">,
+): Image => ({
   ImageId: image.id,
   Name: image.name,
   Description: image.description,
@@ -92,16 +137,17 @@ export const describeImage = (image: ImageRecord, now: Date): Image => ({
   ImageOwnerAlias: ownerOf(image).alias,
   OwnerId: ownerOf(image).id,
   ImageType: "machine",
-  State: stateOf(image),
+  State: imageState(image, records),
+  StateReason: failureOf(image, records),
   Public: isPublic(image),
   DeprecationTime: image.deprecationTime,
-  DeregistrationProtection: isProvided(image) ? undefined : describeProtection(image, now),
+  DeregistrationProtection: isProvided(image) ? undefined : describeProtection(image, now()),
   ImdsSupport: image.imdsSupport,
   Architecture: image.architecture,
   CreationDate: image.createdAt,
   Hypervisor: "xen",
   VirtualizationType: "hvm",
-  EnaSupport: true,
+  EnaSupport: image.enaSupport ?? true,
   SriovNetSupport: "simple",
   BootMode: image.bootMode,
   PlatformDetails: "Linux/UNIX",
@@ -110,36 +156,25 @@ export const describeImage = (image: ImageRecord, now: Date): Image => ({
   RootDeviceType: "ebs",
   BlockDeviceMappings: mappingsOf(image),
   ProductCodes: [],
+  SourceImageId: image.source?.imageId,
+  SourceImageRegion: image.source?.region,
+  SourceInstanceId: image.source?.instanceId,
   Tags: describeTags(image.tags),
 });
 
-export const mappingsOf = (image: ImageRecord): BlockDeviceMapping[] => [
-  {
-    DeviceName: image.rootDevice,
-    Ebs: {
-      SnapshotId: image.snapshotId,
-      VolumeSize: image.sizeGiB,
-      VolumeType: "gp3",
-      Iops: 3000,
-      Throughput: 125,
-      DeleteOnTermination: true,
-      Encrypted: false,
-    },
-  },
-];
-
-export const imageFilters: FilterTable<ImageRecord> = {
+export const imageFilters = (records: Ec2Records): FilterTable<ImageRecord> => ({
   architecture: (it) => it.architecture,
-  "block-device-mapping.delete-on-termination": () => "true",
-  "block-device-mapping.device-name": (it) => it.rootDevice,
+  "block-device-mapping.delete-on-termination": (it) =>
+    devicesOf(it).map(({ deleteOnTermination }) => String(deleteOnTermination)),
+  "block-device-mapping.device-name": (it) => devicesOf(it).map(({ device }) => device),
   "block-device-mapping.encrypted": () => "false",
-  "block-device-mapping.snapshot-id": (it) => it.snapshotId,
-  "block-device-mapping.volume-size": (it) => String(it.sizeGiB),
-  "block-device-mapping.volume-type": () => "gp3",
+  "block-device-mapping.snapshot-id": (it) => devicesOf(it).map(({ snapshotId }) => snapshotId),
+  "block-device-mapping.volume-size": (it) => devicesOf(it).map(({ sizeGiB }) => String(sizeGiB)),
+  "block-device-mapping.volume-type": (it) => devicesOf(it).map(({ type }) => type),
   "boot-mode": (it) => it.bootMode,
   "creation-date": (it) => it.createdAt,
   description: (it) => it.description,
-  "ena-support": () => "true",
+  "ena-support": (it) => String(it.enaSupport ?? true),
   "free-tier-eligible": () => "true",
   hypervisor: () => "xen",
   "image-id": (it) => it.id,
@@ -156,12 +191,12 @@ export const imageFilters: FilterTable<ImageRecord> = {
   "ramdisk-id": () => undefined,
   "root-device-name": (it) => it.rootDevice,
   "root-device-type": () => "ebs",
-  "source-image-id": () => undefined,
-  "source-image-region": () => undefined,
-  "source-instance-id": () => undefined,
-  state: stateOf,
-  "state-reason-code": () => undefined,
-  "state-reason-message": () => undefined,
+  "source-image-id": (it) => it.source?.imageId,
+  "source-image-region": (it) => it.source?.region,
+  "source-instance-id": (it) => it.source?.instanceId,
+  state: (it) => imageState(it, records),
+  "state-reason-code": (it) => failureOf(it, records)?.Code,
+  "state-reason-message": (it) => failureOf(it, records)?.Message,
   "sriov-net-support": () => "simple",
   "virtualization-type": () => "hvm",
   ...matchingNothing(
@@ -181,4 +216,4 @@ export const imageFilters: FilterTable<ImageRecord> = {
     "scan-result.low-fix-available-since",
     "scan-result.medium-fix-available-since",
   ),
-};
+});

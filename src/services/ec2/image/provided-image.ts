@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ImageRecord } from "./image.ts";
+import type { ImageRecord, ProvidedImage } from "./image.ts";
 
 /** An image that Croft provides has ids of its own in each region; they follow from its recipe, so they never change. */
 export function providedImageIds(region: string, cacheEntry: string): Pick<ImageRecord, "id" | "snapshotId"> {
@@ -9,7 +9,7 @@ export function providedImageIds(region: string, cacheEntry: string): Pick<Image
 }
 
 /** The same image as another region knows it. */
-export const imageInRegion = (image: ImageRecord, region: string): ImageRecord => ({
+export const imageInRegion = (image: ProvidedImage, region: string): ProvidedImage => ({
   ...image,
   ...providedImageIds(region, image.cacheEntry),
 });

@@ -1,68 +1,51 @@
-import type { RunInstancesRequest, VolumeType } from "@aws-sdk/client-ec2";
-import { ApiError } from "#api/error.ts";
+import type { RunInstancesRequest } from "@aws-sdk/client-ec2";
 import type { Ec2Context } from "../context.ts";
-import { smallerThanSnapshot, tooManyVolumes, unsupportedParameter } from "../errors.ts";
+import { invalidMapping, tooManyVolumes } from "../errors.ts";
+import { devicesOf } from "../image/image-device.ts";
 import type { ImageRecord } from "../image/image.ts";
+import { mappedDevice, mappedSnapshot, mappingsByDevice } from "../image/mapped-device.ts";
 import { volumeLimit } from "../instance-type/instance-type.ts";
 import { tagsFor } from "../tag/tag.ts";
 import type { Expectation } from "#store/store.ts";
 import { sourceOf, sourceOfImage } from "../volume/volume-source.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
-import { volumeShape, volumeTypes, type VolumeShape } from "../volume/volume-types.ts";
-import { oneOf } from "./launch-parameters.ts";
+import type { VolumeShape } from "../volume/volume-types.ts";
 
 interface BlockDevice extends VolumeShape, Pick<VolumeRecord, "image" | "snapshotId"> {
   readonly device: string;
   readonly deleteOnTermination: boolean;
-  /** What it is made of expects this. */
-  readonly stays: readonly Expectation[];
+  /** What is made of its source expects this. */
+  readonly stays?: readonly Expectation[];
 }
 
-/** The volumes a launch makes: the image's root, changed as the request says, and others beside it, blank or from snapshots. */
+/** The volumes a launch makes: the image's, root first, changed as the request says, and others beside them, blank or from snapshots. */
 export function blockDevices(
   { BlockDeviceMappings: mappings = [] }: RunInstancesRequest,
   image: ImageRecord,
   instanceType: string,
   context: Ec2Context,
 ): BlockDevice[] {
-  const names = mappings.map(({ DeviceName }) => DeviceName);
-  if (new Set(names).size < names.length)
-    throw invalidMapping("A device name occurs more than once in the block device mapping.");
-  const root = mappings.find(({ DeviceName }) => DeviceName === image.rootDevice) ?? {
-    DeviceName: image.rootDevice,
-  };
-  const kept = [root, ...mappings.filter((it) => it !== root && it.NoDevice === undefined)];
+  const asked = mappingsByDevice(mappings);
+  const ofImage = devicesOf(image).map((it) => ({
+    device: it.device,
+    has: it,
+    mapping: asked.get(it.device),
+  }));
+  const others = [...asked]
+    .filter(([device]) => !ofImage.some((it) => it.device === device))
+    .map(([device, mapping]) => ({ device, has: undefined, mapping }));
+  const kept = [...ofImage, ...others].filter(
+    ({ device, mapping }) => device === image.rootDevice || mapping?.NoDevice === undefined,
+  );
   checkCount(kept.length, instanceType);
-  return kept.map(({ DeviceName: device, VirtualName, Ebs: ebs = {} }) => {
-    if (device === undefined) throw invalidMapping("A block device mapping needs a device name.");
-    if (VirtualName !== undefined) throw unsupportedParameter("BlockDeviceMappings.VirtualName");
-    if (ebs.Encrypted) throw unsupportedParameter("BlockDeviceMappings.Ebs.Encrypted");
+  return kept.map(({ device, has, mapping }) => {
     const isRoot = device === image.rootDevice;
-    const snapshotId = ebs.SnapshotId ?? (isRoot ? image.snapshotId : undefined);
+    const snapshotId = mappedSnapshot(mapping, has);
     if (isRoot && snapshotId !== image.snapshotId)
-      throw unsupportedParameter("BlockDeviceMappings.Ebs.SnapshotId");
-    const source = isRoot
-      ? sourceOfImage(image, context.records)
-      : snapshotId === undefined
-        ? undefined
-        : sourceOf(snapshotId, context);
-    const type = oneOf<VolumeType>(
-      Object.keys(volumeTypes) as VolumeType[],
-      ebs.VolumeType ?? (isRoot ? "gp3" : "gp2"),
-      "VolumeType",
-    );
-    const sizeGiB = ebs.VolumeSize ?? source?.sizeGiB;
-    if (sizeGiB === undefined)
-      throw new ApiError("MissingParameter", `The block device '${device}' needs a size or a snapshot.`);
-    if (source && sizeGiB < source.sizeGiB)
-      throw smallerThanSnapshot("InvalidBlockDeviceMapping", sizeGiB, snapshotId ?? "", source.sizeGiB);
-    return {
-      device,
-      ...source?.of,
-      stays: source?.stays ?? [],
-      deleteOnTermination: ebs.DeleteOnTermination ?? true,
-      ...volumeShape(type, sizeGiB, ebs),
-    };
+      throw invalidMapping("snapshotId cannot be modified on root device");
+    const source = isRoot ? sourceOfImage(image, context) : snapshotId && sourceOf(snapshotId, context);
+    const { snapshotId: _, ...volume } = mappedDevice(device, mapping, has, source || undefined);
+    return { ...volume, ...(source && { ...source.of, stays: source.stays }) };
   });
 }
 
@@ -91,5 +74,3 @@ function checkCount(count: number, type: string): void {
   const limit = volumeLimit(type);
   if (count > limit) throw tooManyVolumes(limit);
 }
-
-const invalidMapping = (message: string) => new ApiError("InvalidBlockDeviceMapping", message);

@@ -27,6 +27,9 @@ import { together as joined } from "../together.ts";
 import { volumeModificationOperations } from "../volume/volume-modification-operations.ts";
 import { modificationState } from "../volume/volume-modification.ts";
 import { attachmentState } from "../volume/volume.ts";
+import { imageOperations } from "../image/image-operations.ts";
+import { imageState } from "../image/image.ts";
+import { newImageOperations } from "../image/new-image-operations.ts";
 import { newInterfaceOperations } from "../network-interface/new-interface-operations.ts";
 import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
@@ -55,7 +58,10 @@ type Wish =
   | "snapshot all"
   | "copy snapshot"
   | "volume from snapshot"
-  | "delete snapshots";
+  | "delete snapshots"
+  | "image"
+  | "image at once"
+  | "deregister";
 const aLife = ["launch", "stop", "start", "reboot", "terminate"] as const satisfies Wish[];
 const until = (last: (typeof aLife)[number]): readonly Wish[] => aLife.slice(0, aLife.indexOf(last) + 1);
 
@@ -215,6 +221,49 @@ for (const [what, options, [snapshots, volumes]] of [
     });
     assert.ok(crashes > 15, `${crashes} crashes`);
   });
+
+for (const [what, options, [snapshots, running]] of [
+  ["made of a running instance", { wishes: [...withVolume, "image"] }, [2, 1]],
+  ["made without a reboot", { wishes: [...withVolume, "image at once"] }, [2, 1]],
+  ["made, and the host loses power", { wishes: [...withVolume, "image"], losesPower: true }, [2, 1]],
+  ["made of a stopped instance, which starts", { wishes: ["launch", "stop", "image", "start"] }, [1, 1]],
+  ["made of an instance that is rebooted", { wishes: ["launch", "image", "reboot"] }, [1, 1]],
+  ["made of an instance that is terminated", { wishes: ["launch", "image", "terminate"] }, [1, 0]],
+  ["made and deregistered with its snapshots", { wishes: ["launch", "image", "deregister"] }, [0, 1]],
+] as const satisfies [string, SceneOptions, [number, number]][])
+  test(`an image is ${what}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene(options), async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      assert.deepEqual(ids(records.all("snapshot")), new Set(await end.drivers.disks.snapshots()));
+      assert.equal(records.all("snapshot").length, snapshots);
+      assert.equal(statesAtEnd(end).filter((it) => it === "running").length, running);
+      const made = records.all("image").filter((it) => it.id !== testImage.id);
+      assert.deepEqual(
+        made.map((it) => imageState(it, records)),
+        snapshots === 0 ? [] : ["available"],
+      );
+      for (const { id } of records.all("instance"))
+        for (const disk of end.drivers.machines.spec(id)?.disks ?? [])
+          assert.deepEqual({ path: disk.path, below: disk.below }, await end.drivers.disks.locate(disk.id));
+    });
+    assert.ok(crashes > 20, `${crashes} crashes`);
+  });
+
+test("an image of a guest that does not listen is made once it is switched off", limit, async () => {
+  const options: SceneOptions = { wishes: ["launch", "image"], listens: false };
+  await crashEverywhere(
+    scene(options),
+    async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      assert.deepEqual(statesAtEnd(end), ["running"]);
+      assert.ok(records.all("image").every((it) => imageState(it, records) === "available"));
+      assert.equal((await end.drivers.disks.snapshots()).length, 1);
+    },
+    50,
+  );
+});
 
 interface SceneOptions extends FakeOptions {
   readonly wishes: readonly Wish[];
@@ -418,6 +467,19 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
           newSnapshotOperations.DeleteSnapshot.resolve({ SnapshotId: snapshotId }, context),
         );
       return { transaction: joined(...plans.map(({ transaction = {} }) => transaction)) };
+    }
+    case "image":
+    case "image at once":
+      return newImageOperations.CreateImage.resolve(
+        { InstanceId: id, Name: "mine", NoReboot: wish === "image at once" },
+        context,
+      );
+    case "deregister": {
+      const made = records.all("image").find((it) => it.id !== testImage.id)?.id ?? "";
+      return imageOperations.DeregisterImage.resolve(
+        { ImageId: made, DeleteAssociatedSnapshots: true },
+        context,
+      );
     }
     case "stop":
       return instanceOperations.StopInstances.resolve(named, context);

@@ -27,6 +27,7 @@ import {
   touchedInstance,
   instanceState,
   reasons,
+  rebooted,
   type InstanceRecord,
 } from "./instance.ts";
 import { instancesOf } from "./instance-change.ts";
@@ -132,10 +133,7 @@ export const instanceOperations = {
   },
 
   RebootInstances: {
-    resolve: (input, context) =>
-      change("reboot", input.InstanceIds, context, (it) => [
-        { ...it, wanted: { ...it.wanted, reboots: it.wanted.reboots + 1 } },
-      ]),
+    resolve: (input, context) => change("reboot", input.InstanceIds, context, (it) => [rebooted(it)]),
     answer: () => ({}),
   },
 

@@ -4,6 +4,7 @@ import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim, modificationClaims } from "../client-token.ts";
 import { unmapped } from "../network-interface/public-address.ts";
 import type { Ec2Records } from "../records.ts";
+import { isPending } from "../snapshot/snapshot.ts";
 import { fitsHost } from "./capacity.ts";
 import {
   afterHostBoot,
@@ -87,7 +88,7 @@ const launch: Step = async (entry, records, host) => {
     return fail(reasons.internal("the launch failed: its disks and network were not ready in time"));
   }
   if (!fitsHost(entry.value, host.memoryMiB, records)) return fail(reasons.noRoom);
-  if (!host.queue.enter(id)) {
+  if (isHeldOff(id, records) || !host.queue.enter(id)) {
     host.worked.forget(clock);
     return wait(1_000);
   }
@@ -260,7 +261,16 @@ function bootsAgain({ key, revision, value }: Entry<InstanceRecord>): Outcome {
   return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: { ...value, so } }] });
 }
 
-/** The guest is asked to shut down and started again; one that does not listen is reset. Its state stays "running". */
+/** An image is being made of its disks at rest. */
+const isHeldOff = (id: string, records: Ec2Records): boolean =>
+  records
+    .volumesOf(id)
+    .some((volume) => records.snapshotsOf(volume.id).some((it) => it.whileOff && isPending(it)));
+
+/**
+ * The guest is asked to shut down and started again; one that does not listen is reset, or switched off for an image. Its state
+ * stays "running".
+ */
 async function reboot(
   entry: Entry<InstanceRecord>,
   machine: MachineState,
@@ -271,6 +281,10 @@ async function reboot(
   const clock = `${id} reboot`;
   if (machine.state === "running" && !overdue(host, clock, deadlines.powerOff)) {
     await pressSometimes(id, host);
+    return wait(500);
+  }
+  if (isHeldOff(id, records)) {
+    await host.machines.stop(id);
     return wait(500);
   }
   if (machine.state === "running") await host.machines.reset(id);
@@ -291,7 +305,7 @@ async function relaunch(
     return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: afterHostBoot(instance) }] });
   if (!fitsHost(instance, host.memoryMiB, records)) return launchFailed(entry, host, reasons.noRoom);
   const clock = `${id} relaunch`;
-  if (!host.queue.enter(id)) {
+  if (isHeldOff(id, records) || !host.queue.enter(id)) {
     host.worked.forget(clock);
     return wait(1_000);
   }

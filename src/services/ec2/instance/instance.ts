@@ -182,6 +182,12 @@ export function instanceState({ wanted, so }: InstanceRecord): InstanceStateName
   return ({ running: "pending", stopped: "stopping", terminated: "shutting-down" } as const)[wanted.state];
 }
 
+/** As RebootInstances wants it. */
+export const rebooted = (instance: InstanceRecord): InstanceRecord => ({
+  ...instance,
+  wanted: { ...instance.wanted, reboots: instance.wanted.reboots + 1 },
+});
+
 /** As another boot of its host finds it: its machine is gone, and is started again if it ran. */
 export function afterHostBoot({ so, ...instance }: InstanceRecord): InstanceRecord {
   const { bootId: _, booted: _booted, ...outlives } = so;

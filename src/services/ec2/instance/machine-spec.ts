@@ -27,7 +27,7 @@ export async function machineSpec(
     .filter(({ attachment, so }) => !attachment?.detaching && so.ready)
     .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
   // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
-  const image = volumes[0]?.image && records.get("image", volumes[0].image.imageId);
+  const files = volumes[0]?.image && records.get("image", volumes[0].image.imageId)?.cacheEntry;
   const firmware = { by: currentBootMode(instance) === "uefi" ? "uefi" : "bios" } as const;
   const interfaces = records
     .interfacesOf(instance.id)
@@ -40,7 +40,7 @@ export async function machineSpec(
     threadsPerCore: instance.threadsPerCore ?? 1,
     memoryMiB: instance.memoryMiB,
     identity: { uuid: ec2Uuid(instance.id), product: instance.type },
-    boot: (image && imageKernel(image.cacheEntry)) ?? firmware,
+    boot: (files !== undefined ? imageKernel(files) : undefined) ?? firmware,
     disks: await Promise.all(
       volumes.map(async (it) => ({
         id: it.id,

@@ -14,7 +14,7 @@ import {
 import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
 import { isUsable } from "../image/image-settings.ts";
-import type { ImageRecord } from "../image/image.ts";
+import { imageState, type ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import { interfaceWrites } from "../network-interface/new-interface.ts";
@@ -162,7 +162,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const expect: Expectation[] = [
     ...(profile?.stays ?? []),
     ...group.expect,
-    ...devices.flatMap(({ stays }) => stays),
+    ...devices.flatMap(({ stays = [] }) => stays),
     ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
       exists: records.key("subnet", id),
     })),
@@ -206,7 +206,7 @@ function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context)
   if (id === undefined) throw invalidParameter("The request must contain the parameter ImageId");
   const image = imageNamed(id, context);
   if (!image || !isUsable(image, context)) throw imageNotFound([id]);
-  if (image.disabled) throw imageNotLaunchable(id);
+  if (imageState(image, context.records) !== "available") throw imageNotLaunchable(id);
   return image;
 }
 

@@ -1,7 +1,7 @@
 import type { Feed } from "#store/feed.ts";
 import { ExpectationFailed, type Store, type Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { isProvided, offeredImages, type ImageRecord } from "../image/image.ts";
+import { isProvided, offeredImages, type ProvidedImage } from "../image/image.ts";
 import { imageInRegion } from "../image/provided-image.ts";
 import { awsPrefixLists } from "../prefix-list/aws-prefix-lists.ts";
 import { recordKey, type Scope } from "../records.ts";
@@ -69,7 +69,7 @@ export function regionContexts(
 }
 
 /** What the region lacks of its start; a default VPC that was deleted since does not come back. */
-function regionStart(context: Ec2Context, provided: readonly ImageRecord[]): Transaction | undefined {
+function regionStart(context: Ec2Context, provided: readonly ProvidedImage[]): Transaction | undefined {
   const { records, region } = context;
   const isNew = records.claimed("region") === undefined;
   const images = provided

@@ -1,5 +1,5 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { CopySnapshotRequest, CreateSnapshotsRequest, TagSpecification } from "@aws-sdk/client-ec2";
+import type { CopySnapshotRequest, CreateSnapshotRequest, CreateSnapshotsRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import {
@@ -7,22 +7,21 @@ import {
   snapshotInState,
   snapshotInUse,
   snapshotIsLocked,
-  tooManySnapshots,
   unsupportedParameter,
-  volumeInState,
   volumeNotAttachedSo,
 } from "../errors.ts";
-import { offeredImages } from "../image/image.ts";
+import { imagesMadeOf } from "../image/image.ts";
 import { instancesOf } from "../instance/instance-change.ts";
 import { instanceArn, isGone, type InstanceRecord } from "../instance/instance.ts";
-import { describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
+import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { findVolume } from "../volume/find-volume.ts";
-import { volumeArn, volumeState, type VolumeRecord } from "../volume/volume.ts";
+import { volumeArn, type VolumeRecord } from "../volume/volume.ts";
+import { attachedVolumes, newSnapshots } from "./new-snapshots.ts";
 import { isLocked } from "./snapshot-lock.ts";
 import {
+  deleted,
   describeSnapshot,
   findSnapshot,
-  isPending,
   snapshotArn,
   snapshotState,
   snapshotStays,
@@ -90,13 +89,13 @@ export const newSnapshotOperations = {
   DeleteSnapshot: {
     resolve({ SnapshotId: id }, context): OperationPlan {
       const { records } = context;
-      const image = offeredImages(records).find(({ snapshotId, ownerId }) => ownerId && snapshotId === id);
+      const [image] = imagesMadeOf(id, records);
       if (image) throw snapshotInUse(id, image.id);
       const snapshot = findSnapshot(id, context);
       if (isLocked(snapshot, context.now())) throw snapshotIsLocked(id);
       return {
         touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags }],
-        transaction: records.rewrite("snapshot", { ...snapshot, tags: {}, deleting: true }),
+        transaction: records.rewrite("snapshot", deleted(snapshot)),
       };
     },
     answer: () => ({}),
@@ -105,48 +104,26 @@ export const newSnapshotOperations = {
 
 function snapshotsOf(
   volumes: readonly VolumeRecord[],
-  input: {
-    readonly Description?: string | undefined;
-    readonly TagSpecifications?: readonly TagSpecification[] | undefined;
-  },
+  input: Pick<CreateSnapshotRequest, "Description" | "TagSpecifications">,
   context: Ec2Context,
   withVolumesTags = false,
 ): SnapshotsPlan {
-  const { records } = context;
   onlyTags(["snapshot"], input.TagSpecifications);
   const asked = tagsFor("snapshot", input.TagSpecifications);
-  const ids = volumes.map(() => context.newId("snap"));
-  const createdAt = context.now().toISOString();
-  const snapshots = volumes.map((volume, n): SnapshotRecord => {
-    checkVolume(volume, context);
-    return {
-      id: ids[n] ?? "snap-",
-      hostId: volume.hostId,
-      of: { volumeId: volume.id },
-      sizeGiB: volume.sizeGiB,
+  const plan = newSnapshots(
+    volumes,
+    (volume) => ({
       description: description(input),
-      ...(volume.image && { image: volume.image }),
-      together: ids[0] ?? "",
-      tags: withVolumesTags ? withTags(own(volume.tags), describeTags(asked)) : asked,
-      createdAt,
-      so: {},
-    };
-  });
-  const made = snapshots.map((it) => newRecord(it, context));
+      tags: withVolumesTags ? withTags(copiedTags(volume.tags), describeTags(asked)) : asked,
+    }),
+    context,
+  );
   return {
+    ...plan,
     touches: [
       ...volumes.map(({ id, tags }) => ({ arn: volumeArn(id, context), tags })),
-      ...snapshots.map(({ tags }) => ({ arn: snapshotArn("*", context), tags })),
+      ...plan.snapshots.map(({ tags }) => ({ arn: snapshotArn("*", context), tags })),
     ],
-    transaction: {
-      // A volume that is deleted meanwhile is none to make a snapshot of.
-      expect: [
-        ...made.map(({ key }) => ({ absent: key })),
-        ...volumes.flatMap(({ id }) => records.rewrite("volume", findVolume(id, context)).expect),
-      ],
-      put: made.flatMap(({ put }) => put),
-    },
-    snapshots,
   };
 }
 
@@ -157,10 +134,7 @@ function chosenVolumes(
 ): readonly [InstanceRecord, VolumeRecord[]] {
   const [instance] = instancesOf([id ?? ""], context);
   if (!instance || isGone(instance)) throw invalidParameter(`The instance '${id ?? ""}' has no volumes.`);
-  const attached = context.records
-    .volumesOf(instance.id)
-    .filter(({ attachment, so }) => so.ready && !attachment?.plugging && !attachment?.detaching)
-    .toSorted((a, b) => ((a.attachment?.device ?? "") < (b.attachment?.device ?? "") ? -1 : 1));
+  const attached = attachedVolumes(instance.id, context);
   const isRoot = ({ attachment }: VolumeRecord) => attachment?.device === instance.rootDevice;
   for (const excluded of chosen.ExcludeDataVolumeIds ?? []) {
     const volume = attached.find((it) => it.id === excluded);
@@ -176,19 +150,6 @@ function chosenVolumes(
   if (kept.length === 0) throw invalidParameter("There are no volumes to make snapshots of.");
   return [instance, kept];
 }
-
-/** Throws IncorrectState and ConcurrentSnapshotLimitExceeded. */
-function checkVolume(volume: VolumeRecord, { records }: Ec2Context): void {
-  const state = volumeState(volume);
-  if (state !== "available" && state !== "in-use") throw volumeInState(volume.id, state);
-  const pending = records.snapshotsOf(volume.id).filter(isPending).length;
-  if (pending >= (["st1", "sc1"].includes(volume.type) ? mostPendingOfHardDisk : mostPending))
-    throw tooManySnapshots();
-}
-
-/** Of one volume. Follows "Quotas for Amazon EBS". */
-const mostPending = 5;
-const mostPendingOfHardDisk = 1;
 
 function copyOf(
   input: CopySnapshotRequest & { SourceSnapshotId: string },
@@ -231,10 +192,6 @@ function description({ Description: text = "" }: { readonly Description?: string
   if (text.length > 255) throw invalidParameter("Snapshot descriptions have at most 255 characters.");
   return text;
 }
-
-/** AWS's own are not copied. */
-const own = (tags: SnapshotRecord["tags"]) =>
-  Object.fromEntries(Object.entries(tags).filter(([key]) => !key.startsWith("aws:")));
 
 function newRecord(snapshot: SnapshotRecord, { records }: Ec2Context) {
   const key = records.key("snapshot", snapshot.id);

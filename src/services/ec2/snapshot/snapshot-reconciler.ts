@@ -1,6 +1,6 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
-import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
+import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import type { Ec2Records } from "../records.ts";
 import { together } from "../together.ts";
@@ -9,14 +9,15 @@ import { isPending, volumeOf, type SnapshotRecord } from "./snapshot.ts";
 export interface SnapshotHost {
   readonly hostId: string;
   readonly disks: DiskDriver;
-  readonly machines: Pick<MachineDriver, "layerDisks">;
+  readonly machines: Pick<MachineDriver, "layerDisks" | "observe">;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
   readonly worked: { since(what: string): number; forget(what: string): void };
   readonly now: () => Date;
 }
 
-/** Milliseconds of work after which bytes that cannot be kept are given up. */
+/** Milliseconds of work after which bytes that cannot be kept are given up, or a machine that is not off by then. */
 const patienceMs = 120_000;
+const shutdownPatienceMs = 180_000;
 
 /** Keeps a snapshot's bytes, and lets them go when it is deleted. */
 export async function reconcileSnapshot(
@@ -49,6 +50,10 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     }));
     return moved(together(...written, beside));
   };
+  if (snapshot.whileOff && (await anyRuns(volumeIds, records, host))) {
+    if (host.worked.since(clock) < shutdownPatienceMs) return wait(500);
+    return completed({ failed: "its instance did not shut down" });
+  }
   try {
     for (const {
       value: { id, of },
@@ -70,6 +75,12 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     if (host.worked.since(clock) < patienceMs) throw error;
     return completed({ failed: error instanceof Error ? error.message : String(error) });
   }
+}
+
+async function anyRuns(volumeIds: readonly string[], records: Ec2Records, { machines }: SnapshotHost) {
+  const instanceIds = volumeIds.flatMap((id) => records.get("volume", id)?.attachment?.instanceId ?? []);
+  const states = await Promise.all([...new Set(instanceIds)].map((id) => machines.observe(id)));
+  return states.some(({ state }) => state === "running");
 }
 
 /** In one order for all, so that no two wait for each other. */

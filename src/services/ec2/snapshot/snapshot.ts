@@ -25,6 +25,8 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly image?: VolumeRecord["image"];
   /** The id of the first of those that one request made of an instance's volumes: they are of one moment. */
   readonly together: string;
+  /** It waits until its volume's machine is off, which is not started again before. */
+  readonly whileOff?: true;
   /** Account ids that may make volumes of it; "all": everyone. */
   readonly sharedWith?: readonly string[];
   readonly lock?: SnapshotLock;
@@ -61,6 +63,12 @@ export const snapshotStays = (id: string | undefined, records: Ec2Records): Expe
   const entry = id === undefined ? undefined : records.entry("snapshot", id);
   return entry ? [{ at: [entry.key, entry.revision] }] : [];
 };
+
+export const deleted = (snapshot: SnapshotRecord): SnapshotRecord => ({
+  ...snapshot,
+  tags: {},
+  deleting: true,
+});
 
 /** Snapshots have no account in their ARNs. */
 export const snapshotArn = (id: string, { region }: Pick<Scope, "region">) =>

@@ -39,6 +39,10 @@ export function refuseReservedKeys(tags: readonly Tag[] | undefined): void {
 const isReserved = (key: string) => key.toLowerCase().startsWith("aws:");
 const reserved = "Tag keys starting with 'aws:' are reserved for internal use";
 
+/** What goes along with a copy: AWS's own do not. */
+export const copiedTags = (tags: Tags): Tags =>
+  Object.fromEntries(Object.entries(tags).filter(([key]) => !isReserved(key)));
+
 /** `tags` without `less`: a tag without a value names its key alone; no `less` at all is every tag that is not AWS's own. */
 export function withoutTags(tags: Tags, less: readonly Tag[] | undefined): Tags {
   const goes = ([key, value]: [string, string]) =>

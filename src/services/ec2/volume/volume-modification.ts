@@ -20,6 +20,12 @@ export interface ModifiedVolume extends VolumeRecord {
 export const isModified = (volume: VolumeRecord): volume is ModifiedVolume =>
   volume.modification !== undefined;
 
+/** Once what it is being changed to is so. */
+export const sizeToBe = (volume: VolumeRecord): number =>
+  isModified(volume) && modificationState(volume.modification) === "modifying"
+    ? Math.max(volume.sizeGiB, volume.modification.to.sizeGiB)
+    : volume.sizeGiB;
+
 /** There is nothing to optimize: what is changed has its new rates at once. */
 export function modificationState({ failed, endedAt }: VolumeModificationRecord): VolumeModificationState {
   if (failed !== undefined) return "failed";

@@ -36,22 +36,22 @@ export async function reconcileVolume(id: string, records: Ec2Records, host: Vol
     return stays ? written(entry, free) : remove(entry, records, host);
   }
   if (!volume.so.ready) return volume.so.failed === undefined ? make(entry, records, host) : settled;
-  return isModified(volume) && modificationState(volume.modification) === "modifying"
-    ? modify(entry, volume, host)
-    : settled;
+  if (!isModified(volume) || modificationState(volume.modification) !== "modifying") return settled;
+  // A snapshot holds as much as it was said to.
+  return records.snapshotsOf(id).some(isPending) ? settled : modify(entry, volume, host);
 }
 
 async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: VolumeHost): Promise<Outcome> {
   const volume = entry.value;
   const clock = `${volume.id} make`;
-  const image = volume.image && records.get("image", volume.image.imageId);
+  const files = volume.image && records.get("image", volume.image.imageId)?.cacheEntry;
   try {
     await host.disks.ensure({
       id: volume.id,
       sizeGiB: volume.sizeGiB,
       ...(volume.snapshotId !== undefined
         ? { snapshot: volume.snapshotId }
-        : image && { image: host.imageFile(image.cacheEntry) }),
+        : files !== undefined && { image: host.imageFile(files) }),
     });
   } catch (error) {
     if (host.worked.since(clock) < patienceMs) throw error;

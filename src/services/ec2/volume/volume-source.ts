@@ -20,8 +20,18 @@ export interface VolumeSource {
 /** A snapshot of the account's own, or one that an image is launched from. Throws InvalidSnapshot.NotFound and IncorrectState. */
 export function sourceOf(snapshotId: string, context: { readonly records: Ec2Records }): VolumeSource {
   const { records } = context;
-  const image = offeredImages(records).find((it) => it.snapshotId === snapshotId);
-  if (image) return sourceOfImage(image, records);
+  const image = offeredImages(records).find(
+    (it) => it.cacheEntry !== undefined && it.snapshotId === snapshotId,
+  );
+  return image ? sourceOfFiles(image, records) : sourceOfSnapshot(snapshotId, context);
+}
+
+/** Throws InvalidSnapshot.NotFound and IncorrectState. */
+export function sourceOfSnapshot(
+  snapshotId: string,
+  context: { readonly records: Ec2Records },
+): VolumeSource {
+  const { records } = context;
   const snapshot = findSnapshot(snapshotId, context);
   const state = snapshotState(snapshot);
   if (state !== "completed") throw snapshotInState(state);
@@ -33,10 +43,15 @@ export function sourceOf(snapshotId: string, context: { readonly records: Ec2Rec
   };
 }
 
-export const sourceOfImage = (
-  { id, snapshotId, sizeGiB }: ImageRecord,
-  records: Ec2Records,
-): VolumeSource => ({
+/** What an image's root volume begins as. */
+export function sourceOfImage(image: ImageRecord, context: { readonly records: Ec2Records }): VolumeSource {
+  const { records } = context;
+  if (image.cacheEntry !== undefined) return sourceOfFiles(image, records);
+  const source = sourceOfSnapshot(image.snapshotId, context);
+  return { ...source, stays: [...source.stays, ...imageStays(image.id, records)] };
+}
+
+const sourceOfFiles = ({ id, snapshotId, sizeGiB }: ImageRecord, records: Ec2Records): VolumeSource => ({
   sizeGiB,
   of: { image: { imageId: id, snapshotId } },
   stays: imageStays(id, records),

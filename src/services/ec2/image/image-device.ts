@@ -1,0 +1,47 @@
+import type { BlockDeviceMapping } from "@aws-sdk/client-ec2";
+import { volumeTypes, type VolumeShape } from "../volume/volume-types.ts";
+import type { ImageRecord } from "./image.ts";
+
+/** A volume that each instance of an image begins with. */
+export interface ImageDevice extends VolumeShape {
+  /** E.g. /dev/xvda. */
+  readonly device: string;
+  /** Absent: it begins blank. */
+  readonly snapshotId?: string;
+  readonly deleteOnTermination: boolean;
+}
+
+/** Root first. */
+export const devicesOf = ({
+  devices,
+  rootDevice: device,
+  snapshotId,
+  sizeGiB,
+}: ImageRecord): readonly ImageDevice[] =>
+  devices ?? [
+    { device, snapshotId, sizeGiB, type: "gp3", iops: 3000, throughputMiBps: 125, deleteOnTermination: true },
+  ];
+
+/** As EC2 shows them. */
+export const mappingsOf = (image: ImageRecord): BlockDeviceMapping[] =>
+  devicesOf(image).map((it) => ({
+    DeviceName: it.device,
+    Ebs: {
+      SnapshotId: it.snapshotId,
+      VolumeSize: it.sizeGiB,
+      VolumeType: it.type,
+      ...chosenRates(it),
+      DeleteOnTermination: it.deleteOnTermination,
+      Encrypted: false,
+    },
+  }));
+
+/** What a request would have to say of a volume's rates to have one like it; nothing of those that follow from its type and size. */
+export const chosenRates = ({
+  type,
+  iops,
+  throughputMiBps,
+}: VolumeShape): { readonly Iops?: number; readonly Throughput?: number } => ({
+  ...(volumeTypes[type].iops && iops !== undefined && { Iops: iops }),
+  ...(throughputMiBps !== undefined && { Throughput: throughputMiBps }),
+});

@@ -1,0 +1,36 @@
+import type { OperationPlan } from "#api/operation.ts";
+import type { Transaction } from "#store/store.ts";
+import type { Ec2Context } from "../context.ts";
+import { imageNameTaken, invalidParameter, malformedImageName } from "../errors.ts";
+import { together } from "../together.ts";
+import { imageNameClaim, snapshotsOf, type ImageRecord } from "./image.ts";
+
+export interface NewImagePlan extends OperationPlan {
+  readonly image: ImageRecord;
+}
+
+/** The parts of an image that a request names. Throws InvalidAMIName.Malformed and InvalidAMIName.Duplicate. */
+export function toldOf(
+  { Name: name, Description: description = "" }: { Name: string; Description?: string | undefined },
+  { records }: Ec2Context,
+): Pick<ImageRecord, "name" | "description"> {
+  if (!/^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name)) throw malformedImageName();
+  if (description.length > 255) throw invalidParameter("AMI descriptions have at most 255 characters.");
+  const holder = records.claimed(imageNameClaim(name));
+  if (holder !== undefined) throw imageNameTaken(name, holder);
+  return { name, description };
+}
+
+/** Its snapshots are written as they are: whoever is deleting one of them has to look again. */
+export function imageMade(image: ImageRecord, { records }: Ec2Context): Transaction {
+  const [key, name] = [records.key("image", image.id), records.key("claim", imageNameClaim(image.name))];
+  const made: Transaction = {
+    expect: [{ absent: key }, { absent: name }],
+    put: [
+      { key, value: image },
+      { key: name, value: image.id },
+    ],
+  };
+  const kept = snapshotsOf(image, records).map((it) => records.rewrite("snapshot", it));
+  return together(made, ...kept);
+}
