@@ -29,7 +29,7 @@ export const securityGroupOperations = {
   CreateSecurityGroup: {
     resolve(input, context) {
       const { records } = context;
-      const vpcId = input.VpcId ?? records.claimed("default-vpc") ?? "";
+      const vpcId = (input.VpcId || records.claimed("default-vpc")) ?? "";
       const vpc = records.get("vpc", vpcId);
       if (!vpc) throw vpcNotFound([vpcId]);
       const name = checkedName(input.GroupName);

@@ -352,6 +352,21 @@ test("revoking does not need the description", limit, async (t) => {
   assert.deepEqual((await describe(client, id))?.IpPermissions, []);
 });
 
+test(
+  "a group without a VPC, or with an empty one as Packer says it, is of the default VPC",
+  limit,
+  async (t) => {
+    const { client, records } = await testRegion(t);
+    for (const [GroupName, more] of [
+      ["one", {}],
+      ["two", { VpcId: "" }],
+    ] as const) {
+      const { GroupId = "" } = await client.createSecurityGroup({ GroupName, Description: "d", ...more });
+      assert.equal(records.get("security-group", GroupId)?.vpcId, records.claimed("default-vpc"));
+    }
+  },
+);
+
 test("in the default VPC what is not there is told, and the rest revoked", limit, async (t) => {
   const { client, id } = await withGroup(t);
   await authorize(client, id, ssh);
