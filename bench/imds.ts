@@ -70,7 +70,7 @@ for (const [n, id] of [...ports.keys()].entries())
 while (!feed.connected()) await sleep(50);
 await sleep(1000);
 console.log(
-  `croft-guest with ${networks * perNetwork} interfaces in ${networks} networks: ${rssMiB(guest)} MiB`,
+  `croft-guest with ${networks * perNetwork} interfaces in ${networks} networks: ${memoryOf(guest)}`,
 );
 
 const bare = started([process.execPath, "-e", bareServer()]);
@@ -91,7 +91,7 @@ for (const [name, { latenciesMs }] of Object.entries(sides))
     `${name}: median ${round(quantile(latenciesMs, 0.5))} ms, slowest of a hundred ` +
       `${round(quantile(latenciesMs, 0.99))} ms, of a thousand ${round(quantile(latenciesMs, 0.999))} ms`,
   );
-console.log(`croft-guest after ${sides.ours.requests} requests at that rate: ${rssMiB(guest)} MiB`);
+console.log(`croft-guest after ${sides.ours.requests} requests at that rate: ${memoryOf(guest)}`);
 await comparePairs("IMDS, 50 sessions at once without a pause", "requests/s", {
   ours: () => saturated(sides.ours),
   bare: () => saturated(sides.bare),
@@ -101,7 +101,7 @@ const perRequest = ({ program, requests }: Side, before: number) =>
 console.log(
   `processor time a request: ${perRequest(sides.ours, idle.ours)} µs, bare ${perRequest(sides.bare, idle.bare)} µs`,
 );
-console.log(`croft-guest after ${sides.ours.requests} requests: ${rssMiB(guest)} MiB`);
+console.log(`croft-guest after ${sides.ours.requests} requests: ${memoryOf(guest)}`);
 
 interface Side {
   readonly program: ChildProcess;
@@ -211,10 +211,14 @@ function cpuMs({ pid }: ChildProcess): number {
     readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ").slice(11, 13) ?? [];
   return (Number(user) + Number(system)) * 10;
 }
-function rssMiB({ pid }: ChildProcess): number {
-  const [, kiB] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Math.round(Number(kiB) / 1024);
+/** Pages of Node's own file, which all programs share, are in it as they are touched. */
+function memoryOf({ pid }: ChildProcess): string {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const mib = (name: string) =>
+    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / 1024);
+  return `${mib("VmRSS")} MiB, of files ${mib("RssFile")}`;
 }
+
 function bareServer(): string {
   return `require("node:http")
     .createServer((request, response) => response.end("i-00000000000000000"))
