@@ -108,7 +108,8 @@ function permissionsOf(input: ModifyImageAttributeCommandInput): Change | undefi
     ...(input.OrganizationalUnitArns ?? []).map((OrganizationalUnitArn) => ({ OrganizationalUnitArn })),
   ];
   if (!input.LaunchPermission && listed.length === 0) return undefined;
-  if (listed.length > 0 && input.OperationType === undefined)
+  // Packer names the accounts here as well.
+  if (listed.length > 0 && input.OperationType === undefined && !input.LaunchPermission)
     throw invalidCombination("The parameter OperationType is required.");
   const by = (type: "add" | "remove") => (input.OperationType === type ? listed : []);
   const add = [...(input.LaunchPermission?.Add ?? []), ...by("add")].map(checkedPermission);

@@ -70,10 +70,7 @@ const isTerminated = (reservationId: string, { records }: Ec2Context): boolean =
   records.instancesOfReservation(reservationId).every(({ so }) => so.state === "terminated");
 
 function newReservation(request: RunInstancesCommandInput, context: Ec2Context): MakingPlan {
-  const { input: asked, tags: templateTags } = launchFromTemplate(
-    { ...request, ...placementSaid(request) },
-    context,
-  );
+  const { input: asked, tags: templateTags } = launchFromTemplate(said(request), context);
   const input = { ...asked, ...resolvedImage(asked, context) };
   refuseUnserved(input);
   const { records, newId } = context;
@@ -237,13 +234,13 @@ function maintenanceOf({ MaintenanceOptions: given }: RunInstancesCommandInput) 
   return autoRecovery === undefined ? {} : { maintenance: { ...defaultMaintenance, autoRecovery } };
 }
 
-/** Clients write a member that nobody set as empty text: Terraform does so with the zone. */
-function placementSaid({ Placement: placement }: RunInstancesCommandInput) {
-  if (!placement) return {};
-  return {
-    Placement: Object.fromEntries(Object.entries(placement).filter(([, value]) => value !== "")),
-  };
+/** Clients write a member that nobody set as empty text: Packer does so with the subnet, Terraform with the zone. */
+function said<Input extends RunInstancesCommandInput>({ Placement: placement, ...request }: Input): Input {
+  return { ...withoutEmpty(request), ...(placement && { Placement: withoutEmpty(placement) }) } as Input;
 }
+
+const withoutEmpty = (members: object): object =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== ""));
 
 function placeOf({ places }: GroupPlacement, launchIndex: number) {
   const placementGroup = places[launchIndex];

@@ -106,7 +106,9 @@ function usersOf(input: ModifySnapshotAttributeRequest, { sharedWith: before = [
   if (input.Attribute !== undefined) onlyPermissions(input.Attribute);
   const { Add = [], Remove = [] } = input.CreateVolumePermission ?? {};
   const named = [...(input.UserIds ?? []), ...(input.GroupNames ?? []).map(group)];
-  if (named.length > 0 && input.OperationType === undefined) throw missingParameter("OperationType");
+  // Packer names the accounts here as well.
+  if (named.length > 0 && input.OperationType === undefined && !input.CreateVolumePermission)
+    throw missingParameter("OperationType");
   const who = ({ UserId, Group }: ec2.CreateVolumePermission): string =>
     Group ? group(Group) : (UserId ?? "");
   const added = [...Add.map(who), ...(input.OperationType === "add" ? named : [])];
