@@ -997,6 +997,13 @@ test("images are made of an instance and of a snapshot, described, shared, depre
       `--block-device-mappings DeviceName=/dev/xvda,Ebs={SnapshotId=${snapshot}} --query ImageId`,
   );
   assert.equal(await aws.refusal(create), "InvalidAMIName.Duplicate");
+  const [copy = ""] = await line(
+    `ec2 copy-image --source-region ${region.environment["AWS_REGION"]} --source-image-id ${id} --name copied --query ImageId`,
+  );
+  await aws.text(`ec2 wait image-available --image-ids ${copy}`);
+  const [copied] = await line(`ec2 describe-images --image-ids ${copy} --query Images[].${snapshotOf}`);
+  await aws.text(`ec2 deregister-image --image-id ${copy}`);
+  await aws.text(`ec2 delete-snapshot --snapshot-id ${copied}`);
   assert.equal(await aws.refusal(`ec2 delete-snapshot --snapshot-id ${snapshot}`), "InvalidSnapshot.InUse");
   await aws.text(
     `ec2 modify-image-attribute --image-id ${id} --launch-permission Add=[{UserId=123456789012}]`,

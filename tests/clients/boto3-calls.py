@@ -983,6 +983,14 @@ def _():
     )["ImageId"]
     with refused("InvalidAMIName.Duplicate"):
         ec2.create_image(InstanceId=nano["id"], Name="made")
+    copy = ec2.copy_image(SourceRegion=region, SourceImageId=made, Name="copied")["ImageId"]
+    waiter("image_available").wait(ImageIds=[copy])
+    (copied,) = ec2.describe_images(ImageIds=[copy])["Images"]
+    if hasattr(ec2, "get_image_ancestry"):
+        ancestry = ec2.get_image_ancestry(ImageId=copy)["ImageAncestryEntries"]
+        assert [it["ImageId"] for it in ancestry] == [copy, made, image], ancestry
+    ec2.deregister_image(ImageId=copy)
+    ec2.delete_snapshot(SnapshotId=copied["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"])
     with refused("InvalidSnapshot.InUse"):
         ec2.delete_snapshot(SnapshotId=snapshot)
     ec2.modify_image_attribute(ImageId=made, LaunchPermission={"Add": [{"UserId": "123456789012"}]})

@@ -1050,6 +1050,15 @@ test("images are made of an instance and of a snapshot, described, shared, disab
     BlockDeviceMappings: [{ DeviceName: "/dev/xvda", Ebs: { SnapshotId: root?.Ebs?.SnapshotId } }],
   });
   await refused(ec2.createImage({ InstanceId: nano, Name: "made" }), "InvalidAMIName.Duplicate");
+  const copied = { SourceImageId: ImageId, SourceRegion: await ec2.config.region(), Name: "copied" };
+  const { ImageId: copy = "" } = await ec2.copyImage(copied);
+  await sdk.waitUntilImageAvailable(patience, { ImageIds: [copy] });
+  const { ImageAncestryEntries: ancestry } = await ec2.getImageAncestry({ ImageId: copy });
+  assert.deepEqual(
+    ancestry?.map((it) => it.ImageId),
+    [copy, ImageId, region.imageId],
+  );
+  await ec2.deregisterImage({ ImageId: copy, DeleteAssociatedSnapshots: true });
   await refused(ec2.deleteSnapshot({ SnapshotId: root?.Ebs?.SnapshotId }), "InvalidSnapshot.InUse");
   const permissions = { ImageId, Attribute: "launchPermission" } as const;
   await ec2.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ UserId: "123456789012" }] } });

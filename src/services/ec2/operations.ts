@@ -6,6 +6,7 @@ import type { Ec2Context } from "./context.ts";
 import { dhcpOptionsOperations } from "./dhcp-options/dhcp-options-operations.ts";
 import { addressAssociationOperations } from "./elastic-ip/address-association-operations.ts";
 import { elasticIpOperations } from "./elastic-ip/elastic-ip-operations.ts";
+import { copyImageOperations } from "./image/copy-image-operations.ts";
 import { newImageOperations } from "./image/new-image-operations.ts";
 import { imageAttributeOperations } from "./image/image-attribute-operations.ts";
 import { imageOperations } from "./image/image-operations.ts";
@@ -80,6 +81,7 @@ export const ec2Operations = {
   ...interfacePermissionOperations,
   ...networkInterfaceOperations,
   ...newImageOperations,
+  ...copyImageOperations,
   ...attachmentOperations,
   ...newInterfaceOperations,
   ...newVolumeOperations,

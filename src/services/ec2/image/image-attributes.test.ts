@@ -52,14 +52,21 @@ test(
   },
 );
 
-test("accounts named without an operation beside a permission, as Packer does, change nothing more", limit, async (t) => {
-  const { region, own } = await regionWithOwn(t);
-  const account = "123456789012";
-  const LaunchPermission = { Add: [{ UserId: account }] };
-  await region.client.modifyImageAttribute({ ImageId: own.id, UserIds: [account], LaunchPermission });
-  const asked = { ImageId: own.id, Attribute: "launchPermission" } as const;
-  assert.deepEqual((await region.client.describeImageAttribute(asked)).LaunchPermissions, LaunchPermission.Add);
-});
+test(
+  "accounts named without an operation beside a permission, as Packer does, change nothing more",
+  limit,
+  async (t) => {
+    const { region, own } = await regionWithOwn(t);
+    const account = "123456789012";
+    const LaunchPermission = { Add: [{ UserId: account }] };
+    await region.client.modifyImageAttribute({ ImageId: own.id, UserIds: [account], LaunchPermission });
+    const asked = { ImageId: own.id, Attribute: "launchPermission" } as const;
+    assert.deepEqual(
+      (await region.client.describeImageAttribute(asked)).LaunchPermissions,
+      LaunchPermission.Add,
+    );
+  },
+);
 
 test("an image becomes everyone's only where the account has said that this may be", limit, async (t) => {
   const { region, own } = await regionWithOwn(t);

@@ -2,6 +2,7 @@ import type * as ec2 from "@aws-sdk/client-ec2";
 import type { DeleteSnapshotReturnCode, SnapshotReturnCodes } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
+import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { imageNotFound, imageProtected } from "../errors.ts";
@@ -64,10 +65,13 @@ export const imageOperations = {
       const fates = snapshots.map((it) => [it, fateOf(it, context)] as const);
       const going = fates.filter(([, fate]) => fate === "success").map(([it]) => it);
       const name = records.key("claim", imageNameClaim(image.name));
+      const token = image.clientToken
+        ? [records.key("claim", clientTokenClaim("CopyImage", image.clientToken))]
+        : [];
       const { expect, put } = records.rewrite("image", { ...image, tags: {}, deregistered: true });
       const gone: Transaction =
         image.cacheEntry === undefined
-          ? { expect, delete: [name, ...put.map(({ key }) => key)] }
+          ? { expect, delete: [name, ...token, ...put.map(({ key }) => key)] }
           : { expect, put, delete: [name] };
       return {
         touches: [

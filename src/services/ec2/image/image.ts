@@ -36,6 +36,8 @@ export interface ImageRecord extends ResourceRecord {
   readonly cacheEntry?: string;
   /** What it was made of, by CreateImage or CopyImage. */
   readonly source?: { readonly imageId: string; readonly region: string; readonly instanceId?: string };
+  /** Of the copy that made it. */
+  readonly clientToken?: string;
   /** Absent: true. */
   readonly enaSupport?: boolean;
   /** Who else may see and launch it. */

@@ -27,6 +27,7 @@ import { together as joined } from "../together.ts";
 import { volumeModificationOperations } from "../volume/volume-modification-operations.ts";
 import { modificationState } from "../volume/volume-modification.ts";
 import { attachmentState } from "../volume/volume.ts";
+import { copyImageOperations } from "../image/copy-image-operations.ts";
 import { imageOperations } from "../image/image-operations.ts";
 import { imageState } from "../image/image.ts";
 import { newImageOperations } from "../image/new-image-operations.ts";
@@ -61,6 +62,7 @@ type Wish =
   | "delete snapshots"
   | "image"
   | "image at once"
+  | "copy image"
   | "deregister";
 const aLife = ["launch", "stop", "start", "reboot", "terminate"] as const satisfies Wish[];
 const until = (last: (typeof aLife)[number]): readonly Wish[] => aLife.slice(0, aLife.indexOf(last) + 1);
@@ -229,6 +231,7 @@ for (const [what, options, [snapshots, running]] of [
   ["made of a stopped instance, which starts", { wishes: ["launch", "stop", "image", "start"] }, [1, 1]],
   ["made of an instance that is rebooted", { wishes: ["launch", "image", "reboot"] }, [1, 1]],
   ["made of an instance that is terminated", { wishes: ["launch", "image", "terminate"] }, [1, 0]],
+  ["copied from the provided one", { wishes: ["launch", "copy image"] }, [1, 1]],
   ["made and deregistered with its snapshots", { wishes: ["launch", "image", "deregister"] }, [0, 1]],
 ] as const satisfies [string, SceneOptions, [number, number]][])
   test(`an image is ${what}: every crash on the way ends the same`, limit, async () => {
@@ -472,6 +475,11 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
     case "image at once":
       return newImageOperations.CreateImage.resolve(
         { InstanceId: id, Name: "mine", NoReboot: wish === "image at once" },
+        context,
+      );
+    case "copy image":
+      return copyImageOperations.CopyImage.resolve(
+        { SourceImageId: testImage.id, SourceRegion: scope.region, Name: "copy" },
         context,
       );
     case "deregister": {

@@ -23,19 +23,23 @@ const one = {
   MaxCount: 1,
 } satisfies RunInstancesCommandInput;
 
-test("a launch whose members nobody set are empty text, as Packer writes them, is one without them", limit, async (t) => {
-  const { client, records } = await testRegion(t);
-  const { Instances: [instance] = [] } = await client.runInstances({
-    ImageId: testImage.id,
-    InstanceType: "t3.micro",
-    MinCount: 1,
-    MaxCount: 1,
-    SubnetId: "",
-    UserData: "",
-    Placement: { AvailabilityZone: "" },
-  });
-  assert.equal(instance?.VpcId, records.claimed("default-vpc"));
-});
+test(
+  "a launch whose members nobody set are empty text, as Packer writes them, is one without them",
+  limit,
+  async (t) => {
+    const { client, records } = await testRegion(t);
+    const { Instances: [instance] = [] } = await client.runInstances({
+      ImageId: testImage.id,
+      InstanceType: "t3.micro",
+      MinCount: 1,
+      MaxCount: 1,
+      SubnetId: "",
+      UserData: "",
+      Placement: { AvailabilityZone: "" },
+    });
+    assert.equal(instance?.VpcId, records.claimed("default-vpc"));
+  },
+);
 
 test("the first answer names the instance, its interface and its root volume", limit, async (t) => {
   const { client } = await testRegion(t);

@@ -9,6 +9,8 @@ import { isPending, volumeOf, type SnapshotRecord } from "./snapshot.ts";
 export interface SnapshotHost {
   readonly hostId: string;
   readonly disks: DiskDriver;
+  /** The read-only file of a baked or imported image. */
+  readonly imageFile: (cacheEntry: string) => string;
   readonly machines: Pick<MachineDriver, "layerDisks" | "observe">;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
   readonly worked: { since(what: string): number; forget(what: string): void };
@@ -55,10 +57,7 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     return completed({ failed: "its instance did not shut down" });
   }
   try {
-    for (const {
-      value: { id, of },
-    } of entries)
-      await ("copy" in of ? host.disks.copySnapshot(id, of.copy) : host.disks.snapshot(id, of.volumeId));
+    for (const { value } of entries) await keep(value, records, host);
     // Whoever gets a volume from now on gets it on top of its snapshot; whoever has one by now is told.
     const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
     for (const [instanceId, volumes] of Map.groupBy(attached, ({ value }) => value.attachment?.instanceId)) {
@@ -75,6 +74,23 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     if (host.worked.since(clock) < patienceMs) throw error;
     return completed({ failed: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** May be repeated. */
+async function keep(
+  { id, of, sizeGiB }: SnapshotRecord,
+  records: Ec2Records,
+  { disks, imageFile }: SnapshotHost,
+) {
+  if ("copy" in of) return disks.copySnapshot(id, of.copy);
+  if ("volumeId" in of) return disks.snapshot(id, of.volumeId);
+  const files = records.get("image", of.imageId)?.cacheEntry;
+  if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
+  // By way of a disk that is nobody's.
+  const diskId = id.replace("snap-", "vol-");
+  await disks.ensure({ id: diskId, sizeGiB, image: imageFile(files) });
+  await disks.snapshot(id, diskId);
+  await disks.remove(diskId);
 }
 
 async function anyRuns(volumeIds: readonly string[], records: Ec2Records, { machines }: SnapshotHost) {

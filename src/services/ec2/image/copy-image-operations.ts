@@ -1,0 +1,148 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { CopyImageRequest, ImageAncestryEntry } from "@aws-sdk/client-ec2";
+import type { OperationsOf } from "#api/operation.ts";
+import { once, type MakingPlan } from "../client-token.ts";
+import type { Ec2Context } from "../context.ts";
+import { imageNotFound, imageNotLaunchable, noRoomForVolume, unsupportedParameter } from "../errors.ts";
+import { snapshotArn, snapshotStays, type SnapshotRecord } from "../snapshot/snapshot.ts";
+import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
+import { together } from "../together.ts";
+import { imageNamed } from "./image-alias.ts";
+import { devicesOf, type ImageDevice } from "./image-device.ts";
+import { isUsable } from "./image-settings.ts";
+import { imageArn, imageStays, imageState, ownerOf, type ImageRecord } from "./image.ts";
+import { imageMade, toldOf } from "./new-image.ts";
+
+export const copyImageOperations = {
+  /** With snapshots of its own, also of an image that Croft provides: it stays when that goes. */
+  CopyImage: {
+    resolve: (input, context) => once("CopyImage", input, context, () => copy(input, context)),
+    answer: ({ made }: MakingPlan) => ({ ImageId: made }),
+  },
+
+  /** As far as the images that it came of are still there. */
+  GetImageAncestry: {
+    resolve: ({ ImageId: id }, context) => ({
+      touches: [],
+      ancestry: ancestryOf(usable(id, context), context),
+    }),
+    answer: ({ ancestry }: { ancestry: ImageAncestryEntry[] }) => ({ ImageAncestryEntries: ancestry }),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+function copy(
+  input: CopyImageRequest & { SourceImageId: string; Name: string },
+  context: Ec2Context,
+): MakingPlan {
+  const { records } = context;
+  for (const name of unserved) if (input[name]) throw unsupportedParameter(name);
+  // Each region keeps its own bytes.
+  if (input.SourceRegion !== context.region) throw unsupportedParameter(`SourceRegion ${input.SourceRegion}`);
+  onlyTags(["image", "snapshot"], input.TagSpecifications);
+  const source = usable(input.SourceImageId, context);
+  if (imageState(source, records) !== "available") throw imageNotLaunchable(input.SourceImageId);
+  const told = toldOf(input, context);
+  const id = context.newId("ami");
+  const tags = tagsFor("snapshot", input.TagSpecifications);
+  const copies = devicesOf(source).map((device) => {
+    const snapshot = snapshotOf(device, source, context);
+    if (!snapshot) return { device };
+    const description = `Copied for DestinationAmi ${id} from SourceAmi ${source.id} for SourceSnapshot ${device.snapshotId}.`;
+    return { device: { ...device, snapshotId: snapshot.id }, snapshot: { ...snapshot, description, tags } };
+  });
+  const devices = copies.map(({ device }) => device);
+  const { launchPermissions: _, deprecationTime: _d, cacheEntry: _c, ...kept } = source;
+  const { deregistrationProtection: _p, source: _s, clientToken: _t, ...like } = kept;
+  const image: ImageRecord = {
+    ...like,
+    ...told,
+    id,
+    ownerId: context.accountId,
+    snapshotId: devices[0]?.snapshotId ?? "",
+    devices,
+    source: { imageId: input.SourceImageId, region: context.region },
+    ...(input.ClientToken && { clientToken: input.ClientToken }),
+    tags: withTags(
+      input.CopyImageTags ? copiedTags(source.tags) : {},
+      describeTags(tagsFor("image", input.TagSpecifications)),
+    ),
+    createdAt: context.now().toISOString(),
+  };
+  const snapshots = copies.flatMap(({ snapshot }) => snapshot ?? []);
+  return {
+    touches: [
+      { arn: imageArn(source.id, context), tags: source.tags },
+      { arn: imageArn("*", context), tags: image.tags },
+      { arn: snapshotArn("*", context), tags },
+    ],
+    transaction: together(
+      {
+        expect: [
+          ...imageStays(source.id, records),
+          ...snapshots.flatMap(({ of }) => ("copy" in of ? snapshotStays(of.copy, records) : [])),
+        ],
+        put: snapshots.map((value) => ({ key: records.key("snapshot", value.id), value })),
+      },
+      imageMade(image, context),
+    ),
+    made: id,
+  };
+}
+
+const unserved = [
+  "DestinationAvailabilityZone",
+  "DestinationAvailabilityZoneId",
+  "DestinationOutpostArn",
+  "Encrypted",
+  "KmsKeyId",
+  "SnapshotCopyCompletionDurationMinutes",
+] as const satisfies (keyof CopyImageRequest)[];
+
+/** The copy of what a device begins as; undefined: it begins blank. */
+function snapshotOf(
+  device: ImageDevice,
+  source: ImageRecord,
+  { records, newId, now }: Ec2Context,
+): Omit<SnapshotRecord, "description" | "tags"> | undefined {
+  if (device.snapshotId === undefined) return undefined;
+  const id = newId("snap");
+  const made = { id, together: id, createdAt: now().toISOString(), so: {} };
+  const snapshot = records.get("snapshot", device.snapshotId);
+  if (source.cacheEntry === undefined && snapshot)
+    return {
+      ...made,
+      hostId: snapshot.hostId,
+      of: { copy: snapshot.id },
+      sizeGiB: snapshot.sizeGiB,
+      ...(snapshot.image && { image: snapshot.image }),
+    };
+  const [host] = records.hosts(now());
+  if (!host) throw noRoomForVolume("No host is there.");
+  return {
+    ...made,
+    hostId: host.id,
+    of: { imageId: source.id },
+    sizeGiB: source.sizeGiB,
+    image: { imageId: source.id, snapshotId: source.snapshotId },
+  };
+}
+
+/** Throws InvalidAMIID.NotFound. */
+function usable(id: string, context: Ec2Context): ImageRecord {
+  const image = imageNamed(id, context);
+  if (!image || !isUsable(image, context)) throw imageNotFound([id]);
+  return image;
+}
+
+function ancestryOf(image: ImageRecord | undefined, context: Ec2Context): ImageAncestryEntry[] {
+  if (!image) return [];
+  const { id, createdAt, source } = image;
+  const entry: ImageAncestryEntry = {
+    CreationDate: new Date(createdAt),
+    ImageId: id,
+    ImageOwnerAlias: ownerOf(image).alias,
+    SourceImageId: source?.imageId,
+    SourceImageRegion: source?.region,
+  };
+  return [entry, ...(source ? ancestryOf(imageNamed(source.imageId, context), context) : [])];
+}
