@@ -88,7 +88,7 @@ const launch: Step = async (entry, records, host) => {
     return fail(reasons.internal("the launch failed: its disks and network were not ready in time"));
   }
   if (!fitsHost(entry.value, host.memoryMiB, records)) return fail(reasons.noRoom);
-  if (isHeldOff(id, records) || !host.queue.enter(id)) {
+  if (isBeingSnapshot(id, records) || !host.queue.enter(id)) {
     host.worked.forget(clock);
     return wait(1_000);
   }
@@ -287,6 +287,7 @@ async function reboot(
     await host.machines.stop(id);
     return wait(500);
   }
+  if (machine.state === "off" && isBeingSnapshot(id, records)) return wait(500);
   if (machine.state === "running") await host.machines.reset(id);
   else await host.machines.ensure(await host.machineSpec(entry.value, records));
   host.worked.forget(clock);
@@ -305,7 +306,7 @@ async function relaunch(
     return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: afterHostBoot(instance) }] });
   if (!fitsHost(instance, host.memoryMiB, records)) return launchFailed(entry, host, reasons.noRoom);
   const clock = `${id} relaunch`;
-  if (isHeldOff(id, records) || !host.queue.enter(id)) {
+  if (isBeingSnapshot(id, records) || !host.queue.enter(id)) {
     host.worked.forget(clock);
     return wait(1_000);
   }
@@ -323,6 +324,10 @@ async function relaunch(
   host.worked.forget(clock);
   return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 }
+
+/** One that started meanwhile would write one volume on top of its snapshot, and another that has none yet: they would be of two moments. */
+const isBeingSnapshot = (id: string, records: Ec2Records): boolean =>
+  records.volumesOf(id).some((it) => records.snapshotsOf(it.id).some(isPending));
 
 /** Presses the power button until the machine is off, for at most `patienceMs`; then it is off by force. */
 async function switchedOff(id: string, patienceMs: number, host: InstanceHost): Promise<boolean> {

@@ -230,6 +230,36 @@ test(
   },
 );
 
+test("an instance starts when the snapshots that were asked for before are made", limit, async (t) => {
+  const region = await withVolume(t, { Size: 1 });
+  const { client, disks, machines, records, until } = region;
+  const launch = { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 } as const;
+  const { Instances: [instance] = [] } = await client.runInstances(launch);
+  const id = instance?.InstanceId ?? "";
+  const reaches = (state: string) => until(() => records.get("instance", id)?.so.state === state);
+  await reaches("running");
+  await client.stopInstances({ InstanceIds: [id], Force: true });
+  await reaches("stopped");
+  const order: string[] = [];
+  const [snapshot, ensure] = [disks.snapshot.bind(disks), machines.ensure.bind(machines)];
+  const asked = Promise.withResolvers<void>();
+  disks.snapshot = async (...args) => {
+    await asked.promise;
+    await snapshot(...args);
+    order.push("snapshot");
+  };
+  machines.ensure = async (spec) => {
+    order.push("start");
+    await ensure(spec);
+  };
+  await client.createSnapshots({ InstanceSpecification: { InstanceId: id } });
+  await client.startInstances({ InstanceIds: [id] });
+  await new Promise((resolve) => setImmediate(resolve));
+  asked.resolve();
+  await reaches("running");
+  assert.deepEqual(order.slice(0, 2), ["snapshot", "start"]);
+});
+
 test("who may make volumes of a snapshot is shown, added, taken away and reset", limit, async (t) => {
   const region = await withVolume(t, { Size: 1 });
   const { client } = region;
