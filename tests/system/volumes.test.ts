@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import {
   type Instance,
+  type RunInstancesCommandInput,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
   waitUntilVolumeAvailable,
@@ -156,13 +157,62 @@ test("a snapshot made while it is mounted and written has what was synced, whate
   volume = source;
 });
 
+test("an image of a running instance has what was written to its volumes; launched, it is another machine with those files", async () => {
+  assert.ok(firstShell);
+  // Not synced: it is shut down for the image.
+  const before = await firstShell.run(`echo rooted >rooted; echo imaged | sudo tee -a /mnt/file >&2; ${identity}`);
+  const { ImageId: id = "" } = await ec2.createImage({ InstanceId: first, Name: "volumes" });
+  await killPrograms();
+  const imageIs = async () => {
+    const { Images: [it] = [] } = await patiently(() => ec2.describeImages({ ImageIds: [id] }));
+    return it?.State;
+  };
+  assert.equal(await until(imageIs, (now) => now !== "pending", patienceMs), "available");
+  await ec2.terminateInstances({ InstanceIds: [first] });
+  await ec2.deleteVolume({ VolumeId: volume }).catch(() => "once it is no longer attached");
+  const { Images: [image] = [] } = await ec2.describeImages({ ImageIds: [id] });
+  const rootDevice = image?.RootDeviceName ?? "";
+  const third = await launch({
+    ImageId: id,
+    BlockDeviceMappings: [{ DeviceName: rootDevice, Ebs: { VolumeSize: 12 } }],
+  });
+  const shell = await shellOf(third.InstanceId ?? "");
+  const { Volumes = [] } = await ec2.describeVolumes({
+    Filters: [{ Name: "attachment.instance-id", Values: [third.InstanceId ?? ""] }],
+  });
+  assert.equal(Volumes.length, 3);
+  volume = Volumes.find((it) => it.Attachments?.[0]?.Device === "/dev/sdh")?.VolumeId ?? "";
+  assert.equal(await shell.run("cat rooted"), "rooted\n");
+  assert.equal(await shell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\nmore\nimaged\n");
+  const after = (await shell.run(identity)).trim().split("\n");
+  assert.equal(after.at(-1), third.InstanceId);
+  assert.deepEqual(
+    before.trim().split("\n").filter((line) => after.includes(line)),
+    [],
+  );
+  const grown = await until(
+    () => shell.run("df -BG --output=size / | tail -1"),
+    (size) => Number.parseInt(size, 10) >= 11,
+    patienceMs,
+  );
+  assert.ok(Number.parseInt(grown, 10) >= 11, grown);
+});
+
+/** Host keys, machine id and what the metadata call it. */
+const identity = [
+  "cut -d' ' -f2 /etc/ssh/ssh_host_e*_key.pub",
+  "cat /etc/machine-id",
+  "token=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)",
+  'curl -s -H "X-aws-ec2-metadata-token: $token" http://169.254.169.254/latest/meta-data/instance-id',
+].join("\n");
+
 /** As `kill -9` does; the supervisor starts them again. */
 async function killPrograms(): Promise<void> {
   const { programs } = await region.status();
   for (const pid of Object.values(programs)) if (pid !== null) process.kill(pid, "SIGKILL");
 }
 
-async function launch(): Promise<Instance> {
+async function launch(input: Partial<RunInstancesCommandInput> = {}): Promise<Instance> {
   const { Instances: [instance] = [] } = await ec2.runInstances({
     ImageId: region.imageId,
     InstanceType: "t3.micro",
@@ -170,6 +220,7 @@ async function launch(): Promise<Instance> {
     MinCount: 1,
     MaxCount: 1,
     BlockDeviceMappings: [{ DeviceName: "/dev/sdf", Ebs: { VolumeSize: 2, VolumeType: "gp3" } }],
+    ...input,
   });
   assert.ok(instance);
   return instance;
