@@ -160,7 +160,9 @@ test("a snapshot made while it is mounted and written has what was synced, whate
 test("an image of a running instance has what was written to its volumes; launched, it is another machine with those files", async () => {
   assert.ok(firstShell);
   // Not synced: it is shut down for the image.
-  const before = await firstShell.run(`echo rooted >rooted; echo imaged | sudo tee -a /mnt/file >&2; ${identity}`);
+  const before = await firstShell.run(
+    `echo rooted >rooted; echo imaged | sudo tee -a /mnt/file >&2; ${identity}`,
+  );
   const { ImageId: id = "" } = await ec2.createImage({ InstanceId: first, Name: "volumes" });
   await killPrograms();
   const imageIs = async () => {
@@ -184,10 +186,13 @@ test("an image of a running instance has what was written to its volumes; launch
   volume = Volumes.find((it) => it.Attachments?.[0]?.Device === "/dev/sdh")?.VolumeId ?? "";
   assert.equal(await shell.run("cat rooted"), "rooted\n");
   assert.equal(await shell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\nmore\nimaged\n");
-  const after = (await shell.run(identity)).trim().split("\n");
-  assert.equal(after.at(-1), third.InstanceId);
+  const its = (await shell.run(identity)).trim().split("\n");
+  assert.equal(its.at(-1), third.InstanceId);
   assert.deepEqual(
-    before.trim().split("\n").filter((line) => after.includes(line)),
+    before
+      .trim()
+      .split("\n")
+      .filter((line) => its.includes(line)),
     [],
   );
   const grown = await until(
