@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#clock.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import type { Store } from "#store/store.ts";
@@ -13,6 +12,7 @@ import {
 import { cpuCredits } from "../ec2/instance/cpu-credits.ts";
 import { instanceState, type CreditRecord, type InstanceRecord } from "../ec2/instance/instance.ts";
 import type { RegionalRecords } from "../ec2/regional-records.ts";
+import { repeat } from "./repeat.ts";
 
 /** As often as what an instance has used is counted, and its limit set. */
 const countedMs = 10_000;
@@ -93,13 +93,8 @@ function next(
 }
 
 /** Until the signal aborts. */
-export async function keepCredits(
+export const keepCredits = (
   keep: ReturnType<typeof creditKeeper>,
   signal: AbortSignal,
   log: (line: string) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await keep(log);
-    await delay(countedMs, undefined, { signal }).catch(() => {});
-  }
-}
+): Promise<void> => repeat(() => keep(log), countedMs, signal);

@@ -1,9 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import type { Feed } from "#store/feed.ts";
 import type { SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import type { VolumeRecord } from "../ec2/volume/volume.ts";
+import { repeat } from "./repeat.ts";
 
 /** How long what was snapshot or deleted may wait until it is looked at. */
 const roundMs = 10_000;
@@ -57,13 +57,8 @@ export function layerKeeper(
 }
 
 /** Until the signal aborts. */
-export async function keepLayers(
+export const keepLayers = (
   keep: ReturnType<typeof layerKeeper>,
   signal: AbortSignal,
   log: (line: string) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await keep(log);
-    await delay(roundMs, undefined, { signal }).catch(() => {});
-  }
-}
+): Promise<void> => repeat(() => keep(log), roundMs, signal);
