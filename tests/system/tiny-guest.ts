@@ -21,6 +21,28 @@ export const bakeWritingGuest = (path: string): Promise<void> => bake(path, asse
  */
 export const bakeCountingGuest = (path: string): Promise<void> => bake(path, assembled(countingListing));
 
+/**
+ * A bootable qcow2 disk whose guest keeps a log of records, one in each sector (`recordOf`) from the second mebibyte on: each goes to
+ * its first disk, then to its second, and when both have said that it is there for good, the guest prints its number. After a boot it
+ * goes on behind the last that its first disk holds. The BIOS offers QEMU no flush, so QEMU flushes each write before it says so.
+ */
+export const bakeRecordingGuest = (path: string): Promise<void> => bake(path, assembled(recordingListing));
+
+/** Words of 32 bits: its number (from 1 on), what follows from that (a congruential generator), and what makes their sum 0. */
+export const recordOf = (number: number): Buffer => {
+  const words = new Uint32Array(SECTOR_BYTES / 4);
+  let [word, sum] = [number, 0];
+  for (let n = 0; n < words.length - 1; n++) {
+    words[n] = word;
+    sum += word;
+    word = (Math.imul(word, 1_664_525) + 1_013_904_223) >>> 0;
+  }
+  words[words.length - 1] = -sum;
+  return Buffer.from(words.buffer);
+};
+export const recordAt = (number: number): number => (2048 + number) * SECTOR_BYTES;
+const SECTOR_BYTES = 512;
+
 /** A kernel that prints its own command line and then does nothing. */
 export const bakeTinyKernel = (path: string): Promise<void> =>
   writeFile(path, kernel(kernelListing + haltListing));
@@ -120,6 +142,97 @@ const countingListing = `
   00 08 00 00          to sector 2048
   00 00 00 00
   00 00 00 00          counter
+`;
+
+/** By the same, and the extended read (0x42), of the sector at 0x8000. */
+const recordingListing = `
+  fa                   cli
+  31 c0                xor ax, ax
+  8e d8                mov ds, ax
+  8e c0                mov es, ax
+  8e d0                mov ss, ax
+  bc 00 7c             mov sp, 0x7c00
+  fb                   sti
+
+  # Halve what is left of 2^20 records until it is known how many the first disk holds (ebx).
+  66 bd 00 00 08 00    mov ebp, 0x80000
+  66 31 db             xor ebx, ebx
+  67 66 8d 3c 2b       look: lea edi, [ebx+ebp]
+  66 89 f8             mov eax, edi
+  e8 7e 00             call place
+  b4 42                mov ah, 0x42
+  b2 80                mov dl, 0x80
+  e8 6d 00             call disk
+  66 39 3e 00 80       cmp [0x8000], edi
+  75 03                jne less
+  66 89 fb             mov ebx, edi
+  66 d1 ed             less: shr ebp, 1
+  75 df                jnz look
+
+  # Its last may not have come to the second: begin with that. Make the record, and write it to both.
+  66 85 db             test ebx, ebx
+  75 02                jnz record
+  66 43                next: inc ebx
+  66 89 d8             record: mov eax, ebx
+  e8 5b 00             call place
+  bf 00 80             mov di, 0x8000
+  66 89 d8             mov eax, ebx
+  66 31 d2             xor edx, edx
+  b9 7f 00             mov cx, 127
+  66 ab                fill: stosd
+  66 01 c2             add edx, eax
+  66 69 c0 0d 66 19 00 imul eax, eax, 1664525
+  66 05 5f f3 6e 3c    add eax, 1013904223
+  e2 ec                loop fill
+  66 92                xchg edx, eax
+  66 f7 d8             neg eax
+  66 ab                stosd
+  b4 43                mov ah, 0x43
+  b2 80                mov dl, 0x80
+  e8 23 00             call disk
+  b4 43                mov ah, 0x43
+  b2 81                mov dl, 0x81
+  e8 1c 00             call disk
+
+  # Print its number, as eight hexadecimal digits, on a line.
+  b9 08 00             mov cx, 8
+  66 c1 c3 04          digit: rol ebx, 4
+  88 d8                mov al, bl
+  24 0f                and al, 15
+  3c 0a                cmp al, 10
+  1c 69                sbb al, 0x69
+  2f                   das
+  e8 1e 00             call put
+  e2 ee                loop digit
+  b0 0a                mov al, 10
+  e8 17 00             call put
+  eb a7                jmp next
+
+  # A disk that refuses is the end: nothing is said to be there.
+  b0 00                disk: mov al, 0
+  be bb 7c             mov si, packet
+  cd 13                int 0x13
+  72 fe                refused: jc refused
+  c3                   ret
+
+  66 05 00 08 00 00    place: add eax, 2048
+  66 a3 c3 7c          mov [packet+8], eax
+  c3                   ret
+
+  88 c4                put: mov ah, al
+  ba fd 03             mov dx, 0x3fd
+  ec                   full: in al, dx
+  a8 20                test al, 0x20
+  74 fb                jz full
+  88 e0                mov al, ah
+  ba f8 03             mov dx, 0x3f8
+  ee                   out dx, al
+  c3                   ret
+
+  10 00 01 00          packet: 16 bytes, 1 sector
+  00 80 00 00          of 0:0x8000
+  00 00 00 00          to its place
+  00 00 00 00
 `;
 
 /** By the Multiboot specification it is loaded where its header says, and given a table (ebx) with its command line. */
