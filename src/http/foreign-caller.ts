@@ -34,7 +34,9 @@ function isAws(name: string): boolean {
   return name.endsWith(".amazonaws.com") || name.endsWith(".amazonaws.com.cn");
 }
 
-/** The host of a URL in lower case, IPv6 without its brackets. */
+/** The host of a URL in lower case, IPv6 without its brackets. Nearly all calls name one host, so the last answer is kept. */
 function nameOf(url: string): string | undefined {
-  return URL.parse(url)?.hostname.replace(/^\[|\]$/g, "");
+  if (url !== last.url) last = { url, name: URL.parse(url)?.hostname.replace(/^\[|\]$/g, "") };
+  return last.name;
 }
+let last: { readonly url: string; readonly name: string | undefined } = { url: "", name: undefined };

@@ -195,8 +195,12 @@ function toldToCaller(error: unknown, requestId: string): ApiError {
 
 /** Of these Node drops all but the first; whoever stands between may have gone by another. Names and values take turns. */
 function saysTwice(rawHeaders: readonly string[]): boolean {
-  const said = rawHeaders.filter((name, index) => index % 2 === 0 && /^(host|authorization)$/i.test(name));
-  return new Set(said.map((name) => name.toLowerCase())).size < said.length;
+  const times = { host: 0, authorization: 0 };
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase();
+    if (name === "host" || name === "authorization") times[name] += 1;
+  }
+  return times.host > 1 || times.authorization > 1;
 }
 
 function singleValued(headers: IncomingMessage["headers"]): Record<string, string | undefined> {

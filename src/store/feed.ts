@@ -43,9 +43,7 @@ async function follow(store: Store, feed: LiveFeed, signal: AbortSignal): Promis
 class LiveFeed implements Feed {
   revision = 0;
   readonly #cells = new Map<string, Cell>();
-  readonly #kinds = new Map<string, SortedEntries<Cell>>();
-  readonly #changedAt = new Map<string, number>();
-  readonly #indexes = new Map<string, Index[]>();
+  readonly #kinds = new Map<string, Kind>();
   readonly #listeners: Listener[] = [];
   readonly #waiting = new Set<{ revision: number; resolve: () => void; reject: (reason: unknown) => void }>();
   readonly #signal: AbortSignal;
@@ -63,18 +61,19 @@ class LiveFeed implements Feed {
 
   list<Value>(prefix: string): Entry<Value>[] {
     if (!prefix.includes("/")) throw new TypeError(`not a kind or more: "${prefix}"`);
-    return entriesOf(this.#kinds.get(kindOf(prefix))?.list(prefix));
+    return entriesOf(this.#kinds.get(kindOf(prefix))?.cells.list(prefix));
   }
 
   index<Value>(kind: string, by: (value: Value) => readonly string[]): (term: string) => Entry<Value>[] {
     const index = new Index(by);
-    for (const cell of this.#kinds.get(kind)?.list("") ?? []) index.change(cell, cell.entry, undefined);
-    this.#indexes.set(kind, [...(this.#indexes.get(kind) ?? []), index]);
+    const { cells, indexes } = this.#kind(kind);
+    for (const cell of cells.list("")) index.change(cell, cell.entry, undefined);
+    indexes.push(index);
     return (term) => index.list(term);
   }
 
   changedAt(kind: string): number {
-    return this.#changedAt.get(kind) ?? 0;
+    return this.#kinds.get(kind)?.changedAt ?? 0;
   }
 
   onChange(listener: Listener): void {
@@ -91,14 +90,9 @@ class LiveFeed implements Feed {
 
   apply({ revision, put, deleted }: Changes): void {
     const changed = [
-      ...put.map(toEntry).map((now) => ({ key: now.key, now, before: this.get<never>(now.key) })),
-      ...deleted.map((key) => ({ key, now: undefined, before: this.get<never>(key) })),
+      ...put.map(toEntry).map((now) => this.#hold(now.key, now, revision)),
+      ...deleted.map((key) => this.#hold(key, undefined, revision)),
     ];
-    for (const { key, now, before } of changed) {
-      const kind = kindOf(key);
-      this.#hold(kind, key, now, before);
-      this.#changedAt.set(kind, revision);
-    }
     this.revision = revision;
     for (const { key, now, before } of changed)
       for (const listener of this.#listeners) listener(key, now, before);
@@ -116,24 +110,42 @@ class LiveFeed implements Feed {
     this.apply({ revision, put, deleted: [...this.#cells.keys()].filter((key) => !listed.has(key)) });
   }
 
-  #hold(kind: string, key: string, now: Entry<never> | undefined, before: Entry<never> | undefined): void {
-    const cell = this.#cells.get(key) ?? (now && this.#newCell(kind, now));
-    if (!cell) return;
-    if (now) cell.entry = now;
-    else {
-      this.#cells.delete(key);
-      this.#kinds.get(kind)?.delete(key);
+  #hold(key: string, now: Entry<never> | undefined, revision: number): Change {
+    const held = this.#cells.get(key);
+    const before = held?.entry;
+    const cell = held ?? (now && this.#newCell(now));
+    if (cell) {
+      const { kind } = cell;
+      kind.changedAt = revision;
+      if (now) cell.entry = now;
+      else {
+        this.#cells.delete(key);
+        kind.cells.delete(key);
+      }
+      for (const index of kind.indexes) index.change(cell, now, before);
     }
-    for (const index of this.#indexes.get(kind) ?? []) index.change(cell, now, before);
+    return { key, now, before };
   }
 
-  #newCell(kind: string, entry: Entry<never>): Cell {
-    const cell = { key: entry.key, entry };
+  #newCell(entry: Entry<never>): Cell {
+    const kind = this.#kind(kindOf(entry.key));
+    const cell = { key: entry.key, kind, entry };
     this.#cells.set(entry.key, cell);
-    const table = this.#kinds.get(kind) ?? new SortedEntries<Cell>();
-    this.#kinds.set(kind, table.set(cell));
+    kind.cells.add(cell);
     return cell;
   }
+
+  #kind(name: string): Kind {
+    const kind = this.#kinds.get(name) ?? { cells: new SortedEntries<Cell>(), indexes: [], changedAt: 0 };
+    this.#kinds.set(name, kind);
+    return kind;
+  }
+}
+
+interface Change {
+  readonly key: string;
+  readonly now: Entry<never> | undefined;
+  readonly before: Entry<never> | undefined;
 }
 
 type Listener = Parameters<Feed["onChange"]>[0];
@@ -144,7 +156,14 @@ type Listener = Parameters<Feed["onChange"]>[0];
  */
 interface Cell {
   readonly key: string;
+  readonly kind: Kind;
   entry: Entry<never>;
+}
+
+interface Kind {
+  readonly cells: SortedEntries<Cell>;
+  readonly indexes: Index[];
+  changedAt: number;
 }
 
 const entriesOf = (cells: readonly Cell[] = []) => cells.map(({ entry }) => entry);
@@ -170,10 +189,10 @@ class Index {
       cells?.delete(cell.key);
       if (cells?.size === 0) this.#terms.delete(term);
     }
-    for (const term of terms) {
-      if (earlier.includes(term)) continue;
+    for (const [n, term] of terms.entries()) {
+      if (earlier.includes(term) || terms.indexOf(term) < n) continue;
       const cells = this.#terms.get(term) ?? new SortedEntries<Cell>();
-      this.#terms.set(term, cells.set(cell));
+      this.#terms.set(term, cells.add(cell));
     }
   }
 }

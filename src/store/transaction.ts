@@ -29,8 +29,7 @@ export function checkTransaction(transaction: Transaction): CheckedTransaction {
     throw new TransactionTooLarge(
       `${written.length} writes, ${expect.length} expectations; at most ${entries} each`,
     );
-  const texts = [JSON.stringify(expect), ...written, ...put.map(({ json }) => json)];
-  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const bytes = bytesOf(JSON.stringify(expect), ...written, ...put.map(({ json }) => json));
   if (bytes > mostBytes) throw new TransactionTooLarge(`${bytes} bytes; at most ${mostBytes}`);
   return { expect, put, delete: deleted, bytes };
 }
@@ -54,6 +53,10 @@ export function changesUnder(prefix: string, changes: Changes): Changes | undefi
   const deleted = changes.deleted.filter((key) => key.startsWith(prefix));
   return put.length + deleted.length === 0 ? undefined : { revision: changes.revision, put, deleted };
 }
+
+/** As UTF-8. */
+const bytesOf = (...texts: readonly string[]) =>
+  texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 
 function toJson(key: string, value: unknown): string {
   const json: string | undefined = JSON.stringify(value);

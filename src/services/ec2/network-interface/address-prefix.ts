@@ -13,7 +13,7 @@ import {
 } from "../ipv4.ts";
 import type { Ec2Records } from "../records.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
-import { prefixAround, prefixClaim, reserved, subnetAddressClaim } from "./private-address.ts";
+import { prefixAround, prefixClaim, isReserved, subnetAddressClaim } from "./private-address.ts";
 
 /** Prefixes as a request names them, or as many as it wants. */
 export interface WantedPrefixes {
@@ -83,12 +83,11 @@ function checkedPrefix(text: string, { cidr }: SubnetRecord): string {
 }
 
 function isFree(prefix: string, subnet: SubnetRecord, { records }: Ec2Context): boolean {
-  const kept = reserved(subnet);
   return (
     records.claimed(prefixClaim(subnet.id, prefix)) === undefined &&
     addressesIn(prefix).every(
       (address) =>
-        !kept.has(address) && records.claimed(subnetAddressClaim(subnet.id, address)) === undefined,
+        !isReserved(address, subnet) && records.claimed(subnetAddressClaim(subnet.id, address)) === undefined,
     )
   );
 }

@@ -61,13 +61,13 @@ export function wantedAddresses(
 /** Each of them once, of the subnet, and none that it keeps for itself. */
 export function checkAddresses(addresses: readonly string[], subnet: SubnetRecord): void {
   if (addresses.length === 0) return;
-  const kept = reserved(subnet);
   for (const [n, address] of addresses.entries()) {
     if (addresses.indexOf(address) !== n)
       throw invalidParameter(`Address ${address} must not appear multiple times`);
     if (!isAddress(address) || !contains(subnet.cidr, address))
       throw invalidParameter(`Address ${address} does not fall within the subnet's address range`);
-    if (kept.has(address)) throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
+    if (isReserved(address, subnet))
+      throw invalidParameter(`Address ${address} is in subnet's reserved address range`);
   }
 }
 
@@ -80,15 +80,16 @@ export function addressTaker(
   context: Ec2Context,
   prefixes: readonly string[] = [],
 ): (wanted?: string) => string {
-  const used = new Set([...reserved(subnet), ...prefixes.flatMap(addressesIn)]);
+  const used = new Set(prefixes.flatMap(addressesIn));
   const isClaimed = (address: string) =>
     context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined ||
     context.records.claimed(prefixClaim(subnet.id, prefixAround(address))) !== undefined;
   const ranges = context.records.cidrReservationsOf(subnet.id);
   const isTaken = (address: string) =>
-    isClaimed(address) || ranges.some(({ cidr }) => contains(cidr, address));
+    isReserved(address, subnet) || isClaimed(address) || ranges.some(({ cidr }) => contains(cidr, address));
   return (wanted) => {
-    if (wanted !== undefined && (used.has(wanted) || isClaimed(wanted))) throw addressInUse(wanted);
+    if (wanted !== undefined && (used.has(wanted) || isReserved(wanted, subnet) || isClaimed(wanted)))
+      throw addressInUse(wanted);
     const address = wanted ?? freeAddress(subnet.cidr, used, isTaken, context);
     if (address === undefined) throw noFreeAddresses(subnet.id);
     used.add(address);
@@ -124,9 +125,8 @@ const mostAddresses = Math.max(
   ...[...instanceTypes.values()].map(({ addressesPerInterface }) => addressesPerInterface),
 );
 
-/** The first ones of a subnet and the last, which it keeps for itself. */
-export function reserved({ cidr }: SubnetRecord): Set<string> {
-  const start = base(cidr);
-  const first = Array.from({ length: reservedAddresses.first }, (_, n) => start + n);
-  return new Set([...first, start + addressCount(cidr) - 1].map(toAddress));
+/** Whether it is one of the first of a subnet or the last, which it keeps for itself. */
+export function isReserved(address: string, { cidr }: SubnetRecord): boolean {
+  const place = toNumber(address) - base(cidr);
+  return (place >= 0 && place < reservedAddresses.first) || place === addressCount(cidr) - 1;
 }
