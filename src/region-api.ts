@@ -1,5 +1,4 @@
 import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
-import type { Caller } from "./api/caller.ts";
 import { type ChainRequest, type ServedService, apiChain, served } from "./api/chain.ts";
 import { callMetrics } from "./api/call-metrics.ts";
 import { localAnswer } from "./api/local-answer.ts";
@@ -16,10 +15,12 @@ import { newId, random } from "./services/ec2/chance.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
 import { isRegion } from "./services/ec2/region/region.ts";
 import { type RegionalRecords, regionalRecords } from "./services/ec2/regional-records.ts";
+import { accountOperations } from "./services/account/account-operations.ts";
+import { accountWire } from "./services/account/account-wire.ts";
+import { Accounts } from "./services/iam/accounts.ts";
 import { authorisation } from "./services/iam/authorise.ts";
-import { type IamContext, iamContext } from "./services/iam/context.ts";
+import { iamContexts } from "./services/iam/context.ts";
 import { notedUse } from "./services/iam/last-used.ts";
-import { IamRecords } from "./services/iam/records.ts";
 import { accountKeys } from "./services/iam/sign-in.ts";
 import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
@@ -45,18 +46,15 @@ export const loadApiParts = () => ({
 /** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
 export const servicesOf = (
   wires: ReturnType<typeof loadApiParts>["wires"],
-  iam: Omit<IamContext, "caller">,
+  iamContextOf: ReturnType<typeof iamContexts>,
   ec2ContextIn: ReturnType<typeof regionContexts>,
 ): ReadonlyMap<string, ServedService> => {
-  const iamContextOf = (_region: string, caller: Caller) => ({ ...iam, caller });
   return new Map([
+    served(accountWire(), accountOperations, iamContextOf),
     served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
     served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.ssm, servedOperations.ssm, ec2ContextIn),
-    served(wires.quotas, servedOperations.servicequotas, (region) => ({
-      accountId: iam.accountId,
-      region,
-    })),
+    served(wires.quotas, servedOperations.servicequotas, (region, { accountId }) => ({ accountId, region })),
     served(wires.sts, servedOperations.sts, iamContextOf),
   ]);
 };
@@ -89,8 +87,8 @@ export interface RegionApi {
 }
 
 /**
- * The API over one store: in the region of the settings, and in every other of AWS's from its first call on. What an account has
- * from its start is there when this resolves.
+ * The API over one store: in the region of the settings, and in every other of AWS's from its first call on. What the first
+ * account has from its start is there when this resolves.
  */
 export async function openRegionApi({
   parts: { wires, version },
@@ -107,12 +105,12 @@ export async function openRegionApi({
   const regions = regionalRecords(feed);
   const shared = { publicPool, imageAliases, newId, random, homeRegion: region, now: () => new Date() };
   const contextIn = regionContexts({ home, store, feed, regions, shared });
-  await contextIn(region);
+  await contextIn(region, home);
 
-  const iamRecords = new IamRecords(feed, accountId);
-  const iam = iamContext(iamRecords, { sealingKey, rootKeyId: credentials.accessKeyId });
-  const findKey = accountKeys({ records: iamRecords, root: credentials, sealingKey });
-  const noteUse = notedUse(iamRecords, store, log);
+  const accounts = new Accounts(feed, accountId);
+  const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId });
+  const findKey = accountKeys({ accounts, root: credentials, sealingKey });
+  const noteUse = notedUse(accounts, store, log);
   const calls = callMetrics();
   const noteCall = (call: AnsweredCall) => {
     calls.count(call);
@@ -124,7 +122,7 @@ export async function openRegionApi({
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
-    authorise: authorisation(iamRecords, sealingKey),
+    authorise: authorisation(accounts, sealingKey),
     store,
     feed,
     clock: systemClock,

@@ -42,7 +42,7 @@ export interface ChainOptions {
   readonly fallback: WireService;
   /** Whether requests may be signed for it. */
   readonly isRegion: (name: string) => boolean;
-  /** Throws `ApiError` when the request is not signed by a key of the account. */
+  /** Throws `ApiError` when the request is not signed by a key of an account. */
   readonly signIn: (request: WireRequest, nowMs: number) => SignedIn;
   readonly authorise: Authorise;
   readonly store: Store;
@@ -80,7 +80,7 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
       call.operation = operation;
       const called = operationOf(service, operation);
       call.input = input;
-      throttleCall(service, signedIn.region, operation, input, options);
+      throttleCall(service, signedIn, operation, input, options);
       const asked = {
         ...signedIn,
         operation,
@@ -151,13 +151,13 @@ type AnyOperation = Operation<object, object, object>;
 
 function throttleCall(
   { wire, callRate }: ServedService,
-  region: string,
+  { region, caller: { accountId } }: SignedIn,
   operation: string,
   input: object,
   { throttle }: ChainOptions,
 ): void {
   const counted = throttle && callRate?.(operation, input);
-  if (counted) throttle(`${wire.signingName} ${region} ${counted.bucket}`, counted.rate);
+  if (counted) throttle(`${wire.signingName} ${accountId} ${region} ${counted.bucket}`, counted.rate);
 }
 
 /** A commit that loses a race is resolved anew, against what the winner wrote: a hundred at once all get their turn. */

@@ -15,6 +15,7 @@ export const commands: CommandTable = {
   env: ["print the export lines that point AWS clients at the region", () => import("./env.ts")],
   aws: ["run the aws CLI against the region", () => import("./aws.ts")],
   ssh: ["log into an instance", () => import("./ssh.ts")],
+  account: ["make and list the region's accounts", () => import("./account.ts")],
   image: ["bake, list and import images", () => import("./image.ts")],
   status: ["what is up, and what is being worked on", () => import("./status.ts")],
   doctor: ["what is not as it should be on this host, and what to do", () => import("./doctor.ts")],

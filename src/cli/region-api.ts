@@ -15,25 +15,38 @@ export const callEc2 = async (
   action: string,
   parameters: Readonly<Record<string, string>>,
 ): Promise<string> => {
-  const settings = requireSettings(dataDir);
-  const { url, caFile } = apiEndpoint(dataDir, settings);
-  const { host } = new URL(url);
   const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
-  const headers = signRequest(
-    {
-      method: "POST",
-      path: "/",
-      headers: { host, "content-type": "application/x-www-form-urlencoded" },
-      body,
-    },
-    { credentials: readCredentials(dataDir), region: settings.region, service: "ec2", date: new Date() },
-  );
-  const answer = await post(url, headers, body, caFile).catch((error: unknown) => {
-    throw new Refusal(`the region's API at ${host} does not answer: croft start first (${String(error)})`, 1);
-  });
+  const answer = await call(dataDir, "ec2", { "content-type": "application/x-www-form-urlencoded" }, body);
   if (answer.status !== 200)
     throw new Refusal(`${action}: ${valuesOf("Message", answer.body)[0] ?? `HTTP ${answer.status}`}`, 1);
   return answer.body;
+};
+
+/** The same of an operation on accounts: `input` and the answer are what JSON holds. */
+export const callCroft = async (dataDir: string, operation: string, input: object): Promise<unknown> => {
+  const headers = { "content-type": "application/x-amz-json-1.1", "x-amz-target": `Croft.${operation}` };
+  const answer = await call(dataDir, "croft", headers, JSON.stringify(input));
+  const output: { message?: string } = JSON.parse(answer.body);
+  if (answer.status !== 200) throw new Refusal(output.message ?? `HTTP ${answer.status}`, 1);
+  return output;
+};
+
+const call = async (
+  dataDir: string,
+  service: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): Promise<{ status: number; body: string }> => {
+  const settings = requireSettings(dataDir);
+  const { url, caFile } = apiEndpoint(dataDir, settings);
+  const { host } = new URL(url);
+  const signed = signRequest(
+    { method: "POST", path: "/", headers: { host, ...headers }, body },
+    { credentials: readCredentials(dataDir), region: settings.region, service, date: new Date() },
+  );
+  return post(url, signed, body, caFile).catch((error: unknown) => {
+    throw new Refusal(`the region's API at ${host} does not answer: croft start first (${String(error)})`, 1);
+  });
 };
 
 /** `caFile`: PEM of an authority to trust beside the usual ones. */

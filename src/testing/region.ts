@@ -3,6 +3,7 @@ import { EC2, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import type { AuthorisedCall } from "#api/authorisation.ts";
 import { apiChain } from "#api/chain.ts";
 import { tokenBuckets } from "#api/throttle.ts";
+import { signRequest } from "#auth/sign-request.ts";
 import { verifySignature } from "#auth/verify-signature.ts";
 import { systemClock, type Clock } from "#clock.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
@@ -23,10 +24,10 @@ import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
+import { Accounts } from "#services/iam/accounts.ts";
 import { authorisation } from "#services/iam/authorise.ts";
-import { iamContext } from "#services/iam/context.ts";
+import { iamContexts } from "#services/iam/context.ts";
 import { notedUse } from "#services/iam/last-used.ts";
-import { IamRecords } from "#services/iam/records.ts";
 import { unnamedTypes } from "#services/iam/reference.ts";
 import { accountKeys } from "#services/iam/sign-in.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
@@ -95,7 +96,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     now: () => systemClock.now(),
   };
   const contextIn = regionContexts({ home: scope, store, feed, regions, shared });
-  await contextIn(scope.region);
+  await contextIn(scope.region, scope);
   const host: HostRecord = { ...testHost, memoryMiB: options.memoryMiB ?? testHost.memoryMiB };
   const { revision } = await store.commit({
     put: [
@@ -144,11 +145,11 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
   machines.onChange(lookAt);
 
-  const iamRecords = new IamRecords(feed, scope.accountId);
-  const iam = iamContext(iamRecords, { sealingKey, rootKeyId: credentials.accessKeyId });
-  const findKey = accountKeys({ records: iamRecords, root: credentials, sealingKey });
-  const authorise = authorisation(iamRecords, sealingKey);
-  const noteUse = notedUse(iamRecords, store, (line) => void errors.push(line));
+  const accounts = new Accounts(feed, scope.accountId);
+  const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId });
+  const findKey = accountKeys({ accounts, root: credentials, sealingKey });
+  const authorise = authorisation(accounts, sealingKey);
+  const noteUse = notedUse(accounts, store, (line) => void errors.push(line));
 
   const api = await listen({
     host: "127.0.0.1",
@@ -177,6 +178,26 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     maxAttempts: 1,
   } satisfies EC2ClientConfig;
   const client = new EC2(clientConfig);
+  /** An operation on accounts, by default of the first account's root. */
+  async function callCroft(
+    operation: string,
+    input: object,
+    by = credentials,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const headers = {
+      host: `127.0.0.1:${api.port}`,
+      "content-type": "application/x-amz-json-1.1",
+      "x-amz-target": `Croft.${operation}`,
+    };
+    const body = JSON.stringify(input);
+    const request = { method: "POST", path: "/", headers, body };
+    const signing = { credentials: by, region: scope.region, service: "croft", date: new Date() };
+    const sent = { method: "POST", headers: signRequest(request, signing), body };
+    const answer = await fetch(clientConfig.endpoint, sent);
+    const output: Record<string, unknown> = JSON.parse(await answer.text());
+    if (!answer.ok) throw new Error(`${String(output["__type"])}: ${String(output["message"])}`);
+    return output;
+  }
   t.after(async () => {
     client.destroy();
     await api.close();
@@ -198,6 +219,17 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     guests,
     queue,
     accountId: scope.accountId,
+    callCroft,
+    /** Made as `croft account create` does; the client is its root's. */
+    async newAccount(accountId: string): Promise<{ client: EC2; clientConfig: typeof clientConfig }> {
+      const input = { Name: `account ${accountId}`, AccountId: accountId };
+      const { AccessKeyId, SecretAccessKey } = await callCroft("CreateAccount", input);
+      const own = { accessKeyId: String(AccessKeyId), secretAccessKey: String(SecretAccessKey) };
+      const config = { ...clientConfig, credentials: own };
+      const ofRoot = new EC2(config);
+      t.after(() => ofRoot.destroy());
+      return { client: ofRoot, clientConfig: config };
+    },
     /** Cache entries whose files were removed. */
     removedImages,
     /** What the operator would have been told. */

@@ -97,12 +97,15 @@ export class Ec2Records {
   readonly #feed: Feed;
   readonly #scope: Scope;
   readonly #indexes: Ec2Indexes;
+  /** How its keys go on after their kind. */
+  readonly #place: string;
 
   constructor(feed: Feed, scope: Scope, indexes: Ec2Indexes) {
     this.iam = new IamRecords(feed, scope.accountId);
     this.#feed = feed;
     this.#scope = scope;
     this.#indexes = indexes;
+    this.#place = `/${scope.accountId}/${scope.region}/`;
   }
 
   key(kind: Kind | "claim" | "member", id: string): string {
@@ -168,54 +171,63 @@ export class Ec2Records {
   promisedOn = (hostId: string) => this.#indexes.promisedOnHost(hostId);
   /** Of every account and region. */
   instancesOn = (hostId: string) => values(this.#indexes.instancesOfHost(hostId));
-  interfacesOf = (instanceId: string) => values(this.#indexes.interfacesOfInstance(instanceId));
+  interfacesOf = (instanceId: string) => this.#own(this.#indexes.interfacesOfInstance(instanceId));
   interfaceAttachedBy = (attachmentId: string) =>
-    this.#indexes.interfacesOfAttachment(attachmentId)[0]?.value;
-  volumesOf = (instanceId: string) => values(this.#indexes.volumesOfInstance(instanceId));
+    this.#own(this.#indexes.interfacesOfAttachment(attachmentId))[0];
+  volumesOf = (instanceId: string) => this.#own(this.#indexes.volumesOfInstance(instanceId));
+  /** Of every account and region, as the next three: what images and snapshots are needed for. */
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   snapshotsMadeOf = (imageId: string) => values(this.#indexes.snapshotsOfImage(imageId));
   volumesFrom = (snapshotId: string) => values(this.#indexes.volumesOfSnapshot(snapshotId));
   copiesOf = (snapshotId: string) => values(this.#indexes.copiesOfSnapshot(snapshotId));
-  snapshotsOf = (volumeId: string) => values(this.#indexes.snapshotsOfVolume(volumeId));
+  snapshotsOf = (volumeId: string) => this.#own(this.#indexes.snapshotsOfVolume(volumeId));
   /** With the first one's id. */
   snapshotsTogether = (id: string) => this.#indexes.snapshotsTogether(id);
-  interfacesIn = (vpcId: string) => values(this.#indexes.interfacesOfVpc(vpcId));
-  cidrReservationsOf = (subnetId: string) => values(this.#indexes.cidrReservationsOfSubnet(subnetId));
-  subnetsIn = (vpcId: string) => values(this.#indexes.subnetsOfVpc(vpcId));
+  interfacesIn = (vpcId: string) => this.#own(this.#indexes.interfacesOfVpc(vpcId));
+  cidrReservationsOf = (subnetId: string) => this.#own(this.#indexes.cidrReservationsOfSubnet(subnetId));
+  subnetsIn = (vpcId: string) => this.#own(this.#indexes.subnetsOfVpc(vpcId));
   /** A rule lives in its group's record. */
-  groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId)[0];
-  routeTablesIn = (vpcId: string) => values(this.#indexes.routeTablesOfVpc(vpcId));
-  aclsIn = (vpcId: string) => values(this.#indexes.aclsOfVpc(vpcId));
+  groupOfRule = (ruleId: string) => this.#indexes.groupsOfRule(ruleId).find((it) => this.#isOwn(it));
+  routeTablesIn = (vpcId: string) => this.#own(this.#indexes.routeTablesOfVpc(vpcId));
+  aclsIn = (vpcId: string) => this.#own(this.#indexes.aclsOfVpc(vpcId));
   /** Of a subnet or an internet gateway. */
-  ownRouteTableOf = (placeId: string) => this.#indexes.routeTablesOfPlace(placeId)[0]?.value;
+  ownRouteTableOf = (placeId: string) => this.#own(this.#indexes.routeTablesOfPlace(placeId))[0];
   /** Its own, or its VPC's main one. */
   routeTableOf = ({ id, vpcId }: SubnetRecord) =>
     this.ownRouteTableOf(id) ??
     this.routeTablesIn(vpcId).find((it) => it.associations.some((association) => "main" in association));
-  aclOf = (subnetId: string) => this.#indexes.aclsOfSubnet(subnetId)[0]?.value;
-  internetGatewayOf = (vpcId: string) => this.#indexes.internetGatewaysOfVpc(vpcId)[0]?.value;
-  peeringsOf = (vpcId: string) => values(this.#indexes.peeringsOfVpc(vpcId));
+  aclOf = (subnetId: string) => this.#own(this.#indexes.aclsOfSubnet(subnetId))[0];
+  internetGatewayOf = (vpcId: string) => this.#own(this.#indexes.internetGatewaysOfVpc(vpcId))[0];
+  peeringsOf = (vpcId: string) => this.#own(this.#indexes.peeringsOfVpc(vpcId));
   /** Of other VPCs, whose rules name this one as a peer's. */
-  groupsNaming = (groupId: string) => values(this.#indexes.groupsNamingPeers(groupId));
-  groupsIn = (vpcId: string) => values(this.#indexes.groupsOfVpc(vpcId));
+  groupsNaming = (groupId: string) => this.#own(this.#indexes.groupsNamingPeers(groupId));
+  groupsIn = (vpcId: string) => this.#own(this.#indexes.groupsOfVpc(vpcId));
   /** Those that interfaces of the VPC may be in: its own, and others' that are associated with it. */
   groupsUsableIn = (vpcId: string) => [
     ...this.groupsIn(vpcId),
-    ...values(this.#indexes.groupsAssociatedWithVpc(vpcId)),
+    ...this.#own(this.#indexes.groupsAssociatedWithVpc(vpcId)),
   ];
   publicAddressesOf = (interfaceId: string) => values(this.#indexes.publicAddressesOf(interfaceId));
   /** Of the interface's primary address, or of a secondary one. */
   publicAddressOf = (interfaceId: string, secondary?: string) =>
     this.publicAddressesOf(interfaceId).find((it) => it.secondary === secondary);
   instanceAssociatedBy = (associationId: string) =>
-    this.#indexes.instancesOfProfileAssociation(associationId)[0]?.value;
+    this.#own(this.#indexes.instancesOfProfileAssociation(associationId))[0];
   instancesOfReservation = (reservationId: string) =>
-    values(this.#indexes.instancesOfReservation(reservationId));
+    this.#own(this.#indexes.instancesOfReservation(reservationId));
+
+  /** The indexes are of all accounts and regions: whoever names an id of another finds nothing by it. */
+  #own<Value>(entries: readonly Entry<Value>[]): Value[] {
+    return entries.flatMap((it) => (this.#isOwn(it) ? [it.value] : []));
+  }
+  #isOwn({ key }: { readonly key: string }): boolean {
+    return key.startsWith(this.#place, key.indexOf("/"));
+  }
 }
 
 const values = <Value>(entries: readonly Entry<Value>[]) => entries.map(({ value }) => value);
 
-/** Declared once per feed. Ids are unique in a region store, so the indexes are shared by its accounts. */
+/** Declared once per feed, for all accounts and regions. */
 export const ec2Indexes = (feed: Feed) => ({
   promisedOnHost: promisedMemory(feed),
   instancesOfHost: feed.index<InstanceRecord>("instance", (it) => [it.hostId]),

@@ -4,19 +4,20 @@ import type { TouchedResource } from "#api/operation.ts";
 import type { RequestContext } from "#policy/condition.ts";
 import { decide, mayAllow, type PolicySets } from "#policy/decide.ts";
 import { parsePolicy } from "#policy/policy-document.ts";
+import type { Accounts } from "./accounts.ts";
 import { denied } from "./denied.ts";
 import { policiesOf } from "./policies-of.ts";
-import type { IamRecords } from "./records.ts";
 import { typeOf, unnamedTypes } from "./reference.ts";
 import { requestContext, tagsInto, tagsOf, type RequestTag } from "./request-context.ts";
 
 /** What policies decide of calls: all that a call touches must be allowed. The account's root may do everything. */
-export function authorisation(records: IamRecords, sealingKey: Buffer): Authorise {
+export function authorisation(accounts: Accounts, sealingKey: Buffer): Authorise {
   return (call) => {
     const { caller, plan } = call;
     if (isUnbounded(caller) || needsNoLeave(call)) return;
     const refused = (question: Question, sets: PolicySets) =>
       denied(call, question, decide(request(question, call), sets), sealingKey);
+    const records = accounts.ofCaller(caller);
     const sets = policiesOf(caller, records);
     const context = requestContext(call, records);
     const action = `${call.service}:${call.operation}`;

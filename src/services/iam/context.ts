@@ -1,28 +1,32 @@
 import type { Caller } from "#api/caller.ts";
 import { random } from "../ec2/chance.ts";
+import type { Accounts } from "./accounts.ts";
 import type { IamRecords } from "./records.ts";
 
 /** What an IAM operation is given beside its input. */
 export interface IamContext {
   readonly accountId: string;
+  /** Of the caller's account. */
   readonly records: IamRecords;
+  readonly accounts: Accounts;
   readonly now: () => Date;
   /** A whole number from 0 up to, not including, `below`. */
   readonly random: (below: number) => number;
   /** What users' secrets and session tokens are sealed with. */
   readonly sealingKey: Buffer;
+  /** Of the account that the region was made with. */
   readonly rootKeyId: string;
   readonly caller: Caller;
 }
 
-export const iamContext = (
-  records: IamRecords,
-  { sealingKey, rootKeyId }: Pick<IamContext, "sealingKey" | "rootKeyId">,
-): Omit<IamContext, "caller"> => ({
-  accountId: records.accountId,
-  records,
-  now: () => new Date(),
-  random,
-  sealingKey,
-  rootKeyId,
-});
+/** What IAM's operations are given for a caller. */
+export const iamContexts =
+  (shared: Pick<IamContext, "accounts" | "sealingKey" | "rootKeyId">) =>
+  (_region: string, caller: Caller): IamContext => ({
+    ...shared,
+    accountId: caller.accountId,
+    records: shared.accounts.ofCaller(caller),
+    now: () => new Date(),
+    random,
+    caller,
+  });

@@ -19,7 +19,11 @@ export function denied(
   const sentence = `User: ${caller.arn} is not authorized to perform: ${action}${of}${why}`;
   if (service !== "ec2")
     return new ApiError(`AccessDenied${exceptionSuffix(service)}`, sentence, { status: 403 });
-  const told = seal(JSON.stringify(explanation(call, question, decision)), sealingKey, purpose);
+  const told = seal(
+    JSON.stringify(explanation(call, question, decision)),
+    sealingKey,
+    purpose(caller.accountId),
+  );
   return new ApiError(
     "UnauthorizedOperation",
     `You are not authorized to perform this operation. ${sentence}. Encoded authorization failure message: ${told}`,
@@ -27,11 +31,11 @@ export function denied(
   );
 }
 
-/** What such a message says, as JSON; undefined: it is none. */
-export const decodeMessage = (message: string, sealingKey: Buffer): string | undefined =>
-  unseal(message, sealingKey, purpose);
+/** What such a message says, as JSON; undefined: it is none of this account. */
+export const decodeMessage = (message: string, accountId: string, sealingKey: Buffer): string | undefined =>
+  unseal(message, sealingKey, purpose(accountId));
 
-const purpose = "authorization failure message";
+const purpose = (accountId: string) => `authorization failure message of ${accountId}`;
 
 function reason(action: string, decision: Decision): string {
   if (decision.decision === "explicitDeny")

@@ -1,10 +1,11 @@
 import type { AnsweredCall } from "#api/answered-call.ts";
 import type { Store } from "#store/store.ts";
-import type { AccessKeyUseRecord, IamRecords } from "./records.ts";
+import type { Accounts } from "./accounts.ts";
+import type { AccessKeyUseRecord } from "./records.ts";
 
 /** Notes when users' keys signed, once a minute each, so that calls that only read do not each write. */
 export function notedUse(
-  records: IamRecords,
+  accounts: Accounts,
   store: Pick<Store, "commit">,
   log: (line: string) => void,
 ): (call: Pick<AnsweredCall, "signedIn" | "at">) => void {
@@ -12,6 +13,7 @@ export function notedUse(
   return ({ signedIn, at }) => {
     if (signedIn?.caller.type !== "User" || signedIn.caller.session) return;
     const { accessKeyId: id, service, region } = signedIn;
+    const records = accounts.ofCaller(signedIn.caller);
     const minute = Math.trunc(at.getTime() / 60_000);
     if (noted.get(id) === minute) return;
     noted.set(id, minute);

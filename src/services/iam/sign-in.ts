@@ -1,44 +1,55 @@
 import { rootCaller, type Caller, type Session } from "#api/caller.ts";
 import { unseal } from "#sealed.ts";
+import { accountOfKeyId } from "./access-key-id.ts";
+import type { Accounts } from "./accounts.ts";
 import { arnOf } from "./holder.ts";
 import type { AccessKeyRecord, IamRecords } from "./records.ts";
 import { openSessionToken } from "./session-token.ts";
 
 interface KeysOf {
-  readonly records: IamRecords;
-  /** The account's own key, that of its root. */
+  readonly accounts: Accounts;
+  /** The key of the root of the account that the region was made with. */
   readonly root: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** What users' secrets and session tokens are sealed with. */
   readonly sealingKey: Buffer;
 }
 
 /**
- * Finds whose an access key is: the root's, a user's unless it is inactive, or a session's by its token. Whose role or user is gone
- * has no session any more.
+ * Finds whose an access key is: a root's, a user's unless it is inactive, or a session's by its token. The id says of which account;
+ * that of the first root's key, which is older or chosen, need not. Whose role or user is gone has no session any more.
  */
-export function accountKeys({ records, root, sealingKey }: KeysOf) {
+export function accountKeys({ accounts, root, sealingKey }: KeysOf) {
   /** Opened once for as long as the record is unchanged: it costs as much as a decision. */
-  const opened = new WeakMap<AccessKeyRecord, string>();
+  const opened = new WeakMap<Sealed, string>();
   return (accessKeyId: string, token: string | undefined) => {
     if (token !== undefined) return ofSession(accessKeyId, token);
     if (accessKeyId === root.accessKeyId)
-      return { secretAccessKey: root.secretAccessKey, caller: rootCaller(records.accountId, accessKeyId) };
-    const key = records.get("iam-access-key", accessKeyId);
-    const user = key?.status === "Active" ? records.get("iam-user", key.userId) : undefined;
-    if (!key || !user) return undefined;
-    const secretAccessKey =
-      opened.get(key) ?? unseal(key.sealedSecret, sealingKey, secretPurpose(accessKeyId));
+      return { secretAccessKey: root.secretAccessKey, caller: rootCaller(accounts.home, accessKeyId) };
+    const accountId = accountOfKeyId(accessKeyId) ?? accounts.home;
+    const rootKey = accounts.record(accountId)?.rootKey;
+    if (rootKey?.id === accessKeyId) return withSecret(rootKey, rootCaller(accountId, accessKeyId));
+    const records = accounts.of(accountId);
+    const key = records?.get("iam-access-key", accessKeyId);
+    const user = key?.status === "Active" ? records?.get("iam-user", key.userId) : undefined;
+    return records && key && user && withSecret(key, userCaller(user.id, accessKeyId, records));
+  };
+
+  function withSecret(key: Sealed, caller: Caller) {
+    const secretAccessKey = opened.get(key) ?? unseal(key.sealedSecret, sealingKey, secretPurpose(key.id));
     if (secretAccessKey === undefined) return undefined;
     opened.set(key, secretAccessKey);
-    return { secretAccessKey, caller: userCaller(user.id, accessKeyId, records) };
-  };
+    return { secretAccessKey, caller };
+  }
 
   function ofSession(accessKeyId: string, token: string) {
     const session = openSessionToken(token, accessKeyId, sealingKey);
-    const caller = session && sessionCaller(session, records);
+    const records = accounts.of(accountOfKeyId(accessKeyId) ?? "");
+    const caller = session && records && sessionCaller(session, records);
     return caller && { secretAccessKey: session.secretAccessKey, caller };
   }
 }
+
+type Sealed = Pick<AccessKeyRecord, "id" | "sealedSecret">;
 
 /** What a user's secret access key is sealed for. */
 export const secretPurpose = (accessKeyId: string) => `secret access key of ${accessKeyId}`;

@@ -16,10 +16,10 @@ export const stsOperations = {
     answer: (_plan, { caller }) => ({ Account: caller.accountId, UserId: caller.userId, Arn: caller.arn }),
   },
 
-  /** The id names its account; that of the root's key, which is older, does not. */
+  /** The id names its account; that of the first root's key, which is older or chosen, need not. */
   GetAccessKeyInfo: {
-    resolve({ AccessKeyId: id }, { rootKeyId, accountId }) {
-      const account = id === rootKeyId ? accountId : accountOfKeyId(id);
+    resolve({ AccessKeyId: id }, { rootKeyId, accounts }) {
+      const account = id === rootKeyId ? accounts.home : accountOfKeyId(id);
       if (account === undefined) throw validationError(`The access key id ${id} is not valid.`);
       return { touches: [], account };
     },
@@ -27,8 +27,8 @@ export const stsOperations = {
   },
 
   DecodeAuthorizationMessage: {
-    resolve({ EncodedMessage: message }, { sealingKey }) {
-      return { touches: [], decoded: decodeMessage(message, sealingKey) };
+    resolve({ EncodedMessage: message }, { accountId, sealingKey }) {
+      return { touches: [], decoded: decodeMessage(message, accountId, sealingKey) };
     },
     answer: ({ decoded }: { decoded: string | undefined }) => {
       if (decoded === undefined)

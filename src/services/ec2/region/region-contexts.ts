@@ -9,7 +9,7 @@ import type { RegionalRecords } from "../regional-records.ts";
 import { defaultVpc } from "../vpc/default-vpc.ts";
 
 export interface RegionContextsOptions {
-  /** The account, and the region that hosts report their images to. */
+  /** The first account, and the region that hosts report their images to. */
   readonly home: Scope;
   readonly store: Store;
   readonly feed: Feed;
@@ -19,26 +19,27 @@ export interface RegionContextsOptions {
 }
 
 /**
- * What operations are given in each region, by its name. A region's first call writes what it has from its start: the default
- * VPC, AWS's prefix lists, and the provided images under ids of their own; images that hosts report later follow at the next call.
+ * What operations are given in each account and region. The first call there writes what it has from its start: the default VPC,
+ * AWS's prefix lists, and the provided images under the region's ids; images that hosts report later follow at the next call.
  */
 export function regionContexts(
   options: RegionContextsOptions,
-): (region: string) => Ec2Context | Promise<Ec2Context> {
+): (region: string, caller: Pick<Scope, "accountId">) => Ec2Context | Promise<Ec2Context> {
   const { home, store, feed, regions, shared } = options;
   const contexts = new Map<string, Ec2Context>();
-  const complete = new Set<string>();
+  const complete = new Set<Ec2Context>();
   const homeImages = recordKey("image", home, "");
   feed.onChange((key) => {
     if (key.startsWith(homeImages)) complete.clear();
   });
 
-  return (region) => {
-    const known = contexts.get(region);
-    if (known && complete.has(region)) return known;
-    const scope = { accountId: home.accountId, region };
+  return (region, { accountId }) => {
+    const place = `${accountId}/${region}`;
+    const known = contexts.get(place);
+    if (known && complete.has(known)) return known;
+    const scope = { accountId, region };
     const context = known ?? { ...shared, ...scope, records: regions.in(scope) };
-    contexts.set(region, context);
+    contexts.set(place, context);
     return completed(context);
   };
 
@@ -48,13 +49,16 @@ export function regionContexts(
       if (!lacking) break;
       await commitUnlessBeaten(lacking);
     }
-    complete.add(context.region);
+    complete.add(context);
     return context;
   }
 
   function lackingIn(context: Ec2Context): Transaction | undefined {
-    const provided = context.region === home.region ? [] : offeredImages(regions.in(home)).filter(isProvided);
-    return regionStart(context, provided);
+    const { accountId, region } = context;
+    if (accountId === home.accountId && region === home.region) return regionStart(context, []);
+    const provided = offeredImages(regions.in(home)).filter(isProvided);
+    const known = region === home.region ? provided : provided.map((it) => imageInRegion(it, region));
+    return regionStart(context, known);
   }
 
   /** Another of the region's first calls may have written it already. */
@@ -72,9 +76,7 @@ export function regionContexts(
 function regionStart(context: Ec2Context, provided: readonly ProvidedImage[]): Transaction | undefined {
   const { records, region } = context;
   const isNew = records.claimed("region") === undefined;
-  const images = provided
-    .map((image) => imageInRegion(image, region))
-    .filter(({ id }) => !records.get("image", id));
+  const images = provided.filter(({ id }) => !records.get("image", id));
   const lists = awsPrefixLists(context).filter(([kind, { id }]) => !records.get(kind, id));
   if (!isNew && images.length + lists.length === 0) return undefined;
   const vpc = isNew ? defaultVpc(context) : undefined;
