@@ -28,7 +28,7 @@ test("a line says who did what from where, with what, and what came of it", () =
   assert.deepEqual(read({}), {
     time: "1970-01-01T00:00:00.000Z",
     requestId: "req-1",
-    principal: { arn: "arn:aws:iam::111122223333:root", accessKeyId: "AKIATEST" },
+    principal: { arn: "arn:aws:iam::111122223333:root", accountId: "111122223333", accessKeyId: "AKIATEST" },
     source: "127.0.0.1",
     region: "eu-central-1",
     operation: "ec2:RunInstances",
@@ -36,6 +36,21 @@ test("a line says who did what from where, with what, and what came of it", () =
     ids: ["r-0123456789abcdef0", "i-0123456789abcdef0"],
     latencyMs: 1.235,
   });
+});
+
+test("who assumes a role is told with the role, its account and the key that signs from then on", () => {
+  const AccessKeyId = "ASIATTMQRTSRANK75TNS";
+  const line = read({
+    operation: "AssumeRole",
+    input: { RoleArn: "arn:aws:iam::222233334444:role/shared", RoleSessionName: "me" },
+    output: {
+      Credentials: { AccessKeyId, SecretAccessKey: "s3cretS3cretS3cret", SessionToken: "t0kenT0ken" },
+      AssumedRoleUser: { AssumedRoleId: "AROA72LTSQ3KY3OFM2BAP:me" },
+    },
+  });
+  assert.equal(line.parameters.RoleArn, "arn:aws:iam::222233334444:role/shared");
+  assert.deepEqual(line.ids, [AccessKeyId, "AROA72LTSQ3KY3OFM2BAP:me"]);
+  assert.doesNotMatch(JSON.stringify(line), /s3cret|t0ken/);
 });
 
 test("a failure says its code, and of whoever is not known nothing is said", () => {

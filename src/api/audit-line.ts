@@ -6,7 +6,11 @@ export function auditLine(call: AnsweredCall): string {
   const fields = {
     time: call.at.toISOString(),
     requestId: call.requestId,
-    principal: signedIn && { arn: signedIn.caller.arn, accessKeyId: signedIn.accessKeyId },
+    principal: signedIn && {
+      arn: signedIn.caller.arn,
+      accountId: signedIn.caller.accountId,
+      accessKeyId: signedIn.accessKeyId,
+    },
     source: call.source,
     network: call.network,
     region: signedIn?.region,
@@ -74,7 +78,8 @@ function idsIn(output: object): string[] {
   return [...ids];
 }
 
-const isId = /^[a-z][a-z-]{0,30}-[0-9a-f]{8,17}$/;
+/** Of EC2, and of IAM: also of access keys, by which a session's calls are found again. */
+const isId = /^([a-z][a-z-]{0,30}-[0-9a-f]{8,17}|A[A-Z]{3}[A-Z2-7]{16,17}(:[\w+=,.@-]{2,64})?)$/;
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;

@@ -46,11 +46,13 @@ export interface Question {
 
 const none: PolicySets = { identity: [] };
 
-const request = ({ action, resource, context }: Question, { caller }: AuthorisedCall) => ({
+const request = ({ action, resource, context, own }: Question, { caller }: AuthorisedCall) => ({
   action,
   resource,
   principal: caller.arn,
   role: caller.session?.kind === "role" ? caller.principalArn : undefined,
+  // What has no policy of its own is never another account's.
+  resourceOwner: own && resource,
   context,
 });
 

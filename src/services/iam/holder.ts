@@ -50,6 +50,9 @@ export function byArn<K extends NamedKind>(
   return record && arnOf(kind, record, records) === arn ? record : undefined;
 }
 
+/** "111122223333" of "arn:aws:iam::111122223333:user/ada". */
+export const accountIn = (arn: string): string => arn.split(":", 5)[4] ?? "";
+
 export const nameIn = (arn: string): string => arn.slice(arn.lastIndexOf("/") + 1);
 
 /** What an operation on one thing touches. `keys`: what policies may ask about this operation. */

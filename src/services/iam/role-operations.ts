@@ -121,7 +121,7 @@ const changed = (before: RoleRecord, role: RoleRecord, context: IamContext) => (
   role,
 });
 
-/** Who may assume the role. Users and roles that are named must be there. */
+/** Who may assume the role. Users and roles that are named must be there, where their account is one of the region's. */
 function trustOf(document: string, context: IamContext): Pick<RoleRecord, "trust" | "trusted"> {
   const policy = readDocument(document, "trust");
   checkTrustSize(document);
@@ -136,16 +136,17 @@ function trustOf(document: string, context: IamContext): Pick<RoleRecord, "trust
   return { trust: document, trusted: Object.fromEntries(trusted) };
 }
 
-/** Of a user or role of this account; undefined: an account, a session, or a principal of another account. */
-function idOfPrincipal(principal: string, { records, accountId }: IamContext): string | undefined {
+/** Of a user or role; undefined: an account, a session, or a principal of an account that the region does not have. */
+function idOfPrincipal(principal: string, { accounts }: IamContext): string | undefined {
   const bad = () => malformedDocument(`Invalid principal in policy: "AWS":"${principal}"`);
   if (/^\d{12}$/.test(principal)) return undefined;
-  const [, service, account, kind, path = "", name = ""] =
+  const [, service, account = "", kind, path = "", name = ""] =
     /^arn:aws:(iam|sts)::(\d{12}):(user|role|assumed-role|federated-user|root)(?:\/(.+\/)?([\w+=,.@-]+))?$/.exec(
       principal,
     ) ?? [];
   if (service === undefined) throw bad();
-  if (account !== accountId || (kind !== "user" && kind !== "role")) return undefined;
+  const records = accounts.of(account);
+  if (!records || (kind !== "user" && kind !== "role")) return undefined;
   const record = records.named(kind === "user" ? "iam-user" : "iam-role", name);
   if (record?.path !== `/${path}` || record.name !== name) throw bad();
   return record.id;
@@ -164,7 +165,7 @@ export const describeRole = (role: RoleRecord, context: IamContext): Role => ({
   RoleId: role.id,
   Arn: arnOf("iam-role", role, context),
   CreateDate: new Date(role.createdAt),
-  AssumeRolePolicyDocument: percentEncoded(trustInForce(role, context.records)),
+  AssumeRolePolicyDocument: percentEncoded(trustInForce(role, context.accounts)),
   ...(role.description !== undefined && { Description: role.description }),
   MaxSessionDuration: role.maxSessionSeconds,
 });

@@ -5,10 +5,10 @@ import { ApiError } from "#api/error.ts";
 import type { OperationPlan, OperationsOf, TouchedResource } from "#api/operation.ts";
 import type { IamContext } from "../iam/context.ts";
 import { noSuchEntity, validationError } from "../iam/errors.ts";
-import { arnOf, byArn } from "../iam/holder.ts";
+import { accountIn, byArn } from "../iam/holder.ts";
 import { managedPolicy } from "../iam/managed-policy.ts";
 import { readDocument } from "../iam/policy-text.ts";
-import type { RoleRecord, Tags } from "../iam/records.ts";
+import type { IamRecords, RoleRecord, Tags } from "../iam/records.ts";
 import { newSession, sessionToken } from "../iam/session-token.ts";
 import { withTags } from "../iam/tags.ts";
 import { trustInForce } from "../iam/trust.ts";
@@ -21,18 +21,19 @@ export const sessionOperations = {
   AssumeRole: {
     resolve(input, context) {
       if (context.caller.type === "Account") throw accessDenied("Roles may not be assumed by root accounts.");
-      const role = byArn("iam-role", input.RoleArn, context.records);
-      const touches = role ? assuming(role, input, context) : [{ arn: input.RoleArn, policy: trustsNobody }];
-      return { touches, role, input };
+      const owner = context.accounts.of(accountIn(input.RoleArn));
+      const role = owner && byArn("iam-role", input.RoleArn, owner);
+      if (!role) return { touches: [{ arn: input.RoleArn, policy: trustsNobody }], role, owner, input };
+      return { touches: assuming(role, input, context), role, owner, input };
     },
-    answer({ role, input }: AssumePlan, context) {
-      if (!role) throw accessDenied(`${input.RoleArn} is not there.`);
-      const session = roleSession(role, input, context);
+    answer({ role, owner, input }: AssumePlan, context) {
+      if (!role || !owner) throw accessDenied(`${input.RoleArn} is not there.`);
+      const session = roleSession(role, owner, input, context);
       return {
         Credentials: credentials(session, context),
         AssumedRoleUser: {
           AssumedRoleId: `${role.id}:${session.name}`,
-          Arn: `arn:aws:sts::${context.accountId}:assumed-role/${role.name}/${session.name}`,
+          Arn: `arn:aws:sts::${owner.accountId}:assumed-role/${role.name}/${session.name}`,
         },
         ...(session.sourceIdentity !== undefined && { SourceIdentity: session.sourceIdentity }),
       };
@@ -67,7 +68,7 @@ export const sessionOperations = {
           kind: "federated",
           principalId: caller.principalId,
           name: input.Name,
-          ...limits(input.Policy, input.PolicyArns, context),
+          ...limits(input.Policy, input.PolicyArns, context.records),
           ...sessionTags(input.Tags, undefined, caller),
         },
         longestFor(caller, input.DurationSeconds),
@@ -88,12 +89,18 @@ export const sessionOperations = {
 
 interface AssumePlan extends OperationPlan {
   readonly role: RoleRecord | undefined;
+  /** Of the role's account, which need not be the caller's. */
+  readonly owner: IamRecords | undefined;
   readonly input: AssumeRoleInput;
 }
 type AssumeRoleInput = sts.AssumeRoleCommandInput & { RoleArn: string; RoleSessionName: string };
 
-function roleSession(role: RoleRecord, input: AssumeRoleInput, context: IamContext): Session {
-  const { caller } = context;
+function roleSession(
+  role: RoleRecord,
+  owner: IamRecords,
+  input: AssumeRoleInput,
+  { caller, random, now }: IamContext,
+): Session {
   if (input.SerialNumber !== undefined || input.TokenCode !== undefined) throw noMfa();
   const seconds = input.DurationSeconds ?? hour;
   if (caller.session?.kind === "role" && seconds > hour)
@@ -107,12 +114,12 @@ function roleSession(role: RoleRecord, input: AssumeRoleInput, context: IamConte
       kind: "role",
       principalId: role.id,
       name: input.RoleSessionName,
-      ...limits(input.Policy, input.PolicyArns, context),
+      ...limits(input.Policy, input.PolicyArns, owner),
       ...sessionTags(input.Tags, input.TransitiveTagKeys, caller),
       sourceIdentity: sourceIdentity(input.SourceIdentity, caller),
     },
     seconds,
-    context,
+    { accountId: owner.accountId, random, now },
   );
 }
 
@@ -131,10 +138,10 @@ function assuming(role: RoleRecord, input: AssumeRoleInput, context: IamContext)
     ...(input.TransitiveTagKeys?.length && { "sts:TransitiveTagKeys": input.TransitiveTagKeys }),
   };
   const touched: TouchedResource = {
-    arn: arnOf("iam-role", role, context),
+    arn: input.RoleArn,
     tags: role.tags,
     keys,
-    policy: trustInForce(role, context.records),
+    policy: trustInForce(role, context.accounts),
   };
   return [
     touched,
@@ -143,11 +150,11 @@ function assuming(role: RoleRecord, input: AssumeRoleInput, context: IamContext)
   ];
 }
 
-/** Documents and ARNs of policies that the session cannot exceed. */
+/** Documents, and ARNs of policies of the session's account, that it cannot exceed. */
 function limits(
   document: string | undefined,
   given: readonly PolicyDescriptorType[] | undefined,
-  { records }: IamContext,
+  records: IamRecords,
 ): Pick<Session, "policies" | "policyArns"> {
   if (document !== undefined) readDocument(document, "identity");
   const arns = (given ?? []).flatMap(({ arn }) => arn ?? []);

@@ -121,7 +121,8 @@ function trustsEc2(role: RoleRecord, iam: IamRecords, now: Date): boolean {
 
 /** Read once for as long as it says the same: a network's metadata is put together anew with every change of one of its interfaces. */
 function trustOf(role: RoleRecord, iam: IamRecords): Policy {
-  const document = trustInForce(role, iam);
+  // Only what it says of services is asked.
+  const document = trustInForce(role, { of: () => iam });
   const known = trusts.get(role);
   if (known?.document === document) return known.policy;
   const policy = parsePolicy(document, "trust");
