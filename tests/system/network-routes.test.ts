@@ -18,7 +18,15 @@ import type { NetnsNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { passes } from "#drivers/network/traffic.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
 import { until } from "../until.ts";
-import { dial, dialed, patiently, plugIn, unacknowledged } from "./guest-namespace.ts";
+import {
+  dial,
+  dialed,
+  patiently,
+  plugIn,
+  received,
+  sendDatagram,
+  unacknowledged,
+} from "./guest-namespace.ts";
 
 const MSG_NOSIGNAL = 0x4000;
 const prefix = "croft-rt";
@@ -303,6 +311,27 @@ describe("a filter", () => {
     await apply(...ways, ...asked([refuse({ peer: { cidr: "198.18.247.11/32" } }), pass()]));
     assert.equal(dial(guest(a), "198.18.247.14", 22), "timeout");
   });
+});
+
+test("an interface without the source check speaks from any address but the network's own", async () => {
+  const inbox = openSocket(guest(b), { type: "udp", address: "0.0.0.0", port: 7 });
+  const others = ["10.0.1.1", "10.0.0.2", "169.254.169.254", "10.9.9.9"];
+  const addresses = (verb: string) =>
+    Promise.all(
+      others.map((it) =>
+        run("ip", ["address", verb, `${it}/32`, "dev", "eth0"], { namespace: guest(forwarder) }),
+      ),
+    );
+  await addresses("add");
+  for (const from of others) sendDatagram(guest(forwarder), b.address, 7, { from, data: from });
+  const seen: string[] = [];
+  await until(
+    async () => seen.push(...received(inbox)),
+    (count) => count > 0,
+  );
+  assert.deepEqual(seen, ["10.9.9.9"]);
+  await addresses("del");
+  closeSync(inbox);
 });
 
 describe("a secondary address", () => {

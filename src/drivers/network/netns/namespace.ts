@@ -18,10 +18,10 @@ const namesStarting = (start: string): string[] =>
   existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(start)) : [];
 
 /** A namespace that forwards IPv4 between its links, answers ARP for what it can reach, and speaks no IPv6. */
-export const ensureNamespace = async (name: string): Promise<void> => {
+export const ensureNamespace = async (name: string, more: readonly Sysctl[] = []): Promise<void> => {
   if (!namespaceExists(name)) await run("ip", ["netns", "add", name]);
   inNamespace(name, () => {
-    for (const [key, value] of sysctls) writeFileSync(`/proc/sys/net/${key}`, value);
+    for (const [key, value] of [...sysctls, ...more]) writeFileSync(`/proc/sys/net/${key}`, value);
     disableIpv6("all");
     disableIpv6("default");
   });
@@ -53,7 +53,7 @@ export const removeNamespace = async (name: string): Promise<void> => {
 };
 
 /** `ip_forward` first, since it sets others back. */
-const sysctls = [
+const sysctls: readonly Sysctl[] = [
   ["ipv4/ip_forward", "1"],
   ["ipv4/conf/all/rp_filter", "0"],
   ["ipv4/conf/default/rp_filter", "0"],
@@ -62,4 +62,5 @@ const sysctls = [
   ["ipv4/conf/default/send_redirects", "0"],
   ["ipv4/conf/all/accept_redirects", "0"],
   ["ipv4/conf/default/accept_redirects", "0"],
-] as const;
+];
+type Sysctl = readonly [path: string, value: string];

@@ -58,9 +58,9 @@ describe("an interface in nft's words", () => {
       `add rule inet croft in-${both} jump in-sg-a`,
       `add rule inet croft in-${both} jump in-sg-b`,
       'add element inet croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
-      'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 }',
       'add element inet croft destinations { "enid3c623848a30" . 10.0.1.10 }',
       'add element inet croft links-one { "enid3c623848a30" }',
+      'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 : goto from-one }',
       'add element inet croft subnet_of { "enid3c623848a30" : goto from-one }',
       'add element inet croft leaves { "enid3c623848a30" : jump leave-one }',
       'add element inet croft enters { "enid3c623848a30" : jump enter-one }',
@@ -108,7 +108,7 @@ describe("an interface in nft's words", () => {
       'add element inet croft egress { "enid3c623848a30" : jump out-sg-a }',
     ]);
     assert.deepEqual(asks({ ...eni, groups: [], nat: true }), [
-      'add element inet croft egress { "enid3c623848a30" : accept }',
+      'add element inet croft egress { "enid3c623848a30" : goto entering }',
     ]);
     assert.deepEqual(asks({ ...eni, groups: [] }), []);
   });

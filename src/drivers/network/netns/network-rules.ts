@@ -22,8 +22,9 @@ import type { NftObject } from "./ruleset.ts";
 /**
  * The fixed part of a network's tables. Packets have no route until `arriving` marks them with their subnet's routing table, so
  * without these tables nothing passes. Where a packet leaves one subnet and enters another, the filters of both decide, whatever
- * was begun before. Then every forwarded packet is decided twice: `leaving` by the groups of where it comes from, `entering` by the groups
- * of where it goes. DHCP answers go out to the leased address, so the route finds the link; a client that asked for a
+ * was begun before. Then what belongs to no connection yet is decided twice: by the groups of where it comes from, and `entering` by
+ * the groups of where it goes. Each packet passes as few chains and names as few links as will do: that is what a new connection
+ * costs. DHCP answers go out to the leased address, so the route finds the link; a client that asked for a
  * broadcast (the first bit of its flags, which the answer repeats) gets its frame as one. An interface may send the services
  * as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an
  * interface forwards between the outside and an inspected address passes twice: its outer half has a zone of its own, where addresses
@@ -40,7 +41,6 @@ table arp croft {
   }
 }
 table inet croft {
-  set sources { typeof iifname . ether saddr . ip saddr; }
   set ports { typeof iifname . ether saddr; }
   set unchecked { typeof iifname . ether saddr; }
   set destinations { typeof oifname . ip daddr; }
@@ -50,6 +50,7 @@ table inet croft {
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
   set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
+  map sources { typeof iifname . ether saddr . ip saddr : verdict; }
   map peer_of { typeof iifname : verdict; }
   map subnet_of { typeof iifname : verdict; }
   map leaves { typeof iifname : verdict; }
@@ -61,10 +62,11 @@ table inet croft {
 
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
+    iifname . ether saddr . ip saddr vmap @sources
+    fib saddr type local drop
     iifname "igw" ip daddr @inspected_public ct zone set ${outerZone}
     iifname "igw" meta nfproto ipv4 iifname vmap @subnet_of
     iifname "igw" meta nfproto ipv4 meta mark set ${insideOnly} accept
-    iifname . ether saddr . ip saddr @sources iifname vmap @subnet_of
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
     iifname vmap @peer_of
@@ -79,31 +81,24 @@ table inet croft {
     type nat hook postrouting priority srcnat; policy accept;
     oifname "igw" snat ip to ip saddr map @public_of
   }
-  chain between_subnets {
-    type filter hook forward priority filter - 10; policy accept;
+  chain passing {
+    type filter hook forward priority filter; policy drop;
     iifname vmap @leaves
     oifname vmap @enters
-  }
-  chain leaving {
-    type filter hook forward priority filter; policy drop;
+    oifname "eni*" oifname . ip daddr != @destinations oifname != @forwarders drop
+    oifname "igw" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
     ct state established,related accept
     ct state invalid drop
     oifname "igw" ip saddr != @public_of drop
-    iifname "igw" ct status dnat accept
-    iifname "pcx*" oifname "eni*" accept
+    iifname "igw" ct status dnat goto entering
+    iifname "pcx*" oifname "eni*" goto entering
     iifname vmap @egress
   }
   chain entering {
-    type filter hook forward priority filter + 10; policy drop;
-    oifname "eni*" oifname . ip daddr != @destinations oifname != @forwarders drop
-    ct state established,related accept
     oifname "igw" accept
     iifname "eni*" oifname "pcx*" accept
     oifname vmap @ingress
-  }
-  chain departing {
-    type filter hook postrouting priority mangle; policy accept;
-    oifname "igw" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    drop
   }
   chain to_services {
     type filter hook input priority filter; policy drop;
@@ -168,7 +163,7 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
         {
           kind: "chain",
           name: `out-${element.id}`,
-          rules: element.egress.flatMap((rule) => matches(rule, "daddr")),
+          rules: element.egress.flatMap((rule) => matches(rule, "daddr", allowedOut)),
         },
       ];
     case "member":
@@ -229,7 +224,6 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
   const addresses = addressesOf(it);
   return [
     setElement("ports", port),
-    ...addresses.map(({ address }) => setElement("sources", `${port} . ${address}`)),
     ...addresses.map(({ address }) => setElement("destinations", `"${link}" . ${address}`)),
     ...(it.sourceCheck && !it.nat
       ? []
@@ -241,6 +235,9 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
       name: `${way}-${it.subnet}`,
       rules: [],
     })),
+    ...addresses.map(({ address }) =>
+      setElement("sources", `${port} . ${address}`, `goto from-${it.subnet}`),
+    ),
     setElement("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
     setElement("leaves", `"${link}"`, `jump leave-${it.subnet}`),
     setElement("enters", `"${link}"`, `jump enter-${it.subnet}`),
@@ -265,7 +262,7 @@ const verdictOf = ({ id, groups, nat }: InterfaceElement, map: "ingress" | "egre
   const key = `"${interfaceLink(id)}"`;
   const way = map === "ingress" ? "in" : "out";
   const [first, ...more] = groups.toSorted();
-  if (nat) return [setElement(map, key, "accept")];
+  if (nat) return [setElement(map, key, map === "ingress" ? "accept" : allowedOut)];
   if (first === undefined) return [];
   const chains = groups.map((group): NftObject => ({ kind: "chain", name: `${way}-${group}`, rules: [] }));
   if (more.length === 0) return [...chains, setElement(map, key, `jump ${way}-${first}`)];
@@ -280,6 +277,9 @@ const setElement = (set: string, key: string, value?: string): NftObject =>
 /** The addresses that rules naming `group` mean. */
 const members = (group: string) =>
   ({ kind: "set", name: `members-${group}`, type: "typeof ip saddr" }) as const;
+
+/** What the groups of where a packet comes from let out, those of where it goes decide. */
+const allowedOut = "goto entering";
 
 /** The nft rules that give their verdict on what `rule` is about: none when it speaks of IPv6, which is dropped whole. */
 const matches = (

@@ -121,7 +121,8 @@ export class Network implements Disposable {
   /** From whatever is there, also nothing, without touching what is right: machines run on, connections go on. */
   async #repair(desired: Elements): Promise<void> {
     await this.#router?.restoreName();
-    await ensureNamespace(this.namespace);
+    // The rules say who may come from which address; the kernel need not look up each packet's way back.
+    await ensureNamespace(this.namespace, [["ipv4/conf/all/accept_local", "1"]]);
     this.#router ??= new RoutedNamespace(this.namespace);
     await this.#ensureUplink(this.#router);
     const elements = [...desired.values()];
