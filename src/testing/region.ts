@@ -18,6 +18,7 @@ import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ProvidedImage } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
+import type { InstanceHost } from "#services/ec2/instance/instance-reconciler.ts";
 import { instanceRoles } from "#services/ec2/instance/instance-roles.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
@@ -77,6 +78,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly signIdentity?: SignIdentity;
   /** By which instances' credentials are renewed; default: this host's. */
   readonly now?: () => Date;
+  /** How long something has been worked on, which decides when it is given up; absent: by this machine's clock. */
+  readonly worked?: InstanceHost["worked"];
   /** Whose time fills the buckets of calls; absent: calls are not throttled. */
   readonly throttledBy?: Clock;
 }
@@ -133,7 +136,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
-      worked: workClock(systemClock),
+      worked: options.worked ?? workClock(systemClock),
       now: () => systemClock.now(),
     }),
     {

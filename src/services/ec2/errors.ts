@@ -93,6 +93,25 @@ export const rootVolumeMissing = (instanceId: string, device: string) =>
     "InvalidParameterValue",
     `Invalid value '${instanceId}' for instanceId. Instance does not have a volume attached at root (${device})`,
   );
+export const replaceRootVolumeTaskNotFound = unlessMalformed(
+  "replacevol",
+  "InvalidReplaceRootVolumeTaskId.Malformed",
+  notFound("InvalidReplaceRootVolumeTaskId.NotFound", "replaceRootVolumeTask"),
+);
+export const rootIsBeingReplaced = (instanceId: string, taskId: string) =>
+  error("IncorrectState", `The root volume of instance '${instanceId}' is being replaced by task '${taskId}'.`);
+export const snapshotOfOtherRoot = (id: string, instanceId: string) =>
+  error(
+    "InvalidParameterValue",
+    `The snapshot '${id}' was not created from a current or previous root volume of instance '${instanceId}'.`,
+  );
+export const noLaunchState = (volumeId: string) =>
+  error("InvalidParameterValue", `The root volume '${volumeId}' was not created from a snapshot.`);
+export const imageOfOtherKind = (id: string, instanceId: string, differs: string) =>
+  error(
+    "InvalidParameterValue",
+    `The root volume of instance '${instanceId}' cannot be replaced from the AMI '${id}': ${differs}.`,
+  );
 export const invalidDeviceName = (device: string) =>
   error(
     "InvalidParameterValue",

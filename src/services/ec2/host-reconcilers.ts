@@ -10,6 +10,8 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
+import { reconcileRootReplacement } from "./root-replacement/root-replacement-reconciler.ts";
+import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import { reconcileSnapshot, type SnapshotHost } from "./snapshot/snapshot-reconciler.ts";
 import { isPending, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
@@ -205,7 +207,32 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileInstance(id, records, host);
       },
-      affected: { volume: instanceOf, "network-interface": instanceOf },
+      affected: {
+        volume: instanceOf,
+        "network-interface": instanceOf,
+        "replace-root-volume-task"(key, now) {
+          const task = now as RootReplacementRecord | undefined;
+          return task ? [at(key).records.key("instance", task.instanceId)] : [];
+        },
+      },
+    },
+    {
+      kind: "replace-root-volume-task",
+      async step(key) {
+        const { id, records } = at(key);
+        return reconcileRootReplacement(id, records, host);
+      },
+      affected: {
+        instance(key) {
+          const { id, records } = at(key);
+          return records.rootReplacementsOf(id).map((it) => records.key("replace-root-volume-task", it.id));
+        },
+        /** The replacement. */
+        volume(key) {
+          const { id, records } = at(key);
+          return records.rootReplacementsBy(id).map((it) => records.key("replace-root-volume-task", it.id));
+        },
+      },
     },
     {
       kind: "screenshot",

@@ -17,6 +17,7 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
 import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/prefix-list.ts";
+import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import { placeOf, type RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
@@ -55,6 +56,7 @@ export interface Kinds {
   readonly "prefix-list": PrefixListRecord;
   readonly "prefix-list-version": PrefixListVersionRecord;
   readonly "public-address": PublicAddressRecord;
+  readonly "replace-root-volume-task": RootReplacementRecord;
   readonly "route-table": RouteTableRecord;
   readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;
@@ -175,6 +177,9 @@ export class Ec2Records {
   interfaceAttachedBy = (attachmentId: string) =>
     this.#own(this.#indexes.interfacesOfAttachment(attachmentId))[0];
   volumesOf = (instanceId: string) => this.#own(this.#indexes.volumesOfInstance(instanceId));
+  rootReplacementsOf = (instanceId: string) =>
+    this.#own(this.#indexes.rootReplacementsOfInstance(instanceId));
+  rootReplacementsBy = (volumeId: string) => this.#own(this.#indexes.rootReplacementsByVolume(volumeId));
   /** Of every account and region, as the next three: what images and snapshots are needed for. */
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   snapshotsMadeOf = (imageId: string) => values(this.#indexes.snapshotsOfImage(imageId));
@@ -241,6 +246,12 @@ export const ec2Indexes = (feed: Feed) => ({
   volumesOfInstance: feed.index<VolumeRecord>("volume", (it) =>
     it.attachment ? [it.attachment.instanceId] : [],
   ),
+  rootReplacementsOfInstance: feed.index<RootReplacementRecord>("replace-root-volume-task", (it) => [
+    it.instanceId,
+  ]),
+  rootReplacementsByVolume: feed.index<RootReplacementRecord>("replace-root-volume-task", (it) => [
+    it.to.volumeId,
+  ]),
   volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
   volumesOfSnapshot: feed.index<VolumeRecord>("volume", (it) => (it.snapshotId ? [it.snapshotId] : [])),
   snapshotsOfImage: feed.index<SnapshotRecord>("snapshot", (it) => (it.image ? [it.image.imageId] : [])),

@@ -5,16 +5,13 @@ import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   idempotentInstanceTerminated,
-  imageNotFound,
-  imageNotLaunchable,
   instanceLimitExceeded,
   invalidParameter,
   keyPairNotFound,
 } from "../errors.ts";
-import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
-import { isUsable } from "../image/image-settings.ts";
-import { imageState, type ImageRecord } from "../image/image.ts";
+import type { ImageRecord } from "../image/image.ts";
+import { launchableImage } from "../image/launchable-image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import { interfaceWrites } from "../network-interface/new-interface.ts";
@@ -201,10 +198,7 @@ function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput)
 
 function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context): ImageRecord {
   if (id === undefined) throw invalidParameter("The request must contain the parameter ImageId");
-  const image = imageNamed(id, context);
-  if (!image || !isUsable(image, context)) throw imageNotFound([id]);
-  if (imageState(image, context.records) !== "available") throw imageNotLaunchable(id);
-  return image;
+  return launchableImage(id, context);
 }
 
 function keyOf({ KeyName: keyName }: RunInstancesCommandInput, { records }: Ec2Context) {

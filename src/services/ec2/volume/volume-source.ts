@@ -1,5 +1,5 @@
 import type { Expectation } from "#store/store.ts";
-import { snapshotInState } from "../errors.ts";
+import { imageNotFound, snapshotInState } from "../errors.ts";
 import { imageStays, offeredImages, type ImageRecord } from "../image/image.ts";
 import type { Ec2Records } from "../records.ts";
 import { findSnapshot, snapshotState, snapshotStays } from "../snapshot/snapshot.ts";
@@ -49,6 +49,19 @@ export function sourceOfImage(image: ImageRecord, context: { readonly records: E
   if (image.cacheEntry !== undefined) return sourceOfFiles(image, records);
   const source = sourceOfSnapshot(image.snapshotId, context);
   return { ...source, stays: [...source.stays, ...imageStays(image.id, records)] };
+}
+
+/** What a volume began as, once more; undefined: blank. Throws InvalidSnapshot.NotFound and InvalidAMIID.NotFound when that is gone. */
+export function sourceAgain(
+  { image, snapshotId }: VolumeSource["of"],
+  context: { readonly records: Ec2Records },
+): VolumeSource | undefined {
+  const { records } = context;
+  if (snapshotId !== undefined) return sourceOfSnapshot(snapshotId, context);
+  if (!image) return undefined;
+  const files = records.get("image", image.imageId);
+  if (!files) throw imageNotFound([image.imageId]);
+  return sourceOfFiles(files, records);
 }
 
 const sourceOfFiles = ({ id, snapshotId, sizeGiB }: ImageRecord, records: Ec2Records): VolumeSource => ({
