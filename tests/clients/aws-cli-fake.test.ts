@@ -1021,6 +1021,37 @@ test("images are made of an instance and of a snapshot, described, shared, depre
   await aws.text(`ec2 delete-snapshot --snapshot-id ${snapshot}`);
 });
 
+test("a running instance's root volume is replaced, and its tasks are listed in pages", async () => {
+  const create = `ec2 create-replace-root-volume-task --instance-id ${nano} --delete-replaced-root-volume`;
+  const tasks: string[] = [];
+  for (const source of ["", ` --image-id ${region.imageId}`]) {
+    const [before] = await shown("BlockDeviceMappings[0].Ebs.VolumeId");
+    const [id = "", state] = await line(
+      `${create}${source} --query ReplaceRootVolumeTask.[ReplaceRootVolumeTaskId,TaskState]`,
+    );
+    assert.equal(state, "pending");
+    tasks.push(id);
+    await until(
+      () =>
+        line(
+          `ec2 describe-replace-root-volume-tasks --replace-root-volume-task-ids ${id} --query ReplaceRootVolumeTasks[].TaskState`,
+        ),
+      ([now]) => now === "succeeded",
+    );
+    await aws.text(`ec2 wait volume-deleted --volume-ids ${before}`);
+    assert.notDeepEqual(await shown("BlockDeviceMappings[0].Ebs.VolumeId"), [before]);
+  }
+  const found = await severalPages(
+    `ec2 describe-replace-root-volume-tasks --page-size 1 --filters Name=instance-id,Values=${nano} ` +
+      "--query ReplaceRootVolumeTasks[].ReplaceRootVolumeTaskId",
+  );
+  assert.deepEqual(found.toSorted(), tasks.toSorted());
+  assert.equal(
+    await aws.refusal(`${create} --image-id ${region.imageId} --snapshot-id snap-00000000000000000`),
+    "InvalidParameterCombination",
+  );
+});
+
 test("terminated instances leave what was to be kept, and nothing else", async () => {
   const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
   const [[gone], [volume], [nic]] = await Promise.all([

@@ -1014,6 +1014,28 @@ def _():
     ec2.delete_snapshot(SnapshotId=snapshot)
 
 
+@told("a running instance's root volume is replaced, and its tasks are listed page by page")
+def _():
+    of = {"InstanceId": nano["id"], "DeleteReplacedRootVolume": True}
+    for source in ({}, {"ImageId": image}):
+        made = ec2.create_replace_root_volume_task(**of, **source)["ReplaceRootVolumeTask"]
+        ids = [made["ReplaceRootVolumeTaskId"]]
+        tasks = lambda: ec2.describe_replace_root_volume_tasks(ReplaceRootVolumeTaskIds=ids)["ReplaceRootVolumeTasks"]
+        assert wait_for(lambda: tasks()[0]["TaskState"], "succeeded") == "succeeded"
+        waiter("volume_deleted").wait(VolumeIds=[nano["root"]])
+        (root, *_) = [
+            it["Ebs"]["VolumeId"]
+            for it in described(nano["id"])["BlockDeviceMappings"]
+            if it["DeviceName"] == "/dev/xvda"
+        ]
+        assert root != nano["root"], root
+        nano["root"] = root
+    mine = [{"Name": "instance-id", "Values": [nano["id"]]}]
+    assert page_sizes("describe_replace_root_volume_tasks", "ReplaceRootVolumeTasks", 1, Filters=mine) == [1, 1]
+    with refused("InvalidParameterCombination"):
+        ec2.create_replace_root_volume_task(**of, ImageId=image, SnapshotId="snap-00000000000000000")
+
+
 @told("an elastic address is allocated, mapped to the instance, and released")
 def _():
     instance = nano["id"]

@@ -1085,6 +1085,38 @@ test("images are made of an instance and of a snapshot, described, shared, disab
   assert.deepEqual(DeleteSnapshotResults, [{ SnapshotId: root?.Ebs?.SnapshotId, ReturnCode: "success" }]);
 });
 
+test("a running instance's root volume is replaced, and its tasks are listed in pages", async () => {
+  const rootOf = async () => (await shown()).BlockDeviceMappings?.[0]?.Ebs?.VolumeId ?? "";
+  const of = { InstanceId: nano, DeleteReplacedRootVolume: true };
+  const tasks: string[] = [];
+  for (const ImageId of [undefined, region.imageId]) {
+    const before = await rootOf();
+    const { ReplaceRootVolumeTask: task } = await ec2.createReplaceRootVolumeTask({ ...of, ImageId });
+    const ReplaceRootVolumeTaskIds = [task?.ReplaceRootVolumeTaskId ?? ""];
+    tasks.push(...ReplaceRootVolumeTaskIds);
+    const [ended] = await until(
+      async () =>
+        (await ec2.describeReplaceRootVolumeTasks({ ReplaceRootVolumeTaskIds })).ReplaceRootVolumeTasks ?? [],
+      ([it]) => it?.CompleteTime !== undefined,
+    );
+    assert.equal(ended?.TaskState, "succeeded");
+    assert.notEqual(await rootOf(), before);
+    await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: [before] });
+  }
+  const found = await severalPages(
+    sdk.paginateDescribeReplaceRootVolumeTasks(
+      { client: ec2, pageSize: 1 },
+      { Filters: [{ Name: "instance-id", Values: [nano] }] },
+    ),
+    (it) => it.ReplaceRootVolumeTasks,
+  );
+  assert.deepEqual(found.map((it) => it.ReplaceRootVolumeTaskId ?? "").toSorted(), tasks.toSorted());
+  await refused(
+    ec2.createReplaceRootVolumeTask({ ...of, ImageId: region.imageId, SnapshotId: "snap-00000000000000000" }),
+    "InvalidParameterCombination",
+  );
+});
+
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";
 
 test("tags are put on, listed in pages, and taken off", async () => {

@@ -99,7 +99,10 @@ export const replaceRootVolumeTaskNotFound = unlessMalformed(
   notFound("InvalidReplaceRootVolumeTaskId.NotFound", "replaceRootVolumeTask"),
 );
 export const rootIsBeingReplaced = (instanceId: string, taskId: string) =>
-  error("IncorrectState", `The root volume of instance '${instanceId}' is being replaced by task '${taskId}'.`);
+  error(
+    "IncorrectState",
+    `The root volume of instance '${instanceId}' is being replaced by task '${taskId}'.`,
+  );
 export const snapshotOfOtherRoot = (id: string, instanceId: string) =>
   error(
     "InvalidParameterValue",

@@ -41,8 +41,8 @@ const deadlines = {
   /** A guest that does not heed the power button. */
   powerOff: 60_000,
   powerOffToTerminate: 15_000,
-  /** Then it has the original again. */
-  startWithNewRoot: 30_000,
+  /** A machine that does not start; then it has its original root volume again. */
+  startWithNewRoot: 15_000,
   /** A guest that still starts does not hear the button: it is pressed again. */
   pressAgain: 2_000,
   /** Terminated instances stay visible for an hour, as on AWS. */

@@ -53,7 +53,12 @@ export function chosenReplacement(
   return { ...madeOf(source, source.sizeGiB, root, context), root: {}, touches: [] };
 }
 
-function ofSnapshot(id: string, instance: InstanceRecord, root: VolumeRecord, context: Ec2Context): Replacement {
+function ofSnapshot(
+  id: string,
+  instance: InstanceRecord,
+  root: VolumeRecord,
+  context: Ec2Context,
+): Replacement {
   const snapshot = findSnapshot(id, context);
   const roots: readonly (string | undefined)[] = [root.id, ...(instance.formerRoots ?? [])];
   if (!roots.includes(volumeOf(snapshot))) throw snapshotOfOtherRoot(id, instance.id);
@@ -61,9 +66,7 @@ function ofSnapshot(id: string, instance: InstanceRecord, root: VolumeRecord, co
   return {
     ...madeOf(source, source.sizeGiB, root, context),
     root: {},
-    touches: [
-      { arn: snapshotArn(id, context), tags: snapshot.tags, keys: { "ec2:SnapshotID": id } },
-    ],
+    touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags, keys: { "ec2:SnapshotID": id } }],
   };
 }
 
@@ -87,7 +90,11 @@ function ofImage(id: string, instance: InstanceRecord, root: VolumeRecord, conte
   };
 }
 
-function checkImage(id: string, image: ImageRecord, { id: instanceId, architecture, type }: InstanceRecord): void {
+function checkImage(
+  id: string,
+  image: ImageRecord,
+  { id: instanceId, architecture, type }: InstanceRecord,
+): void {
   if (image.architecture !== architecture)
     throw imageOfOtherKind(
       id,

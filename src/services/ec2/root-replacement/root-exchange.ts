@@ -7,7 +7,7 @@ import { together } from "../together.ts";
 import { volumeState } from "../volume/volume.ts";
 import { taskUnderWay, type Root, type RootReplacementRecord } from "./root-replacement.ts";
 
-export interface ExchangeHost {
+interface ExchangeHost {
   readonly machines: Pick<MachineDriver, "remove">;
   readonly now: () => Date;
 }

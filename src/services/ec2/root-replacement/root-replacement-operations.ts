@@ -53,13 +53,10 @@ export const rootReplacementOperations = {
         filters: taskFilters,
         bounds: { min: 1, max: 50 },
       }),
-    answer: ({
-      items,
-      nextToken,
-    }: {
-      items: readonly RootReplacementRecord[];
-      nextToken?: string;
-    }) => ({ ReplaceRootVolumeTasks: items.map(describeTask), NextToken: nextToken }),
+    answer: ({ items, nextToken }: { items: readonly RootReplacementRecord[]; nextToken?: string }) => ({
+      ReplaceRootVolumeTasks: items.map(describeTask),
+      NextToken: nextToken,
+    }),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
@@ -72,7 +69,8 @@ function creation(
   const [one, other] = sources.map((name) => name.replace(/^./, (letter) => letter.toLowerCase()));
   if (one !== undefined && other !== undefined) throw exclusiveParameters(one, other);
   // With a volume of one's own there is nothing to initialize, and EC2 ignores it too.
-  if (input.VolumeInitializationRate && !input.VolumeId) throw unsupportedParameter("VolumeInitializationRate");
+  if (input.VolumeInitializationRate && !input.VolumeId)
+    throw unsupportedParameter("VolumeInitializationRate");
   onlyTags(["replace-root-volume-task"], input.TagSpecifications);
   const [instance, root] = replaceable(input.InstanceId, context);
   const { volume, made, stays, touches, ...chosen } = chosenReplacement(input, instance, root, context);

@@ -7,7 +7,7 @@ import { together } from "../together.ts";
 import { failed, rewritten } from "./root-exchange.ts";
 import { hasEnded, type RootReplacementRecord } from "./root-replacement.ts";
 
-export interface RootReplacementHost {
+interface RootReplacementHost {
   readonly hostId: string;
   readonly now: () => Date;
 }

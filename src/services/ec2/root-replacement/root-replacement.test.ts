@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CreateReplaceRootVolumeTaskCommandInput, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { testImage, testRegion, type TestRegionOptions } from "#testing/region.ts";
+import { newId, random } from "../chance.ts";
+import type { Ec2Context } from "../context.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { volumeState } from "../volume/volume.ts";
+import { rootReplacementOperations } from "./root-replacement-operations.ts";
 import { taskState } from "./root-replacement.ts";
 
 const limit = { timeout: 60_000 };
@@ -19,9 +23,7 @@ test(
     const before = await region.shown();
     const { ReplaceRootVolumeTask: task } = await client.createReplaceRootVolumeTask({
       InstanceId: id,
-      TagSpecifications: [
-        { ResourceType: "replace-root-volume-task", Tags: [{ Key: "team", Value: "a" }] },
-      ],
+      TagSpecifications: [{ ResourceType: "replace-root-volume-task", Tags: [{ Key: "team", Value: "a" }] }],
     });
     assert.match(task?.ReplaceRootVolumeTaskId ?? "", /^replacevol-[0-9a-f]{17}$/);
     assert.match(task?.StartTime ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -29,10 +31,7 @@ test(
       [task?.InstanceId, task?.TaskState, task?.CompleteTime, task?.ImageId, task?.SnapshotId],
       [id, "pending", undefined, undefined, testImage.snapshotId],
     );
-    assert.deepEqual(
-      [task?.DeleteReplacedRootVolume, task?.Tags],
-      [false, [{ Key: "team", Value: "a" }]],
-    );
+    assert.deepEqual([task?.DeleteReplacedRootVolume, task?.Tags], [false, [{ Key: "team", Value: "a" }]]);
     const ended = await region.ended(task?.ReplaceRootVolumeTaskId);
     assert.equal(ended?.TaskState, "succeeded");
     assert.match(ended?.CompleteTime ?? "", /Z$/);
@@ -52,14 +51,14 @@ test(
     );
     const after = await region.shown();
     assert.deepEqual(
-      [after?.State?.Name, after?.PrivateIpAddress, after?.PublicIpAddress, after?.ImageId, after?.LaunchTime],
       [
-        "running",
-        before?.PrivateIpAddress,
-        before?.PublicIpAddress,
-        before?.ImageId,
-        before?.LaunchTime,
+        after?.State?.Name,
+        after?.PrivateIpAddress,
+        after?.PublicIpAddress,
+        after?.ImageId,
+        after?.LaunchTime,
       ],
+      ["running", before?.PrivateIpAddress, before?.PublicIpAddress, before?.ImageId, before?.LaunchTime],
     );
     assert.deepEqual(
       after?.BlockDeviceMappings?.map((it) => [it.DeviceName, it.Ebs?.VolumeId, it.Ebs?.Status]),
@@ -68,31 +67,35 @@ test(
   },
 );
 
-test("the guest runs on until the replacement is made, and is off when the volumes change places", limit, async (t) => {
-  const region = await withInstance(t);
-  const { machines, disks, id, root, records } = region;
-  const make = disks.ensure.bind(disks);
-  const held = Promise.withResolvers<void>();
-  disks.ensure = async (disk) => {
-    await held.promise;
-    return make(disk);
-  };
-  const task = await region.replace();
-  assert.deepEqual([region.stateOf(task), region.rootNow()], ["pending", root]);
-  assert.deepEqual(
-    [(await machines.observe(id)).state, records.get("instance", id)?.wanted.reboots],
-    ["running", 0],
-  );
-  const ensure = machines.ensure.bind(machines);
-  const seen: unknown[] = [];
-  machines.ensure = async (spec) => {
-    seen.push([region.stateOf(task), (await machines.observe(id)).state, region.rootNow() !== root]);
-    return ensure(spec);
-  };
-  held.resolve();
-  await region.ended(task);
-  assert.deepEqual(seen, [["in-progress", "off", true]]);
-});
+test(
+  "the guest runs on until the replacement is made, and is off when the volumes change places",
+  limit,
+  async (t) => {
+    const region = await withInstance(t);
+    const { machines, disks, id, root, records } = region;
+    const make = disks.ensure.bind(disks);
+    const held = Promise.withResolvers<void>();
+    disks.ensure = async (disk) => {
+      await held.promise;
+      return make(disk);
+    };
+    const task = await region.replace();
+    assert.deepEqual([region.stateOf(task), region.rootNow()], ["pending", root]);
+    assert.deepEqual(
+      [(await machines.observe(id)).state, records.get("instance", id)?.wanted.reboots],
+      ["running", 0],
+    );
+    const ensure = machines.ensure.bind(machines);
+    const seen: unknown[] = [];
+    machines.ensure = async (spec) => {
+      seen.push([region.stateOf(task), (await machines.observe(id)).state, region.rootNow() !== root]);
+      return ensure(spec);
+    };
+    held.resolve();
+    await region.ended(task);
+    assert.deepEqual(seen, [["in-progress", "off", true]]);
+  },
+);
 
 test("a guest that does not listen is switched off for it", limit, async (t) => {
   const region = await withInstance(t, { listens: false });
@@ -146,19 +149,25 @@ test(
   },
 );
 
-test("what an instance of an image of one's own was launched as is that image's snapshot", limit, async (t) => {
-  const region = await withInstance(t);
-  const { client, records, until, disks, root } = region;
-  disks.write(root, "mine");
-  const { ImageId: imageId = "" } = await client.createImage({ InstanceId: region.id, Name: "mine" });
-  await until(() => records.all("snapshot").every(({ so }) => so.completedAt !== undefined));
-  const other = await region.launched({ ImageId: imageId });
-  disks.write(other.root, "spoilt");
-  const { ReplaceRootVolumeTask: task } = await client.createReplaceRootVolumeTask({ InstanceId: other.id });
-  assert.equal(task?.SnapshotId, records.get("image", imageId)?.snapshotId);
-  await region.ended(task?.ReplaceRootVolumeTaskId);
-  assert.equal(disks.read(region.rootNow(other.id)), "mine");
-});
+test(
+  "what an instance of an image of one's own was launched as is that image's snapshot",
+  limit,
+  async (t) => {
+    const region = await withInstance(t);
+    const { client, records, until, disks, root } = region;
+    disks.write(root, "mine");
+    const { ImageId: imageId = "" } = await client.createImage({ InstanceId: region.id, Name: "mine" });
+    await until(() => records.all("snapshot").every(({ so }) => so.completedAt !== undefined));
+    const other = await region.launched({ ImageId: imageId });
+    disks.write(other.root, "spoilt");
+    const { ReplaceRootVolumeTask: task } = await client.createReplaceRootVolumeTask({
+      InstanceId: other.id,
+    });
+    assert.equal(task?.SnapshotId, records.get("image", imageId)?.snapshotId);
+    await region.ended(task?.ReplaceRootVolumeTaskId);
+    assert.equal(disks.read(region.rootNow(other.id)), "mine");
+  },
+);
 
 test(
   "of an image the instance has its root from then on, of the larger size, its id and its boot mode",
@@ -180,6 +189,8 @@ test(
     const shown = await region.shown();
     assert.deepEqual([shown?.ImageId, shown?.BootMode], [image.id, "uefi"]);
     assert.deepEqual(region.machines.spec(id)?.boot, { by: "uefi" });
+    const metadata = () => region.guests.get(shown?.VpcId ?? "")?.interfaces[0]?.metadata.tree ?? {};
+    while (metadata()["ami-id"] !== image.id) await sleep(5);
     assert.deepEqual(
       [records.get("volume", region.rootNow())?.image?.imageId, disks.sizeOf(region.rootNow())],
       [image.id, 12],
@@ -197,7 +208,10 @@ test(
       [{ enaSupport: false }, /: it does not support ENA, which the instance is enabled for\.$/],
     ] as const) {
       await region.put({ ...refused, ...what });
-      await assert.rejects(region.replace({ ImageId: refused.id }), { name: "InvalidParameterValue", message });
+      await assert.rejects(region.replace({ ImageId: refused.id }), {
+        name: "InvalidParameterValue",
+        message,
+      });
     }
     await region.put({ ...refused, disabled: true });
     await assert.rejects(region.replace({ ImageId: refused.id }), { name: "InvalidAMIID.Unavailable" });
@@ -205,20 +219,24 @@ test(
   },
 );
 
-test("a volume that is there becomes the root as it is, and stays when the instance ends", limit, async (t) => {
-  const region = await withInstance(t);
-  const { client, records, until, id, disks } = region;
-  const volume = await region.volume();
-  disks.write(volume, "prepared");
-  const task = await region.replace({ VolumeId: volume, VolumeInitializationRate: 100 });
-  const { SnapshotId, TaskState } = (await region.ended(task)) ?? {};
-  assert.deepEqual([SnapshotId, TaskState, region.rootNow()], [undefined, "succeeded", volume]);
-  assert.deepEqual([disks.read(volume), disks.sizeOf(volume)], ["prepared", 1]);
-  await client.terminateInstances({ InstanceIds: [id] });
-  await until(() => records.get("instance", id)?.so.state === "terminated");
-  const kept = records.get("volume", volume);
-  assert.equal(kept && volumeState(kept), "available");
-});
+test(
+  "a volume that is there becomes the root as it is, and stays when the instance ends",
+  limit,
+  async (t) => {
+    const region = await withInstance(t);
+    const { client, records, until, id, disks } = region;
+    const volume = await region.volume();
+    disks.write(volume, "prepared");
+    const task = await region.replace({ VolumeId: volume, VolumeInitializationRate: 100 });
+    const { SnapshotId, TaskState } = (await region.ended(task)) ?? {};
+    assert.deepEqual([SnapshotId, TaskState, region.rootNow()], [undefined, "succeeded", volume]);
+    assert.deepEqual([disks.read(volume), disks.sizeOf(volume)], ["prepared", 1]);
+    await client.terminateInstances({ InstanceIds: [id] });
+    await until(() => records.get("instance", id)?.so.state === "terminated");
+    const kept = records.get("volume", volume);
+    assert.equal(kept && volumeState(kept), "available");
+  },
+);
 
 test("the original is deleted when that was asked, once the instance runs again", limit, async (t) => {
   const region = await withInstance(t);
@@ -272,33 +290,37 @@ test("a volume that is taken before it is the root makes the task fail, and stay
   assert.equal(records.get("volume", volume)?.attachment?.instanceId, other.id);
 });
 
-test("an instance that does not start with its new root volume has the original again, and runs", limit, async (t) => {
-  const region = await withInstance(t);
-  region.hurry();
-  const { machines, records, id, root, until } = region;
-  const image: ImageRecord = { ...testImage, id: "ami-0bbbbbbbbbbbbbbbb", bootMode: "uefi" };
-  await region.put(image);
-  const ensure = machines.ensure.bind(machines);
-  machines.ensure = async (spec) => {
-    if (spec.disks[0]?.id !== root) throw new Error("it does not start");
-    return ensure(spec);
-  };
-  const task = await region.replace({ ImageId: image.id, DeleteReplacedRootVolume: true });
-  await until(() => region.stateOf(task) === "failing" || region.stateOf(task) === "failed");
-  assert.equal((await region.ended(task))?.TaskState, "failed");
-  const instance = records.get("instance", id);
-  assert.deepEqual(
-    [instance?.so.state, instance?.imageId, instance?.bootMode, region.rootNow()],
-    ["running", testImage.id, undefined, root],
-  );
-  assert.deepEqual(
-    machines.spec(id)?.disks.map((it) => it.id),
-    [root],
-  );
-  const made = records.get("replace-root-volume-task", task);
-  assert.equal(made?.so.failed, "it does not start");
-  await until(() => records.get("volume", made?.to.volumeId ?? "") === undefined);
-});
+test(
+  "an instance that does not start with its new root volume has the original again, and runs",
+  limit,
+  async (t) => {
+    const region = await withInstance(t);
+    region.hurry();
+    const { machines, records, id, root, until } = region;
+    const image: ImageRecord = { ...testImage, id: "ami-0bbbbbbbbbbbbbbbb", bootMode: "uefi" };
+    await region.put(image);
+    const ensure = machines.ensure.bind(machines);
+    machines.ensure = async (spec) => {
+      if (spec.disks[0]?.id !== root) throw new Error("it does not start");
+      return ensure(spec);
+    };
+    const task = await region.replace({ ImageId: image.id, DeleteReplacedRootVolume: true });
+    await until(() => region.stateOf(task) === "failing" || region.stateOf(task) === "failed");
+    assert.equal((await region.ended(task))?.TaskState, "failed");
+    const instance = records.get("instance", id);
+    assert.deepEqual(
+      [instance?.so.state, instance?.imageId, instance?.bootMode, region.rootNow()],
+      ["running", testImage.id, undefined, root],
+    );
+    assert.deepEqual(
+      machines.spec(id)?.disks.map((it) => it.id),
+      [root],
+    );
+    const made = records.get("replace-root-volume-task", task);
+    assert.equal(made?.so.failed, "it does not start");
+    await until(() => records.get("volume", made?.to.volumeId ?? "") === undefined);
+  },
+);
 
 test("an instance that is stopped meanwhile starts with its new root volume", limit, async (t) => {
   const region = await withInstance(t, { listens: false });
@@ -353,7 +375,10 @@ test("tasks are found by id, instance and tag, in pages, and tagged", limit, asy
   const { Tags } = await client.describeTags({
     Filters: [{ Name: "resource-type", Values: ["replace-root-volume-task"] }],
   });
-  assert.deepEqual(Tags?.map((it) => [it.ResourceId, it.Value]), [[tasks[1], "b"]]);
+  assert.deepEqual(
+    Tags?.map((it) => [it.ResourceId, it.Value]),
+    [[tasks[1], "b"]],
+  );
   for (const [taskId, name] of [
     ["replacevol-0123456789abcdef0", "InvalidReplaceRootVolumeTaskId.NotFound"],
     ["replacevol-1x", "InvalidReplaceRootVolumeTaskId.Malformed"],
@@ -367,18 +392,22 @@ test("tasks are found by id, instance and tag, in pages, and tagged", limit, asy
     });
 });
 
-test("the same ClientToken is the same task, however often, and of another request it is refused", limit, async (t) => {
-  const region = await withInstance(t);
-  const ClientToken = "once";
-  const task = await region.replace({ ClientToken });
-  assert.equal(await region.replace({ ClientToken }), task);
-  await region.ended(task);
-  assert.equal(await region.replace({ ClientToken }), task);
-  assert.equal(region.records.all("replace-root-volume-task").length, 1);
-  await assert.rejects(region.replace({ ClientToken, DeleteReplacedRootVolume: true }), {
-    name: "IdempotentParameterMismatch",
-  });
-});
+test(
+  "the same ClientToken is the same task, however often, and of another request it is refused",
+  limit,
+  async (t) => {
+    const region = await withInstance(t);
+    const ClientToken = "once";
+    const task = await region.replace({ ClientToken });
+    assert.equal(await region.replace({ ClientToken }), task);
+    await region.ended(task);
+    assert.equal(await region.replace({ ClientToken }), task);
+    assert.equal(region.records.all("replace-root-volume-task").length, 1);
+    await assert.rejects(region.replace({ ClientToken, DeleteReplacedRootVolume: true }), {
+      name: "IdempotentParameterMismatch",
+    });
+  },
+);
 
 test("an instance's last twenty tasks are remembered", { timeout: 120_000 }, async (t) => {
   const region = await withInstance(t);
@@ -389,6 +418,36 @@ test("an instance's last twenty tasks are remembered", { timeout: 120_000 }, asy
   assert.equal(region.records.get("replace-root-volume-task", first), undefined);
   assert.notEqual(await region.replace({ ClientToken: "first" }), first);
 });
+
+test(
+  "policies are asked of the instance, the task, the replacement, and what that is made of",
+  limit,
+  async (t) => {
+    const region = await withInstance(t);
+    const { records, id, root, accountId } = region;
+    const [SnapshotId, VolumeId] = [await region.snapshotOf(root), await region.volume()];
+    const context: Ec2Context = {
+      accountId,
+      region: "eu-central-1",
+      homeRegion: "eu-central-1",
+      records,
+      newId,
+      random,
+      now: () => new Date(),
+      publicPool: "198.18.0.0/16",
+    };
+    const touched = (input: object) =>
+      rootReplacementOperations.CreateReplaceRootVolumeTask.resolve(
+        { InstanceId: id, ...input },
+        context,
+      ).touches.map(({ arn }) => arn.replace(/^arn:aws:ec2:eu-central-1:(111122223333)?:/, ""));
+    const always = [`instance/${id}`, "replace-root-volume-task/*"];
+    assert.deepEqual(touched({}), [...always, "volume/*"]);
+    assert.deepEqual(touched({ SnapshotId }), [...always, "volume/*", `snapshot/${SnapshotId}`]);
+    assert.deepEqual(touched({ ImageId: testImage.id }), [...always, "volume/*", `image/${testImage.id}`]);
+    assert.deepEqual(touched({ VolumeId }), [...always, `volume/${VolumeId}`]);
+  },
+);
 
 test("what cannot be replaced, or not so, changes nothing", limit, async (t) => {
   const region = await withInstance(t);
@@ -403,11 +462,7 @@ test("what cannot be replaced, or not so, changes nothing", limit, async (t) => 
   const before = await revision();
   const [InstanceId, missing] = [stopped.id, "i-0123456789abcdef0"];
   for (const [input, name, message] of [
-    [
-      { InstanceId },
-      "IncorrectInstanceState",
-      `The instance '${stopped.id}' is not in the 'running' state.`,
-    ],
+    [{ InstanceId }, "IncorrectInstanceState", `The instance '${stopped.id}' is not in the 'running' state.`],
     [{ InstanceId: missing }, "InvalidInstanceID.NotFound"],
     [{ InstanceId: "i-1x" }, "InvalidInstanceID.Malformed"],
     [

@@ -59,7 +59,10 @@ export const taskUnderWay = (instanceId: string, records: Ec2Records): RootRepla
   records.rootReplacementsOf(instanceId).find((it) => !hasEnded(it));
 
 /** All that is kept of a task. */
-export const taskKeys = ({ id, clientToken: token }: RootReplacementRecord, records: Ec2Records): string[] => [
+export const taskKeys = (
+  { id, clientToken: token }: RootReplacementRecord,
+  records: Ec2Records,
+): string[] => [
   records.key("replace-root-volume-task", id),
   ...(token === undefined
     ? []
