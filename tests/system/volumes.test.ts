@@ -8,7 +8,9 @@ import {
   type RunInstancesCommandInput,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
+  waitUntilSnapshotCompleted,
   waitUntilVolumeAvailable,
+  waitUntilVolumeDeleted,
 } from "@aws-sdk/client-ec2";
 import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
@@ -201,6 +203,46 @@ test("an image of a running instance has what was written to its volumes; launch
     patienceMs,
   );
   assert.ok(Number.parseInt(grown, 10) >= 11, grown);
+});
+
+test("a root volume is put back to a snapshot of it, whatever is killed: the same machine, as it was then", async () => {
+  assert.ok(secondShell);
+  const before = await secondShell.run(`echo then >word && sync && ${identity}`);
+  const rootOf = async () => {
+    const { Reservations: [it] = [] } = await patiently(() =>
+      ec2.describeInstances({ InstanceIds: [second] }),
+    );
+    const { RootDeviceName: name, BlockDeviceMappings = [] } = it?.Instances?.[0] ?? {};
+    return BlockDeviceMappings.find(({ DeviceName }) => DeviceName === name)?.Ebs?.VolumeId;
+  };
+  const root = await rootOf();
+  const { SnapshotId = "" } = await ec2.createSnapshot({ VolumeId: root });
+  await waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+  await secondShell.run("echo now >word && sync");
+  const { ReplaceRootVolumeTask: task } = await ec2.createReplaceRootVolumeTask({
+    InstanceId: second,
+    SnapshotId,
+    DeleteReplacedRootVolume: true,
+  });
+  const ReplaceRootVolumeTaskIds = [task?.ReplaceRootVolumeTaskId ?? ""];
+  const taskIs = async () => {
+    const { ReplaceRootVolumeTasks: [it] = [] } = await patiently(() =>
+      ec2.describeReplaceRootVolumeTasks({ ReplaceRootVolumeTaskIds }),
+    );
+    return it?.TaskState;
+  };
+  await killPrograms();
+  await until(taskIs, (now) => now !== "pending", patienceMs);
+  await killPrograms();
+  assert.equal(
+    await until(taskIs, (now) => now !== "pending" && now !== "in-progress", patienceMs),
+    "succeeded",
+  );
+  assert.notEqual(await rootOf(), root);
+  await waitUntilVolumeDeleted(patience, { VolumeIds: [root ?? ""] });
+  const shell = await shellOf(second);
+  assert.equal(await shell.run("cat word"), "then\n");
+  assert.equal(await shell.run(identity), before);
 });
 
 /** Host keys, machine id and what the metadata call it. */
