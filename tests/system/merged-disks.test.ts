@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { diskMergeConformance } from "#drivers/disk/disk-conformance.ts";
-import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import { diskBlockConformance, diskMergeConformance, type DiskSubject } from "#drivers/disk/disk-conformance.ts";
+import { BLOCK_BYTES, type DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { CommandFailed, run } from "#drivers/linux/commands.ts";
@@ -32,20 +32,22 @@ const opened = async (id: string): Promise<string> => {
 const qemuIo = async (id: string, ...commands: readonly string[]) =>
   run("qemu-io", [...commands.flatMap((it) => ["-c", it]), await opened(id)]);
 
-diskMergeConformance("qcow2 disks", {
+const subject: DiskSubject = {
   driver: () => disks,
   image,
-  write: async (id, text) => {
+  write: async (id, text, block = 0) => {
     const pattern = join(scratch, "pattern");
     writeFileSync(pattern, Buffer.alloc(4096, text.padEnd(16)));
-    await qemuIo(id, `write -s ${pattern} 0 4096`);
+    await qemuIo(id, `write -s ${pattern} ${block * BLOCK_BYTES} 4096`);
   },
   read: async (id) => {
     const raw = join(scratch, "read.raw");
     await run("qemu-img", ["dd", "-O", "raw", "bs=16", "count=1", `if=${await opened(id)}`, `of=${raw}`]);
     return readFileSync(raw).toString().slice(0, 16).trim();
   },
-});
+};
+diskMergeConformance("qcow2 disks", subject);
+diskBlockConformance("qcow2 disks", subject);
 
 /** Snapshot n has record n where the image had its own bytes, and each third record is erased again by the next. */
 const RECORDS = 12;
