@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, systemClock } from "#clock.ts";
-import { BLOCK_BYTES, type DiskDriver, type SnapshotReader } from "#drivers/disk/disk-driver.ts";
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
 import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
@@ -53,7 +53,6 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     snapshot: async () => {},
     copySnapshot: async () => {},
     usedBytes: async () => 0,
-    ...fakeSnapshots,
   };
   const real = hostReconcilers(regions, {
     hostId: host.id,
@@ -105,13 +104,6 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
   void renewLease(store, host.id, signal, log);
   return { stopped: loop.stopped };
 }
-
-/** Each snapshot holds one block of zeros. */
-export const fakeSnapshots: SnapshotReader = {
-  blocks: async () => [[0, 1]],
-  difference: async () => ({ runs: [[0, 1]], related: true }),
-  readBlock: async () => Buffer.alloc(BLOCK_BYTES),
-};
 
 const says = "This machine is fake: nothing runs on it (croft start --machines fake).\r\n";
 

@@ -1,3 +1,4 @@
+import { ebsOperations } from "./ebs/operations.ts";
 import { ec2Operations } from "./ec2/operations.ts";
 import { iamOperations } from "./iam/operations.ts";
 import { serviceQuotasOperations } from "./service-quotas/operations.ts";
@@ -6,6 +7,7 @@ import { stsOperations } from "./sts/operations.ts";
 
 /** Every operation that Croft serves, by the names requests are signed for. */
 export const servedOperations = {
+  ebs: ebsOperations,
   ec2: ec2Operations,
   iam: iamOperations,
   servicequotas: serviceQuotasOperations,

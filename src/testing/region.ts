@@ -14,6 +14,7 @@ import { listen } from "#http/http-server.ts";
 import { loadApiParts, servicesOf } from "#region-api.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
+import { blockTokenKey } from "#services/ebs/context.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ProvidedImage } from "#services/ec2/image/image.ts";
@@ -158,7 +159,10 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: servicesOf(loadApiParts().wires, iam, contextIn),
+      services: servicesOf(loadApiParts().wires, iam, contextIn, {
+        snapshots: disks,
+        tokenKey: blockTokenKey(sealingKey),
+      }),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
