@@ -58,7 +58,14 @@ export const awsCli = ({ endpoint, environment }: Pick<RealRegion, "endpoint" | 
 };
 
 /** By the names requests are signed for, and those of the CLI. */
-const services = { ec2: "ec2", iam: "iam", servicequotas: "service-quotas", ssm: "ssm", sts: "sts" } as const;
+const services = {
+  ebs: "ebs",
+  ec2: "ec2",
+  iam: "iam",
+  servicequotas: "service-quotas",
+  ssm: "ssm",
+  sts: "sts",
+} as const;
 
 const known = new Set(
   Object.entries(services).flatMap(([service, folder]) => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, test } from "node:test";
+import * as ebsModule from "@aws-sdk/client-ebs";
 import * as ec2Module from "@aws-sdk/client-ec2";
 import * as iamModule from "@aws-sdk/client-iam";
 import * as quotasModule from "@aws-sdk/client-service-quotas";
@@ -17,23 +19,26 @@ Object.assign(process.env, region.environment);
 const everythingWasUsed = await followCoverage(region.endpoint);
 
 const used = new Set<string>();
+const ebsSdk = noting("ebs", ebsModule, used);
 const sdk = noting("ec2", ec2Module, used);
 const iamSdk = noting("iam", iamModule, used);
 const quotasSdk = noting("servicequotas", quotasModule, used);
 const ssmSdk = noting("ssm", ssmModule, used);
 const offered = [
+  ...(await offeredBy("ebs", ebsModule)),
   ...(await offeredBy("ec2", ec2Module)),
   ...(await offeredBy("iam", iamModule)),
   ...(await offeredBy("servicequotas", quotasModule)),
   ...(await offeredBy("ssm", ssmModule)),
   ...(await offeredBy("sts", stsModule)),
 ];
+const ebs = new ebsSdk.EBS();
 const ec2 = new sdk.EC2();
 const iam = new iamSdk.IAM();
 const quotas = new quotasSdk.ServiceQuotas();
 const ssm = new ssmSdk.SSM();
 const sts = new stsModule.STS();
-after(() => [ec2, iam, quotas, ssm, sts].forEach((client) => client.destroy()));
+after(() => [ebs, ec2, iam, quotas, ssm, sts].forEach((client) => client.destroy()));
 
 const patience = { client: ec2, maxWaitTime: 120, minDelay: 1, maxDelay: 2 };
 const release = "/aws/service/debian/release/12/latest/amd64";
@@ -1030,8 +1035,24 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   await ec2.unlockSnapshot({ SnapshotId });
   await refused(ec2.createVolume({ AvailabilityZone, SnapshotId, Size: 3 }), "InvalidParameterValue");
   await volumeOf({ SnapshotId });
+  const byHundreds = { client: ebs, pageSize: 100 };
+  const blocks = ebsSdk.paginateListSnapshotBlocks(byHundreds, { SnapshotId });
+  const [block] = (await pages(blocks)).flatMap((it) => it.Blocks ?? []);
+  const both = { FirstSnapshotId: SnapshotId, SecondSnapshotId: ids.at(-1) };
+  const changes = await pages(ebsSdk.paginateListChangedBlocks(byHundreds, both));
+  assert.deepEqual(
+    changes.flatMap((it) => it.ChangedBlocks ?? []).map((it) => it.BlockIndex),
+    [block?.BlockIndex],
+  );
+  const { BlockIndex, BlockToken } = block ?? {};
+  const read = await ebs.getSnapshotBlock({ SnapshotId, BlockIndex, BlockToken });
+  const data = await read.BlockData?.transformToByteArray();
+  assert.equal(data?.length, read.DataLength);
+  assert.equal(createHash("sha256").update(data ?? "").digest("base64"), read.Checksum);
+  await refused(ebs.getSnapshotBlock({ SnapshotId: ids.at(-1), BlockIndex, BlockToken }), "ValidationException");
   for (const id of ids) await ec2.deleteSnapshot({ SnapshotId: id });
   await refused(ec2.deleteSnapshot({ SnapshotId }), "InvalidSnapshot.NotFound");
+  await refused(ebs.listSnapshotBlocks({ SnapshotId }), "ResourceNotFoundException");
   for (const VolumeId of volumes) await ec2.deleteVolume({ VolumeId });
   await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: volumes });
 });

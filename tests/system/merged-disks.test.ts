@@ -105,6 +105,43 @@ test("what was written and what was erased is in a merged layer, and nothing els
   await destroyRecords();
 });
 
+test("snapshots are read while their layers are merged, and their files are root's alone afterwards", async () => {
+  await makeRecords();
+  for (const id of names.slice(3, 8)) await disks.removeSnapshot(id);
+  const kept = await disks.snapshots();
+  let [merged, read] = [false, 0];
+  const reading = (async () => {
+    for (; !merged; read++)
+      for (const id of kept) {
+        const own = names.indexOf(id);
+        const [block, offset] = [Math.floor((own * CLUSTER) / BLOCK_BYTES), (own * CLUSTER) % BLOCK_BYTES];
+        const bytes = (await disks.readBlock(id, block)).subarray(offset, offset + CLUSTER);
+        assert.deepEqual(bytes, Buffer.alloc(CLUSTER, own + 1), id);
+      }
+  })();
+  while (await disks.merge(new Set()));
+  merged = true;
+  await reading;
+  assert.ok(read > 0);
+  for (const id of kept) {
+    const { uid: owner, mode } = statSync(join(directory, id, "snapshot.qcow2"));
+    assert.deepEqual([owner, mode & 0o777], [0, 0o600], id);
+  }
+  assert.deepEqual(await disks.difference("snap-11", "snap-2"), { runs: [[0, 2]], related: true });
+  assert.deepEqual((await disks.difference("snap-10", "snap-9")).runs, [[1, 1]]);
+  await destroyRecords();
+});
+
+test("where the bytes of a compressed image are, nobody says, and they are not made up", async () => {
+  const compressed = join(scratch, "compressed.qcow2");
+  await run("qemu-img", ["convert", "-c", "-O", "qcow2", image, compressed]);
+  await disks.ensure({ id: "vol-compressed", sizeGiB: 1, image: compressed });
+  await disks.snapshot("snap-compressed", "vol-compressed");
+  await assert.rejects(disks.blocks("snap-compressed"), /cannot be found/);
+  await disks.remove("vol-compressed");
+  await disks.removeSnapshot("snap-compressed");
+});
+
 test("a snapshot whose merging is killed, whenever, holds what it held; the next driver goes on with it", async () => {
   await makeRecords();
   for (const id of names.filter((_, n) => n % 2 === 0)) await disks.removeSnapshot(id);

@@ -15,7 +15,19 @@ export class OpenSnapshot implements Mapped {
   readonly #handles: readonly FileHandle[];
 
   /** Nobody may put other files in their places until this has resolved. */
-  static async open(paths: readonly string[], lent: LentFiles): Promise<OpenSnapshot> {
+  static open(paths: readonly string[], lent: LentFiles): Promise<OpenSnapshot> {
+    return OpenSnapshot.of(paths, async () => {
+      const shows = paths.map((outside, index) => ({ outside, inside: `/layer${index}` }));
+      const chain = chainOf(shows.map(({ inside }) => inside));
+      const limits = { uid: lent.uid, shows, memoryBytes: 2 * 1024 ** 3 };
+      const printed = await lent.during(paths, () =>
+        jailedQemuImg(["map", "--force-share", "--output=json", chain], limits, { timeoutMs: 120_000 }),
+      );
+      return extentsOf(printed, paths.length);
+    });
+  }
+
+  static async of(paths: readonly string[], map: () => Promise<readonly Extent[]>): Promise<OpenSnapshot> {
     await using opened = new AsyncDisposableStack();
     const handles: FileHandle[] = [];
     const files: string[] = [];
@@ -25,13 +37,7 @@ export class OpenSnapshot implements Mapped {
       handles.push(handle);
       files.push(`${dev}:${ino}`);
     }
-    const shows = paths.map((outside, index) => ({ outside, inside: `/layer${index}` }));
-    const chain = chainOf(shows.map(({ inside }) => inside));
-    const limits = { uid: lent.uid, shows, memoryBytes: 2 * 1024 ** 3 };
-    const printed = await lent.during(paths, () =>
-      jailedQemuImg(["map", "--force-share", "--output=json", chain], limits, { timeoutMs: 120_000 }),
-    );
-    const extents = extentsOf(printed, paths.length);
+    const extents = await map();
     opened.move();
     return new OpenSnapshot(extents, files, handles);
   }
@@ -42,7 +48,7 @@ export class OpenSnapshot implements Mapped {
     this.#handles = handles;
   }
 
-  /** All that it reads it asks for at once, so it may be closed meanwhile. */
+  /** Exactly `BLOCK_BYTES`. */
   async readBlock(index: number): Promise<Buffer> {
     const [start, end] = [index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES];
     const block = Buffer.alloc(BLOCK_BYTES);

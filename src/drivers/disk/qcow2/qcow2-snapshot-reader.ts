@@ -5,9 +5,9 @@ import { blocksOf, differingBlocks } from "./snapshot-extents.ts";
 /** Reads snapshots, of which the last few stay open until their files are changed. */
 export class Qcow2SnapshotReader implements SnapshotReader {
   readonly #open: (id: string) => Promise<OpenSnapshot>;
-  readonly #opened = new Map<string, Promise<OpenSnapshot>>();
-  /** Counts what closes any. */
-  #closings = 0;
+  readonly #kept = new Map<string, Held>();
+  /** How often files were changed. */
+  #changes = 0;
 
   constructor(openSnapshot: (id: string) => Promise<OpenSnapshot>) {
     this.#open = openSnapshot;
@@ -37,50 +37,60 @@ export class Qcow2SnapshotReader implements SnapshotReader {
 
   /** To be called when any snapshot has other files, or has gone: those that are open would keep the room of what they were. */
   forget(): void {
-    for (const id of this.#opened.keys()) this.#close(id);
+    this.#changes++;
+    for (const id of this.#kept.keys()) this.#letGo(id);
   }
 
-  /** Those of one call are opened between two changes; what one cuts short begins anew. */
+  /** All of them are opened between two changes, and stay open meanwhile. */
   async #with<Result>(
     ids: readonly string[],
     use: (opened: readonly OpenSnapshot[]) => Promise<Result>,
   ): Promise<Result> {
     for (;;) {
-      const closings = this.#closings;
+      const changes = this.#changes;
+      const held = ids.map((id) => this.#hold(id));
       try {
-        const opened = await Promise.all(ids.map((id) => this.#of(id)));
-        if (closings === this.#closings) return await use(opened);
-      } catch (error) {
-        if (closings === this.#closings) throw error;
+        const opened = await Promise.all(held.map(({ opening }) => opening));
+        if (changes === this.#changes) return await use(opened);
+      } finally {
+        for (const it of held) if (--it.users === 0 && !it.kept) close(it);
       }
     }
   }
 
-  #of(id: string): Promise<OpenSnapshot> {
-    const known = this.#opened.get(id);
-    const opening = known ?? this.#open(id);
+  #hold(id: string): Held {
+    const known = this.#kept.get(id);
+    const held = known ?? { opening: this.#open(id), users: 0, kept: true };
+    held.users++;
     // The last in order is the one that was used last.
-    this.#opened.delete(id);
-    this.#opened.set(id, opening);
+    this.#kept.delete(id);
+    this.#kept.set(id, held);
     if (!known) {
-      opening.catch(() => this.#opened.get(id) === opening && this.#opened.delete(id));
-      for (const oldest of [...this.#opened.keys()].slice(0, -MOST_OPEN)) this.#close(oldest);
+      held.opening.catch(() => this.#kept.get(id) === held && this.#letGo(id));
+      for (const oldest of [...this.#kept.keys()].slice(0, -MOST_KEPT)) this.#letGo(oldest);
     }
-    return opening;
+    return held;
   }
 
-  #close(id: string): void {
-    const opening = this.#opened.get(id);
-    this.#opened.delete(id);
-    this.#closings++;
-    opening?.then(
-      (it) => it.close(),
-      () => {}, // whoever asked for it was told
-    ).catch(() => {});
+  #letGo(id: string): void {
+    const held = this.#kept.get(id);
+    if (!held) return;
+    this.#kept.delete(id);
+    held.kept = false;
+    if (held.users === 0) close(held);
   }
 }
 
-const MOST_OPEN = 16;
+interface Held {
+  readonly opening: Promise<OpenSnapshot>;
+  users: number;
+  kept: boolean;
+}
+
+/** Whoever waited for it to be opened was told if it could not be. */
+const close = ({ opening }: Held): void => void opening.then((it) => it.close()).catch(() => {});
+
+const MOST_KEPT = 16;
 
 /** Those of the blocks whose bytes are not alike. */
 async function unequal(runs: readonly BlockRun[], one: OpenSnapshot, other: OpenSnapshot): Promise<BlockRun[]> {
