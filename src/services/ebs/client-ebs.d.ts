@@ -48,14 +48,13 @@ declare module "@aws-sdk/client-ebs" {
   export class ListChangedBlocksCommand extends Command<ListChangedBlocksInput, ListChangedBlocksOutput> {}
   export class GetSnapshotBlockCommand extends Command<GetSnapshotBlockInput, GetSnapshotBlockOutput> {}
   export class EBSClient {
-    constructor(config: object);
+    constructor(config?: object);
+    destroy(): void;
   }
   export class EBS extends EBSClient {
-    constructor(config?: object);
     listSnapshotBlocks(input: ListSnapshotBlocksInput): Promise<ListSnapshotBlocksOutput>;
     listChangedBlocks(input: ListChangedBlocksInput): Promise<ListChangedBlocksOutput>;
     getSnapshotBlock(input: GetSnapshotBlockInput): Promise<GetSnapshotBlockOutput>;
-    destroy(): void;
   }
   export function paginateListSnapshotBlocks(
     config: { client: EBSClient; pageSize?: number },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import { array, assert as holds, nat, option, property, record } from "fast-check";
 import { BLOCK_BYTES } from "../disk-driver.ts";
 import { blocksOf, differingBlocks, extentsOf, type Extent } from "./snapshot-extents.ts";
 
@@ -56,16 +56,16 @@ describe("where a snapshot's bytes are", () => {
 
 test("two snapshots differ in the blocks of which a byte is at another place, and in no other", () => {
   const clusters = 64;
-  const cluster = fc.option(fc.record({ layer: fc.nat(2), place: fc.nat(3) }), { nil: undefined });
-  const snapshot = fc.array(cluster, { minLength: clusters, maxLength: clusters });
+  const cluster = option(record({ layer: nat(2), place: nat(3) }), { nil: undefined });
+  const snapshot = array(cluster, { minLength: clusters, maxLength: clusters });
   const mapped = (places: readonly ({ layer: number; place: number } | undefined)[]) => ({
     files: ["a", "b", "c"],
     extents: places.flatMap((it, n) =>
       it ? [{ start: n * KiB64, length: KiB64, layer: it.layer, offset: (n + it.place) * KiB64 }] : [],
     ),
   });
-  fc.assert(
-    fc.property(snapshot, snapshot, (one, other) => {
+  holds(
+    property(snapshot, snapshot, (one, other) => {
       const inRuns = differingBlocks(mapped(one), mapped(other)).flatMap(([first, count]) =>
         Array.from({ length: count }, (_, n) => first + n),
       );
