@@ -5,6 +5,8 @@ import { unless } from "./qcow2-layout.ts";
 export class LentFiles {
   readonly uid: number;
   readonly #borrowers = new Map<string, number>();
+  /** One after the other: who borrows must not be overtaken by who gives back. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   constructor(uid: number) {
     this.uid = uid;
@@ -19,7 +21,7 @@ export class LentFiles {
         taken.push(file);
         this.#borrowers.set(file, (this.#borrowers.get(file) ?? 0) + 1);
         // Also when it is lent: since then another file may have come to the name.
-        await chown(file, this.uid, this.uid);
+        await this.#give(file, this.uid);
       }
       return await use();
     } finally {
@@ -34,6 +36,12 @@ export class LentFiles {
       return;
     }
     this.#borrowers.delete(file);
-    await chown(file, 0, 0).catch(unless("ENOENT"));
+    await this.#give(file, 0).catch(unless("ENOENT"));
+  }
+
+  #give(file: string, owner: number): Promise<void> {
+    const given = this.#changing.then(() => chown(file, owner, owner));
+    this.#changing = given.catch(() => {});
+    return given;
   }
 }

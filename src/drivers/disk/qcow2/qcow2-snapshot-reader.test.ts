@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -9,16 +9,14 @@ import { Qcow2SnapshotReader } from "./qcow2-snapshot-reader.ts";
 import type { Extent } from "./snapshot-extents.ts";
 
 /** Snapshots of files that hold their own first letter, a block each, without qemu-img. */
-function scene(t: TestContext) {
+function scene(t: TestContext, options: { readonly idleMs?: number } = {}) {
   const directory = mkdtempSync(join(tmpdir(), "croft-reader-"));
   t.after(() => rmSync(directory, { recursive: true }));
   const places = new Map<string, { files: readonly string[]; extents: readonly Extent[] }>();
   const opened: string[] = [];
   const file = (name: string): string => {
     const path = join(directory, name);
-    const fd = openSync(path, "w");
-    writeSync(fd, Buffer.alloc(2 * BLOCK_BYTES, name));
-    closeSync(fd);
+    writeFileSync(path, Buffer.alloc(2 * BLOCK_BYTES, name));
     return path;
   };
   /** Block n is in `files[layers[n]]`, where it is block n too. */
@@ -37,7 +35,7 @@ function scene(t: TestContext) {
     const found = places.get(id);
     if (!found) throw new Error(`there is no snapshot ${id}`);
     return OpenSnapshot.of(found.files, async () => found.extents);
-  });
+  }, options);
   const letter = async (id: string, index: number) => (await reader.readBlock(id, index)).toString("latin1", 0, 1);
   return { reader, opened, file, place, places, letter };
 }
@@ -50,6 +48,17 @@ test("a snapshot is opened once, and anew when files were changed", async (t) =>
   place("snap-1", [file("c")], [0]);
   reader.forget();
   assert.deepEqual([await letter("snap-1", 0), await letter("snap-1", 1)], ["c", "\0"]);
+  assert.deepEqual(opened, ["snap-1", "snap-1"]);
+});
+
+test("what nobody reads for a while is closed, and opened again by the next", { timeout: 10_000 }, async (t) => {
+  const { opened, file, place, letter } = scene(t, { idleMs: 1 });
+  const path = file("a");
+  place("snap-1", [path], [0]);
+  assert.equal(await letter("snap-1", 0), "a");
+  const isOpen = () => readdirSync("/proc/self/fd").some((fd) => targetOf(fd) === path);
+  while (isOpen()) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(await letter("snap-1", 0), "a");
   assert.deepEqual(opened, ["snap-1", "snap-1"]);
 });
 
@@ -95,3 +104,12 @@ test("between two that stand on each other, what was written counts, elsewhere w
   place("snap-same", [file("a4")], [0]);
   assert.deepEqual((await reader.difference("snap-same", "snap-copy")).runs, [[0, 2]]);
 });
+
+/** The descriptors that are listed may be gone by now. */
+function targetOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}

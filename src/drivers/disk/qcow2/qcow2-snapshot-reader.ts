@@ -2,15 +2,18 @@ import type { BlockRun, SnapshotReader } from "../disk-driver.ts";
 import type { OpenSnapshot } from "./open-snapshot.ts";
 import { blocksOf, differingBlocks } from "./snapshot-extents.ts";
 
-/** Reads snapshots, of which the last few stay open until their files are changed. */
+/** Reads snapshots, of which the last few stay open for a while, or until their files are changed. */
 export class Qcow2SnapshotReader implements SnapshotReader {
   readonly #open: (id: string) => Promise<OpenSnapshot>;
   readonly #kept = new Map<string, Held>();
   /** How often files were changed. */
   #changes = 0;
 
-  constructor(openSnapshot: (id: string) => Promise<OpenSnapshot>) {
+  readonly #idleMs: number;
+
+  constructor(openSnapshot: (id: string) => Promise<OpenSnapshot>, { idleMs = 60_000 } = {}) {
     this.#open = openSnapshot;
+    this.#idleMs = idleMs;
   }
 
   blocks = (id: string) => this.#with([id], async ([it]) => (it ? blocksOf(it.extents) : []));
@@ -53,15 +56,16 @@ export class Qcow2SnapshotReader implements SnapshotReader {
         const opened = await Promise.all(held.map(({ opening }) => opening));
         if (changes === this.#changes) return await use(opened);
       } finally {
-        for (const it of held) if (--it.users === 0 && !it.kept) close(it);
+        for (const [n, it] of held.entries()) this.#release(ids[n] ?? "", it);
       }
     }
   }
 
   #hold(id: string): Held {
     const known = this.#kept.get(id);
-    const held = known ?? { opening: this.#open(id), users: 0, kept: true };
+    const held = known ?? { opening: this.#open(id), users: 0, kept: true, idle: undefined };
     held.users++;
+    clearTimeout(held.idle);
     // The last in order is the one that was used last.
     this.#kept.delete(id);
     this.#kept.set(id, held);
@@ -72,11 +76,18 @@ export class Qcow2SnapshotReader implements SnapshotReader {
     return held;
   }
 
+  #release(id: string, held: Held): void {
+    if (--held.users > 0) return;
+    if (held.kept) held.idle = setTimeout(() => this.#letGo(id), this.#idleMs).unref();
+    else close(held);
+  }
+
   #letGo(id: string): void {
     const held = this.#kept.get(id);
     if (!held) return;
     this.#kept.delete(id);
     held.kept = false;
+    clearTimeout(held.idle);
     if (held.users === 0) close(held);
   }
 }
@@ -85,6 +96,8 @@ interface Held {
   readonly opening: Promise<OpenSnapshot>;
   users: number;
   kept: boolean;
+  /** Lets it go; set while it has no users. */
+  idle: NodeJS.Timeout | undefined;
 }
 
 /** Whoever waited for it to be opened was told if it could not be. */
