@@ -1048,8 +1048,16 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   const read = await ebs.getSnapshotBlock({ SnapshotId, BlockIndex, BlockToken });
   const data = await read.BlockData?.transformToByteArray();
   assert.equal(data?.length, read.DataLength);
-  assert.equal(createHash("sha256").update(data ?? "").digest("base64"), read.Checksum);
-  await refused(ebs.getSnapshotBlock({ SnapshotId: ids.at(-1), BlockIndex, BlockToken }), "ValidationException");
+  assert.equal(
+    createHash("sha256")
+      .update(data ?? "")
+      .digest("base64"),
+    read.Checksum,
+  );
+  await refused(
+    ebs.getSnapshotBlock({ SnapshotId: ids.at(-1), BlockIndex, BlockToken }),
+    "ValidationException",
+  );
   for (const id of ids) await ec2.deleteSnapshot({ SnapshotId: id });
   await refused(ec2.deleteSnapshot({ SnapshotId }), "InvalidSnapshot.NotFound");
   await refused(ebs.listSnapshotBlocks({ SnapshotId }), "ResourceNotFoundException");

@@ -5,7 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { diskBlockConformance, diskMergeConformance, type DiskSubject } from "#drivers/disk/disk-conformance.ts";
+import {
+  diskBlockConformance,
+  diskMergeConformance,
+  type DiskSubject,
+} from "#drivers/disk/disk-conformance.ts";
 import { BLOCK_BYTES, type DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";

@@ -48,25 +48,31 @@ test("lists come in pages, and begin at any block", limit, async (t) => {
   assert.deepEqual([(await from(300))[0], (await from(301))[0], await from(748)], [300, 303, []]);
 });
 
-test("of two snapshots exactly the changed blocks are named, and each can be read of both", limit, async (t) => {
-  const { call, snapshotOf, snapshotAgain } = await scene(t);
-  const first = await snapshotOf({ 0: "kept", 1: "before" });
-  const second = await snapshotAgain({ 1: "after", 9: "new" });
-  const path = `/snapshots/${second}/changedblocks`;
-  const { ChangedBlocks: changed, VolumeSize } = (await call(path, { firstSnapshotId: first })).json;
-  assert.deepEqual([indexes(changed), VolumeSize], [[1, 9], 1]);
-  const [one, nine] = changed;
-  assert.equal(nine.FirstBlockToken, undefined, "the first has nothing there");
-  const text = async (id: string, blockToken: string) =>
-    (await call(`/snapshots/${id}/blocks/1`, { blockToken })).body.toString("latin1", 0, 6).replace("\0", "");
-  assert.deepEqual(
-    [await text(first, one.FirstBlockToken), await text(second, one.SecondBlockToken)],
-    ["before", "after"],
-  );
-  const same = await call(`/snapshots/${first}/changedblocks`, { firstSnapshotId: first });
-  assert.deepEqual(same.json.ChangedBlocks, []);
-  assert.deepEqual(indexes((await call(path)).json.ChangedBlocks), [0, 1, 9]);
-});
+test(
+  "of two snapshots exactly the changed blocks are named, and each can be read of both",
+  limit,
+  async (t) => {
+    const { call, snapshotOf, snapshotAgain } = await scene(t);
+    const first = await snapshotOf({ 0: "kept", 1: "before" });
+    const second = await snapshotAgain({ 1: "after", 9: "new" });
+    const path = `/snapshots/${second}/changedblocks`;
+    const { ChangedBlocks: changed, VolumeSize } = (await call(path, { firstSnapshotId: first })).json;
+    assert.deepEqual([indexes(changed), VolumeSize], [[1, 9], 1]);
+    const [one, nine] = changed;
+    assert.equal(nine.FirstBlockToken, undefined, "the first has nothing there");
+    const text = async (id: string, blockToken: string) =>
+      (await call(`/snapshots/${id}/blocks/1`, { blockToken })).body
+        .toString("latin1", 0, 6)
+        .replace("\0", "");
+    assert.deepEqual(
+      [await text(first, one.FirstBlockToken), await text(second, one.SecondBlockToken)],
+      ["before", "after"],
+    );
+    const same = await call(`/snapshots/${first}/changedblocks`, { firstSnapshotId: first });
+    assert.deepEqual(same.json.ChangedBlocks, []);
+    assert.deepEqual(indexes((await call(path)).json.ChangedBlocks), [0, 1, 9]);
+  },
+);
 
 test("a token reads one block of one snapshot, and nothing else", limit, async (t) => {
   const { call, snapshotOf, snapshotAgain } = await scene(t);
@@ -85,39 +91,43 @@ test("a token reads one block of one snapshot, and nothing else", limit, async (
   assert.equal((await call(`/snapshots/${first}/blocks/0`, { blockToken: token })).status, 200);
 });
 
-test("what is not there, not complete, or not fit for each other is told by AWS's reasons", limit, async (t) => {
-  const { call, snapshotOf, client, disks } = await scene(t);
-  const id = await snapshotOf({ 0: "a" });
-  const stranger = await snapshotOf({ 0: "a" });
-  const none = "snap-0123456789abcdef0";
-  const blocks = `/snapshots/${id}/blocks`;
-  for (const path of [`/snapshots/${none}/blocks`, `/snapshots/${none}/changedblocks`])
-    refused(await call(path), "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404);
-  refused(await call("/snapshots/vol-1/blocks"), "ValidationException", "INVALID_SNAPSHOT_ID");
-  refused(
-    await call(`/snapshots/${id}/changedblocks`, { firstSnapshotId: stranger }),
-    "ValidationException",
-    "UNRELATED_SNAPSHOTS",
-  );
-  for (const pageToken of ["AAAA", Buffer.from(`${stranger} 0`).toString("base64")])
-    refused(await call(blocks, { pageToken }), "ValidationException", "INVALID_PAGE_TOKEN");
-  for (const maxResults of ["99", "10001"])
-    refused(await call(blocks, { maxResults }), "ValidationException", undefined);
-  refused(await call(`${blocks}/0`), "ValidationException", undefined);
+test(
+  "what is not there, not complete, or not fit for each other is told by AWS's reasons",
+  limit,
+  async (t) => {
+    const { call, snapshotOf, client, disks } = await scene(t);
+    const id = await snapshotOf({ 0: "a" });
+    const stranger = await snapshotOf({ 0: "a" });
+    const none = "snap-0123456789abcdef0";
+    const blocks = `/snapshots/${id}/blocks`;
+    for (const path of [`/snapshots/${none}/blocks`, `/snapshots/${none}/changedblocks`])
+      refused(await call(path), "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404);
+    refused(await call("/snapshots/vol-1/blocks"), "ValidationException", "INVALID_SNAPSHOT_ID");
+    refused(
+      await call(`/snapshots/${id}/changedblocks`, { firstSnapshotId: stranger }),
+      "ValidationException",
+      "UNRELATED_SNAPSHOTS",
+    );
+    for (const pageToken of ["AAAA", Buffer.from(`${stranger} 0`).toString("base64")])
+      refused(await call(blocks, { pageToken }), "ValidationException", "INVALID_PAGE_TOKEN");
+    for (const maxResults of ["99", "10001"])
+      refused(await call(blocks, { maxResults }), "ValidationException", undefined);
+    refused(await call(`${blocks}/0`), "ValidationException", undefined);
 
-  const held = Promise.withResolvers<void>();
-  const snapshot = disks.snapshot.bind(disks);
-  disks.snapshot = async (...args) => {
-    await held.promise;
-    return snapshot(...args);
-  };
-  const { VolumeId } = (await client.describeVolumes({})).Volumes?.[0] ?? {};
-  const { SnapshotId: pending } = await client.createSnapshot({ VolumeId });
-  refused(await call(`/snapshots/${pending}/blocks`), "ValidationException", "INVALID_SNAPSHOT_ID");
-  held.resolve();
-  await client.deleteSnapshot({ SnapshotId: id });
-  refused(await call(blocks), "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404);
-});
+    const held = Promise.withResolvers<void>();
+    const snapshot = disks.snapshot.bind(disks);
+    disks.snapshot = async (...args) => {
+      await held.promise;
+      return snapshot(...args);
+    };
+    const { VolumeId } = (await client.describeVolumes({})).Volumes?.[0] ?? {};
+    const { SnapshotId: pending } = await client.createSnapshot({ VolumeId });
+    refused(await call(`/snapshots/${pending}/blocks`), "ValidationException", "INVALID_SNAPSHOT_ID");
+    held.resolve();
+    await client.deleteSnapshot({ SnapshotId: id });
+    refused(await call(blocks), "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404);
+  },
+);
 
 test("snapshots are read only by whom a policy lets", limit, async (t) => {
   const { call, snapshotOf, iam, arnOf } = await scene(t);
@@ -134,7 +144,12 @@ test("snapshots are read only by whom a policy lets", limit, async (t) => {
   assert.equal(status, 200);
   refused(await listing(other), "AccessDeniedException", undefined, 403);
   const blockToken = json.Blocks[0].BlockToken;
-  refused(await call(`/snapshots/${id}/blocks/0`, { blockToken }, ada), "AccessDeniedException", undefined, 403);
+  refused(
+    await call(`/snapshots/${id}/blocks/0`, { blockToken }, ada),
+    "AccessDeniedException",
+    undefined,
+    403,
+  );
 });
 
 test("snapshots are not written yet, and say so", limit, async (t) => {

@@ -37,7 +37,8 @@ export const ebsOperations = {
   ListChangedBlocks: {
     resolve(input, context): ChangesPlan {
       const second = completed(input.SecondSnapshotId, context);
-      const first = input.FirstSnapshotId === undefined ? undefined : completed(input.FirstSnapshotId, context);
+      const first =
+        input.FirstSnapshotId === undefined ? undefined : completed(input.FirstSnapshotId, context);
       return {
         touches: [first ?? [], second].flat().flatMap((it) => touching(it, context).touches),
         first,
@@ -85,7 +86,7 @@ export const ebsOperations = {
   },
 } satisfies OperationsOf<typeof ebs, EbsContext>;
 
-type BlockData = Awaited<ReturnType<ebs.EBS["getSnapshotBlock"]>>["BlockData"];
+type BlockData = ebs.GetSnapshotBlockCommandOutput["BlockData"];
 
 interface SnapshotPlan extends OperationPlan {
   readonly snapshot: SnapshotRecord;

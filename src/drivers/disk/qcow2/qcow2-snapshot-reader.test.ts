@@ -36,14 +36,18 @@ function scene(t: TestContext, options: { readonly idleMs?: number } = {}) {
     if (!found) throw new Error(`there is no snapshot ${id}`);
     return OpenSnapshot.of(found.files, async () => found.extents);
   }, options);
-  const letter = async (id: string, index: number) => (await reader.readBlock(id, index)).toString("latin1", 0, 1);
+  const letter = async (id: string, index: number) =>
+    (await reader.readBlock(id, index)).toString("latin1", 0, 1);
   return { reader, opened, file, place, places, letter };
 }
 
 test("a snapshot is opened once, and anew when files were changed", async (t) => {
   const { reader, opened, file, place, letter } = scene(t);
   place("snap-1", [file("a"), file("b")], [0, 1]);
-  assert.deepEqual([await letter("snap-1", 0), await letter("snap-1", 1), await letter("snap-1", 2)], ["a", "b", "\0"]);
+  assert.deepEqual(
+    [await letter("snap-1", 0), await letter("snap-1", 1), await letter("snap-1", 2)],
+    ["a", "b", "\0"],
+  );
   assert.deepEqual(opened, ["snap-1"]);
   place("snap-1", [file("c")], [0]);
   reader.forget();
@@ -51,16 +55,20 @@ test("a snapshot is opened once, and anew when files were changed", async (t) =>
   assert.deepEqual(opened, ["snap-1", "snap-1"]);
 });
 
-test("what nobody reads for a while is closed, and opened again by the next", { timeout: 10_000 }, async (t) => {
-  const { opened, file, place, letter } = scene(t, { idleMs: 1 });
-  const path = file("a");
-  place("snap-1", [path], [0]);
-  assert.equal(await letter("snap-1", 0), "a");
-  const isOpen = () => readdirSync("/proc/self/fd").some((fd) => targetOf(fd) === path);
-  while (isOpen()) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.equal(await letter("snap-1", 0), "a");
-  assert.deepEqual(opened, ["snap-1", "snap-1"]);
-});
+test(
+  "what nobody reads for a while is closed, and opened again by the next",
+  { timeout: 10_000 },
+  async (t) => {
+    const { opened, file, place, letter } = scene(t, { idleMs: 1 });
+    const path = file("a");
+    place("snap-1", [path], [0]);
+    assert.equal(await letter("snap-1", 0), "a");
+    const isOpen = () => readdirSync("/proc/self/fd").some((fd) => targetOf(fd) === path);
+    while (isOpen()) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(await letter("snap-1", 0), "a");
+    assert.deepEqual(opened, ["snap-1", "snap-1"]);
+  },
+);
 
 test("whoever reads while files are changed reads all the same", async (t) => {
   const { reader, file, place, letter } = scene(t);

@@ -106,7 +106,11 @@ const close = ({ opening }: Held): void => void opening.then((it) => it.close())
 const MOST_KEPT = 16;
 
 /** Those of the blocks whose bytes are not alike. */
-async function unequal(runs: readonly BlockRun[], one: OpenSnapshot, other: OpenSnapshot): Promise<BlockRun[]> {
+async function unequal(
+  runs: readonly BlockRun[],
+  one: OpenSnapshot,
+  other: OpenSnapshot,
+): Promise<BlockRun[]> {
   const found: [first: number, count: number][] = [];
   for (const [first, count] of runs)
     for (let index = first; index < first + count; index++) {
