@@ -48,6 +48,8 @@ export const volumeNotFound = ([id]: readonly string[]) =>
 export const snapshotNotFound = unlessMalformed("snap", "InvalidSnapshotID.Malformed", ([id]) =>
   error("InvalidSnapshot.NotFound", `The snapshot '${id}' does not exist.`),
 );
+export const snapshotNotAuthorized = (id: string) =>
+  error("AuthFailure", `Not authorized for snapshot:${id}`);
 export const snapshotInState = (state: string) =>
   error("IncorrectState", `Snapshot is in invalid state - ${state}`);
 export const snapshotInUse = (id: string, imageId: string) =>
@@ -190,6 +192,8 @@ export const imageNotFound = unlessMalformed("ami", "InvalidAMIID.Malformed", (m
     : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`),
 );
 export const imageNotAuthorized = (id: string) => error("AuthFailure", `Not authorized for image:${id}`);
+export const imageStorageNotShared = () =>
+  error("InvalidRequest", "You do not have permission to access the storage of this ami");
 export const imageNotLaunchable = (id: string) =>
   error("InvalidAMIID.Unavailable", `The image ID '${id}' is not available`);
 export const imageProtected = (id: string) =>

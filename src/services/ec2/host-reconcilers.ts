@@ -63,9 +63,9 @@ export function hostReconcilers(
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
   };
   /** The image that a volume or snapshot was made of. */
-  const imageOfGone: Affected = (key, now, before) => {
+  const imageOfGone: Affected = (_, now, before) => {
     const { image } = now === undefined ? (before as VolumeRecord | SnapshotRecord) : {};
-    return image ? [at(key).records.key("image", image.imageId)] : [];
+    return image ? regions.keysOf("image", image.imageId) : [];
   };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
@@ -107,16 +107,13 @@ export function hostReconcilers(
           const snapshot = (now ?? before) as SnapshotRecord;
           const volumeId = volumeOf(snapshot);
           const later = volumeId === undefined ? [] : records.snapshotsOf(volumeId).filter(isPending);
-          const waiting = [
-            ...later.map((it) => it.together),
-            ...("copy" in snapshot.of ? [snapshot.of.copy] : []),
-          ];
-          return [...new Set(waiting)].map((id) => records.key("snapshot", id));
+          const copied = "copy" in snapshot.of ? regions.keysOf("snapshot", snapshot.of.copy) : [];
+          return [...new Set([...later.map((it) => records.key("snapshot", it.together)), ...copied])];
         },
         /** It stays until what is made of it has its bytes. */
-        volume(key, now, before) {
+        volume(_, now, before) {
           const { snapshotId } = (now ?? before) as VolumeRecord;
-          return snapshotId === undefined ? [] : [at(key).records.key("snapshot", snapshotId)];
+          return snapshotId === undefined ? [] : regions.keysOf("snapshot", snapshotId);
         },
       },
     },

@@ -43,7 +43,10 @@ export function blockDevices(
     const snapshotId = mappedSnapshot(mapping, has);
     if (isRoot && snapshotId !== image.snapshotId)
       throw invalidMapping("snapshotId cannot be modified on root device");
-    const source = isRoot ? sourceOfImage(image, context) : snapshotId && sourceOf(snapshotId, context);
+    const isOfImage = snapshotId !== undefined && snapshotId === has?.snapshotId;
+    const source = isOfImage
+      ? sourceOfImage(image, snapshotId, context.records)
+      : snapshotId && sourceOf(snapshotId, context);
     const { snapshotId: _, ...volume } = mappedDevice(device, mapping, has, source || undefined);
     return { ...volume, ...(source && { ...source.of, stays: source.stays }) };
   });

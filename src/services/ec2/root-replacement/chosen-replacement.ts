@@ -62,7 +62,7 @@ function ofSnapshot(
   const snapshot = findSnapshot(id, context);
   const roots: readonly (string | undefined)[] = [root.id, ...(instance.formerRoots ?? [])];
   if (!roots.includes(volumeOf(snapshot))) throw snapshotOfOtherRoot(id, instance.id);
-  const source = sourceOfSnapshot(id, context);
+  const source = sourceOfSnapshot(snapshot, context.records);
   return {
     ...madeOf(source, source.sizeGiB, root, context),
     root: {},
@@ -74,7 +74,7 @@ function ofSnapshot(
 function ofImage(id: string, instance: InstanceRecord, root: VolumeRecord, context: Ec2Context): Replacement {
   const image = launchableImage(id, context);
   checkImage(id, image, instance);
-  const source = sourceOfImage(image, context);
+  const source = sourceOfImage(image, image.snapshotId, context.records);
   const { bootMode } = image;
   const { snapshotId: _, ...made } = madeOf(source, devicesOf(image)[0]?.sizeGiB ?? 0, root, context);
   return {
