@@ -78,9 +78,17 @@ test("it is detached by programs that did not attach it, and leaves the guest", 
   assert.equal(await firstShell?.run(`ls ${device()} 2>/dev/null || true`), "");
 });
 
-test("another instance that it is attached to finds the file, and again after it was stopped and started", async () => {
-  second = (await launch()).InstanceId ?? "";
+test("another instance that it is attached to finds the file, and again after it was stopped and started, when its instance store is empty", async () => {
+  // 50 billion bytes of NVMe.
+  second = (await launch({ InstanceType: "c5d.large" })).InstanceId ?? "";
   secondShell = await shellOf(second);
+  const [store = "", ...others] = (await secondShell.run("ls /dev/disk/by-id/virtio-AWS*"))
+    .trim()
+    .split("\n");
+  assert.deepEqual(others, []);
+  assert.equal(await secondShell.run(`sudo blockdev --getsize64 ${store}`), "50000000000\n");
+  await secondShell.run(`echo scratch | sudo dd of=${store} conv=fsync`);
+  assert.equal(await secondShell.run(`sudo head -c 7 ${store}`), "scratch");
   await attach(second, "/dev/sdg");
   await becomes("attached");
   await isThere(secondShell);
@@ -95,6 +103,7 @@ test("another instance that it is attached to finds the file, and again after it
   secondShell = await shellOf(second);
   await isThere(secondShell);
   assert.equal(await secondShell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\n");
+  assert.equal(await secondShell.run(`sudo head -c 7 ${store} | tr '\\0' 0`), "0000000");
 });
 
 test("taken by force while it is mounted, it has what was written to it, and its guest runs on", async () => {

@@ -61,6 +61,7 @@ export interface DiskPlace {
 
 export interface DiskSpec {
   readonly id: string;
+  /** May be a fraction: those of instance stores are told in billions of bytes. */
   readonly sizeGiB: number;
   /** A read-only qcow2 file. */
   readonly image?: string;

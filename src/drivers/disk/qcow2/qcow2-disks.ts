@@ -178,7 +178,7 @@ export const openQcow2Disks = async (
 
   return {
     ensure: async ({ id, sizeGiB, image, snapshot }) => {
-      const bytes = sizeGiB * 1024 ** 3;
+      const bytes = Math.round(sizeGiB * 1024 ** 3);
       const create = async () => {
         if (await isThere(place(id))) return;
         if (snapshot !== undefined) await requireSnapshot(snapshot);

@@ -40,6 +40,7 @@ import { hasEnded, taskState } from "../root-replacement/root-replacement.ts";
 import { newInterfaceOperations } from "../network-interface/new-interface-operations.ts";
 import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
+import { instanceStores } from "./instance-store.ts";
 import { LaunchQueue } from "./launch-queue.ts";
 import { machineSpec } from "./machine-spec.ts";
 import { systemCheck } from "./status-checks.ts";
@@ -49,6 +50,7 @@ const limit = { timeout: 400_000 };
 /** What a user asks for, each as soon as the instance is as the one before left it. */
 type Wish =
   | "launch"
+  | "launch with a store"
   | "stop"
   | "start"
   | "reboot"
@@ -135,6 +137,26 @@ test("a host that loses power starts again what was running, and nothing else", 
       assert.deepEqual(checks, [last === "stop" ? "not-applicable" : "ok"]);
     });
 });
+
+for (const [last, disks] of [
+  ["stop", 0],
+  ["start", 1],
+  ["reboot", 1],
+  ["terminate", 0],
+] as const)
+  test(
+    `an instance store, ${until(last).join(", ")}: every crash on the way ends the same`,
+    limit,
+    async () => {
+      await crashEverywhere(
+        scene({ wishes: ["launch with a store", ...until(last).slice(1)] }),
+        async (end) => {
+          await recordsAndDriversAgree(end);
+          assert.equal((await end.drivers.disks.list()).filter((id) => id.startsWith("AWS")).length, disks);
+        },
+      );
+    },
+  );
 
 for (const [what, options, running] of [
   ["attached while it runs", { wishes: ["launch", "create", "attach"] }, 2],
@@ -492,7 +514,7 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wi
   };
 }
 
-const ofInstance: ReadonlySet<Wish> = new Set(aLife);
+const ofInstance: ReadonlySet<Wish> = new Set([...aLife, "launch with a store"]);
 
 const interfacesRest = (records: Ec2Records) =>
   records
@@ -526,8 +548,15 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
   const second = records.all("network-interface").find((it) => it.attachment?.deviceIndex !== 0);
   switch (wish) {
     case "launch":
+    case "launch with a store":
       return instanceOperations.RunInstances.resolve(
-        { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1, ClientToken: "once" },
+        {
+          ImageId: testImage.id,
+          InstanceType: wish === "launch" ? "t3.micro" : "m5d.large",
+          MinCount: 1,
+          MaxCount: 1,
+          ClientToken: "once",
+        },
         context,
       );
     case "create":
@@ -649,11 +678,13 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
     );
   }
   for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
-  assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
+  const stores = instances.filter(({ so }) => so.state === "running").flatMap(instanceStores);
+  assert.deepEqual(ids([...records.all("volume"), ...stores]), new Set(await drivers.disks.list()));
   const attached = nics.filter(({ attachment }) => attachment);
-  for (const { id } of running) {
-    assert.deepEqual(ids(drivers.machines.spec(id)?.ports ?? []), ids(records.interfacesOf(id)));
-    assert.deepEqual(ids(drivers.machines.spec(id)?.disks ?? []), ids(records.volumesOf(id)));
+  for (const instance of running) {
+    const [{ id }, spec] = [instance, drivers.machines.spec(instance.id)];
+    assert.deepEqual(ids(spec?.ports ?? []), ids(records.interfacesOf(id)));
+    assert.deepEqual(ids(spec?.disks ?? []), ids([...records.volumesOf(id), ...instanceStores(instance)]));
   }
   assert.deepEqual(ids(attached), new Set([...(await drivers.networks.observe()).values()].flat()));
   assert.deepEqual(

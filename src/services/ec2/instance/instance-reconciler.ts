@@ -1,3 +1,4 @@
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
@@ -15,6 +16,7 @@ import {
   type InstanceSo,
   type TransitionReason,
 } from "./instance.ts";
+import { instanceStores } from "./instance-store.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
 import { moveInterfaces } from "./moving-interfaces.ts";
 import { moveVolumes } from "./moving-volumes.ts";
@@ -26,6 +28,7 @@ export interface InstanceHost {
   /** What instances may be promised together. */
   readonly memoryMiB: number;
   readonly machines: MachineDriver;
+  readonly disks: Pick<DiskDriver, "remove">;
   /** The machine of an instance whose volumes and interfaces are ready. */
   readonly machineSpec: (instance: InstanceRecord, records: Ec2Records) => Promise<MachineSpec>;
   readonly queue: LaunchQueue;
@@ -135,7 +138,7 @@ const stop: Step = async (entry, records, host) => {
   return off ? finishStop(entry, records, host, wanted.reason ?? reasons.userStopped) : wait(500);
 };
 
-/** The machine's process goes, and with it the address that was its own only while it ran. */
+/** The machine's process goes, and with it its instance stores, and the address that was its own only while it ran. */
 async function finishStop(
   entry: Entry<InstanceRecord>,
   records: Ec2Records,
@@ -144,11 +147,16 @@ async function finishStop(
 ) {
   const { id } = entry.value;
   await host.machines.stop(id);
+  await removeStores(entry.value, host);
   const addresses = records
     .interfacesOf(id)
     .flatMap(({ id: nicId }) => records.publicAddressesOf(nicId))
     .filter(({ allocationId }) => allocationId === undefined);
   return reached(entry, host, { state: "stopped", reason }, unmapped(addresses, records));
+}
+
+async function removeStores(instance: InstanceRecord, host: InstanceHost): Promise<void> {
+  for (const { id } of instanceStores(instance)) await host.disks.remove(id);
 }
 
 const terminate: Step = async (entry, records, host) => {
@@ -164,6 +172,7 @@ const release: Step = async (entry, records, host) => {
   const { id, so } = instance;
   if (!so.released) {
     await host.machines.remove(id);
+    await removeStores(instance, host);
     const value: InstanceRecord = { ...instance, so: { ...so, released: true } };
     return moved({ expect: [{ at: [key, revision] }], put: [{ key, value }] });
   }

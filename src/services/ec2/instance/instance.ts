@@ -11,6 +11,7 @@ import type {
 import type { ResourceRecord, Scope } from "../records.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
 import type { CreditAccount } from "./credit-account.ts";
+import type { StoreDevices } from "./instance-store.ts";
 import type { PrivateDnsNames } from "./private-dns-names.ts";
 
 /**
@@ -63,6 +64,8 @@ export interface InstanceRecord extends ResourceRecord {
   readonly privateDns?: PrivateDnsNames;
   /** By which it has a role. */
   readonly profile?: ProfileAssociation;
+  /** Of instance stores that have one only when a launch says so. */
+  readonly storeDevices?: StoreDevices;
   readonly placementGroup?: { readonly id: string; readonly partition?: number };
   readonly launchedAt: string;
   readonly wanted: {

@@ -20,6 +20,7 @@ import { placeInGroup, type GroupPlacement } from "../placement-group/group-plac
 import { groupStands } from "../security-group/group-member.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
+import { mappedStores } from "./instance-store.ts";
 import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
@@ -80,6 +81,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const networks = chooseNetworks(input, type, context);
   const [network] = networks;
   const devices = blockDevices(input, image, type.id, context);
+  const stores = mappedStores(input);
   const { hostId, ...shape } = placeInstances(
     type.id,
     chosenShape(input.CpuOptions, type),
@@ -124,6 +126,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       metadataOptions: metadataOptions(input.MetadataOptions, image.imdsSupport && ofImdsV2),
       ...chosenCredits(input.CreditSpecification, type.id),
       ...maintenanceOf(input),
+      ...stores,
       privateDns: privateDnsNames(input.PrivateDnsNameOptions, network.subnet),
       ...placeOf(group, launchIndex),
       tags: { ...tagsFor("instance", input.TagSpecifications), ...templateTags },
