@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
-import { interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
+import { instanceTypes, interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
-import { volumeLimits } from "../volume/volume-limits.ts";
+import { typeLimits, volumeLimits } from "../volume/volume-limits.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { instanceStores } from "./instance-store.ts";
 import type { InstanceRecord } from "./instance.ts";
@@ -58,6 +58,7 @@ export async function machineSpec(
       }),
     ]),
     mostDisks: Math.min(volumeLimit(instance.type), plentyOfDisks) + stores.length,
+    ...sharedLimits(instance.type),
     ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
     mostPorts: interfaceLimit(instance.type),
   };
@@ -65,6 +66,12 @@ export async function machineSpec(
 
 /** Each that it has room for while it runs makes every boot longer. Started with more, it has room for those. */
 const plentyOfDisks = 12;
+
+/** Of a type whose volumes have a bandwidth of their own. */
+function sharedLimits(type: string): Pick<MachineSpec, "sharedLimits"> {
+  const { ebsPerformance } = instanceTypes.get(type) ?? {};
+  return ebsPerformance ? { sharedLimits: typeLimits(ebsPerformance) } : {};
+}
 
 /** Begins with "ec2", by which guests have long known that they are on EC2. */
 function ec2Uuid(instanceId: string): string {
