@@ -24,7 +24,7 @@ interface Snapshot {
   readonly records: number;
 }
 
-const CUTS = 20;
+const CUTS = 12;
 
 test("wherever the power is cut, what the store and a guest's volumes acknowledged is there, and every snapshot", async () => {
   const seed = Date.now();
