@@ -209,11 +209,11 @@ describe("a QEMU machine", () => {
     }[];
     qmp.close();
     const held = blocks.flatMap(({ qdev, inserted: { group, bps, bps_max: most, iops } }) =>
-      group === undefined ? [] : [[qdev.split("/")[3], group, bps, most, iops]],
+      group === undefined ? [] : [[qdev.split("/")[3], group, bps, most, iops].join(" ")],
     );
     assert.deepEqual(
       held.toSorted(),
-      [1, 3].map((n) => [diskId(n), "shared", 1_000_000, 3_000_000, 500]),
+      [1, 3].map((n) => `${diskId(n)} shared 1000000 3000000 500`),
     );
     await driver.remove(id);
   });

@@ -3,6 +3,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { systemClock } from "#clock.ts";
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { regionActivity } from "../../host/region-activity.ts";
 import { testImage, testRegion } from "#testing/region.ts";
 import { instanceStores } from "./instance-store.ts";
@@ -152,6 +153,6 @@ async function launched(t: TestContext, what: Partial<RunInstancesCommandInput>)
 
 const storesOf = (spec?: { readonly disks: readonly { readonly id: string }[] }): string[] =>
   spec?.disks.map(({ id }) => id).filter((id) => id.startsWith("AWS")) ?? [];
-const diskIds = async ({ list }: { list(): Promise<string[]> }) => ({
-  disks: (await list()).map((id) => ({ id })),
+const diskIds = async (disks: Pick<DiskDriver, "list">) => ({
+  disks: (await disks.list()).map((id) => ({ id })),
 });
