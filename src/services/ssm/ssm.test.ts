@@ -7,15 +7,16 @@ import { testImage, testRegion } from "#testing/region.ts";
 const limit = { timeout: 20_000 };
 const latest = "/aws/service/debian/release/12/latest/amd64";
 const own = `/aws/service/croft/images/${testImage.name}`;
+const ofRecipe = own.replace(/-\d{8}$/, "");
 
-test("a provided image is found by Debian's parameter, and by one of its own", limit, async (t) => {
+test("a provided image is found by Debian's parameter, and by two of its own", limit, async (t) => {
   const { ssm } = await scene(t);
   const { Parameter } = await ssm.getParameter({ Name: latest });
   assert.deepEqual(
     [Parameter?.Name, Parameter?.Value, Parameter?.Type, Parameter?.Version, Parameter?.ARN],
     [latest, testImage.id, "String", 1, `arn:aws:ssm:eu-central-1::parameter${latest}`],
   );
-  for (const Name of [own, `arn:aws:ssm:eu-central-1::parameter${own}`])
+  for (const Name of [own, ofRecipe, `arn:aws:ssm:eu-central-1::parameter${own}`])
     assert.equal((await ssm.getParameter({ Name })).Parameter?.Value, testImage.id);
 });
 
@@ -31,9 +32,11 @@ test("the newest image is the one that latest names, under a new version", limit
     put: [{ key: region.records.key("image", newer.id), value: newer }],
   });
   await region.feed.reached(revision);
-  const { Parameter } = await ssm.getParameter({ Name: `${latest}:2` });
-  assert.deepEqual([Parameter?.Value, Parameter?.Version, Parameter?.Selector], [newer.id, 2, ":2"]);
-  await assert.rejects(ssm.getParameter({ Name: `${latest}:1` }), { name: "ParameterNotFound" });
+  for (const name of [latest, ofRecipe]) {
+    const { Parameter } = await ssm.getParameter({ Name: `${name}:2` });
+    assert.deepEqual([Parameter?.Value, Parameter?.Version, Parameter?.Selector], [newer.id, 2, ":2"]);
+    await assert.rejects(ssm.getParameter({ Name: `${name}:1` }), { name: "ParameterNotFound" });
+  }
 });
 
 test("a region's parameter names that region's image", limit, async (t) => {
@@ -73,9 +76,9 @@ test("a path holds its children, page by page, and recursively all below it", li
       found.push(...Parameters.map((it) => it.Name ?? ""));
     return found;
   };
-  assert.deepEqual(await names("/aws/service", true), [own, latest]);
+  assert.deepEqual(await names("/aws/service", true), [ofRecipe, own, latest]);
   assert.deepEqual(await names("/aws/service", false), []);
-  assert.deepEqual(await names("/aws/service/croft/images/", false), [own]);
+  assert.deepEqual(await names("/aws/service/croft/images/", false), [ofRecipe, own]);
   assert.deepEqual(await names("/aws/service/croft/image", true), []);
   await assert.rejects(ssm.getParametersByPath({ Path: "aws" }), { name: "ValidationException" });
   await assert.rejects(ssm.getParametersByPath({ Path: "/aws", MaxResults: 11 }), {

@@ -11,12 +11,16 @@ export interface ImageParameter {
 }
 
 /**
- * In the order of their names: `/aws/service/croft/images/NAME` for each image, and for the newest of a Debian release the name by
- * which Debian publishes its own, `/aws/service/debian/release/12/latest/amd64`.
+ * In the order of their names: `/aws/service/croft/images/NAME` for each image, and without the day in it for the newest of a recipe; for the
+ * newest of a Debian release also the name by which Debian publishes its own, `/aws/service/debian/release/12/latest/amd64`.
  */
 export function imageParameters(all: readonly ImageRecord[]): ImageParameter[] {
   const images = all.filter((it) => isProvided(it) && !it.deregistered);
-  const named = images.map((image) => [`/aws/service/croft/images/${image.name}`, image] as const);
+  const named = images.flatMap((image) =>
+    [...new Set([image.name, image.name.replace(/-\d{8}$/, "")])].map(
+      (name) => [`/aws/service/croft/images/${name}`, image] as const,
+    ),
+  );
   const released = images.flatMap((image) => {
     const [, release, architecture] = /^debian-(\d+)-(amd64|arm64)-/.exec(image.name) ?? [];
     if (release === undefined) return [];
