@@ -10,8 +10,6 @@ import { verifySignature } from "./auth/verify-signature.ts";
 import { croftVersion } from "./checkout.ts";
 import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
-import type { SnapshotReader } from "./drivers/disk/disk-driver.ts";
-import { blockTokenKey, type EbsContext } from "./services/ebs/context.ts";
 import { ec2CallRate } from "./services/ec2/call-rate.ts";
 import { newId, random } from "./services/ec2/chance.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
@@ -24,6 +22,10 @@ import { authorisation } from "./services/iam/authorise.ts";
 import { iamContexts } from "./services/iam/context.ts";
 import { notedUse } from "./services/iam/last-used.ts";
 import { accountKeys } from "./services/iam/sign-in.ts";
+import { kmsContexts } from "./services/kms/context.ts";
+import { keepKeys } from "./services/kms/key-keeper.ts";
+import { KmsRecords } from "./services/kms/records.ts";
+import { eachMinute } from "./services/host/each-minute.ts";
 import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
@@ -36,9 +38,9 @@ import { loadWireService, unknownService } from "./wire/wire-service.ts";
 /** What the API reads from its checkout; a program that drops the right to do so loads it before. */
 export const loadApiParts = () => ({
   wires: {
-    ebs: loadWireService("ebs"),
     ec2: loadWireService("ec2"),
     iam: loadWireService("iam"),
+    kms: loadWireService("kms"),
     ssm: loadWireService("ssm"),
     quotas: loadWireService("servicequotas"),
     sts: loadWireService("sts"),
@@ -46,24 +48,18 @@ export const loadApiParts = () => ({
   version: croftVersion(),
 });
 
-/**
- * Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region; `blocks`: the bytes of the
- * snapshots that its records name.
- */
+/** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
 export const servicesOf = (
   wires: ReturnType<typeof loadApiParts>["wires"],
   iamContextOf: ReturnType<typeof iamContexts>,
   ec2ContextIn: ReturnType<typeof regionContexts>,
-  blocks: Pick<EbsContext, "snapshots" | "tokenKey">,
+  kmsContextOf: ReturnType<typeof kmsContexts>,
 ): ReadonlyMap<string, ServedService> => {
   return new Map([
     served(accountWire(), accountOperations, iamContextOf),
-    served(wires.ebs, servedOperations.ebs, async (region, caller) => ({
-      ...(await ec2ContextIn(region, caller)),
-      ...blocks,
-    })),
     served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
     served(wires.iam, servedOperations.iam, iamContextOf),
+    served(wires.kms, servedOperations.kms, kmsContextOf),
     served(wires.ssm, servedOperations.ssm, ec2ContextIn),
     served(wires.quotas, servedOperations.servicequotas, (region, { accountId }) => ({ accountId, region })),
     served(wires.sts, servedOperations.sts, iamContextOf),
@@ -73,10 +69,9 @@ export const servicesOf = (
 export interface RegionApiOptions {
   readonly parts: ReturnType<typeof loadApiParts>;
   readonly store: Store;
-  readonly snapshots: SnapshotReader;
   readonly settings: Omit<RegionSettings, "port">;
   readonly credentials: Credentials;
-  /** 32 bytes: what users' secrets and session tokens are sealed with. */
+  /** 32 bytes: what users' secrets, session tokens and the material of KMS keys are sealed with. */
   readonly sealingKey: Buffer;
   readonly signal: AbortSignal;
   /** Told of every call once its answer is there. */
@@ -105,7 +100,6 @@ export interface RegionApi {
 export async function openRegionApi({
   parts: { wires, version },
   store,
-  snapshots,
   settings: { accountId, region, publicPool, imageAliases, throttled },
   credentials,
   sealingKey,
@@ -122,6 +116,11 @@ export async function openRegionApi({
 
   const accounts = new Accounts(feed, accountId);
   const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId });
+  const now = () => systemClock.now();
+  const kmsRecords = new KmsRecords(feed);
+  const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
+  const keptKeys = { store, records: kmsRecords, sealingKey, now, reached: feed.reached.bind(feed) };
+  void eachMinute("KMS keys", () => keepKeys(keptKeys), signal, log);
   const findKey = accountKeys({ accounts, root: credentials, sealingKey });
   const noteUse = notedUse(accounts, store, log);
   const calls = callMetrics();
@@ -131,7 +130,7 @@ export async function openRegionApi({
     answered?.(call);
   };
   const answer = apiChain({
-    services: servicesOf(wires, iam, contextIn, { snapshots, tokenKey: blockTokenKey(sealingKey) }),
+    services: servicesOf(wires, iam, contextIn, kms),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),

@@ -47,6 +47,12 @@ export const wireServices: readonly WireServiceRow[] = [
     client: "STSClient",
   },
   {
+    signingName: "kms",
+    package: "@aws-sdk/client-kms",
+    sdk: () => import("@aws-sdk/client-kms"),
+    client: "KMSClient",
+  },
+  {
     signingName: "ssm",
     package: "@aws-sdk/client-ssm",
     sdk: () => import("@aws-sdk/client-ssm"),
@@ -124,12 +130,6 @@ export const wireServices: readonly WireServiceRow[] = [
       "CreateFileSystemRequest.ProvisionedThroughputInMibps",
       "UpdateFileSystemRequest.ProvisionedThroughputInMibps",
     ],
-  },
-  {
-    signingName: "ebs",
-    package: "@aws-sdk/client-ebs",
-    sdk: () => import("@aws-sdk/client-ebs"),
-    client: "EBSClient",
   },
   {
     signingName: "s3",

@@ -53,6 +53,27 @@ test("who assumes a role is told with the role, its account and the key that sig
   assert.doesNotMatch(JSON.stringify(line), /s3cret|t0ken/);
 });
 
+test("nothing that KMS encrypts or decrypts is told, but by which key", () => {
+  const keyId = "1234abcd-12ab-34cd-56ef-1234567890ab";
+  const line = read({
+    operation: "Encrypt",
+    input: {
+      KeyId: keyId,
+      Plaintext: Buffer.from("s3cret"),
+      GrantTokens: ["t0ken"],
+      Message: Buffer.from("s3cret"),
+    },
+    output: { Plaintext: Buffer.from("s3cret"), PrivateKeyPlaintext: Buffer.from("s3cret"), KeyId: keyId },
+  });
+  assert.deepEqual(line.parameters, {
+    KeyId: keyId,
+    Plaintext: "(6 bytes)",
+    GrantTokens: "(removed)",
+    Message: "(6 bytes)",
+  });
+  assert.deepEqual(line.ids, [keyId]);
+});
+
 test("a failure says its code, and of whoever is not known nothing is said", () => {
   const { signedIn: _, operation: _operation, input: _input, output: _output, ...unknown } = call;
   const line = JSON.parse(auditLine({ ...unknown, error: new ApiError("AuthFailure", "no") }));

@@ -78,8 +78,9 @@ function idsIn(output: object): string[] {
   return [...ids];
 }
 
-/** Of EC2, and of IAM: also of access keys, by which a session's calls are found again. */
-const isId = /^([a-z][a-z-]{0,30}-[0-9a-f]{8,17}|A[A-Z]{3}[A-Z2-7]{16,17}(:[\w+=,.@-]{2,64})?)$/;
+/** Of EC2, of KMS's keys, and of IAM: also of access keys, by which a session's calls are found again. */
+const isId =
+  /^([a-z][a-z-]{0,30}-[0-9a-f]{8,17}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|A[A-Z]{3}[A-Z2-7]{16,17}(:[\w+=,.@-]{2,64})?)$/;
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;

@@ -6,7 +6,7 @@ import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
 import type { AuthorisedCall, Authorise } from "./authorisation.ts";
 import type { Caller } from "./caller.ts";
 import type { AnsweredCall } from "./answered-call.ts";
-import { ApiError } from "./error.ts";
+import { ApiError, exceptionSuffix } from "./error.ts";
 import type { Operation, OperationPlan } from "./operation.ts";
 import type { CallRate, Throttle } from "./throttle.ts";
 
@@ -173,9 +173,11 @@ async function perform(
   for (let attempt = 1; ; attempt++) {
     const plan = await allowedPlan(operation, asked, context, options);
     if (asked.input["DryRun"] === true)
-      throw new ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", {
-        status: 412,
-      });
+      throw new ApiError(
+        `DryRunOperation${exceptionSuffix(asked.service)}`,
+        "Request would have succeeded, but DryRun flag is set.",
+        { status: 412 },
+      );
     try {
       // Others read what this one wrote as soon as it is answered.
       if (plan.transaction) await feed.reached((await store.commit(plan.transaction)).revision);
@@ -204,6 +206,7 @@ async function allowedPlan(
     throw error;
   }
   authorise({ ...asked, plan });
+  if (plan.refusal) throw plan.refusal;
   return plan;
 }
 

@@ -29,6 +29,16 @@ const calls: readonly Call[] = [
   form("sts", "Action=GetCallerIdentity&Version=2011-06-15"),
   json("ssm", "AmazonSSM.GetParametersByPath", '{"Path":"/aws/service","Recursive":true,"MaxResults":10}'),
   json("ssm", "AmazonSSM.GetParameters", '{"Names":["/aws/service/debian/release/12/latest/amd64:1","/a"]}'),
+  json(
+    "kms",
+    "TrentService.Decrypt",
+    `{"CiphertextBlob":"AQ${"A".repeat(98)}","EncryptionContext":{"a":"b"}}`,
+  ),
+  json(
+    "kms",
+    "TrentService.CreateGrant",
+    '{"KeyId":"alias/a","GranteePrincipal":"111122223333","Operations":["Decrypt"]}',
+  ),
   json("servicequotas", "ServiceQuotasV20190624.ListServiceQuotas", '{"ServiceCode":"ec2","NextToken":"1"}'),
 ];
 

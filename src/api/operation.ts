@@ -1,4 +1,5 @@
 import type { Transaction } from "#store/store.ts";
+import type { ApiError } from "./error.ts";
 
 /**
  * How one AWS operation is answered. `resolve` reads only. The chain then asks policy about what the plan touches, ends here
@@ -15,6 +16,8 @@ export interface OperationPlan {
   readonly touches: readonly TouchedResource[];
   /** Absent: nothing is written. */
   readonly transaction?: Transaction;
+  /** Why it cannot be done, told only to who may do it: to others not even that. */
+  readonly refusal?: ApiError | undefined;
 }
 
 export interface TouchedResource {
@@ -24,8 +27,8 @@ export interface TouchedResource {
   readonly keys?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /** What is done to it, where that is not the operation: "iam:PassRole". */
   readonly action?: string | undefined;
-  /** The document of its own that says who may; without its leave nobody may. */
-  readonly policy?: string | undefined;
+  /** The document of its own that says who may; without its leave nobody may, the account's root included. */
+  readonly policy?: { readonly of: "trust" | "resource"; readonly document: string } | undefined;
 }
 
 /** Every operation of an AWS SDK package, by AWS's name, with AWS's own input and output. */

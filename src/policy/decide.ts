@@ -41,6 +41,8 @@ export interface Decision {
   readonly allowedByBoundary?: boolean;
   /** Whether the session's policies do; absent: there are none. */
   readonly allowedBySession?: boolean;
+  /** Whether the resource's own policy does; absent: nobody needs its leave. */
+  readonly allowedByResource?: boolean;
   /** The statements that decided. */
   readonly matched: readonly { readonly policy: Policy; readonly statement: Statement }[];
 }
@@ -58,6 +60,7 @@ export function decide(request: PolicyRequest, sets: PolicySets): Decision {
   const said = {
     ...(allowedByBoundary !== undefined && { allowedByBoundary }),
     ...(allowedBySession !== undefined && { allowedBySession }),
+    ...(resourceDecides && { allowedByResource: allows(ofResource) }),
   };
 
   const denying = [...ofIdentity, ...(ofBoundary ?? []), ...(ofSession ?? []), ...ofResource].filter(isDeny);

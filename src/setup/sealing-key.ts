@@ -6,7 +6,7 @@ import { seal, unseal } from "#sealed.ts";
 import { formerMasterKey, makeMasterKey, readMasterKey } from "./master-key.ts";
 
 /**
- * The 32 bytes that IAM's secrets and session tokens are sealed with. Made once for the life of the region, and itself sealed anew when the
+ * The 32 bytes that IAM's secrets, session tokens and the material of KMS keys are sealed with. Made once for the life of the region, and itself sealed anew when the
  * master key is another: what is in the store need not be. Comes before `makeCredentials`.
  */
 export const makeSealingKey = (dataDir: string): void => {

@@ -14,12 +14,10 @@ import { listen } from "#http/http-server.ts";
 import { loadApiParts, servicesOf } from "#region-api.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
-import { blockTokenKey } from "#services/ebs/context.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ProvidedImage } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
-import type { InstanceHost } from "#services/ec2/instance/instance-reconciler.ts";
 import { instanceRoles } from "#services/ec2/instance/instance-roles.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
@@ -33,6 +31,9 @@ import { notedUse } from "#services/iam/last-used.ts";
 import { unnamedTypes } from "#services/iam/reference.ts";
 import { accountKeys } from "#services/iam/sign-in.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
+import { kmsContexts } from "#services/kms/context.ts";
+import { keepKeys } from "#services/kms/key-keeper.ts";
+import { KmsRecords } from "#services/kms/records.ts";
 import { startFeed } from "#store/feed.ts";
 import { unknownService } from "#wire/wire-service.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
@@ -77,10 +78,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly launchSlots?: number;
   readonly publicPool?: string;
   readonly signIdentity?: SignIdentity;
-  /** By which instances' credentials are renewed; default: this host's. */
+  /** By which instances' credentials are renewed, and KMS keys rotated and removed; default: this host's. */
   readonly now?: () => Date;
-  /** How long something has been worked on, which decides when it is given up; absent: by this machine's clock. */
-  readonly worked?: InstanceHost["worked"];
   /** Whose time fills the buckets of calls; absent: calls are not throttled. */
   readonly throttledBy?: Clock;
 }
@@ -137,7 +136,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
-      worked: options.worked ?? workClock(systemClock),
+      worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),
     {
@@ -151,6 +150,9 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
 
   const accounts = new Accounts(feed, scope.accountId);
   const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId });
+  const now = options.now ?? shared.now;
+  const kmsRecords = new KmsRecords(feed);
+  const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
   const findKey = accountKeys({ accounts, root: credentials, sealingKey });
   const authorise = authorisation(accounts, sealingKey);
   const noteUse = notedUse(accounts, store, (line) => void errors.push(line));
@@ -159,10 +161,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: servicesOf(loadApiParts().wires, iam, contextIn, {
-        snapshots: disks,
-        tokenKey: blockTokenKey(sealingKey),
-      }),
+      services: servicesOf(loadApiParts().wires, iam, contextIn, kms),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
@@ -226,6 +225,11 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     guests,
     queue,
     accountId: scope.accountId,
+    /** What the region does to its KMS keys each minute. */
+    keepKeys: () =>
+      keepKeys({ store, records: kmsRecords, sealingKey, now, reached: feed.reached.bind(feed) }),
+    kmsRecords,
+    sealingKey,
     callCroft,
     /** Made as `croft account create` does; the client is its root's. */
     async newAccount(accountId: string): Promise<{ client: EC2; clientConfig: typeof clientConfig }> {

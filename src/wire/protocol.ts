@@ -25,7 +25,6 @@ export interface WireError {
   readonly message: string;
   /** HTTP status. */
   readonly status: number;
-  readonly reason?: string | undefined;
 }
 
 export interface WireRequest {

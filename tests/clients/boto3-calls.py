@@ -5,7 +5,6 @@ of boto3's own data ("ec2:wait VpcExists") with the service and operation it cal
 """
 
 import base64
-import hashlib
 import json
 import os
 import time
@@ -24,7 +23,7 @@ sts = session.client("sts", **options)
 ssm = session.client("ssm", **options)
 quotas = session.client("service-quotas", **options)
 iam = session.client("iam", **options)
-ebs = session.client("ebs", **options)
+kms = session.client("kms", **options)
 image = os.environ["CROFT_IMAGE"]
 console = os.environ["CROFT_CONSOLE"]
 region = os.environ["AWS_REGION"]
@@ -79,7 +78,7 @@ def data_of(client, kind):
         return {}
 
 
-for each in (ec2, sts, ssm, quotas, iam, ebs):
+for each in (ec2, sts, ssm, quotas, iam, kms):
     note_conveniences(each)
 
 
@@ -298,6 +297,63 @@ def _():
     iam.delete_policy(**POLICY)
     with refused("NoSuchEntity"):
         iam.get_policy(**POLICY)
+
+
+@told("KMS's keys and their aliases are made, described, tagged and listed page by page, and what they encrypted is decrypted")
+def _():
+    key, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    managed = kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]
+    assert managed["KeyManager"] == "AWS", managed
+    kms.update_key_description(KeyId=key, Description="mine")
+    kms.create_alias(AliasName="alias/a", TargetKeyId=key)
+    kms.update_alias(AliasName="alias/a", TargetKeyId=other)
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "1"}])
+    assert every(kms, "list_resource_tags", "Tags", 1, KeyId=key) == [{"TagKey": "a", "TagValue": "1"}]
+    kms.untag_resource(KeyId=key, TagKeys=["a"])
+    assert {it["KeyId"] for it in every(kms, "list_keys", "Keys", 1)} == {key, other, managed["KeyId"]}
+    assert [it["AliasName"] for it in every(kms, "list_aliases", "Aliases", 1)] == ["alias/a", "alias/aws/ebs"]
+
+    context = {"a": "1"}
+    blob = kms.encrypt(KeyId=key, Plaintext=b"attack at dawn", EncryptionContext=context)["CiphertextBlob"]
+    kms.enable_key_rotation(KeyId=key)
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+    kms.disable_key_rotation(KeyId=key)
+    again = kms.re_encrypt(CiphertextBlob=blob, SourceEncryptionContext=context, DestinationKeyId=other)
+    assert kms.decrypt(CiphertextBlob=again["CiphertextBlob"])["Plaintext"] == b"attack at dawn"
+    with refused("InvalidCiphertextException"):
+        kms.decrypt(CiphertextBlob=blob)
+
+    assert len(kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]) == 32
+    assert "Plaintext" not in kms.generate_data_key_without_plaintext(KeyId=key, NumberOfBytes=64)
+    assert kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")["PrivateKeyPlaintext"]
+    assert kms.generate_data_key_pair_without_plaintext(KeyId=key, KeyPairSpec="ECC_NIST_P256")["PublicKey"]
+    assert len(kms.generate_random(NumberOfBytes=5)["Plaintext"]) == 5
+    mac = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
+    message = {"KeyId": mac, "Message": b"dawn", "MacAlgorithm": "HMAC_SHA_256"}
+    assert kms.verify_mac(**message, Mac=kms.generate_mac(**message)["Mac"])["MacValid"]
+
+
+@told("a KMS key has a policy and grants, is disabled, and is scheduled for deletion")
+def _():
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    assert every(kms, "list_key_policies", "PolicyNames", 1, KeyId=key) == ["default"]
+    root = sts.get_caller_identity()["Arn"]
+    grant = {"KeyId": key, "GranteePrincipal": root, "RetiringPrincipal": root}
+    revoked = kms.create_grant(**grant, Operations=["Encrypt"])["GrantId"]
+    token = kms.create_grant(**grant, Operations=["Decrypt"])["GrantToken"]
+    assert len(every(kms, "list_grants", "Grants", 1, KeyId=key)) == 2
+    assert len(every(kms, "list_retirable_grants", "Grants", 1, RetiringPrincipal=root)) == 2
+    kms.revoke_grant(KeyId=key, GrantId=revoked)
+    kms.retire_grant(GrantToken=token)
+    kms.delete_alias(AliasName="alias/a")
+    kms.disable_key(KeyId=key)
+    with refused("DisabledException"):
+        kms.encrypt(KeyId=key, Plaintext=b"dawn")
+    kms.enable_key(KeyId=key)
+    assert kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["KeyState"] == "PendingDeletion"
+    kms.cancel_key_deletion(KeyId=key)
 
 
 @told("the region names itself, its zones, and AWS's other regions")
@@ -956,17 +1012,6 @@ def _():
         with refused("OperationNotPermitted"):
             ec2.delete_snapshot(SnapshotId=first)
         ec2.unlock_snapshot(SnapshotId=first)
-    of_root = together["Snapshots"][0]["SnapshotId"]
-    listed = ebs.list_snapshot_blocks(SnapshotId=of_root, MaxResults=100)
-    assert listed["BlockSize"] == 512 * 1024, listed
-    block = listed["Blocks"][0]
-    read = ebs.get_snapshot_block(SnapshotId=of_root, **block)
-    data = read["BlockData"].read()
-    assert len(data) == read["DataLength"] == 512 * 1024, read
-    assert base64.b64encode(hashlib.sha256(data).digest()).decode() == read["Checksum"], read
-    assert ebs.list_changed_blocks(SecondSnapshotId=of_root)["ChangedBlocks"][0]["BlockIndex"] == block["BlockIndex"]
-    with refused("ValidationException"):
-        ebs.get_snapshot_block(SnapshotId=first, **block)
     with refused("InvalidParameterValue"):
         ec2.create_volume(AvailabilityZone=zone, SnapshotId=first, Size=3)
     restored = ec2.create_volume(AvailabilityZone=zone, SnapshotId=first)["VolumeId"]
@@ -975,8 +1020,6 @@ def _():
         ec2.delete_snapshot(SnapshotId=snapshot)
     with refused("InvalidSnapshot.NotFound"):
         ec2.delete_snapshot(SnapshotId=first)
-    with refused("ResourceNotFoundException"):
-        ebs.list_snapshot_blocks(SnapshotId=first)
     for each in (volume, restored):
         ec2.delete_volume(VolumeId=each)
     waiter("volume_deleted").wait(VolumeIds=[volume, restored])
@@ -1027,28 +1070,6 @@ def _():
     for each in (made, registered):
         ec2.deregister_image(ImageId=each)
     ec2.delete_snapshot(SnapshotId=snapshot)
-
-
-@told("a running instance's root volume is replaced, and its tasks are listed page by page")
-def _():
-    of = {"InstanceId": nano["id"], "DeleteReplacedRootVolume": True}
-    for source in ({}, {"ImageId": image}):
-        made = ec2.create_replace_root_volume_task(**of, **source)["ReplaceRootVolumeTask"]
-        ids = [made["ReplaceRootVolumeTaskId"]]
-        tasks = lambda: ec2.describe_replace_root_volume_tasks(ReplaceRootVolumeTaskIds=ids)["ReplaceRootVolumeTasks"]
-        assert wait_for(lambda: tasks()[0]["TaskState"], "succeeded") == "succeeded"
-        waiter("volume_deleted").wait(VolumeIds=[nano["root"]])
-        (root, *_) = [
-            it["Ebs"]["VolumeId"]
-            for it in described(nano["id"])["BlockDeviceMappings"]
-            if it["DeviceName"] == "/dev/xvda"
-        ]
-        assert root != nano["root"], root
-        nano["root"] = root
-    mine = [{"Name": "instance-id", "Values": [nano["id"]]}]
-    assert page_sizes("describe_replace_root_volume_tasks", "ReplaceRootVolumeTasks", 1, Filters=mine) == [1, 1]
-    with refused("InvalidParameterCombination"):
-        ec2.create_replace_root_volume_task(**of, ImageId=image, SnapshotId="snap-00000000000000000")
 
 
 @told("an elastic address is allocated, mapped to the instance, and released")

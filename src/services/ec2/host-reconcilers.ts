@@ -10,8 +10,6 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
-import { reconcileRootReplacement } from "./root-replacement/root-replacement-reconciler.ts";
-import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import { reconcileSnapshot, type SnapshotHost } from "./snapshot/snapshot-reconciler.ts";
 import { isPending, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
@@ -63,9 +61,9 @@ export function hostReconcilers(
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
   };
   /** The image that a volume or snapshot was made of. */
-  const imageOfGone: Affected = (_, now, before) => {
+  const imageOfGone: Affected = (key, now, before) => {
     const { image } = now === undefined ? (before as VolumeRecord | SnapshotRecord) : {};
-    return image ? regions.keysOf("image", image.imageId) : [];
+    return image ? [at(key).records.key("image", image.imageId)] : [];
   };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
@@ -107,13 +105,16 @@ export function hostReconcilers(
           const snapshot = (now ?? before) as SnapshotRecord;
           const volumeId = volumeOf(snapshot);
           const later = volumeId === undefined ? [] : records.snapshotsOf(volumeId).filter(isPending);
-          const copied = "copy" in snapshot.of ? regions.keysOf("snapshot", snapshot.of.copy) : [];
-          return [...new Set([...later.map((it) => records.key("snapshot", it.together)), ...copied])];
+          const waiting = [
+            ...later.map((it) => it.together),
+            ...("copy" in snapshot.of ? [snapshot.of.copy] : []),
+          ];
+          return [...new Set(waiting)].map((id) => records.key("snapshot", id));
         },
         /** It stays until what is made of it has its bytes. */
-        volume(_, now, before) {
+        volume(key, now, before) {
           const { snapshotId } = (now ?? before) as VolumeRecord;
-          return snapshotId === undefined ? [] : regions.keysOf("snapshot", snapshotId);
+          return snapshotId === undefined ? [] : [at(key).records.key("snapshot", snapshotId)];
         },
       },
     },
@@ -204,32 +205,7 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileInstance(id, records, host);
       },
-      affected: {
-        volume: instanceOf,
-        "network-interface": instanceOf,
-        "replace-root-volume-task"(key, now) {
-          const task = now as RootReplacementRecord | undefined;
-          return task ? [at(key).records.key("instance", task.instanceId)] : [];
-        },
-      },
-    },
-    {
-      kind: "replace-root-volume-task",
-      async step(key) {
-        const { id, records } = at(key);
-        return reconcileRootReplacement(id, records, host);
-      },
-      affected: {
-        instance(key) {
-          const { id, records } = at(key);
-          return records.rootReplacementsOf(id).map((it) => records.key("replace-root-volume-task", it.id));
-        },
-        /** The replacement. */
-        volume(key) {
-          const { id, records } = at(key);
-          return records.rootReplacementsBy(id).map((it) => records.key("replace-root-volume-task", it.id));
-        },
-      },
+      affected: { volume: instanceOf, "network-interface": instanceOf },
     },
     {
       kind: "screenshot",

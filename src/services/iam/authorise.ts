@@ -10,11 +10,15 @@ import { policiesOf } from "./policies-of.ts";
 import { typeOf, unnamedTypes } from "./reference.ts";
 import { requestContext, tagsInto, tagsOf, type RequestTag } from "./request-context.ts";
 
-/** What policies decide of calls: all that a call touches must be allowed. The account's root may do everything. */
+/**
+ * What policies decide of calls: all that a call touches must be allowed. The account's root may do everything, but to what has a policy
+ * of its own.
+ */
 export function authorisation(accounts: Accounts, sealingKey: Buffer): Authorise {
   return (call) => {
     const { caller, plan } = call;
-    if (isUnbounded(caller) || needsNoLeave(call)) return;
+    const decidesItself = plan?.touches.some(({ policy }) => policy !== undefined) ?? false;
+    if ((isUnbounded(caller) && !decidesItself) || needsNoLeave(call)) return;
     const refused = (question: Question, sets: PolicySets) =>
       denied(call, question, decide(request(question, call), sets), sealingKey);
     const records = accounts.ofCaller(caller);
@@ -83,7 +87,7 @@ function* questions(call: AuthorisedCall, context: RequestContext): Iterable<Que
       resource: touched.arn,
       context: resourceContext(touched, call, given, context),
       ...(touched.policy !== undefined && {
-        own: { resource: parsePolicy(touched.policy, "trust"), resourceDecides: true },
+        own: { resource: parsePolicy(touched.policy.document, touched.policy.of), resourceDecides: true },
       }),
     };
   }

@@ -15,7 +15,7 @@ export function denied(
   const { action, resource } = question;
   const of = resource === "*" && service === "ec2" ? "" : ` on resource: ${resource}`;
   // STS does not say what stands in another's trust policy.
-  const why = question.own ? "" : ` ${reason(action, decision)}`;
+  const why = question.own && service === "sts" ? "" : ` ${reason(action, decision)}`;
   const sentence = `User: ${caller.arn} is not authorized to perform: ${action}${of}${why}`;
   if (service !== "ec2")
     return new ApiError(`AccessDenied${exceptionSuffix(service)}`, sentence, { status: 403 });
@@ -43,6 +43,8 @@ function reason(action: string, decision: Decision): string {
   if (decision.allowedByBoundary === false)
     return `because no permissions boundary allows the ${action} action`;
   if (decision.allowedBySession === false) return `because no session policy allows the ${action} action`;
+  if (decision.allowedByResource === false)
+    return `because no resource-based policy allows the ${action} action`;
   return `because no identity-based policy allows the ${action} action`;
 }
 

@@ -13,8 +13,9 @@ export function page<Item>(
   items: readonly Item[],
   key: (item: Item) => string,
   { Marker: marker, MaxItems: most = 100 }: Paged,
+  invalidMarker = () => invalidInput("The marker is invalid."),
 ): { readonly items: readonly Item[]; readonly truncation: Truncation } {
-  const after = marker === undefined ? "" : decode(marker);
+  const after = marker === undefined ? "" : decode(marker, invalidMarker);
   const sorted = items
     .map((item) => ({ item, at: key(item) }))
     .filter(({ at }) => at > after)
@@ -36,8 +37,8 @@ export interface Truncation {
 }
 
 const encode = (key: string) => Buffer.from(`croft:${key}`).toString("base64url");
-function decode(marker: string): string {
+function decode(marker: string, invalid: () => Error): string {
   const text = Buffer.from(marker, "base64url").toString();
-  if (!text.startsWith("croft:")) throw invalidInput("The marker is invalid.");
+  if (!text.startsWith("croft:")) throw invalid();
   return text.slice("croft:".length);
 }

@@ -11,7 +11,7 @@ import { page, type Truncation } from "./pagination.ts";
 import { checkTrustSize, readDocument } from "./policy-text.ts";
 import type { RoleRecord } from "./records.ts";
 import { tagsMember, withTags } from "./tags.ts";
-import { trustInForce } from "./trust.ts";
+import { trustedIds, trustInForce } from "./trust.ts";
 
 const mostRoles = 1000;
 
@@ -125,31 +125,8 @@ const changed = (before: RoleRecord, role: RoleRecord, context: IamContext) => (
 function trustOf(document: string, context: IamContext): Pick<RoleRecord, "trust" | "trusted"> {
   const policy = readDocument(document, "trust");
   checkTrustSize(document);
-  const trusted = new Map<string, string>();
-  for (const { principals } of policy.statements) {
-    if (!principals || principals.what === "everybody") continue;
-    for (const name of principals.what.get("AWS") ?? []) {
-      const id = idOfPrincipal(name, context);
-      if (id !== undefined) trusted.set(name, id);
-    }
-  }
-  return { trust: document, trusted: Object.fromEntries(trusted) };
-}
-
-/** Of a user or role; undefined: an account, a session, or a principal of an account that the region does not have. */
-function idOfPrincipal(principal: string, { accounts }: IamContext): string | undefined {
-  const bad = () => malformedDocument(`Invalid principal in policy: "AWS":"${principal}"`);
-  if (/^\d{12}$/.test(principal)) return undefined;
-  const [, service, account = "", kind, path = "", name = ""] =
-    /^arn:aws:(iam|sts)::(\d{12}):(user|role|assumed-role|federated-user|root)(?:\/(.+\/)?([\w+=,.@-]+))?$/.exec(
-      principal,
-    ) ?? [];
-  if (service === undefined) throw bad();
-  const records = accounts.of(account);
-  if (!records || (kind !== "user" && kind !== "role")) return undefined;
-  const record = records.named(kind === "user" ? "iam-user" : "iam-role", name);
-  if (record?.path !== `/${path}` || record.name !== name) throw bad();
-  return record.id;
+  const bad = (principal: string) => malformedDocument(`Invalid principal in policy: "AWS":"${principal}"`);
+  return { trust: document, trusted: trustedIds(policy, context.accounts, bad) };
 }
 
 function checkDescription(text: string | undefined): string | undefined {

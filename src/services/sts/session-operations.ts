@@ -23,7 +23,13 @@ export const sessionOperations = {
       if (context.caller.type === "Account") throw accessDenied("Roles may not be assumed by root accounts.");
       const owner = context.accounts.of(accountIn(input.RoleArn));
       const role = owner && byArn("iam-role", input.RoleArn, owner);
-      if (!role) return { touches: [{ arn: input.RoleArn, policy: trustsNobody }], role, owner, input };
+      if (!role)
+        return {
+          touches: [{ arn: input.RoleArn, policy: { of: "trust", document: trustsNobody } }],
+          role,
+          owner,
+          input,
+        };
       return { touches: assuming(role, input, context), role, owner, input };
     },
     answer({ role, owner, input }: AssumePlan, context) {
@@ -141,7 +147,7 @@ function assuming(role: RoleRecord, input: AssumeRoleInput, context: IamContext)
     arn: input.RoleArn,
     tags: role.tags,
     keys,
-    policy: trustInForce(role, context.accounts),
+    policy: { of: "trust", document: trustInForce(role, context.accounts) },
   };
   return [
     touched,

@@ -7,7 +7,6 @@ import {
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import type { SignIdentity } from "./identity-signature.ts";
-import { instanceStores } from "./instance-store.ts";
 import type { InstanceRecord } from "./instance.ts";
 import type { InstanceRoles } from "./instance-roles.ts";
 import { instanceDnsName, interfaceDnsName } from "./private-dns-names.ts";
@@ -91,9 +90,8 @@ function instanceTree(
   };
 }
 
-/** As AWS names them: the root by its whole path, the others without "/dev/"; instance stores of NVMe are not among them. */
-function blockDeviceTree(instance: InstanceRecord, records: Ec2Records): Record<string, string> {
-  const { id, rootDevice } = instance;
+/** As AWS names them: the root by its whole path, the others without "/dev/". */
+function blockDeviceTree({ id, rootDevice }: InstanceRecord, records: Ec2Records): Record<string, string> {
   const others = records
     .volumesOf(id)
     .flatMap(({ attachment }) => attachment?.device ?? [])
@@ -104,11 +102,6 @@ function blockDeviceTree(instance: InstanceRecord, records: Ec2Records): Record<
     "block-device-mapping/ami": short(rootDevice),
     "block-device-mapping/root": rootDevice,
     ...Object.fromEntries(others.map((device, n) => [`block-device-mapping/ebs${n + 1}`, short(device)])),
-    ...Object.fromEntries(
-      instanceStores(instance).flatMap(({ name, device }) =>
-        device === undefined ? [] : [[`block-device-mapping/${name}`, short(device)]],
-      ),
-    ),
   };
 }
 
