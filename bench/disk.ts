@@ -8,9 +8,9 @@ import { comparePairs, round } from "./pairs.ts";
 
 /**
  * What snapshots cost, without a machine. Promises: a volume of a 100 GiB snapshot takes at most 100 ms, as long as one of a snapshot of
- * 1 GiB. What a disk that stands on 50 snapshots takes to be read, 4 KiB of each 12 that were written, 32 at once, by `qemu-img bench` out
- * of this host's memory, is shown against one that stands on one, before its layers are merged and after: the most that layers can cost.
- * 0.9 of its speed is wanted.
+ * 1 GiB; what was changed between two snapshots of 100 GiB, 1 GiB in 2,048 places, is told within 1 s by a driver that has read neither. What a disk that stands on 50 snapshots takes to be read, 4 KiB of each 12 that were
+ * written, 32 at once, by `qemu-img bench` out of this host's memory, is shown against one that stands on one, before its layers are
+ * merged and after: the most that layers can cost. 0.9 of its speed is wanted.
  */
 const scratch = mkdtempSync(join(tmpdir(), "croft-bench-disk-"));
 try {
@@ -42,6 +42,39 @@ try {
     "one of a 1 GiB snapshot",
   );
   console.log(`it takes ${round(ours)} ms; 100 are promised`);
+
+  const [changing, changes] = ["vol-changing", 2048];
+  await disks.ensure({ id: changing, sizeGiB: 100 });
+  await run("qemu-io", ["-c", "write -P 1 0 1G", await opened(changing)]);
+  await disks.snapshot("snap-before", changing);
+  const writes = Array.from({ length: changes }, (_, n) => ["-c", `write -q -P 2 ${n * 50}M 512k`]);
+  await run("qemu-io", [...writes.flat(), await opened(changing)], { timeoutMs: 300_000 });
+  await disks.snapshot("snap-after", changing);
+  const { below } = await disks.locate(changing);
+  const { ours: differing } = await comparePairs(
+    "what changed, 1 GiB of 100 GiB",
+    "ms",
+    {
+      ours: async () => {
+        const fresh = await openQcow2Disks(join(scratch, "disks"), { uid: 0x5600_0000 });
+        const start = performance.now();
+        const { runs } = await fresh.difference("snap-after", "snap-before");
+        const ms = performance.now() - start;
+        const found = runs.reduce((sum, [, count]) => sum + count, 0);
+        if (found !== changes) throw new Error(`${found} blocks changed, not ${changes}`);
+        return ms;
+      },
+      bare: async () => {
+        const start = performance.now();
+        for (const chain of [below, below.slice(1)])
+          await run("qemu-img", ["map", "--output=json", chainOf(chain)]);
+        return performance.now() - start;
+      },
+    },
+    11,
+    "qemu-img map of both",
+  );
+  console.log(`it takes ${round(differing)} ms; 1000 are promised`);
 
   const depths = { "vol-flat": 1, "vol-deep": 50 } as const;
   for (const [id, depth] of Object.entries(depths)) {

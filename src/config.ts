@@ -113,6 +113,8 @@ export const layout = (dataDir: string) => {
     /** The name by which this machine is known to its region. */
     hostId: join(dir, "host-id"),
     guestSocket: join(runDir, "guest.sock"),
+    /** Where croft-host lets the API read snapshots. */
+    snapshotsSocket: join(runDir, "snapshots.sock"),
     /** Where the API listens for instances, whose connections croft-guest hands on; in a directory that the two share. */
     apiSocket: join(runDir, "api", "socket"),
     /** What pasta last complained of. */

@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
 import { defaultRecipe, hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
+import { serveSnapshots } from "./drivers/disk/socket/serve-snapshots.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
 import { hostMemory } from "./drivers/linux/host-memory.ts";
 import { bootId } from "./drivers/linux/host-process.ts";
@@ -68,6 +69,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
   const acceleration = await detectAcceleration();
   const disks = await openQcow2Disks(paths.disksDir, { uid: uids.image });
+  const { snapshotsSocket: socketPath } = paths;
+  const snapshots = await serveSnapshots(disks, { socketPath, uid: uids.croft, log });
   await using machines = await openQemuMachines({
     directory: paths.machinesDir,
     uids: { first: uids.firstMachine, count: 4000 },
@@ -181,6 +184,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   await loop.stopped;
   unwatchResolvers();
   await guests.close();
+  await snapshots.close();
   await networks.close();
   await store.close();
 

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { auditPipe, auditTrail } from "./api/audit.ts";
 import { systemClock } from "./clock.ts";
 import { hostNames, layout } from "./config.ts";
+import { connectSnapshots } from "./drivers/disk/socket/connect-snapshots.ts";
 import { listen } from "./http/http-server.ts";
 import { listenForRelay } from "./http/relayed-server.ts";
 import type { ProgramOptions } from "./main.ts";
@@ -18,7 +19,7 @@ import { startStoreThread } from "./store/sqlite/store-thread.ts";
 
 /** The API and the store. It reads what root may read, becomes its own user, and only then listens. */
 export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): Promise<void> {
-  const { storeDir, storeSocket, apiSocket } = layout(dataDir);
+  const { storeDir, storeSocket, apiSocket, snapshotsSocket } = layout(dataDir);
   const { uids } = hostNames(dataDir);
   const settings = requireSettings(dataDir);
   const credentials = readCredentials(dataDir);
@@ -40,6 +41,7 @@ export async function croft({ dataDir, auditFd, signal, log }: ProgramOptions): 
   const { answer, refused, health, metrics, status } = await openRegionApi({
     parts,
     store,
+    snapshots: connectSnapshots(snapshotsSocket),
     settings,
     credentials,
     sealingKey,

@@ -10,6 +10,8 @@ import { verifySignature } from "./auth/verify-signature.ts";
 import { croftVersion } from "./checkout.ts";
 import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
+import type { SnapshotReader } from "./drivers/disk/disk-driver.ts";
+import { blockTokenKey, type EbsContext } from "./services/ebs/context.ts";
 import { ec2CallRate } from "./services/ec2/call-rate.ts";
 import { newId, random } from "./services/ec2/chance.ts";
 import { regionContexts } from "./services/ec2/region/region-contexts.ts";
@@ -38,6 +40,7 @@ import { loadWireService, unknownService } from "./wire/wire-service.ts";
 /** What the API reads from its checkout; a program that drops the right to do so loads it before. */
 export const loadApiParts = () => ({
   wires: {
+    ebs: loadWireService("ebs"),
     ec2: loadWireService("ec2"),
     iam: loadWireService("iam"),
     kms: loadWireService("kms"),
@@ -48,15 +51,23 @@ export const loadApiParts = () => ({
   version: croftVersion(),
 });
 
-/** Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region. */
+/**
+ * Every service, by the name that requests are signed for. `ec2ContextIn`: what EC2's operations are given in a region; `blocks`: the bytes of the
+ * snapshots that its records name.
+ */
 export const servicesOf = (
   wires: ReturnType<typeof loadApiParts>["wires"],
   iamContextOf: ReturnType<typeof iamContexts>,
   ec2ContextIn: ReturnType<typeof regionContexts>,
+  blocks: Pick<EbsContext, "snapshots" | "tokenKey">,
   kmsContextOf: ReturnType<typeof kmsContexts>,
 ): ReadonlyMap<string, ServedService> => {
   return new Map([
     served(accountWire(), accountOperations, iamContextOf),
+    served(wires.ebs, servedOperations.ebs, async (region, caller) => ({
+      ...(await ec2ContextIn(region, caller)),
+      ...blocks,
+    })),
     served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
     served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.kms, servedOperations.kms, kmsContextOf),
@@ -69,6 +80,7 @@ export const servicesOf = (
 export interface RegionApiOptions {
   readonly parts: ReturnType<typeof loadApiParts>;
   readonly store: Store;
+  readonly snapshots: SnapshotReader;
   readonly settings: Omit<RegionSettings, "port">;
   readonly credentials: Credentials;
   /** 32 bytes: what users' secrets, session tokens and the material of KMS keys are sealed with. */
@@ -100,6 +112,7 @@ export interface RegionApi {
 export async function openRegionApi({
   parts: { wires, version },
   store,
+  snapshots,
   settings: { accountId, region, publicPool, imageAliases, throttled },
   credentials,
   sealingKey,
@@ -130,7 +143,7 @@ export async function openRegionApi({
     answered?.(call);
   };
   const answer = apiChain({
-    services: servicesOf(wires, iam, contextIn, kms),
+    services: servicesOf(wires, iam, contextIn, { snapshots, tokenKey: blockTokenKey(sealingKey) }, kms),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),

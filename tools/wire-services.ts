@@ -132,6 +132,12 @@ export const wireServices: readonly WireServiceRow[] = [
     ],
   },
   {
+    signingName: "ebs",
+    package: "@aws-sdk/client-ebs",
+    sdk: () => import("@aws-sdk/client-ebs"),
+    client: "EBSClient",
+  },
+  {
     signingName: "s3",
     package: "@aws-sdk/client-s3",
     sdk: () => import("@aws-sdk/client-s3"),

@@ -3,11 +3,18 @@ export class ApiError extends Error {
   readonly code: string;
   /** HTTP status. */
   readonly status: number;
-  constructor(code: string, message: string, options: { status?: number; cause?: unknown } = {}) {
+  /** What some services tell beside the code: "INVALID_BLOCK_TOKEN". */
+  readonly reason: string | undefined;
+  constructor(
+    code: string,
+    message: string,
+    options: { status?: number; reason?: string; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = code;
     this.code = code;
     this.status = options.status ?? 400;
+    this.reason = options.reason;
   }
 }
 
@@ -16,6 +23,7 @@ export const exceptionSuffix = (service: string): "" | "Exception" =>
   jsonServices.has(service) ? "Exception" : "";
 
 const jsonServices: ReadonlySet<string> = new Set([
+  "ebs",
   "kms",
   "ssm",
   "servicequotas",

@@ -54,6 +54,7 @@ test("a region that is up is told one thing a line, its instances and disks last
       memoryMiB: { promised: 100, promisable: 200 },
       cpus: { promised: 17, real: 2 },
       volumes: { count: 2, promisedGiB: 16 },
+      instanceStores: { count: 2, promisedGiB: 139.7 },
       disks: [
         { id: "vol-1", region: "us-east-1", promisedGiB: 8, usedBytes: 3 * 2 ** 20 },
         { id: "snap-1", region: "us-east-1", promisedGiB: 8, usedBytes: null },
@@ -73,7 +74,7 @@ image          ami-1 debian-12
 launches       0 starting, 1 waiting
 memory         100 of 200 MiB promised
 vCPU           17 promised, on 2 processors
-disk           16 GiB promised to 2 volumes, 3 MiB used, 5.0 GiB free
+disk           16 GiB promised to 2 volumes, 140 GiB to 2 instance stores, 3 MiB used, 5.0 GiB free
 capped         i-1 has 16 vCPU and 100 MiB of m5.24xlarge's 96 and 393216
 CPU credits    i-2 0.0, 1.3 surplus spent, runs at its baseline
 warning        the disk has 7 MiB left

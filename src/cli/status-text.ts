@@ -54,6 +54,11 @@ const diskText = (activity: RegionActivity | null, { usedBytes, freeBytes }: Reg
     ...(activity
       ? [`${activity.volumes.promisedGiB} GiB promised to ${activity.volumes.count} volumes`]
       : []),
+    ...(activity && activity.instanceStores.count > 0
+      ? [
+          `${Math.ceil(activity.instanceStores.promisedGiB)} GiB to ${activity.instanceStores.count} instance stores`,
+        ]
+      : []),
     ...(usedBytes === null ? [] : [`${gib(usedBytes)} used`]),
     `${gib(freeBytes)} free`,
   ].join(", ");
@@ -65,7 +70,7 @@ const disksText = (activity: RegionActivity | null): string =>
         activity.disks.map((it) => [
           it.id,
           it.region,
-          `${it.promisedGiB} GiB promised`,
+          `${Math.ceil(it.promisedGiB)} GiB promised`,
           it.usedBytes === null ? "-" : `${gib(it.usedBytes)} used`,
         ]),
       )}`;

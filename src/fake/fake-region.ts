@@ -1,12 +1,13 @@
 import { isLocal } from "#http/foreign-caller.ts";
 import { type HttpRequest, type HttpServer, listen } from "#http/http-server.ts";
 import { openRegionApi, type RegionApiOptions } from "#region-api.ts";
+import { BLOCK_BYTES, type SnapshotReader } from "#drivers/disk/disk-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { Store } from "#store/store.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 import { runFakeHost } from "./fake-host.ts";
 
-export interface FakeRegionOptions extends Omit<RegionApiOptions, "store" | "signal"> {
+export interface FakeRegionOptions extends Omit<RegionApiOptions, "store" | "snapshots" | "signal"> {
   /** 0: any that is free. */
   readonly port: number;
   readonly openStore: () => Promise<Store>;
@@ -60,6 +61,7 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const { feed, regions, answer, refused, health, metrics, status } = await openRegionApi({
     ...options,
     store,
+    snapshots: fakeSnapshots,
     signal,
   });
   const { settings: home, networks, log } = options;
@@ -84,6 +86,13 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     },
   };
 }
+
+/** Whatever their volumes held, each holds one block of zeros. */
+export const fakeSnapshots: SnapshotReader = {
+  blocks: async () => [[0, 1]],
+  difference: async () => ({ runs: [[0, 1]], related: true }),
+  readBlock: async () => Buffer.alloc(BLOCK_BYTES),
+};
 
 const plain = (status: number, text: string): WireAnswer => ({
   status,

@@ -1,3 +1,4 @@
+import { ebsOperations } from "./ebs/operations.ts";
 import { ec2Operations } from "./ec2/operations.ts";
 import { iamOperations } from "./iam/operations.ts";
 import { kmsOperations } from "./kms/operations.ts";
@@ -7,6 +8,7 @@ import { stsOperations } from "./sts/operations.ts";
 
 /** Every operation that Croft serves, by the names requests are signed for. */
 export const servedOperations = {
+  ebs: ebsOperations,
   ec2: ec2Operations,
   iam: iamOperations,
   kms: kmsOperations,

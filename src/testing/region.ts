@@ -14,10 +14,12 @@ import { listen } from "#http/http-server.ts";
 import { loadApiParts, servicesOf } from "#region-api.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
+import { blockTokenKey } from "#services/ebs/context.ts";
 import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ProvidedImage } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
+import type { InstanceHost } from "#services/ec2/instance/instance-reconciler.ts";
 import { instanceRoles } from "#services/ec2/instance/instance-roles.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
@@ -80,6 +82,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly signIdentity?: SignIdentity;
   /** By which instances' credentials are renewed, and KMS keys rotated and removed; default: this host's. */
   readonly now?: () => Date;
+  /** How long something has been worked on, which decides when it is given up; absent: by this machine's clock. */
+  readonly worked?: InstanceHost["worked"];
   /** Whose time fills the buckets of calls; absent: calls are not throttled. */
   readonly throttledBy?: Clock;
 }
@@ -136,7 +140,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
-      worked: workClock(systemClock),
+      worked: options.worked ?? workClock(systemClock),
       now: () => systemClock.now(),
     }),
     {
@@ -161,7 +165,13 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     host: "127.0.0.1",
     port: 0,
     handle: apiChain({
-      services: servicesOf(loadApiParts().wires, iam, contextIn, kms),
+      services: servicesOf(
+        loadApiParts().wires,
+        iam,
+        contextIn,
+        { snapshots: disks, tokenKey: blockTokenKey(sealingKey) },
+        kms,
+      ),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
       signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),

@@ -25,6 +25,7 @@ export interface WireError {
   readonly message: string;
   /** HTTP status. */
   readonly status: number;
+  readonly reason?: string | undefined;
 }
 
 export interface WireRequest {

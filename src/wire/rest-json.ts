@@ -30,7 +30,7 @@ export function restJson(table: WireTable): WireProtocol {
         status: error.status,
         headers: { "content-type": contentType, "x-amzn-errortype": name, ...headers },
         // EFS and its like model the code in the body too.
-        body: JSON.stringify({ ErrorCode: name, message: error.message }),
+        body: JSON.stringify({ ErrorCode: name, message: error.message, Reason: error.reason }),
       };
     },
   };

@@ -162,7 +162,7 @@ function sample(table: WireTable, ref: Parameters<typeof NormalizedSchema.of>[0]
 
 /** Members of S3 whose values the SDK makes or changes by itself. */
 const isSdks = (member: string) =>
-  /SSECustomerKey|^ExpiresString$|^Checksum(?!Algorithm|Mode|Type)/.test(member);
+  /SSECustomerKey|^ExpiresString$|^Checksum(?!$|Algorithm|AggregationMethod|Mode|Type)/.test(member);
 
 function innermost(schema: NormalizedSchema): NormalizedSchema {
   return schema.isListSchema() ? innermost(schema.getValueSchema()) : schema;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -976,12 +977,29 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   assert.deepEqual(await sharedWith(), [["123456789012"]]);
   await aws.text(`ec2 reset-snapshot-attribute ${permission}`);
   assert.deepEqual(await sharedWith(), []);
+  const [index, token] = await line(
+    `ebs list-snapshot-blocks --snapshot-id ${id} --query Blocks[].[BlockIndex,BlockToken]`,
+  );
+  const changed = `ebs list-changed-blocks --first-snapshot-id ${id} --second-snapshot-id ${rest.at(-1)}`;
+  assert.deepEqual(await line(`${changed} --query ChangedBlocks[].BlockIndex`), [index]);
+  const [file, block] = [join(files, "block"), `--block-index ${index} --block-token ${token}`];
+  const [checksum, algorithm] = await line(
+    `ebs get-snapshot-block --snapshot-id ${id} ${block} ${file} --query [Checksum,ChecksumAlgorithm]`,
+  );
+  const digest = createHash("sha256").update(readFileSync(file)).digest("base64");
+  assert.deepEqual([checksum, algorithm], [digest, "SHA256"]);
+  const another = `ebs get-snapshot-block --snapshot-id ${rest[0]} ${block} ${file}`;
+  assert.equal(await aws.refusal(another), "ValidationException");
   const create = `ec2 create-volume --availability-zone ${zone} --snapshot-id ${id} --query VolumeId`;
   assert.equal(await aws.refusal(`${create} --size 3`), "InvalidParameterValue");
   const [restored] = await line(create);
   await aws.text(`ec2 wait volume-available --volume-ids ${restored}`);
   for (const snapshot of [id, ...rest]) await aws.text(`ec2 delete-snapshot --snapshot-id ${snapshot}`);
   assert.equal(await aws.refusal(`ec2 delete-snapshot --snapshot-id ${id}`), "InvalidSnapshot.NotFound");
+  assert.equal(
+    await aws.refusal(`ebs list-snapshot-blocks --snapshot-id ${id}`),
+    "ResourceNotFoundException",
+  );
   for (const it of [volume, restored]) await aws.text(`ec2 delete-volume --volume-id ${it}`);
   await aws.text(`ec2 wait volume-deleted --volume-ids ${volume} ${restored}`);
 });
@@ -1022,6 +1040,37 @@ test("images are made of an instance and of a snapshot, described, shared, depre
   await aws.text(`ec2 disable-image-deprecation --image-id ${id}`);
   for (const it of [id, registered]) await aws.text(`ec2 deregister-image --image-id ${it}`);
   await aws.text(`ec2 delete-snapshot --snapshot-id ${snapshot}`);
+});
+
+test("a running instance's root volume is replaced, and its tasks are listed in pages", async () => {
+  const create = `ec2 create-replace-root-volume-task --instance-id ${nano} --delete-replaced-root-volume`;
+  const tasks: string[] = [];
+  for (const source of ["", ` --image-id ${region.imageId}`]) {
+    const [before] = await shown("BlockDeviceMappings[0].Ebs.VolumeId");
+    const [id = "", state] = await line(
+      `${create}${source} --query ReplaceRootVolumeTask.[ReplaceRootVolumeTaskId,TaskState]`,
+    );
+    assert.equal(state, "pending");
+    tasks.push(id);
+    await until(
+      () =>
+        line(
+          `ec2 describe-replace-root-volume-tasks --replace-root-volume-task-ids ${id} --query ReplaceRootVolumeTasks[].TaskState`,
+        ),
+      ([now]) => now === "succeeded",
+    );
+    await aws.text(`ec2 wait volume-deleted --volume-ids ${before}`);
+    assert.notDeepEqual(await shown("BlockDeviceMappings[0].Ebs.VolumeId"), [before]);
+  }
+  const found = await severalPages(
+    `ec2 describe-replace-root-volume-tasks --page-size 1 --filters Name=instance-id,Values=${nano} ` +
+      "--query ReplaceRootVolumeTasks[].ReplaceRootVolumeTaskId",
+  );
+  assert.deepEqual(found.toSorted(), tasks.toSorted());
+  assert.equal(
+    await aws.refusal(`${create} --image-id ${region.imageId} --snapshot-id snap-00000000000000000`),
+    "InvalidParameterCombination",
+  );
 });
 
 test("terminated instances leave what was to be kept, and nothing else", async () => {

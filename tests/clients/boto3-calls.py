@@ -5,6 +5,7 @@ of boto3's own data ("ec2:wait VpcExists") with the service and operation it cal
 """
 
 import base64
+import hashlib
 import json
 import os
 import time
@@ -23,6 +24,7 @@ sts = session.client("sts", **options)
 ssm = session.client("ssm", **options)
 quotas = session.client("service-quotas", **options)
 iam = session.client("iam", **options)
+ebs = session.client("ebs", **options)
 kms = session.client("kms", **options)
 image = os.environ["CROFT_IMAGE"]
 console = os.environ["CROFT_CONSOLE"]
@@ -78,7 +80,7 @@ def data_of(client, kind):
         return {}
 
 
-for each in (ec2, sts, ssm, quotas, iam, kms):
+for each in (ec2, sts, ssm, quotas, iam, ebs, kms):
     note_conveniences(each)
 
 
@@ -1012,6 +1014,17 @@ def _():
         with refused("OperationNotPermitted"):
             ec2.delete_snapshot(SnapshotId=first)
         ec2.unlock_snapshot(SnapshotId=first)
+    of_root = together["Snapshots"][0]["SnapshotId"]
+    listed = ebs.list_snapshot_blocks(SnapshotId=of_root, MaxResults=100)
+    assert listed["BlockSize"] == 512 * 1024, listed
+    block = listed["Blocks"][0]
+    read = ebs.get_snapshot_block(SnapshotId=of_root, **block)
+    data = read["BlockData"].read()
+    assert len(data) == read["DataLength"] == 512 * 1024, read
+    assert base64.b64encode(hashlib.sha256(data).digest()).decode() == read["Checksum"], read
+    assert ebs.list_changed_blocks(SecondSnapshotId=of_root)["ChangedBlocks"][0]["BlockIndex"] == block["BlockIndex"]
+    with refused("ValidationException"):
+        ebs.get_snapshot_block(SnapshotId=first, **block)
     with refused("InvalidParameterValue"):
         ec2.create_volume(AvailabilityZone=zone, SnapshotId=first, Size=3)
     restored = ec2.create_volume(AvailabilityZone=zone, SnapshotId=first)["VolumeId"]
@@ -1020,6 +1033,8 @@ def _():
         ec2.delete_snapshot(SnapshotId=snapshot)
     with refused("InvalidSnapshot.NotFound"):
         ec2.delete_snapshot(SnapshotId=first)
+    with refused("ResourceNotFoundException"):
+        ebs.list_snapshot_blocks(SnapshotId=first)
     for each in (volume, restored):
         ec2.delete_volume(VolumeId=each)
     waiter("volume_deleted").wait(VolumeIds=[volume, restored])
@@ -1070,6 +1085,28 @@ def _():
     for each in (made, registered):
         ec2.deregister_image(ImageId=each)
     ec2.delete_snapshot(SnapshotId=snapshot)
+
+
+@told("a running instance's root volume is replaced, and its tasks are listed page by page")
+def _():
+    of = {"InstanceId": nano["id"], "DeleteReplacedRootVolume": True}
+    for source in ({}, {"ImageId": image}):
+        made = ec2.create_replace_root_volume_task(**of, **source)["ReplaceRootVolumeTask"]
+        ids = [made["ReplaceRootVolumeTaskId"]]
+        tasks = lambda: ec2.describe_replace_root_volume_tasks(ReplaceRootVolumeTaskIds=ids)["ReplaceRootVolumeTasks"]
+        assert wait_for(lambda: tasks()[0]["TaskState"], "succeeded") == "succeeded"
+        waiter("volume_deleted").wait(VolumeIds=[nano["root"]])
+        (root, *_) = [
+            it["Ebs"]["VolumeId"]
+            for it in described(nano["id"])["BlockDeviceMappings"]
+            if it["DeviceName"] == "/dev/xvda"
+        ]
+        assert root != nano["root"], root
+        nano["root"] = root
+    mine = [{"Name": "instance-id", "Values": [nano["id"]]}]
+    assert page_sizes("describe_replace_root_volume_tasks", "ReplaceRootVolumeTasks", 1, Filters=mine) == [1, 1]
+    with refused("InvalidParameterCombination"):
+        ec2.create_replace_root_volume_task(**of, ImageId=image, SnapshotId="snap-00000000000000000")
 
 
 @told("an elastic address is allocated, mapped to the instance, and released")

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, test } from "node:test";
+import * as ebsModule from "@aws-sdk/client-ebs";
 import * as ec2Module from "@aws-sdk/client-ec2";
 import * as iamModule from "@aws-sdk/client-iam";
 import * as kmsModule from "@aws-sdk/client-kms";
@@ -19,12 +21,14 @@ Object.assign(process.env, region.environment);
 const everythingWasUsed = await followCoverage(region.endpoint);
 
 const used = new Set<string>();
+const ebsSdk = noting("ebs", ebsModule, used);
 const sdk = noting("ec2", ec2Module, used);
 const iamSdk = noting("iam", iamModule, used);
 const kmsSdk = noting("kms", kmsModule, used);
 const quotasSdk = noting("servicequotas", quotasModule, used);
 const ssmSdk = noting("ssm", ssmModule, used);
 const offered = [
+  ...(await offeredBy("ebs", ebsModule)),
   ...(await offeredBy("ec2", ec2Module)),
   ...(await offeredBy("iam", iamModule)),
   ...(await offeredBy("kms", kmsModule)),
@@ -32,13 +36,14 @@ const offered = [
   ...(await offeredBy("ssm", ssmModule)),
   ...(await offeredBy("sts", stsModule)),
 ];
+const ebs = new ebsSdk.EBS();
 const ec2 = new sdk.EC2();
 const iam = new iamSdk.IAM();
 const kms = new kmsSdk.KMS();
 const quotas = new quotasSdk.ServiceQuotas();
 const ssm = new ssmSdk.SSM();
 const sts = new stsModule.STS();
-after(() => [ec2, iam, kms, quotas, ssm, sts].forEach((client) => client.destroy()));
+after(() => [ebs, ec2, iam, kms, quotas, ssm, sts].forEach((client) => client.destroy()));
 
 const patience = { client: ec2, maxWaitTime: 120, minDelay: 1, maxDelay: 2 };
 const release = "/aws/service/debian/release/12/latest/amd64";
@@ -1037,8 +1042,32 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   await ec2.unlockSnapshot({ SnapshotId });
   await refused(ec2.createVolume({ AvailabilityZone, SnapshotId, Size: 3 }), "InvalidParameterValue");
   await volumeOf({ SnapshotId });
+  const byHundreds = { client: ebs, pageSize: 100 };
+  const blocks = ebsSdk.paginateListSnapshotBlocks(byHundreds, { SnapshotId });
+  const [block] = (await pages(blocks)).flatMap((it) => it.Blocks ?? []);
+  const both = { FirstSnapshotId: SnapshotId, SecondSnapshotId: ids.at(-1) };
+  const changes = await pages(ebsSdk.paginateListChangedBlocks(byHundreds, both));
+  assert.deepEqual(
+    changes.flatMap((it) => it.ChangedBlocks ?? []).map((it) => it.BlockIndex),
+    [block?.BlockIndex],
+  );
+  const { BlockIndex, BlockToken } = block ?? {};
+  const read = await ebs.getSnapshotBlock({ SnapshotId, BlockIndex, BlockToken });
+  const data = await read.BlockData?.transformToByteArray();
+  assert.equal(data?.length, read.DataLength);
+  assert.equal(
+    createHash("sha256")
+      .update(data ?? "")
+      .digest("base64"),
+    read.Checksum,
+  );
+  await refused(
+    ebs.getSnapshotBlock({ SnapshotId: ids.at(-1), BlockIndex, BlockToken }),
+    "ValidationException",
+  );
   for (const id of ids) await ec2.deleteSnapshot({ SnapshotId: id });
   await refused(ec2.deleteSnapshot({ SnapshotId }), "InvalidSnapshot.NotFound");
+  await refused(ebs.listSnapshotBlocks({ SnapshotId }), "ResourceNotFoundException");
   for (const VolumeId of volumes) await ec2.deleteVolume({ VolumeId });
   await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: volumes });
 });
@@ -1090,6 +1119,38 @@ test("images are made of an instance and of a snapshot, described, shared, disab
     DeleteAssociatedSnapshots: true,
   });
   assert.deepEqual(DeleteSnapshotResults, [{ SnapshotId: root?.Ebs?.SnapshotId, ReturnCode: "success" }]);
+});
+
+test("a running instance's root volume is replaced, and its tasks are listed in pages", async () => {
+  const rootOf = async () => (await shown()).BlockDeviceMappings?.[0]?.Ebs?.VolumeId ?? "";
+  const of = { InstanceId: nano, DeleteReplacedRootVolume: true };
+  const tasks: string[] = [];
+  for (const ImageId of [undefined, region.imageId]) {
+    const before = await rootOf();
+    const { ReplaceRootVolumeTask: task } = await ec2.createReplaceRootVolumeTask({ ...of, ImageId });
+    const ReplaceRootVolumeTaskIds = [task?.ReplaceRootVolumeTaskId ?? ""];
+    tasks.push(...ReplaceRootVolumeTaskIds);
+    const [ended] = await until(
+      async () =>
+        (await ec2.describeReplaceRootVolumeTasks({ ReplaceRootVolumeTaskIds })).ReplaceRootVolumeTasks ?? [],
+      ([it]) => it?.CompleteTime !== undefined,
+    );
+    assert.equal(ended?.TaskState, "succeeded");
+    assert.notEqual(await rootOf(), before);
+    await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: [before] });
+  }
+  const found = await severalPages(
+    sdk.paginateDescribeReplaceRootVolumeTasks(
+      { client: ec2, pageSize: 1 },
+      { Filters: [{ Name: "instance-id", Values: [nano] }] },
+    ),
+    (it) => it.ReplaceRootVolumeTasks,
+  );
+  assert.deepEqual(found.map((it) => it.ReplaceRootVolumeTaskId ?? "").toSorted(), tasks.toSorted());
+  await refused(
+    ec2.createReplaceRootVolumeTask({ ...of, ImageId: region.imageId, SnapshotId: "snap-00000000000000000" }),
+    "InvalidParameterCombination",
+  );
 });
 
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";

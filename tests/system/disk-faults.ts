@@ -123,11 +123,15 @@ async function killQemu(directory: string): Promise<void> {
 
 async function checkDisks(scene: FaultsScene, printed: number, when: string): Promise<void> {
   const disks = await openQcow2Disks(scene.disks, scene);
-  const logs = await Promise.all(diskIds.map((id) => logOn(disks, id, scene)));
+  const logs = await Promise.all(diskIds.map((id) => logOn(disks, id, join(scene.disks, ".."))));
   isOneMoment(logs, printed, when);
+  await checkFiles(disks, scene.disks);
+}
+
+/** Of the two disks, at rest, and all snapshots. Throws for damage; what was cut short may leave clusters that nothing names. */
+export async function checkFiles(disks: DiskDriver, directory: string): Promise<void> {
   const places = await Promise.all(diskIds.map((id) => disks.locate(id)));
-  const snapshots = (await disks.snapshots()).map((id) => join(scene.disks, id, "snapshot.qcow2"));
-  // A kill may leave clusters that nothing names; damage would remain.
+  const snapshots = (await disks.snapshots()).map((id) => join(directory, id, "snapshot.qcow2"));
   for (const path of [...places.map((it) => it.path), ...snapshots])
     await run("qemu-img", ["check", "-q", "-r", "leaks", path]);
 }
@@ -144,7 +148,7 @@ async function checkSnapshots(
     const logs = ["a", "b"].map(async (one) => {
       const id = `vol-of-${name}-${one}`;
       await disks.ensure({ id, sizeGiB: 1, snapshot: `${name}-${one}` });
-      const records = await logOn(disks, id, scene);
+      const records = await logOn(disks, id, join(scene.disks, ".."));
       await disks.remove(id);
       return records;
     });
@@ -152,15 +156,15 @@ async function checkSnapshots(
   }
 }
 
-function isOneMoment([a = NaN, b = NaN]: readonly number[], least: number, when: string): void {
+export function isOneMoment([a = NaN, b = NaN]: readonly number[], least: number, when: string): void {
   assert.ok(a === b || a === b + 1, `${when}: ${a} records on the first and ${b} on the second`);
   assert.ok(b >= least, `${when}: ${b} records, and ${least} were acknowledged`);
 }
 
-/** How many records a disk holds, each of them whole, and nothing after them. */
-async function logOn(disks: DiskDriver, id: string, scene: FaultsScene): Promise<number> {
+/** How many records a disk holds, each of them whole, and nothing after them; `scratch` has room for its bytes. */
+export async function logOn(disks: DiskDriver, id: string, scratch: string): Promise<number> {
   const { path, below } = await disks.locate(id);
-  const raw = join(scene.disks, "..", `${id}.raw`);
+  const raw = join(scratch, `${id}.raw`);
   try {
     await run("qemu-img", ["convert", "-U", "-O", "raw", chainOf([path, ...below]), raw]);
     await using file = await open(raw);

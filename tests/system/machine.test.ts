@@ -195,6 +195,29 @@ describe("a QEMU machine", () => {
     await driver.remove("i-port");
   });
 
+  test("holds its disks that have limits to others that they share, also one that is plugged in, and no disk without", async () => {
+    const limited = (n: number) => ({ ...diskOf(n), limits: {} });
+    const id = "i-shared";
+    const burst = { rate: 3_000_000, seconds: 1800 };
+    const sharedLimits = { bytes: { rate: 1_000_000, burst }, requests: { rate: 500, bytes: 4096 } };
+    await driver.ensure({ ...specOf(id), disks: [limited(1), diskOf(2)], sharedLimits });
+    await driver.plugDisk(id, limited(3));
+    const qmp = await Qmp.connect(join(directory, id, "qmp-backup"), AbortSignal.timeout(10_000));
+    const blocks = (await qmp.execute("query-block")) as {
+      qdev: string;
+      inserted: Record<string, unknown>;
+    }[];
+    qmp.close();
+    const held = blocks.flatMap(({ qdev, inserted: { group, bps, bps_max: most, iops } }) =>
+      group === undefined ? [] : [[qdev.split("/")[3], group, bps, most, iops].join(" ")],
+    );
+    assert.deepEqual(
+      held.toSorted(),
+      [1, 3].map((n) => `${diskId(n)} shared 1000000 3000000 500`),
+    );
+    await driver.remove(id);
+  });
+
   test("that keeps a disk it is asked for has it until it is forced, then another may have it, and itself not before it is off", async () => {
     const [disk, asked] = [diskOf(4), { force: false }];
     const holds = (id: string) => heldBy(id).includes(disk.path);

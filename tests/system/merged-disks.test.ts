@@ -5,8 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { diskMergeConformance } from "#drivers/disk/disk-conformance.ts";
-import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import {
+  diskBlockConformance,
+  diskMergeConformance,
+  type DiskSubject,
+} from "#drivers/disk/disk-conformance.ts";
+import { BLOCK_BYTES, type DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { CommandFailed, run } from "#drivers/linux/commands.ts";
@@ -32,20 +36,22 @@ const opened = async (id: string): Promise<string> => {
 const qemuIo = async (id: string, ...commands: readonly string[]) =>
   run("qemu-io", [...commands.flatMap((it) => ["-c", it]), await opened(id)]);
 
-diskMergeConformance("qcow2 disks", {
+const subject: DiskSubject = {
   driver: () => disks,
   image,
-  write: async (id, text) => {
+  write: async (id, text, block = 0) => {
     const pattern = join(scratch, "pattern");
     writeFileSync(pattern, Buffer.alloc(4096, text.padEnd(16)));
-    await qemuIo(id, `write -s ${pattern} 0 4096`);
+    await qemuIo(id, `write -s ${pattern} ${block * BLOCK_BYTES} 4096`);
   },
   read: async (id) => {
     const raw = join(scratch, "read.raw");
     await run("qemu-img", ["dd", "-O", "raw", "bs=16", "count=1", `if=${await opened(id)}`, `of=${raw}`]);
     return readFileSync(raw).toString().slice(0, 16).trim();
   },
-});
+};
+diskMergeConformance("qcow2 disks", subject);
+diskBlockConformance("qcow2 disks", subject);
 
 /** Snapshot n has record n where the image had its own bytes, and each third record is erased again by the next. */
 const RECORDS = 12;
@@ -101,6 +107,45 @@ test("what was written and what was erased is in a merged layer, and nothing els
   );
   assert.ok(!readdirSync(directory).includes("snap-5"), "it was needed by nothing any more");
   await destroyRecords();
+});
+
+test("snapshots are read while their layers are merged, and their files are root's alone afterwards", async () => {
+  await makeRecords();
+  for (const id of names.slice(3, 8)) await disks.removeSnapshot(id);
+  const kept = await disks.snapshots();
+  const merged = new AbortController();
+  const readAll = async () => {
+    for (const id of kept) {
+      const own = names.indexOf(id);
+      const [block, offset] = [Math.floor((own * CLUSTER) / BLOCK_BYTES), (own * CLUSTER) % BLOCK_BYTES];
+      const bytes = (await disks.readBlock(id, block)).subarray(offset, offset + CLUSTER);
+      assert.deepEqual(bytes, Buffer.alloc(CLUSTER, own + 1), id);
+    }
+  };
+  const reading = (async () => {
+    while (!merged.signal.aborted) await readAll();
+  })();
+  while (await disks.merge(new Set()));
+  merged.abort();
+  await reading;
+  await readAll();
+  for (const id of kept) {
+    const { uid: owner, mode } = statSync(join(directory, id, "snapshot.qcow2"));
+    assert.deepEqual([owner, mode & 0o777], [0, 0o600], id);
+  }
+  assert.deepEqual(await disks.difference("snap-11", "snap-2"), { runs: [[0, 2]], related: true });
+  assert.deepEqual((await disks.difference("snap-10", "snap-9")).runs, [[1, 1]]);
+  await destroyRecords();
+});
+
+test("where the bytes of a compressed image are, nobody says, and they are not made up", async () => {
+  const compressed = join(scratch, "compressed.qcow2");
+  await run("qemu-img", ["convert", "-c", "-O", "qcow2", image, compressed]);
+  await disks.ensure({ id: "vol-compressed", sizeGiB: 1, image: compressed });
+  await disks.snapshot("snap-compressed", "vol-compressed");
+  await assert.rejects(disks.blocks("snap-compressed"), /cannot be found/);
+  await disks.remove("vol-compressed");
+  await disks.removeSnapshot("snap-compressed");
 });
 
 test("a snapshot whose merging is killed, whenever, holds what it held; the next driver goes on with it", async () => {

@@ -8,7 +8,9 @@ import {
   type RunInstancesCommandInput,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
+  waitUntilSnapshotCompleted,
   waitUntilVolumeAvailable,
+  waitUntilVolumeDeleted,
 } from "@aws-sdk/client-ec2";
 import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
@@ -76,9 +78,17 @@ test("it is detached by programs that did not attach it, and leaves the guest", 
   assert.equal(await firstShell?.run(`ls ${device()} 2>/dev/null || true`), "");
 });
 
-test("another instance that it is attached to finds the file, and again after it was stopped and started", async () => {
-  second = (await launch()).InstanceId ?? "";
+test("another instance that it is attached to finds the file, and again after it was stopped and started, when its instance store is empty", async () => {
+  // 50 billion bytes of NVMe.
+  second = (await launch({ InstanceType: "c5d.large" })).InstanceId ?? "";
   secondShell = await shellOf(second);
+  const [store = "", ...others] = (await secondShell.run("ls /dev/disk/by-id/virtio-AWS*"))
+    .trim()
+    .split("\n");
+  assert.deepEqual(others, []);
+  assert.equal(await secondShell.run(`sudo blockdev --getsize64 ${store}`), "50000000000\n");
+  await secondShell.run(`echo scratch | sudo dd of=${store} conv=fsync`);
+  assert.equal(await secondShell.run(`sudo head -c 7 ${store}`), "scratch");
   await attach(second, "/dev/sdg");
   await becomes("attached");
   await isThere(secondShell);
@@ -93,6 +103,7 @@ test("another instance that it is attached to finds the file, and again after it
   secondShell = await shellOf(second);
   await isThere(secondShell);
   assert.equal(await secondShell.run(`sudo mount ${device()} /mnt && cat /mnt/file`), "kept\n");
+  assert.equal(await secondShell.run(`sudo head -c 7 ${store} | tr '\\0' 0`), "0000000");
 });
 
 test("taken by force while it is mounted, it has what was written to it, and its guest runs on", async () => {
@@ -201,6 +212,46 @@ test("an image of a running instance has what was written to its volumes; launch
     patienceMs,
   );
   assert.ok(Number.parseInt(grown, 10) >= 11, grown);
+});
+
+test("a root volume is put back to a snapshot of it, whatever is killed: the same machine, as it was then", async () => {
+  assert.ok(secondShell);
+  const before = await secondShell.run(`echo then >word && sync && ${identity}`);
+  const rootOf = async () => {
+    const { Reservations: [it] = [] } = await patiently(() =>
+      ec2.describeInstances({ InstanceIds: [second] }),
+    );
+    const { RootDeviceName: name, BlockDeviceMappings = [] } = it?.Instances?.[0] ?? {};
+    return BlockDeviceMappings.find(({ DeviceName }) => DeviceName === name)?.Ebs?.VolumeId;
+  };
+  const root = await rootOf();
+  const { SnapshotId = "" } = await ec2.createSnapshot({ VolumeId: root });
+  await waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+  await secondShell.run("echo now >word && sync");
+  const { ReplaceRootVolumeTask: task } = await ec2.createReplaceRootVolumeTask({
+    InstanceId: second,
+    SnapshotId,
+    DeleteReplacedRootVolume: true,
+  });
+  const ReplaceRootVolumeTaskIds = [task?.ReplaceRootVolumeTaskId ?? ""];
+  const taskIs = async () => {
+    const { ReplaceRootVolumeTasks: [it] = [] } = await patiently(() =>
+      ec2.describeReplaceRootVolumeTasks({ ReplaceRootVolumeTaskIds }),
+    );
+    return it?.TaskState;
+  };
+  await killPrograms();
+  await until(taskIs, (now) => now !== "pending", patienceMs);
+  await killPrograms();
+  assert.equal(
+    await until(taskIs, (now) => now !== "pending" && now !== "in-progress", patienceMs),
+    "succeeded",
+  );
+  assert.notEqual(await rootOf(), root);
+  await waitUntilVolumeDeleted(patience, { VolumeIds: [root ?? ""] });
+  const shell = await shellOf(second);
+  assert.equal(await shell.run("cat word"), "then\n");
+  assert.equal(await shell.run(identity), before);
 });
 
 /** Host keys, machine id and what the metadata call it. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { DiskDriver } from "./disk-driver.ts";
+import { BLOCK_BYTES, type DiskDriver } from "./disk-driver.ts";
 import { LONGEST_CHAIN } from "./next-merge.ts";
 
 export interface DiskSubject {
@@ -8,8 +8,8 @@ export interface DiskSubject {
   readonly driver: () => DiskDriver;
   /** A file to make disks from, of at most 1 GiB. */
   readonly image: string;
-  /** Writes a short text to the beginning of a disk that no machine has. */
-  readonly write: (id: string, text: string) => Promise<void>;
+  /** Writes a short text to a disk that no machine has, to the beginning of a block: by default of the first. */
+  readonly write: (id: string, text: string, block?: number) => Promise<void>;
   /** What was last written there. */
   readonly read: (id: string) => Promise<string>;
 }
@@ -207,6 +207,104 @@ export const diskMergeConformance = (name: string, { driver, image, write, read 
       await holds("snap-1");
       await driver().removeSnapshot("snap-1");
       await driver().remove("vol-a");
+      assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
+    });
+  });
+};
+
+/** What every disk driver promises of snapshots' blocks, where it may act as root. */
+export const diskBlockConformance = (name: string, { driver, write }: DiskSubject): void => {
+  const textIn = (block: Buffer) => block.toString("latin1", 0, 16).replaceAll("\0", " ").trim();
+  const read = async (id: string, index: number) => textIn(await driver().readBlock(id, index));
+
+  describe(`${name}, block by block`, () => {
+    test("a snapshot tells which blocks were written, and what they hold, whatever became of its disk", async () => {
+      await driver().ensure({ id: "vol-a", sizeGiB: 1 });
+      await driver().snapshot("snap-0", "vol-a");
+      for (const block of [0, 3, 4, 2047]) await write("vol-a", `block ${block}`, block);
+      await driver().snapshot("snap-1", "vol-a");
+      await write("vol-a", "another", 3);
+      await write("vol-a", "new", 9);
+      await driver().snapshot("snap-2", "vol-a");
+      await driver().remove("vol-a");
+      assert.deepEqual(await driver().blocks("snap-0"), []);
+      const written = [
+        [0, 1],
+        [3, 2],
+        [2047, 1],
+      ];
+      assert.deepEqual(await driver().blocks("snap-1"), written);
+      assert.deepEqual(await driver().blocks("snap-2"), [...written.slice(0, 2), [9, 1], [2047, 1]]);
+      assert.deepEqual(await Promise.all([0, 3, 4, 5, 2047].map((index) => read("snap-1", index))), [
+        "block 0",
+        "block 3",
+        "block 4",
+        "",
+        "block 2047",
+      ]);
+      assert.deepEqual(await Promise.all([3, 9, 4].map((index) => read("snap-2", index))), [
+        "another",
+        "new",
+        "block 4",
+      ]);
+      for (const index of [3, 5, 2047, 5000])
+        assert.equal((await driver().readBlock("snap-1", index)).length, BLOCK_BYTES);
+    });
+
+    test("what was written between two snapshots of a disk is exactly what tells them apart", async () => {
+      const changed = [
+        [3, 1],
+        [9, 1],
+      ];
+      assert.deepEqual(await driver().difference("snap-2", "snap-1"), { runs: changed, related: true });
+      assert.deepEqual(await driver().difference("snap-1", "snap-2"), { runs: changed, related: true });
+      assert.deepEqual(await driver().difference("snap-1", "snap-1"), { runs: [], related: true });
+      const all = await driver().difference("snap-2", "snap-0");
+      assert.deepEqual(all, { runs: await driver().blocks("snap-2"), related: true });
+      await driver().copySnapshot("snap-copy", "snap-1");
+      assert.deepEqual(await driver().difference("snap-2", "snap-copy"), { runs: changed, related: true });
+    });
+
+    test("so it is when what is between them was removed and merged", async () => {
+      await driver().ensure({ id: "vol-b", sizeGiB: 1, snapshot: "snap-2" });
+      for (let n = 3; n < 6; n++) {
+        await write("vol-b", `block ${n}`, 100 + n);
+        await driver().snapshot(`snap-${n}`, "vol-b");
+      }
+      for (const n of [2, 3, 4]) await driver().removeSnapshot(`snap-${n}`);
+      while (await driver().merge(new Set()));
+      assert.deepEqual((await driver().difference("snap-5", "snap-1")).runs, [
+        [3, 1],
+        [9, 1],
+        [103, 3],
+      ]);
+      assert.equal(await read("snap-5", 104), "block 4");
+      assert.equal(await read("snap-1", 3), "block 3");
+      await driver().remove("vol-b");
+    });
+
+    test("disks that come from nowhere have nothing in common, and alike is not different", async () => {
+      await driver().ensure({ id: "vol-c", sizeGiB: 1 });
+      await write("vol-c", "block 0", 0);
+      await driver().snapshot("snap-other", "vol-c");
+      assert.deepEqual(await driver().difference("snap-other", "snap-1"), {
+        runs: [
+          [3, 2],
+          [2047, 1],
+        ],
+        related: false,
+      });
+      await driver().remove("vol-c");
+    });
+
+    test("what was removed, or never was, is not read", async () => {
+      for (const id of ["snap-other", "snap-0", "snap-1", "snap-5", "snap-copy"])
+        await driver().removeSnapshot(id);
+      for (const id of ["snap-1", "snap-never"]) {
+        await assert.rejects(driver().blocks(id), new RegExp(`no snapshot ${id}`));
+        await assert.rejects(driver().readBlock(id, 0), new RegExp(`no snapshot ${id}`));
+        await assert.rejects(driver().difference(id, id), new RegExp(`no snapshot ${id}`));
+      }
       assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
     });
   });

@@ -1,5 +1,5 @@
 /** Bytes at rest on this host. Every verb may be repeated. */
-export interface DiskDriver {
+export interface DiskDriver extends SnapshotReader {
   /** A disk of this size exists; its first bytes are the image's or the snapshot's, or zeros. An existing disk is left as it is. */
   ensure(disk: DiskSpec): Promise<void>;
   /** An ensured disk, which no machine has, is at least this large from now on; what comes to it are zeros. */
@@ -31,6 +31,28 @@ export interface DiskDriver {
   usedBytes(id: string): Promise<number>;
 }
 
+/** What snapshots hold, in blocks of `BLOCK_BYTES`. They are complete: nobody writes to them any more. Throws when there is no such one. */
+export interface SnapshotReader {
+  /** The blocks that something was written to; all others are zeros. */
+  blocks(id: string): Promise<readonly BlockRun[]>;
+  /** What tells the snapshot from another, which need not be of the same disk. */
+  difference(id: string, from: string): Promise<SnapshotDifference>;
+  /** Exactly `BLOCK_BYTES`, zeros after the snapshot's end. */
+  readBlock(id: string, index: number): Promise<Buffer>;
+}
+
+export const BLOCK_BYTES = 512 * 1024;
+
+/** So many blocks from this one on. Runs are in order, and neither touch nor overlap. */
+export type BlockRun = readonly [first: number, count: number];
+
+export interface SnapshotDifference {
+  /** All blocks that hold something else. Of two that stand on each other: what was written between, be it the same again. */
+  readonly runs: readonly BlockRun[];
+  /** Whether any of their bytes are the same ones, not only alike. */
+  readonly related: boolean;
+}
+
 export interface DiskPlace {
   readonly path: string;
   /** The read-only files it is a difference to, each to the next. */
@@ -39,6 +61,7 @@ export interface DiskPlace {
 
 export interface DiskSpec {
   readonly id: string;
+  /** May be a fraction: those of instance stores are told in billions of bytes. */
   readonly sizeGiB: number;
   /** A read-only qcow2 file. */
   readonly image?: string;

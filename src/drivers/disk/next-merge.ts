@@ -10,8 +10,9 @@ export interface Layer {
 /**
  * Which layers to merge next: each is a difference to the one before, and the last, a snapshot, is to hold what they all do and be a
  * difference to what the first is one to. First what only takes room: removed snapshots that a single other one is a difference to,
- * unless they are so much larger that it would be written again and again. Then, of what stands on more than `longest`, the `at once`
- * that take the least. What `mayNot` is left as it is.
+ * unless they are so much larger that it would be written again and again. Then, since each layer costs every read, of what stands on
+ * more than `SHORT_CHAIN` the few neighbours that take the least, as long as that is little of what the chain takes. What `mayNot` is
+ * left as it is.
  */
 export const nextMerge = (
   layers: readonly Layer[],
@@ -45,15 +46,22 @@ export const nextMerge = (
     return chain;
   });
   const runs = chains
-    .filter((chain) => chain.length > LONGEST_CHAIN)
-    .flatMap((chain) => chain.slice(0, 1 - AT_ONCE).map((_, first) => chain.slice(first, first + AT_ONCE)))
+    .filter((chain) => chain.length > SHORT_CHAIN)
+    .flatMap((chain) => {
+      const all = chain.slice(0, 1 - FEW).map((_, first) => chain.slice(first, first + FEW));
+      return all.filter((run) => bytesOf(run) <= LITTLE * bytesOf(chain));
+    })
     .filter((run) => !run.some(({ id }) => mayNot(id)));
   return runs.toSorted((a, b) => bytesOf(a) - bytesOf(b))[0];
 };
 
-/** A disk or snapshot stands on as many snapshots at most, once all is merged. */
-export const LONGEST_CHAIN = 32;
-const AT_ONCE = 16;
+/** A disk or snapshot stands on as few snapshots once all is merged, if what they change allows. */
+export const SHORT_CHAIN = 8;
+const FEW = 4;
+/** Of what a chain takes. */
+const LITTLE = 1 / 8;
+/** None stays longer: among so many, a few are always as little. */
+export const LONGEST_CHAIN = FEW / LITTLE;
 const WORTH = 2;
 
 const bytesOf = (run: readonly Layer[]): number => run.reduce((sum, { bytes }) => sum + bytes, 0);

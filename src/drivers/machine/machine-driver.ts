@@ -73,6 +73,8 @@ export interface MachineSpec {
   readonly disks: readonly MachineDisk[];
   /** How many it is to have room for while it runs; absent: those. */
   readonly mostDisks?: number;
+  /** What those of its disks that have limits are held to together, beside their own. */
+  readonly sharedLimits?: DiskLimits;
   readonly ports: readonly MachinePort[];
   /** How many it is to have room for while it runs; absent: those. */
   readonly mostPorts?: number;

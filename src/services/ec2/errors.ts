@@ -48,6 +48,8 @@ export const volumeNotFound = ([id]: readonly string[]) =>
 export const snapshotNotFound = unlessMalformed("snap", "InvalidSnapshotID.Malformed", ([id]) =>
   error("InvalidSnapshot.NotFound", `The snapshot '${id}' does not exist.`),
 );
+export const snapshotNotAuthorized = (id: string) =>
+  error("AuthFailure", `Not authorized for snapshot:${id}`);
 export const snapshotInState = (state: string) =>
   error("IncorrectState", `Snapshot is in invalid state - ${state}`);
 export const snapshotInUse = (id: string, imageId: string) =>
@@ -92,6 +94,28 @@ export const rootVolumeMissing = (instanceId: string, device: string) =>
   error(
     "InvalidParameterValue",
     `Invalid value '${instanceId}' for instanceId. Instance does not have a volume attached at root (${device})`,
+  );
+export const replaceRootVolumeTaskNotFound = unlessMalformed(
+  "replacevol",
+  "InvalidReplaceRootVolumeTaskId.Malformed",
+  notFound("InvalidReplaceRootVolumeTaskId.NotFound", "replaceRootVolumeTask"),
+);
+export const rootIsBeingReplaced = (instanceId: string, taskId: string) =>
+  error(
+    "IncorrectState",
+    `The root volume of instance '${instanceId}' is being replaced by task '${taskId}'.`,
+  );
+export const snapshotOfOtherRoot = (id: string, instanceId: string) =>
+  error(
+    "InvalidParameterValue",
+    `The snapshot '${id}' was not created from a current or previous root volume of instance '${instanceId}'.`,
+  );
+export const noLaunchState = (volumeId: string) =>
+  error("InvalidParameterValue", `The root volume '${volumeId}' was not created from a snapshot.`);
+export const imageOfOtherKind = (id: string, instanceId: string, differs: string) =>
+  error(
+    "InvalidParameterValue",
+    `The root volume of instance '${instanceId}' cannot be replaced from the AMI '${id}': ${differs}.`,
   );
 export const invalidDeviceName = (device: string) =>
   error(
@@ -168,6 +192,8 @@ export const imageNotFound = unlessMalformed("ami", "InvalidAMIID.Malformed", (m
     : error("InvalidAMIID.NotFound", `The image ids '[${ids(missing)}]' do not exist`),
 );
 export const imageNotAuthorized = (id: string) => error("AuthFailure", `Not authorized for image:${id}`);
+export const imageStorageNotShared = () =>
+  error("InvalidRequest", "You do not have permission to access the storage of this ami");
 export const imageNotLaunchable = (id: string) =>
   error("InvalidAMIID.Unavailable", `The image ID '${id}' is not available`);
 export const imageProtected = (id: string) =>

@@ -10,6 +10,8 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
+import { reconcileRootReplacement } from "./root-replacement/root-replacement-reconciler.ts";
+import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import { reconcileSnapshot, type SnapshotHost } from "./snapshot/snapshot-reconciler.ts";
 import { isPending, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
@@ -61,9 +63,9 @@ export function hostReconcilers(
     return [...new Set(ids)].map((vpcId) => at(key).records.key("vpc", vpcId));
   };
   /** The image that a volume or snapshot was made of. */
-  const imageOfGone: Affected = (key, now, before) => {
+  const imageOfGone: Affected = (_, now, before) => {
     const { image } = now === undefined ? (before as VolumeRecord | SnapshotRecord) : {};
-    return image ? [at(key).records.key("image", image.imageId)] : [];
+    return image ? regions.keysOf("image", image.imageId) : [];
   };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
@@ -105,16 +107,13 @@ export function hostReconcilers(
           const snapshot = (now ?? before) as SnapshotRecord;
           const volumeId = volumeOf(snapshot);
           const later = volumeId === undefined ? [] : records.snapshotsOf(volumeId).filter(isPending);
-          const waiting = [
-            ...later.map((it) => it.together),
-            ...("copy" in snapshot.of ? [snapshot.of.copy] : []),
-          ];
-          return [...new Set(waiting)].map((id) => records.key("snapshot", id));
+          const copied = "copy" in snapshot.of ? regions.keysOf("snapshot", snapshot.of.copy) : [];
+          return [...new Set([...later.map((it) => records.key("snapshot", it.together)), ...copied])];
         },
         /** It stays until what is made of it has its bytes. */
-        volume(key, now, before) {
+        volume(_, now, before) {
           const { snapshotId } = (now ?? before) as VolumeRecord;
-          return snapshotId === undefined ? [] : [at(key).records.key("snapshot", snapshotId)];
+          return snapshotId === undefined ? [] : regions.keysOf("snapshot", snapshotId);
         },
       },
     },
@@ -205,7 +204,32 @@ export function hostReconcilers(
         const { id, records } = at(key);
         return reconcileInstance(id, records, host);
       },
-      affected: { volume: instanceOf, "network-interface": instanceOf },
+      affected: {
+        volume: instanceOf,
+        "network-interface": instanceOf,
+        "replace-root-volume-task"(key, now) {
+          const task = now as RootReplacementRecord | undefined;
+          return task ? [at(key).records.key("instance", task.instanceId)] : [];
+        },
+      },
+    },
+    {
+      kind: "replace-root-volume-task",
+      async step(key) {
+        const { id, records } = at(key);
+        return reconcileRootReplacement(id, records, host);
+      },
+      affected: {
+        instance(key) {
+          const { id, records } = at(key);
+          return records.rootReplacementsOf(id).map((it) => records.key("replace-root-volume-task", it.id));
+        },
+        /** The replacement. */
+        volume(key) {
+          const { id, records } = at(key);
+          return records.rootReplacementsBy(id).map((it) => records.key("replace-root-volume-task", it.id));
+        },
+      },
     },
     {
       kind: "screenshot",

@@ -32,6 +32,7 @@ import { newInterfaceOperations } from "./network-interface/new-interface-operat
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
 import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
 import { prefixListOperations } from "./prefix-list/prefix-list-operations.ts";
+import { rootReplacementOperations } from "./root-replacement/root-replacement-operations.ts";
 import { routeOperations } from "./route-table/route-operations.ts";
 import { routeTableOperations } from "./route-table/route-table-operations.ts";
 import { groupAssociationOperations } from "./security-group/group-association-operations.ts";
@@ -88,6 +89,7 @@ export const ec2Operations = {
   ...placementGroupOperations,
   ...prefixListOperations,
   ...privateAddressOperations,
+  ...rootReplacementOperations,
   ...routeOperations,
   ...routeTableOperations,
   ...screenshotOperations,

@@ -17,10 +17,11 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
 import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/prefix-list.ts";
+import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import { placeOf, type RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
-import { volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
+import { everybody, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
@@ -55,6 +56,7 @@ export interface Kinds {
   readonly "prefix-list": PrefixListRecord;
   readonly "prefix-list-version": PrefixListVersionRecord;
   readonly "public-address": PublicAddressRecord;
+  readonly "replace-root-volume-task": RootReplacementRecord;
   readonly "route-table": RouteTableRecord;
   readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;
@@ -108,6 +110,9 @@ export class Ec2Records {
     this.#place = `/${scope.accountId}/${scope.region}/`;
   }
 
+  get accountId(): string {
+    return this.#scope.accountId;
+  }
   key(kind: Kind | "claim" | "member", id: string): string {
     return recordKey(kind, this.#scope, id);
   }
@@ -119,6 +124,19 @@ export class Ec2Records {
   }
   all<K extends Kind>(kind: K): Kinds[K][] {
     return this.#feed.list<Kinds[K]>(this.key(kind, "")).map(({ value }) => value);
+  }
+  /** Of whichever account: for what something of this account was made of, or of something that is shared with it. */
+  whosever<K extends SharedKind>(kind: K, id: string): Entry<Kinds[K]> | undefined {
+    const own = this.entry(kind, id);
+    return own ?? (this.#indexes.byId[kind](id) as Entry<Kinds[K]>[]).find((it) => this.#isInRegion(it));
+  }
+  /** Those that other accounts share with this one, or with everybody. */
+  shared<K extends SharedKind>(kind: K): { readonly ownerId: string; readonly value: Kinds[K] }[] {
+    const sharedWith = this.#indexes.sharedWith[kind];
+    const found = [...sharedWith(this.#scope.accountId), ...sharedWith(everybody)] as Entry<Kinds[K]>[];
+    return [...new Set(found)]
+      .filter((it) => this.#isInRegion(it) && !this.#isOwn(it))
+      .map(({ key, value }) => ({ ownerId: parseKey(key).scope.accountId, value }));
   }
   /** Those of the ids that are there, or all when none is named; in key order. Named ones cost what they are. */
   named<K extends Kind>(kind: K, ids: readonly string[] | undefined): Kinds[K][] {
@@ -175,6 +193,9 @@ export class Ec2Records {
   interfaceAttachedBy = (attachmentId: string) =>
     this.#own(this.#indexes.interfacesOfAttachment(attachmentId))[0];
   volumesOf = (instanceId: string) => this.#own(this.#indexes.volumesOfInstance(instanceId));
+  rootReplacementsOf = (instanceId: string) =>
+    this.#own(this.#indexes.rootReplacementsOfInstance(instanceId));
+  rootReplacementsBy = (volumeId: string) => this.#own(this.#indexes.rootReplacementsByVolume(volumeId));
   /** Of every account and region, as the next three: what images and snapshots are needed for. */
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   snapshotsMadeOf = (imageId: string) => values(this.#indexes.snapshotsOfImage(imageId));
@@ -220,15 +241,36 @@ export class Ec2Records {
   #own<Value>(entries: readonly Entry<Value>[]): Value[] {
     return entries.flatMap((it) => (this.#isOwn(it) ? [it.value] : []));
   }
+  #isInRegion({ key }: { readonly key: string }): boolean {
+    return parseKey(key).scope.region === this.#scope.region;
+  }
   #isOwn({ key }: { readonly key: string }): boolean {
     return key.startsWith(this.#place, key.indexOf("/"));
   }
 }
 
+/** What one account may let others use. */
+type SharedKind = "image" | "snapshot";
+
 const values = <Value>(entries: readonly Entry<Value>[]) => entries.map(({ value }) => value);
 
 /** Declared once per feed, for all accounts and regions. */
 export const ec2Indexes = (feed: Feed) => ({
+  /** Of provided images each account has one. */
+  byId: {
+    image: feed.index<ImageRecord>("image", ({ id }) => [id]),
+    instance: feed.index<InstanceRecord>("instance", ({ id }) => [id]),
+    "network-interface": feed.index<NetworkInterfaceRecord>("network-interface", ({ id }) => [id]),
+    snapshot: feed.index<SnapshotRecord>("snapshot", ({ id }) => [id]),
+    vpc: feed.index<VpcRecord>("vpc", ({ id }) => [id]),
+  },
+  /** By account, or `everybody`. */
+  sharedWith: {
+    image: feed.index<ImageRecord>("image", ({ launchPermissions = [] }) =>
+      launchPermissions.flatMap(({ UserId, Group }) => UserId ?? Group ?? []),
+    ),
+    snapshot: feed.index<SnapshotRecord>("snapshot", ({ sharedWith = [] }) => sharedWith),
+  },
   promisedOnHost: promisedMemory(feed),
   instancesOfHost: feed.index<InstanceRecord>("instance", (it) => [it.hostId]),
   interfacesOfInstance: feed.index<NetworkInterfaceRecord>("network-interface", (it) =>
@@ -241,6 +283,12 @@ export const ec2Indexes = (feed: Feed) => ({
   volumesOfInstance: feed.index<VolumeRecord>("volume", (it) =>
     it.attachment ? [it.attachment.instanceId] : [],
   ),
+  rootReplacementsOfInstance: feed.index<RootReplacementRecord>("replace-root-volume-task", (it) => [
+    it.instanceId,
+  ]),
+  rootReplacementsByVolume: feed.index<RootReplacementRecord>("replace-root-volume-task", (it) => [
+    it.to.volumeId,
+  ]),
   volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
   volumesOfSnapshot: feed.index<VolumeRecord>("volume", (it) => (it.snapshotId ? [it.snapshotId] : [])),
   snapshotsOfImage: feed.index<SnapshotRecord>("snapshot", (it) => (it.image ? [it.image.imageId] : [])),

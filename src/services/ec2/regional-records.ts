@@ -1,28 +1,24 @@
 import type { Feed } from "#store/feed.ts";
 import type { InstanceProfileRecord } from "../iam/records.ts";
 import type { InstanceRecord } from "./instance/instance.ts";
-import { ec2Indexes, Ec2Records, parseKey, type Kinds, type Scope } from "./records.ts";
+import { ec2Indexes, Ec2Records, parseKey, type Ec2Indexes, type Scope } from "./records.ts";
 
 /** The records of every account and region in one store. */
 export interface RegionalRecords {
   in(scope: Scope): Ec2Records;
   /** A record of which the id alone is known, as drivers know it: its key, and the records beside it. */
   find(kind: SearchedKind, id: string): { readonly key: string; readonly records: Ec2Records } | undefined;
+  /** The keys of all records with the id: each account has one of an image that Croft provides. */
+  keysOf(kind: SearchedKind, id: string): string[];
   /** The keys of the instances, of every region, that have the instance profile with this id, or one that holds the role. */
   instancesWith(profileOrRoleId: string): string[];
 }
 
-type SearchedKind = "instance" | "network-interface" | "vpc";
+type SearchedKind = keyof Ec2Indexes["byId"];
 
 /** Made once per feed. */
 export function regionalRecords(feed: Feed): RegionalRecords {
   const indexes = ec2Indexes(feed);
-  const byId = (kind: SearchedKind) => feed.index<Kinds[SearchedKind]>(kind, ({ id }) => [id]);
-  const searched: Record<SearchedKind, ReturnType<typeof byId>> = {
-    instance: byId("instance"),
-    "network-interface": byId("network-interface"),
-    vpc: byId("vpc"),
-  };
   const instancesOfProfile = feed.index<InstanceRecord>("instance", ({ profile }) =>
     profile ? [profile.profileId] : [],
   );
@@ -40,9 +36,10 @@ export function regionalRecords(feed: Feed): RegionalRecords {
   return {
     in: recordsIn,
     find(kind, id) {
-      const key = searched[kind](id)[0]?.key;
+      const key = indexes.byId[kind](id)[0]?.key;
       return key === undefined ? undefined : { key, records: recordsIn(parseKey(key).scope) };
     },
+    keysOf: (kind, id) => indexes.byId[kind](id).map(({ key }) => key),
     instancesWith(id) {
       const profiles = [id, ...profilesOfRole(id).map(({ value }) => value.id)];
       return profiles.flatMap((it) => instancesOfProfile(it)).map(({ key }) => key);

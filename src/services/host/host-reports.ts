@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { type CapacitySettings, defaults } from "#config.ts";
 import type { BakedImage } from "#images/bake.ts";
-import type { Entry, Store } from "#store/store.ts";
+import { transactionLimits, type Entry, type Store } from "#store/store.ts";
 import { zoneLetters } from "../ec2/availability-zone/availability-zone.ts";
 import { isProvided, type ImageRecord, type ProvidedImage } from "../ec2/image/image.ts";
 import { providedImageIds } from "../ec2/image/provided-image.ts";
@@ -100,10 +100,10 @@ export async function reportImage(image: BakedImage, scope: Scope, store: Store)
  */
 export async function withdrawImage(cacheEntry: string, store: Store): Promise<Entry<ImageRecord>[]> {
   const offered = (await offeredBaked(store)).filter(({ value }) => value.cacheEntry === cacheEntry);
-  if (offered.length > 0)
+  for (const some of transactions(offered))
     await store.commit({
-      expect: offered.map(({ key, revision }) => ({ at: [key, revision] as const })),
-      put: offered.map(({ key, value }) => ({ key, value: { ...value, deregistered: true } })),
+      expect: some.map(({ key, revision }) => ({ at: [key, revision] as const })),
+      put: some.map(({ key, value }) => ({ key, value: { ...value, deregistered: true } })),
     });
   return offered;
 }
@@ -120,8 +120,15 @@ const offeredBaked = async (store: Store): Promise<Entry<ProvidedImage>[]> =>
   );
 
 export async function offerAgain(withdrawn: readonly Entry<ImageRecord>[], store: Store): Promise<void> {
-  if (withdrawn.length > 0) await store.commit({ put: withdrawn.map(({ key, value }) => ({ key, value })) });
+  for (const some of transactions(withdrawn))
+    await store.commit({ put: some.map(({ key, value }) => ({ key, value })) });
 }
+
+/** Each account has a record of the image in each region that it has called. */
+const transactions = <Item>(items: readonly Item[]): Item[][] =>
+  Array.from({ length: Math.ceil(items.length / transactionLimits.entries) }, (_, n) =>
+    items.slice(n * transactionLimits.entries, (n + 1) * transactionLimits.entries),
+  );
 
 /** Whether any region of the store offers this baked image, and the volumes that are, or will be, a difference to it. */
 export async function usesOfBaked(

@@ -1,6 +1,7 @@
 import type { Feed } from "#store/feed.ts";
 import type { Clock } from "#clock.ts";
 import { holdsMemory } from "../ec2/instance/promised-memory.ts";
+import { instanceStores } from "../ec2/instance/instance-store.ts";
 import { instanceState, type InstanceRecord } from "../ec2/instance/instance.ts";
 import type { NetworkInterfaceRecord } from "../ec2/network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "../ec2/network-interface/public-address.ts";
@@ -19,7 +20,9 @@ export interface RegionActivity {
   readonly memoryMiB: { readonly promised: number; readonly promisable: number };
   readonly cpus: { readonly promised: number; readonly real: number };
   readonly volumes: { readonly count: number; readonly promisedGiB: number };
-  /** Volumes and then snapshots, each from the oldest on. */
+  /** Of instances that are not off. */
+  readonly instanceStores: { readonly count: number; readonly promisedGiB: number };
+  /** Volumes, instance stores and then snapshots, each from the oldest on. */
   readonly disks: readonly DiskActivity[];
   /** What the operator should see to, in sentences. */
   readonly warnings: readonly string[];
@@ -49,22 +52,25 @@ export interface DiskActivity {
 }
 
 /** Of the hosts that are there. */
-export function disksOf(
-  feed: Feed,
-  hosts: readonly HostRecord[],
-  kind: "volume" | "snapshot",
-): DiskActivity[] {
+export function disksOf(feed: Feed, hosts: readonly HostRecord[], kind: DiskKind): DiskActivity[] {
   const used = new Map(hosts.flatMap(({ usedBytes = {} }) => Object.entries(usedBytes)));
   return feed
-    .list<VolumeRecord | SnapshotRecord>(`${kind}/`)
+    .list<DiskOwner>(`${kind === "instance-store" ? "instance" : kind}/`)
     .toSorted((a, b) => (a.value.createdAt < b.value.createdAt ? -1 : 1))
-    .map(({ key, value: { id, sizeGiB } }) => ({
-      id,
-      region: parseKey(key).scope.region,
-      promisedGiB: sizeGiB,
-      usedBytes: used.get(id) ?? null,
-    }));
+    .flatMap(({ key, value }) =>
+      disksIn(value).map(({ id, sizeGiB }) => ({
+        id,
+        region: parseKey(key).scope.region,
+        promisedGiB: sizeGiB,
+        usedBytes: used.get(id) ?? null,
+      })),
+    );
 }
+export type DiskKind = "volume" | "instance-store" | "snapshot";
+
+type DiskOwner = VolumeRecord | SnapshotRecord | InstanceRecord;
+const disksIn = (owner: DiskOwner): readonly { readonly id: string; readonly sizeGiB: number }[] =>
+  "sizeGiB" in owner ? [owner] : holdsMemory(owner) ? instanceStores(owner) : [];
 
 export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
   const values = <Value>(kind: string) => feed.list<Value>(`${kind}/`).map(({ value }) => value);
@@ -72,6 +78,7 @@ export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
   const instances = feed.list<InstanceRecord>("instance/");
   const promised = instances.map(({ value }) => value).filter(holdsMemory);
   const volumes = values<VolumeRecord>("volume");
+  const stores = disksOf(feed, hosts, "instance-store");
   const first = firstInterfaces(values<NetworkInterfaceRecord>("network-interface"));
   const publicOf = new Map(
     values<PublicAddressRecord>("public-address").flatMap((it) =>
@@ -105,7 +112,8 @@ export const regionActivity = (feed: Feed, clock: Clock): RegionActivity => {
     },
     cpus: { promised: sum(promised.map(({ cpus }) => cpus)), real: sum(hosts.map(({ cpus }) => cpus)) },
     volumes: { count: volumes.length, promisedGiB: sum(volumes.map(({ sizeGiB }) => sizeGiB)) },
-    disks: [...disksOf(feed, hosts, "volume"), ...disksOf(feed, hosts, "snapshot")],
+    instanceStores: { count: stores.length, promisedGiB: sum(stores.map((it) => it.promisedGiB)) },
+    disks: [...disksOf(feed, hosts, "volume"), ...stores, ...disksOf(feed, hosts, "snapshot")],
     warnings: hosts.flatMap(({ warnings = [] }) => warnings),
     troubles: hosts.flatMap(({ troubles = [] }) => troubles).toSorted((a, b) => (a.since < b.since ? -1 : 1)),
   };

@@ -11,7 +11,7 @@ import {
 import type { NatGatewayRecord } from "../ec2/nat-gateway/nat-gateway.ts";
 import { parseKey } from "../ec2/records.ts";
 import { hostLease, type HostRecord } from "./host.ts";
-import { disksOf } from "./region-activity.ts";
+import { disksOf, type DiskKind } from "./region-activity.ts";
 
 /** What is there and what is being worked on, in all regions, as the feed has it now. */
 export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric[] {
@@ -40,7 +40,7 @@ export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric
       "CPU credits that unlimited instances spent without having them.",
       credits.map(({ id, account }) => ({ labels: { instance: id }, value: account.surplus })),
     ),
-    ...(["volume", "snapshot"] as const).flatMap((kind) => diskSizes(kind, feed, hosts)),
+    ...(["volume", "instance-store", "snapshot"] as const).flatMap((kind) => diskSizes(kind, feed, hosts)),
     {
       name: "croft_nat_gateway_error_port_allocation_total",
       type: "counter",
@@ -65,20 +65,21 @@ const gauge = (name: string, help: string, samples: Metric["samples"]): Metric =
   samples,
 });
 
-function diskSizes(kind: "volume" | "snapshot", feed: Feed, hosts: readonly HostRecord[]): Metric[] {
+function diskSizes(kind: DiskKind, feed: Feed, hosts: readonly HostRecord[]): Metric[] {
+  const word = kind.replace("-", "_");
   const disks = disksOf(feed, hosts, kind).map((it) => ({
-    labels: { region: it.region, [kind]: it.id },
+    labels: { region: it.region, [word]: it.id },
     ...it,
   }));
   return [
     gauge(
-      `croft_${kind}_promised_bytes`,
-      `What a ${kind} may come to.`,
+      `croft_${word}_promised_bytes`,
+      `What a ${kind.replace("-", " ")} may come to.`,
       disks.map(({ labels, promisedGiB }) => ({ labels, value: promisedGiB * 2 ** 30 })),
     ),
     gauge(
-      `croft_${kind}_used_bytes`,
-      `What a ${kind} takes beside what it is a difference to, looked at each minute.`,
+      `croft_${word}_used_bytes`,
+      `What a ${kind.replace("-", " ")} takes beside what it is a difference to, looked at each minute.`,
       disks.flatMap(({ labels, usedBytes }) => (usedBytes === null ? [] : [{ labels, value: usedBytes }])),
     ),
   ];

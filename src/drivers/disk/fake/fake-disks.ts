@@ -1,12 +1,12 @@
-import type { DiskDriver, DiskPlace } from "../disk-driver.ts";
+import { BLOCK_BYTES, type BlockRun, type DiskDriver, type DiskPlace } from "../disk-driver.ts";
 import { nextMerge } from "../next-merge.ts";
 
 /** Disks of almost no bytes, for the tests of what stands above. */
 export interface FakeDisks extends DiskDriver {
   /** In GiB; undefined: there is no such disk. */
   sizeOf(id: string): number | undefined;
-  /** A disk that is at rest holds this text. */
-  write(id: string, text: string): void;
+  /** A disk that is at rest holds this text, at the beginning of a block: by default of the first. */
+  write(id: string, text: string, block?: number): void;
   /** A disk's, or a snapshot's. */
   read(id: string): string;
 }
@@ -30,9 +30,14 @@ export const createFakeDisks = (): FakeDisks => {
     const next = snapshots.get(on ?? "");
     return next ? [`/fake/snapshots/${on}`, ...below(next)] : image === undefined ? [] : [image];
   };
-  const textOf = ({ on, written }: FakeDisk): string => {
+  /** What each block that was written holds. */
+  const textsOf = ({ on, written }: FakeDisk): ReadonlyMap<number, string> => {
     const next = snapshots.get(on ?? "");
-    return written ?? (next ? textOf(next) : "");
+    return new Map([...(next ? textsOf(next) : []), ...written]);
+  };
+  const ancestors = (id: string): string[] => {
+    const { on } = snapshots.get(id) ?? {};
+    return [id, ...(on === undefined ? [] : ancestors(on))];
   };
   const collect = (id: string | undefined): void => {
     const found = snapshots.get(id ?? "");
@@ -47,7 +52,7 @@ export const createFakeDisks = (): FakeDisks => {
     ensure: async ({ id, sizeGiB, image, snapshot: from }) => {
       if (disks.has(id)) return;
       if (from !== undefined) snapshot(from);
-      disks.set(id, { sizeGiB, path: `/fake/${id}`, on: from, image });
+      disks.set(id, { sizeGiB, path: `/fake/${id}`, on: from, image, written: new Map() });
     },
     grow: async (id, sizeGiB) => {
       const found = disk(id);
@@ -65,37 +70,63 @@ export const createFakeDisks = (): FakeDisks => {
       if (snapshots.has(id)) return;
       const { sizeGiB } = disk(diskId);
       snapshots.set(id, disk(diskId));
-      disks.set(diskId, { sizeGiB, path: `/fake/${diskId}/${id}`, on: id });
+      disks.set(diskId, { sizeGiB, path: `/fake/${diskId}/${id}`, on: id, written: new Map() });
     },
     copySnapshot: async (id, from) => {
       if (snapshots.has(id)) return;
-      snapshots.set(id, { sizeGiB: snapshot(from).sizeGiB, path: "", on: from });
+      snapshots.set(id, { sizeGiB: snapshot(from).sizeGiB, path: "", on: from, written: new Map() });
     },
     removeSnapshot: async (id) => {
       if (snapshots.has(id)) removed.add(id);
       collect(id);
     },
     snapshots: async () => [...snapshots.keys()].filter((id) => !removed.has(id)),
-    merge: async (written) => {
+    merge: async (mayBeWritten) => {
       const all = [...disks].map(([id, { on }]) => ({ id, kind: "disk" as const, parent: on, bytes: 0 }));
-      const layers = [...snapshots].map(([id, { on, written: text = "" }]) => {
+      const layers = [...snapshots].map(([id, { on, written }]) => {
         const kind = removed.has(id) ? ("removed" as const) : ("snapshot" as const);
-        return { id, kind, parent: on, bytes: text.length };
+        return { id, kind, parent: on, bytes: lengthOf(written) };
       });
-      const ids = nextMerge([...all, ...layers], (id) => written.has(id))?.map(({ id }) => id) ?? [];
+      const ids = nextMerge([...all, ...layers], (id) => mayBeWritten.has(id))?.map(({ id }) => id) ?? [];
       const [first, last] = [snapshots.get(ids[0] ?? ""), snapshots.get(ids.at(-1) ?? "")];
       if (!first || !last) return false;
       const { sizeGiB, path } = last;
-      const one: FakeDisk = { sizeGiB, path, on: first.on, image: first.image, written: textOf(last) };
+      const written = new Map(ids.flatMap((id) => [...(snapshots.get(id)?.written ?? [])]));
+      const one: FakeDisk = { sizeGiB, path, on: first.on, image: first.image, written };
       snapshots.set(ids.at(-1) ?? "", one);
       collect(ids.at(-2));
       return true;
     },
-    usedBytes: async (id) => (disks.get(id) ?? snapshot(id)).written?.length ?? 0,
-    write: (id, text) => void (disk(id).written = text),
-    read: (id) => textOf(disks.get(id) ?? snapshot(id)),
+    usedBytes: async (id) => lengthOf((disks.get(id) ?? snapshot(id)).written),
+    blocks: async (id) => runsOf(textsOf(snapshot(id)).keys()),
+    difference: async (id, from) => {
+      const [texts, others] = [textsOf(snapshot(id)), textsOf(snapshot(from))];
+      const all = new Set([...texts.keys(), ...others.keys()]);
+      const runs = runsOf([...all].filter((block) => texts.get(block) !== others.get(block)));
+      return { runs, related: ancestors(id).some((it) => ancestors(from).includes(it)) };
+    },
+    readBlock: async (id, index) => {
+      const block = Buffer.alloc(BLOCK_BYTES);
+      block.write(textsOf(snapshot(id)).get(index) ?? "");
+      return block;
+    },
+    write: (id, text, block = 0) => void disk(id).written.set(block, text),
+    read: (id) => textsOf(disks.get(id) ?? snapshot(id)).get(0) ?? "",
   };
 };
+
+const lengthOf = (written: FakeDisk["written"]): number =>
+  [...written.values()].reduce((sum, { length }) => sum + length, 0);
+
+function runsOf(blocks: Iterable<number>): BlockRun[] {
+  const runs: [first: number, count: number][] = [];
+  for (const block of [...blocks].toSorted((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && last[0] + last[1] === block) last[1]++;
+    else runs.push([block, 1]);
+  }
+  return runs;
+}
 
 interface FakeDisk {
   readonly sizeGiB: number;
@@ -103,5 +134,6 @@ interface FakeDisk {
   /** The snapshot that it is a difference to. */
   readonly on?: string | undefined;
   readonly image?: string | undefined;
-  written?: string | undefined;
+  /** Texts by block. */
+  readonly written: Map<number, string>;
 }

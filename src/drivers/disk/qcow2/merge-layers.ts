@@ -3,24 +3,23 @@ import { once } from "node:events";
 import { chown } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { jailed } from "../../linux/jail.ts";
-import { unless } from "./qcow2-layout.ts";
+import type { LentFiles } from "./lent-files.ts";
 
 /**
  * Copies what the qcow2 files `layers`, each a difference to the one before, hold together to the empty qcow2 file `to`, which may then
  * stand in for the last of them on what the first stands on. Nobody else may write any of them until `use` of the copy has ended: throws
- * when somebody does already. What their bytes lead to is followed by `uid` alone, in a jail, which ends with
+ * when somebody does already. What their bytes lead to is followed by the user alone that they are lent to, in a jail, which ends with
  * this process. Commands follow QEMU 7.2's QMP reference.
  */
-export const mergeLayers = async (
+export const mergeLayers = (
   layers: readonly string[],
   to: string,
-  uid: number,
+  lent: LentFiles,
   use: () => Promise<void>,
-): Promise<void> => {
-  const files = [...layers, to];
-  for (const file of files) await chown(file, uid, uid);
-  try {
-    await using daemon = startDaemon(files, uid);
+): Promise<void> =>
+  lent.during(layers, async () => {
+    await chown(to, lent.uid, lent.uid);
+    await using daemon = startDaemon([...layers, to], lent.uid);
     await daemon.execute("qmp_capabilities");
     await daemon.execute("block-stream", {
       "job-id": JOB,
@@ -34,10 +33,7 @@ export const mergeLayers = async (
     await daemon.execute("blockdev-del", { "node-name": node(layers.length) });
     await chown(to, 0, 0);
     await use();
-  } finally {
-    for (const file of layers) await chown(file, 0, 0).catch(unless("ENOENT"));
-  }
-};
+  });
 
 const startDaemon = (files: readonly string[], uid: number) => {
   const inside = (index: number) => `/layer${index}`;

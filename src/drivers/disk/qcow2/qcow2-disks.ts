@@ -18,7 +18,9 @@ import { exchangeNames } from "#drivers/linux/libc.ts";
 import type { DiskDriver } from "../disk-driver.ts";
 import { nextMerge, type Layer } from "../next-merge.ts";
 import { growDisk } from "./grow-disk.ts";
+import { LentFiles } from "./lent-files.ts";
 import { mergeLayers } from "./merge-layers.ts";
+import { OpenSnapshot } from "./open-snapshot.ts";
 import {
   diskFile,
   imageLink,
@@ -30,10 +32,12 @@ import {
   missing,
   REMOVED,
   SNAPSHOT,
+  snapshotFiles,
   snapshotOf,
   unless,
 } from "./qcow2-layout.ts";
 import { readQcow2Header } from "./qcow2-header.ts";
+import { Qcow2SnapshotReader } from "./qcow2-snapshot-reader.ts";
 
 /**
  * Disks and snapshots as qcow2 files that only root may open, laid out as `qcow2-layout.ts` says. An image's file must stay, and stay
@@ -101,6 +105,14 @@ export const openQcow2Disks = async (
     return mine;
   };
 
+  const lent = new LentFiles(uid);
+  const reader = new Qcow2SnapshotReader((id) =>
+    inTurn(async () => {
+      await requireSnapshot(id);
+      return OpenSnapshot.open(await snapshotFiles(directory, id), lent);
+    }),
+  );
+
   /** From now on the disk is a difference to `id`, which is its file under another name. */
   const moveOnto = async (id: string, disk: string): Promise<void> => {
     const file = join(disk, diskFile(await linkOf(disk)));
@@ -149,9 +161,10 @@ export const openQcow2Disks = async (
         await sync(file);
         await sync(unfinished);
         exchangeNames(unfinished, place(last));
+        reader.forget();
         await sync(directory);
       };
-      await mergeLayers(files, file, uid, () => inTurn(replace));
+      await mergeLayers(files, file, lent, () => inTurn(replace));
     } finally {
       await rm(unfinished, { recursive: true, force: true });
     }
@@ -165,7 +178,7 @@ export const openQcow2Disks = async (
 
   return {
     ensure: async ({ id, sizeGiB, image, snapshot }) => {
-      const bytes = sizeGiB * 1024 ** 3;
+      const bytes = Math.round(sizeGiB * 1024 ** 3);
       const create = async () => {
         if (await isThere(place(id))) return;
         if (snapshot !== undefined) await requireSnapshot(snapshot);
@@ -222,6 +235,7 @@ export const openQcow2Disks = async (
     removeSnapshot: (id) =>
       inTurn(async () => {
         if (!(await isSnapshot(id))) return;
+        reader.forget();
         await writeFile(join(place(id), REMOVED), "");
         await sync(place(id));
         await collect(id);
@@ -251,6 +265,9 @@ export const openQcow2Disks = async (
       return true;
     },
     usedBytes,
+    blocks: reader.blocks,
+    difference: reader.difference,
+    readBlock: reader.readBlock,
   };
 };
 

@@ -23,6 +23,12 @@ export const locateDisk = async (directory: string, id: string): Promise<DiskPla
   return { path, below: await filesBelow(place, link) };
 };
 
+/** The files that a snapshot's bytes are in, each a difference to the next. */
+export const snapshotFiles = async (directory: string, id: string): Promise<string[]> => {
+  const place = join(directory, id);
+  return [join(place, SNAPSHOT), ...(await filesBelow(place, await linkOf(place)))];
+};
+
 /** The image that each disk or snapshot in `directory` comes from, by its id; changes nothing, so the region may run or not. */
 export const imagesOfDisks = async (directory: string): Promise<Map<string, string>> => {
   const images = (await readdir(directory)).map(async (name) => {

@@ -89,6 +89,25 @@ export const throttleLimits = ({ requests, bytes }: DiskLimits = {}): Readonly<R
   ...rateOf("bps-total", bytes),
 });
 
+/** What the device reads and writes by counts among those of all that share limits, beside the filter below (QMP's BlockIOThrottle). */
+export const sharedThrottle = (id: string, limits: DiskLimits): object => {
+  const of = throttleLimits(limits);
+  const rates = (["bps", "iops"] as const).map((unit) => ({
+    [unit]: of[`${unit}-total`],
+    [`${unit}_rd`]: 0,
+    [`${unit}_wr`]: 0,
+    [`${unit}_max`]: of[`${unit}-total-max`],
+    [`${unit}_max_length`]: of[`${unit}-total-max-length`],
+  }));
+  return {
+    id: `/machine/peripheral/${id}/virtio-backend`,
+    group: "shared",
+    ...rates[0],
+    ...rates[1],
+    iops_size: of["iops-size"],
+  };
+};
+
 const rateOf = (name: string, { rate, burst }: DiskRate = { rate: 0 }) => ({
   [name]: Math.round(rate),
   [`${name}-max`]: Math.round(burst?.rate ?? 0),

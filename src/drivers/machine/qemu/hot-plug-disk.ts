@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import type { DiskChange, MachineDisk } from "../machine-driver.ts";
+import type { DiskChange, DiskLimits, MachineDisk } from "../machine-driver.ts";
 import { askBack, devicesOf, freeSlots } from "./hot-plug.ts";
 import {
   dead,
@@ -8,6 +8,7 @@ import {
   diskNodes,
   isDead,
   layersOf,
+  sharedThrottle,
   throttle,
   throttleGroup,
   throttleLimits,
@@ -36,6 +37,17 @@ export async function plugDisk(qmp: Qmp, disk: MachineDisk): Promise<void> {
   for (const node of diskNodes(disk, ({ height }) => sets.get(height) ?? -1))
     await qmp.execute("blockdev-add", node);
   await qmp.execute("device_add", { ...virtioBlk(disk), bus: slot });
+}
+
+/** Has the disks that have limits keep to these together too. Repeated when another comes; then what is left of a burst is all of it. */
+export async function shareLimits(
+  qmp: Qmp,
+  disks: readonly MachineDisk[],
+  shared: DiskLimits | undefined,
+): Promise<void> {
+  if (shared === undefined) return;
+  for (const { id, limits } of disks)
+    if (limits) await qmp.execute("block_set_io_throttle", sharedThrottle(id, shared));
 }
 
 /** Asks the guest for the disk, which takes it some time; or takes the files from under it. Whether nobody has them open any more. */

@@ -27,7 +27,7 @@ import {
 import type { HostProcess } from "../../linux/host-process.ts";
 import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
-import { changeDisk, plugDisk, unplugDisk } from "./hot-plug-disk.ts";
+import { changeDisk, plugDisk, shareLimits, unplugDisk } from "./hot-plug-disk.ts";
 import { layerDisks } from "./layer-disks.ts";
 import { openIn } from "./file-identity.ts";
 import { rebaseDisks } from "./rebase-disks.ts";
@@ -124,7 +124,10 @@ export class QemuMachine {
 
   async plugDisk(disk: MachineDisk): Promise<void> {
     if ((await this.look()).state !== "running") return;
-    await plugDisk(await this.#control.connect(), disk);
+    const qmp = await this.#control.connect();
+    await plugDisk(qmp, disk);
+    const life = this.#record?.life;
+    if (life?.state === "running") await shareLimits(qmp, [disk], life.spec?.sharedLimits);
     await this.#nowHas("disks", disk.id, disk);
   }
 
@@ -288,7 +291,7 @@ export class QemuMachine {
       const memoryBytes = (spec.memoryMiB * MEMORY_FACTOR + OVERHEAD_MIB) * 1024 * 1024;
       try {
         await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
-        await this.#control.connect(START_MS);
+        await shareLimits(await this.#control.connect(START_MS), spec.disks, spec.sharedLimits);
       } catch (error) {
         throw (await isGone(process, ENDING_MS))
           ? new Error(await this.#causeOfDeath({ process, memoryKills }))

@@ -3,14 +3,20 @@ import type { CopyImageRequest, ImageAncestryEntry } from "@aws-sdk/client-ec2";
 import type { OperationsOf } from "#api/operation.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
-import { imageNotFound, imageNotLaunchable, noRoomForVolume, unsupportedParameter } from "../errors.ts";
-import { snapshotArn, snapshotStays, type SnapshotRecord } from "../snapshot/snapshot.ts";
+import {
+  imageNotFound,
+  imageNotLaunchable,
+  imageStorageNotShared,
+  noRoomForVolume,
+  unsupportedParameter,
+} from "../errors.ts";
+import { sharedSnapshots, snapshotArn, snapshotStays, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { together } from "../together.ts";
 import { imageNamed } from "./image-alias.ts";
 import { devicesOf, type ImageDevice } from "./image-device.ts";
 import { isUsable } from "./image-settings.ts";
-import { imageArn, imageStays, imageState, ownerOf, type ImageRecord } from "./image.ts";
+import { imageArn, imageStays, imageState, isProvided, ownerOf, type ImageRecord } from "./image.ts";
 import { imageMade, toldOf } from "./new-image.ts";
 
 export const copyImageOperations = {
@@ -41,6 +47,7 @@ function copy(
   onlyTags(["image", "snapshot"], input.TagSpecifications);
   const source = usable(input.SourceImageId, context);
   if (imageState(source, records) !== "available") throw imageNotLaunchable(input.SourceImageId);
+  if (!isCopyable(source, context)) throw imageStorageNotShared();
   const told = toldOf(input, context);
   const id = context.newId("ami");
   const tags = tagsFor("snapshot", input.TagSpecifications);
@@ -107,7 +114,7 @@ function snapshotOf(
   if (device.snapshotId === undefined) return undefined;
   const id = newId("snap");
   const made = { id, together: id, createdAt: now().toISOString(), so: {} };
-  const snapshot = records.get("snapshot", device.snapshotId);
+  const snapshot = records.whosever("snapshot", device.snapshotId)?.value;
   if (source.cacheEntry === undefined && snapshot)
     return {
       ...made,
@@ -125,6 +132,13 @@ function snapshotOf(
     sizeGiB: source.sizeGiB,
     image: { imageId: source.id, snapshotId: source.snapshotId },
   };
+}
+
+/** Another's is when he shares its snapshots too; there are none to share of an image that was imported. */
+function isCopyable(image: ImageRecord, { accountId, records }: Ec2Context): boolean {
+  if (isProvided(image) || image.ownerId === accountId) return true;
+  const readable = new Set<string | undefined>(sharedSnapshots(records).map(({ id }) => id));
+  return devicesOf(image).every(({ snapshotId }) => snapshotId === undefined || readable.has(snapshotId));
 }
 
 /** Throws InvalidAMIID.NotFound. */

@@ -36,7 +36,8 @@ export const imageOperations = {
           isOwned(it, input.Owners, context) &&
           isExecutable(it, input.ExecutableUsers, context) &&
           isUsable(it, context) &&
-          (input.IncludeDisabled || !it.disabled),
+          (input.IncludeDisabled || !it.disabled) &&
+          (input.IncludeDeprecated || input.ImageIds?.includes(it.id) || !isHidden(it, context)),
         parameter: "imageIds",
         missing: imageNotFound,
         filters: {
@@ -114,6 +115,10 @@ const isOwned = (image: ImageRecord, owners: readonly string[] | undefined, { ac
   const names = [id, alias, ...(id === accountId ? ["self"] : [])];
   return !owners?.length || owners.some((owner) => names.includes(owner));
 };
+
+/** A deprecated image is told to others who ask for it only. */
+const isHidden = ({ ownerId, deprecationTime }: ImageRecord, { accountId, now }: Ec2Context): boolean =>
+  ownerId !== accountId && deprecationTime !== undefined && deprecationTime <= now().toISOString();
 
 /** `self`: what others share with the account itself. */
 function isExecutable(image: ImageRecord, users: readonly string[] | undefined, { accountId }: Ec2Context) {

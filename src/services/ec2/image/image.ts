@@ -60,19 +60,39 @@ export interface DeregistrationProtection {
   readonly until?: string;
 }
 
-/** The images that may be described and launched. */
-export const offeredImages = (records: Pick<Ec2Records, "all">): ImageRecord[] =>
+/** The account's own, and those that Croft provides. */
+export const ownImages = (records: Pick<Ec2Records, "all">): ImageRecord[] =>
   records.all("image").filter((it) => !it.deregistered);
+
+/** The images that may be described and launched: also those that others share. */
+export const offeredImages = (records: Ec2Records): ImageRecord[] => [
+  ...ownImages(records),
+  ...sharedImages(records),
+];
+
+/** Of other accounts. What they have for tags, and with whom else they share it, is theirs to know. */
+export const sharedImages = (records: Ec2Records): ImageRecord[] =>
+  records
+    .shared("image")
+    .filter(({ value }) => !value.deregistered)
+    .map(({ value: { source, launchPermissions = [], ...image } }) => ({
+      ...image,
+      ...(source && { source: { imageId: source.imageId, region: source.region } }),
+      launchPermissions: launchPermissions.filter(
+        ({ UserId, Group }) => Group !== undefined || UserId === records.accountId,
+      ),
+      tags: {},
+    }));
 
 /** The account's own whose instances begin with what this snapshot, or one that only shows its id, holds. */
 export const imagesMadeOf = (snapshot: string, records: Pick<Ec2Records, "all">): ImageRecord[] =>
-  offeredImages(records).filter(
+  ownImages(records).filter(
     (it) => !isProvided(it) && devicesOf(it).some(({ snapshotId }) => snapshotId === snapshot),
   );
 
 /** What is made of an image expects this; else the image's files could go before there is a volume that needs them. */
-export const imageStays = (id: string, records: Pick<Ec2Records, "entry">): Expectation[] => {
-  const entry = records.entry("image", id);
+export const imageStays = (id: string, records: Ec2Records): Expectation[] => {
+  const entry = records.whosever("image", id);
   return entry ? [{ at: [entry.key, entry.revision] }] : [];
 };
 
@@ -87,7 +107,7 @@ export function imageState(image: ImageRecord, records: Ec2Records): ImageState 
 /** Each once. One that has files has none. */
 export const snapshotsOf = (image: ImageRecord, records: Ec2Records): SnapshotRecord[] =>
   [...new Set(devicesOf(image).map(({ snapshotId = "" }) => snapshotId))].flatMap(
-    (id) => records.get("snapshot", id) ?? [],
+    (id) => records.whosever("snapshot", id)?.value ?? [],
   );
 
 /** Why an image failed. */

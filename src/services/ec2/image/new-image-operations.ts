@@ -21,7 +21,7 @@ import { instancesOf } from "../instance/instance-change.ts";
 import { instanceState, rebooted, touchedInstance, type InstanceRecord } from "../instance/instance.ts";
 import { oneOf } from "../instance/launch-parameters.ts";
 import { attachedVolumes, newSnapshots } from "../snapshot/new-snapshots.ts";
-import { snapshotArn } from "../snapshot/snapshot.ts";
+import { findSnapshot, snapshotArn } from "../snapshot/snapshot.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { together } from "../together.ts";
 import { sourceOfSnapshot } from "../volume/volume-source.ts";
@@ -222,7 +222,10 @@ function newDevice(device: string, mapping: BlockDeviceMapping, context: Ec2Cont
     throw invalidMapping(
       `the encrypted flag cannot be specified since device ${device} has a snapshot specified.`,
     );
-  const source = snapshotId === undefined ? undefined : sourceOfSnapshot(snapshotId, context);
+  const source =
+    snapshotId === undefined
+      ? undefined
+      : sourceOfSnapshot(findSnapshot(snapshotId, context), context.records);
   return mappedDevice(device, mapping, undefined, source);
 }
 

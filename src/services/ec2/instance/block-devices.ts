@@ -6,6 +6,7 @@ import type { ImageRecord } from "../image/image.ts";
 import { mappedDevice, mappedSnapshot, mappingsByDevice } from "../image/mapped-device.ts";
 import { volumeLimit } from "../instance-type/instance-type.ts";
 import { tagsFor } from "../tag/tag.ts";
+import { isStore } from "./instance-store.ts";
 import type { Expectation } from "#store/store.ts";
 import { sourceOf, sourceOfImage } from "../volume/volume-source.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
@@ -25,12 +26,17 @@ export function blockDevices(
   instanceType: string,
   context: Ec2Context,
 ): BlockDevice[] {
-  const asked = mappingsByDevice(mappings);
-  const ofImage = devicesOf(image).map((it) => ({
-    device: it.device,
-    has: it,
-    mapping: asked.get(it.device),
-  }));
+  const [stores, volumes] = [mappings.filter(isStore), mappings.filter((it) => !isStore(it))];
+  const asked = mappingsByDevice(volumes);
+  const takenByStores = new Set(stores.map(({ DeviceName: device }) => device));
+  if (
+    stores.length > takenByStores.size ||
+    [...asked.keys(), image.rootDevice].some((it) => takenByStores.has(it))
+  )
+    throw invalidMapping("A device name occurs more than once in the block device mapping.");
+  const ofImage = devicesOf(image)
+    .filter(({ device }) => !takenByStores.has(device))
+    .map((it) => ({ device: it.device, has: it, mapping: asked.get(it.device) }));
   const others = [...asked]
     .filter(([device]) => !ofImage.some((it) => it.device === device))
     .map(([device, mapping]) => ({ device, has: undefined, mapping }));
@@ -43,7 +49,10 @@ export function blockDevices(
     const snapshotId = mappedSnapshot(mapping, has);
     if (isRoot && snapshotId !== image.snapshotId)
       throw invalidMapping("snapshotId cannot be modified on root device");
-    const source = isRoot ? sourceOfImage(image, context) : snapshotId && sourceOf(snapshotId, context);
+    const isOfImage = snapshotId !== undefined && snapshotId === has?.snapshotId;
+    const source = isOfImage
+      ? sourceOfImage(image, snapshotId, context.records)
+      : snapshotId && sourceOf(snapshotId, context);
     const { snapshotId: _, ...volume } = mappedDevice(device, mapping, has, source || undefined);
     return { ...volume, ...(source && { ...source.of, stays: source.stays }) };
   });

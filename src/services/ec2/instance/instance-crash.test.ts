@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock } from "#clock.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
-import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake-machines.ts";
+import {
+  createFakeMachines,
+  type FakeMachines,
+  type FakeOptions,
+} from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { moved, settled, wait, type Reconciler } from "#reconcile/outcome.ts";
@@ -31,9 +35,12 @@ import { copyImageOperations } from "../image/copy-image-operations.ts";
 import { imageOperations } from "../image/image-operations.ts";
 import { imageState } from "../image/image.ts";
 import { newImageOperations } from "../image/new-image-operations.ts";
+import { rootReplacementOperations } from "../root-replacement/root-replacement-operations.ts";
+import { hasEnded, taskState } from "../root-replacement/root-replacement.ts";
 import { newInterfaceOperations } from "../network-interface/new-interface-operations.ts";
 import { instanceOperations } from "./instance-operations.ts";
 import { instanceState, type InstanceRecord } from "./instance.ts";
+import { instanceStores } from "./instance-store.ts";
 import { LaunchQueue } from "./launch-queue.ts";
 import { machineSpec } from "./machine-spec.ts";
 import { systemCheck } from "./status-checks.ts";
@@ -43,6 +50,7 @@ const limit = { timeout: 400_000 };
 /** What a user asks for, each as soon as the instance is as the one before left it. */
 type Wish =
   | "launch"
+  | "launch with a store"
   | "stop"
   | "start"
   | "reboot"
@@ -60,6 +68,9 @@ type Wish =
   | "copy snapshot"
   | "volume from snapshot"
   | "delete snapshots"
+  | "replace root"
+  | "replace root by snapshot"
+  | "replace and delete root"
   | "image"
   | "image at once"
   | "copy image"
@@ -126,6 +137,26 @@ test("a host that loses power starts again what was running, and nothing else", 
       assert.deepEqual(checks, [last === "stop" ? "not-applicable" : "ok"]);
     });
 });
+
+for (const [last, disks] of [
+  ["stop", 0],
+  ["start", 1],
+  ["reboot", 1],
+  ["terminate", 0],
+] as const)
+  test(
+    `an instance store, ${until(last).join(", ")}: every crash on the way ends the same`,
+    limit,
+    async () => {
+      await crashEverywhere(
+        scene({ wishes: ["launch with a store", ...until(last).slice(1)] }),
+        async (end) => {
+          await recordsAndDriversAgree(end);
+          assert.equal((await end.drivers.disks.list()).filter((id) => id.startsWith("AWS")).length, disks);
+        },
+      );
+    },
+  );
 
 for (const [what, options, running] of [
   ["attached while it runs", { wishes: ["launch", "create", "attach"] }, 2],
@@ -268,7 +299,98 @@ test("an image of a guest that does not listen is made once it is switched off",
   );
 });
 
+const oneSnapshot = ["launch", "create volume", "snapshot all", "replace root by snapshot"] as const;
+for (const [what, options, [volumes, state]] of [
+  ["replaced", { wishes: ["launch", "replace root"] }, [2, "succeeded"]],
+  ["replaced and deleted", { wishes: ["launch", "replace and delete root"] }, [1, "succeeded"]],
+  ["replaced beside another", { wishes: [...withVolume, "replace root"] }, [3, "succeeded"]],
+  ["replaced by a snapshot of it", { wishes: oneSnapshot }, [3, "succeeded"]],
+  [
+    "replaced, and its host loses power",
+    { wishes: ["launch", "replace and delete root"], losesPower: true },
+    [1, "succeeded"],
+  ],
+  [
+    "replaced in an instance that is stopped and started",
+    { wishes: ["launch", "replace root", "stop", "start"] },
+    [2, "succeeded"],
+  ],
+  [
+    "replaced while an image is made of its instance",
+    { wishes: ["launch", "replace and delete root", "image"] },
+    [1, "succeeded"],
+  ],
+  ["replaced, and replaced again", { wishes: ["launch", "replace root", "replace root"] }, [3, "succeeded"]],
+] as const satisfies [string, SceneOptions, [number, string]][])
+  test(`a root volume is ${what}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene(options), (end) => rootIsReplaced(end, volumes, state));
+    assert.ok(crashes > 20, `${crashes} crashes`);
+  });
+
+test("a root volume is replaced in a guest that does not listen, after any crash too", limit, async () => {
+  const options: SceneOptions = { wishes: ["launch", "replace and delete root"], listens: false };
+  await crashEverywhere(scene(options), (end) => rootIsReplaced(end, 1, "succeeded"), 50);
+});
+
+test(
+  "an instance that ends while its root volume is replaced leaves nothing of it, after any crash",
+  limit,
+  async () => {
+    await crashEverywhere(
+      scene({ wishes: ["launch", "replace and delete root", "terminate"] }),
+      async (end) => {
+        await recordsAndDriversAgree(end);
+        const records = recordsOf(end);
+        assert.deepEqual([records.all("volume"), records.all("replace-root-volume-task")], [[], []]);
+        assert.deepEqual(await end.drivers.disks.list(), []);
+      },
+    );
+  },
+);
+
+test(
+  "a root volume with which no machine starts gives way to the original, after any crash",
+  limit,
+  async () => {
+    const options: SceneOptions = {
+      wishes: ["launch", "replace and delete root"],
+      startsWith: "its first root",
+    };
+    await crashEverywhere(
+      scene(options),
+      async (end) => {
+        await rootIsReplaced(end, 1, "failed");
+        const [task] = recordsOf(end).all("replace-root-volume-task");
+        assert.deepEqual(ids(recordsOf(end).all("volume")), new Set([task?.from.volumeId]));
+      },
+      25,
+    );
+  },
+);
+
+async function rootIsReplaced(end: SceneEnd<Drivers>, volumes: number, state: string): Promise<void> {
+  await recordsAndDriversAgree(end);
+  const records = recordsOf(end);
+  const { machines, disks } = end.drivers;
+  assert.deepEqual(statesAtEnd(end), ["running"]);
+  assert.equal(records.all("volume").length, volumes);
+  const tasks = records.all("replace-root-volume-task");
+  assert.ok(tasks.length > 0 && tasks.every((it) => taskState(it) === state), JSON.stringify(tasks));
+  const [instance] = records.all("instance");
+  const roots = records
+    .volumesOf(instance?.id ?? "")
+    .filter(({ attachment }) => attachment?.device === testImage.rootDevice);
+  assert.equal(roots.length, 1);
+  const disk = machines.spec(instance?.id ?? "")?.disks[0];
+  assert.equal(disk?.id, roots[0]?.id);
+  assert.deepEqual({ path: disk?.path, below: disk?.below }, await disks.locate(disk?.id ?? ""));
+  const kept = tasks.filter((it) => state === "failed" || !it.deleteReplaced);
+  for (const { from } of kept) assert.ok(records.get("volume", from.volumeId), `${from.volumeId} is gone`);
+}
+
 interface SceneOptions extends FakeOptions {
+  /** What machines start with; absent: with anything. */
+  readonly startsWith?: "its first root";
   readonly wishes: readonly Wish[];
   /** The crash ends every machine on the host. */
   readonly losesPower?: boolean;
@@ -276,13 +398,26 @@ interface SceneOptions extends FakeOptions {
 
 const scope = { accountId: "111122223333", region: "eu-central-1" };
 
-const newDrivers = (options: FakeOptions) => ({
-  machines: createFakeMachines(options),
+const newDrivers = ({ startsWith, ...options }: Omit<SceneOptions, "wishes">) => ({
+  machines: startsWith ? faithful(createFakeMachines(options)) : createFakeMachines(options),
   disks: createFakeDisks(),
   networks: createFakeNetworks(),
   guests: new Guests(),
 });
 type Drivers = ReturnType<typeof newDrivers>;
+
+/** They start with no other disk to boot from than they had. */
+function faithful(machines: FakeMachines): FakeMachines {
+  const ensure = machines.ensure.bind(machines);
+  const firsts = new Map<string, string | undefined>();
+  machines.ensure = async (spec) => {
+    const [disk] = spec.disks;
+    if (!firsts.has(spec.id)) firsts.set(spec.id, disk?.id);
+    if (firsts.get(spec.id) !== disk?.id) throw new Error("it does not start");
+    return ensure(spec);
+  };
+  return machines;
+}
 
 class Guests {
   readonly networks = new Map<string, GuestNetwork>();
@@ -364,17 +499,22 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wi
       const [instance] = records.all("instance");
       const lastState = wishes.slice(0, said).findLast((it) => ofInstance.has(it));
       // Nothing is made of one that is pending.
-      const waits = wish === "copy snapshot" || wish === "volume from snapshot";
+      const waits = ["copy snapshot", "volume from snapshot", "replace root by snapshot"].includes(wish);
       if (waits && records.all("snapshot").some(isPending)) return wait(1_000);
-      if (!isAsLeftBy(lastState, instance) || !interfacesRest(records) || !volumesRest(records))
-        return wait(1_000);
+      const tasks = records.all("replace-root-volume-task");
+      const [isReplacing, wasReplacing] = [wish, wishes[said - 1]].map((it) => it?.startsWith("replace"));
+      if (isReplacing && !tasks.every(hasEnded)) return wait(1_000);
+      // In the midst of it.
+      const asSoonAsBegun = wasReplacing && ["image", "stop", "terminate"].includes(wish);
+      const rests = isAsLeftBy(lastState, instance) && interfacesRest(records) && volumesRest(records);
+      if (asSoonAsBegun ? !tasks.every(({ so }) => so.begun) : !rests) return wait(1_000);
       const { transaction = {} } = await planOf(wish, instance?.id ?? "", context);
       return moved({ ...transaction, put: [...(transaction.put ?? []), { key, value: said + 1 }] });
     },
   };
 }
 
-const ofInstance: ReadonlySet<Wish> = new Set(aLife);
+const ofInstance: ReadonlySet<Wish> = new Set([...aLife, "launch with a store"]);
 
 const interfacesRest = (records: Ec2Records) =>
   records
@@ -396,7 +536,7 @@ function isAsLeftBy(wish: Wish | undefined, instance: InstanceRecord | undefined
   if (!instance) return wish === undefined;
   return (
     instanceState(instance) === (wish === "stop" ? "stopped" : "running") &&
-    instance.so.reboots === instance.wanted.reboots
+    (wish === "stop" || instance.so.reboots === instance.wanted.reboots)
   );
 }
 
@@ -408,8 +548,15 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
   const second = records.all("network-interface").find((it) => it.attachment?.deviceIndex !== 0);
   switch (wish) {
     case "launch":
+    case "launch with a store":
       return instanceOperations.RunInstances.resolve(
-        { ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1, ClientToken: "once" },
+        {
+          ImageId: testImage.id,
+          InstanceType: wish === "launch" ? "t3.micro" : "m5d.large",
+          MinCount: 1,
+          MaxCount: 1,
+          ClientToken: "once",
+        },
         context,
       );
     case "create":
@@ -471,6 +618,20 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
         );
       return { transaction: joined(...plans.map(({ transaction = {} }) => transaction)) };
     }
+    case "replace root":
+    case "replace and delete root":
+    case "replace root by snapshot": {
+      const root = records.volumesOf(id).find((it) => it.attachment?.device === testImage.rootDevice);
+      const [snapshot] = records.snapshotsOf(root?.id ?? "");
+      return rootReplacementOperations.CreateReplaceRootVolumeTask.resolve(
+        {
+          InstanceId: id,
+          DeleteReplacedRootVolume: wish === "replace and delete root",
+          ...(wish === "replace root by snapshot" && { SnapshotId: snapshot?.id }),
+        },
+        context,
+      );
+    }
     case "image":
     case "image at once":
       return newImageOperations.CreateImage.resolve(
@@ -517,11 +678,13 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
     );
   }
   for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
-  assert.deepEqual(ids(records.all("volume")), new Set(await drivers.disks.list()));
+  const stores = instances.filter(({ so }) => so.state === "running").flatMap(instanceStores);
+  assert.deepEqual(ids([...records.all("volume"), ...stores]), new Set(await drivers.disks.list()));
   const attached = nics.filter(({ attachment }) => attachment);
-  for (const { id } of running) {
-    assert.deepEqual(ids(drivers.machines.spec(id)?.ports ?? []), ids(records.interfacesOf(id)));
-    assert.deepEqual(ids(drivers.machines.spec(id)?.disks ?? []), ids(records.volumesOf(id)));
+  for (const instance of running) {
+    const [{ id }, spec] = [instance, drivers.machines.spec(instance.id)];
+    assert.deepEqual(ids(spec?.ports ?? []), ids(records.interfacesOf(id)));
+    assert.deepEqual(ids(spec?.disks ?? []), ids([...records.volumesOf(id), ...instanceStores(instance)]));
   }
   assert.deepEqual(ids(attached), new Set([...(await drivers.networks.observe()).values()].flat()));
   assert.deepEqual(

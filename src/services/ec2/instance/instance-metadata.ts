@@ -7,6 +7,7 @@ import {
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
 import type { SignIdentity } from "./identity-signature.ts";
+import { instanceStores } from "./instance-store.ts";
 import type { InstanceRecord } from "./instance.ts";
 import type { InstanceRoles } from "./instance-roles.ts";
 import { instanceDnsName, interfaceDnsName } from "./private-dns-names.ts";
@@ -90,8 +91,9 @@ function instanceTree(
   };
 }
 
-/** As AWS names them: the root by its whole path, the others without "/dev/". */
-function blockDeviceTree({ id, rootDevice }: InstanceRecord, records: Ec2Records): Record<string, string> {
+/** As AWS names them: the root by its whole path, the others without "/dev/"; instance stores of NVMe are not among them. */
+function blockDeviceTree(instance: InstanceRecord, records: Ec2Records): Record<string, string> {
+  const { id, rootDevice } = instance;
   const others = records
     .volumesOf(id)
     .flatMap(({ attachment }) => attachment?.device ?? [])
@@ -102,6 +104,11 @@ function blockDeviceTree({ id, rootDevice }: InstanceRecord, records: Ec2Records
     "block-device-mapping/ami": short(rootDevice),
     "block-device-mapping/root": rootDevice,
     ...Object.fromEntries(others.map((device, n) => [`block-device-mapping/ebs${n + 1}`, short(device)])),
+    ...Object.fromEntries(
+      instanceStores(instance).flatMap(({ name, device }) =>
+        device === undefined ? [] : [[`block-device-mapping/${name}`, short(device)]],
+      ),
+    ),
   };
 }
 

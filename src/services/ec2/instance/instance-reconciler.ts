@@ -1,9 +1,12 @@
+import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim, modificationClaims } from "../client-token.ts";
 import { unmapped } from "../network-interface/public-address.ts";
 import type { Ec2Records } from "../records.ts";
+import { putRootBack, replaceRoot } from "../root-replacement/root-exchange.ts";
+import { taskKeys } from "../root-replacement/root-replacement.ts";
 import { isPending } from "../snapshot/snapshot.ts";
 import { fitsHost } from "./capacity.ts";
 import {
@@ -13,6 +16,7 @@ import {
   type InstanceSo,
   type TransitionReason,
 } from "./instance.ts";
+import { instanceStores } from "./instance-store.ts";
 import type { LaunchQueue } from "./launch-queue.ts";
 import { moveInterfaces } from "./moving-interfaces.ts";
 import { moveVolumes } from "./moving-volumes.ts";
@@ -24,6 +28,7 @@ export interface InstanceHost {
   /** What instances may be promised together. */
   readonly memoryMiB: number;
   readonly machines: MachineDriver;
+  readonly disks: Pick<DiskDriver, "remove">;
   /** The machine of an instance whose volumes and interfaces are ready. */
   readonly machineSpec: (instance: InstanceRecord, records: Ec2Records) => Promise<MachineSpec>;
   readonly queue: LaunchQueue;
@@ -39,6 +44,8 @@ const deadlines = {
   /** A guest that does not heed the power button. */
   powerOff: 60_000,
   powerOffToTerminate: 15_000,
+  /** A machine that does not start; then it has its original root volume again. */
+  startWithNewRoot: 15_000,
   /** A guest that still starts does not hear the button: it is pressed again. */
   pressAgain: 2_000,
   /** Terminated instances stay visible for an hour, as on AWS. */
@@ -68,7 +75,11 @@ export async function reconcileInstance(
     case "terminated":
       return forget(entry, records, host);
     case "stopped":
-      return (await moveDevices(entry.value, records, host)) ?? settled;
+      return (
+        (await replaceRoot(entry.value, records, host)) ??
+        (await moveDevices(entry.value, records, host)) ??
+        settled
+      );
     case "new":
       return settled;
   }
@@ -87,6 +98,8 @@ const launch: Step = async (entry, records, host) => {
     if (!overdue(host, clock, deadlines.launch)) return wait(1_000);
     return fail(reasons.internal("the launch failed: its disks and network were not ready in time"));
   }
+  const replaced = await replaceRoot(entry.value, records, host);
+  if (replaced) return replaced;
   if (!fitsHost(entry.value, host.memoryMiB, records)) return fail(reasons.noRoom);
   if (isBeingSnapshot(id, records) || !host.queue.enter(id)) {
     host.worked.forget(clock);
@@ -125,7 +138,7 @@ const stop: Step = async (entry, records, host) => {
   return off ? finishStop(entry, records, host, wanted.reason ?? reasons.userStopped) : wait(500);
 };
 
-/** The machine's process goes, and with it the address that was its own only while it ran. */
+/** The machine's process goes, and with it its instance stores, and the address that was its own only while it ran. */
 async function finishStop(
   entry: Entry<InstanceRecord>,
   records: Ec2Records,
@@ -134,11 +147,16 @@ async function finishStop(
 ) {
   const { id } = entry.value;
   await host.machines.stop(id);
+  await removeStores(entry.value, host);
   const addresses = records
     .interfacesOf(id)
     .flatMap(({ id: nicId }) => records.publicAddressesOf(nicId))
     .filter(({ allocationId }) => allocationId === undefined);
   return reached(entry, host, { state: "stopped", reason }, unmapped(addresses, records));
+}
+
+async function removeStores(instance: InstanceRecord, host: InstanceHost): Promise<void> {
+  for (const { id } of instanceStores(instance)) await host.disks.remove(id);
 }
 
 const terminate: Step = async (entry, records, host) => {
@@ -154,6 +172,7 @@ const release: Step = async (entry, records, host) => {
   const { id, so } = instance;
   if (!so.released) {
     await host.machines.remove(id);
+    await removeStores(instance, host);
     const value: InstanceRecord = { ...instance, so: { ...so, released: true } };
     return moved({ expect: [{ at: [key, revision] }], put: [{ key, value }] });
   }
@@ -176,6 +195,7 @@ const forget: Step = async ({ key, revision, value }, records, host) => {
       records.key("screenshot", id),
       records.key("credits", id),
       ...modificationClaims("ModifyInstanceCreditSpecification", creditsModifiedBy, records),
+      ...records.rootReplacementsOf(id).flatMap((task) => taskKeys(task, records)),
       ...(clientToken === "" ? [] : [records.key("claim", clientTokenClaim("RunInstances", clientToken))]),
     ],
   });
@@ -268,8 +288,8 @@ const isHeldOff = (id: string, records: Ec2Records): boolean =>
     .some((volume) => records.snapshotsOf(volume.id).some((it) => it.whileOff && isPending(it)));
 
 /**
- * The guest is asked to shut down and started again; one that does not listen is reset, or switched off for an image. Its state
- * stays "running".
+ * The guest is asked to shut down and started again; one that does not listen is reset, or switched off for an image or for another
+ * root volume. Its state stays "running".
  */
 async function reboot(
   entry: Entry<InstanceRecord>,
@@ -287,10 +307,22 @@ async function reboot(
     await host.machines.stop(id);
     return wait(500);
   }
+  const replaced = await replaceRoot(entry.value, records, host);
+  if (replaced) return replaced;
   if (machine.state === "off" && isBeingSnapshot(id, records)) return wait(500);
-  if (machine.state === "running") await host.machines.reset(id);
-  else await host.machines.ensure(await host.machineSpec(entry.value, records));
+  const start = `${id} start`;
+  try {
+    if (machine.state === "running") await host.machines.reset(id);
+    else await host.machines.ensure(await host.machineSpec(entry.value, records));
+  } catch (error) {
+    if (!overdue(host, start, deadlines.startWithNewRoot)) throw error;
+    const back = await putRootBack(entry.value, messageOf(error), records, host);
+    if (!back) throw error;
+    host.worked.forget(start);
+    return back;
+  }
   host.worked.forget(clock);
+  host.worked.forget(start);
   return reached(entry, host, { state: "running", bootId: host.bootId, reboots: wanted.reboots });
 }
 
@@ -304,6 +336,8 @@ async function relaunch(
   const { id, wanted, so } = instance;
   if (so.bootId !== undefined)
     return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: afterHostBoot(instance) }] });
+  const replaced = await replaceRoot(instance, records, host);
+  if (replaced) return replaced;
   if (!fitsHost(instance, host.memoryMiB, records)) return launchFailed(entry, host, reasons.noRoom);
   const clock = `${id} relaunch`;
   if (isBeingSnapshot(id, records) || !host.queue.enter(id)) {

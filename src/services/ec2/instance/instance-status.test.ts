@@ -70,6 +70,7 @@ test("a guest that had shut itself down before its host did is not started again
     memoryMiB: 0,
     machines: { ...machines, observe: async () => ({ state: "off", how: "powered-off" }) },
     machineSpec: () => assert.fail("it is not to be started"),
+    disks: { remove: async () => assert.fail("it has no instance store") },
     queue,
     worked: workClock(systemClock),
     now: () => new Date(),

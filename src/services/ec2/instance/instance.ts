@@ -9,7 +9,9 @@ import type {
   ShutdownBehavior,
 } from "@aws-sdk/client-ec2";
 import type { ResourceRecord, Scope } from "../records.ts";
+import type { VolumeRecord } from "../volume/volume.ts";
 import type { CreditAccount } from "./credit-account.ts";
+import type { StoreDevices } from "./instance-store.ts";
 import type { PrivateDnsNames } from "./private-dns-names.ts";
 
 /**
@@ -42,6 +44,10 @@ export interface InstanceRecord extends ResourceRecord {
   readonly vpcId: `vpc-${string}`;
   readonly subnetId: `subnet-${string}`;
   readonly rootDevice: string;
+  /** What its root volume is in its launch state; absent: what it was made of. */
+  readonly launchedFrom?: Pick<VolumeRecord, "image" | "snapshotId">;
+  /** The volumes that were its root before, of whose snapshots it may have a new one. */
+  readonly formerRoots?: readonly string[];
   readonly clientToken: string;
   readonly monitoring: boolean;
   readonly ebsOptimized: boolean;
@@ -58,6 +64,8 @@ export interface InstanceRecord extends ResourceRecord {
   readonly privateDns?: PrivateDnsNames;
   /** By which it has a role. */
   readonly profile?: ProfileAssociation;
+  /** Of instance stores that have one only when a launch says so. */
+  readonly storeDevices?: StoreDevices;
   readonly placementGroup?: { readonly id: string; readonly partition?: number };
   readonly launchedAt: string;
   readonly wanted: {

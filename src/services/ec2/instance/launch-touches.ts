@@ -1,7 +1,7 @@
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import type { TouchedResource } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
-import { isProvided, ownerOf, type ImageRecord } from "../image/image.ts";
+import { isPublic, ownerOf, type ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchTemplateArn } from "../launch-template/launch-template.ts";
 import { networkInterfaceArn } from "../network-interface/network-interface.ts";
@@ -52,7 +52,7 @@ export function launchTouches(launch: TouchingLaunch, context: Ec2Context): Touc
         "ec2:ImageID": image.id,
         "ec2:ImageType": "machine",
         "ec2:Owner": ownerOf(image).alias ?? ownerOf(image).id,
-        "ec2:Public": String(isProvided(image)),
+        "ec2:Public": String(isPublic(image)),
         "ec2:RootDeviceType": "ebs",
       },
     },

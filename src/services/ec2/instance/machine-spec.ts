@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
-import { interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
+import { instanceTypes, interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
-import { volumeLimits } from "../volume/volume-limits.ts";
+import { typeLimits, volumeLimits } from "../volume/volume-limits.ts";
 import { currentBootMode } from "./boot-mode.ts";
+import { instanceStores } from "./instance-store.ts";
 import type { InstanceRecord } from "./instance.ts";
 
 export interface MachineParts {
@@ -15,7 +16,10 @@ export interface MachineParts {
   readonly imageKernel: (cacheEntry: string) => Extract<MachineBoot, { by: "kernel" }> | undefined;
 }
 
-/** The machine of an instance, from its volumes, root first, and its interfaces by device index. */
+/**
+ * The machine of an instance, from its volumes, root first, its instance stores, which exist when this returns, and its interfaces by
+ * device index.
+ */
 export async function machineSpec(
   instance: InstanceRecord,
   records: Ec2Records,
@@ -26,8 +30,9 @@ export async function machineSpec(
     .volumesOf(instance.id)
     .filter(({ attachment, so }) => !attachment?.detaching && so.ready)
     .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
+  const stores = instanceStores(instance);
   // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
-  const files = volumes[0]?.image && records.get("image", volumes[0].image.imageId)?.cacheEntry;
+  const files = volumes[0]?.image && records.whosever("image", volumes[0].image.imageId)?.value.cacheEntry;
   const firmware = { by: currentBootMode(instance) === "uefi" ? "uefi" : "bios" } as const;
   const interfaces = records
     .interfacesOf(instance.id)
@@ -41,14 +46,19 @@ export async function machineSpec(
     memoryMiB: instance.memoryMiB,
     identity: { uuid: ec2Uuid(instance.id), product: instance.type },
     boot: (files !== undefined ? imageKernel(files) : undefined) ?? firmware,
-    disks: await Promise.all(
-      volumes.map(async (it) => ({
+    disks: await Promise.all([
+      ...volumes.map(async (it) => ({
         id: it.id,
         ...(await disks.locate(it.id)),
         limits: volumeLimits(it),
       })),
-    ),
-    mostDisks: Math.min(volumeLimit(instance.type), plentyOfDisks),
+      ...stores.map(async ({ id, sizeGiB }) => {
+        await disks.ensure({ id, sizeGiB });
+        return { id, ...(await disks.locate(id)) };
+      }),
+    ]),
+    mostDisks: Math.min(volumeLimit(instance.type), plentyOfDisks) + stores.length,
+    ...sharedLimits(instance.type),
     ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
     mostPorts: interfaceLimit(instance.type),
   };
@@ -56,6 +66,12 @@ export async function machineSpec(
 
 /** Each that it has room for while it runs makes every boot longer. Started with more, it has room for those. */
 const plentyOfDisks = 12;
+
+/** Of a type whose volumes have a bandwidth of their own. */
+function sharedLimits(type: string): Pick<MachineSpec, "sharedLimits"> {
+  const { ebsPerformance } = instanceTypes.get(type) ?? {};
+  return ebsPerformance ? { sharedLimits: typeLimits(ebsPerformance) } : {};
+}
 
 /** Begins with "ec2", by which guests have long known that they are on EC2. */
 function ec2Uuid(instanceId: string): string {

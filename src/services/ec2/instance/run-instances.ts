@@ -5,16 +5,13 @@ import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   idempotentInstanceTerminated,
-  imageNotFound,
-  imageNotLaunchable,
   instanceLimitExceeded,
   invalidParameter,
   keyPairNotFound,
 } from "../errors.ts";
-import { imageNamed } from "../image/image-alias.ts";
 import { findParameter } from "../image/image-parameter.ts";
-import { isUsable } from "../image/image-settings.ts";
-import { imageState, type ImageRecord } from "../image/image.ts";
+import type { ImageRecord } from "../image/image.ts";
+import { launchableImage } from "../image/launchable-image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
 import { interfaceWrites } from "../network-interface/new-interface.ts";
@@ -23,6 +20,7 @@ import { placeInGroup, type GroupPlacement } from "../placement-group/group-plac
 import { groupStands } from "../security-group/group-member.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
+import { mappedStores } from "./instance-store.ts";
 import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
@@ -83,6 +81,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const networks = chooseNetworks(input, type, context);
   const [network] = networks;
   const devices = blockDevices(input, image, type.id, context);
+  const stores = mappedStores(input);
   const { hostId, ...shape } = placeInstances(
     type.id,
     chosenShape(input.CpuOptions, type),
@@ -127,6 +126,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       metadataOptions: metadataOptions(input.MetadataOptions, image.imdsSupport && ofImdsV2),
       ...chosenCredits(input.CreditSpecification, type.id),
       ...maintenanceOf(input),
+      ...stores,
       privateDns: privateDnsNames(input.PrivateDnsNameOptions, network.subnet),
       ...placeOf(group, launchIndex),
       tags: { ...tagsFor("instance", input.TagSpecifications), ...templateTags },
@@ -201,10 +201,7 @@ function wantedCount({ MinCount: min, MaxCount: max }: RunInstancesCommandInput)
 
 function imageOf({ ImageId: id }: RunInstancesCommandInput, context: Ec2Context): ImageRecord {
   if (id === undefined) throw invalidParameter("The request must contain the parameter ImageId");
-  const image = imageNamed(id, context);
-  if (!image || !isUsable(image, context)) throw imageNotFound([id]);
-  if (imageState(image, context.records) !== "available") throw imageNotLaunchable(id);
-  return image;
+  return launchableImage(id, context);
 }
 
 function keyOf({ KeyName: keyName }: RunInstancesCommandInput, { records }: Ec2Context) {

@@ -1,7 +1,7 @@
 import type { Feed } from "#store/feed.ts";
 import { ExpectationFailed, type Store, type Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { isProvided, offeredImages, type ProvidedImage } from "../image/image.ts";
+import { isProvided, ownImages, type ProvidedImage } from "../image/image.ts";
 import { imageInRegion } from "../image/provided-image.ts";
 import { awsPrefixLists } from "../prefix-list/aws-prefix-lists.ts";
 import { recordKey, type Scope } from "../records.ts";
@@ -56,7 +56,7 @@ export function regionContexts(
   function lackingIn(context: Ec2Context): Transaction | undefined {
     const { accountId, region } = context;
     if (accountId === home.accountId && region === home.region) return regionStart(context, []);
-    const provided = offeredImages(regions.in(home)).filter(isProvided);
+    const provided = ownImages(regions.in(home)).filter(isProvided);
     const known = region === home.region ? provided : provided.map((it) => imageInRegion(it, region));
     return regionStart(context, known);
   }

@@ -25,6 +25,7 @@ import {
   snapshotArn,
   snapshotState,
   snapshotStays,
+  usableSnapshot,
   type SnapshotRecord,
 } from "./snapshot.ts";
 
@@ -160,7 +161,7 @@ function copyOf(
   if (input.SourceRegion !== context.region) throw unsupportedParameter(`SourceRegion ${input.SourceRegion}`);
   if (input.DestinationRegion !== undefined && input.DestinationRegion !== context.region)
     throw invalidParameter(`Value (${input.DestinationRegion}) for parameter destinationRegion is invalid.`);
-  const source = findSnapshot(input.SourceSnapshotId, context);
+  const source = usableSnapshot(input.SourceSnapshotId, context);
   const state = snapshotState(source);
   if (state !== "completed") throw snapshotInState(state);
   onlyTags(["snapshot"], input.TagSpecifications);

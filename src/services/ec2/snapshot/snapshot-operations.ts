@@ -10,32 +10,40 @@ import {
   findSnapshot,
   snapshotArn,
   snapshotFilters,
+  everybody,
+  sharedSnapshots,
   snapshotsThere,
   tierFilters,
+  type SeenSnapshot,
   type SnapshotRecord,
 } from "./snapshot.ts";
 
 interface Page {
-  readonly items: readonly SnapshotRecord[];
+  readonly items: readonly SeenSnapshot[];
   readonly nextToken?: string;
 }
 
 export const snapshotOperations = {
-  /** One's own: those of other accounts are theirs to show. */
+  /** One's own, and those that others share. */
   DescribeSnapshots: {
     resolve(input, context) {
-      const { accountId } = context;
-      const isOwn = (owners: readonly string[] | undefined) =>
-        !owners?.length || owners.some((it) => it === "self" || it === accountId);
-      const isUsableBy = (snapshot: SnapshotRecord, users: readonly string[] | undefined) =>
+      const { accountId, records } = context;
+      const isOwned = ({ ownerId = "self" }: SeenSnapshot, owners: readonly string[] | undefined) =>
+        !owners?.length || owners.map((it) => (it === accountId ? "self" : it)).includes(ownerId);
+      const isMeant = ({ ownerId, sharedWith = [] }: SeenSnapshot) =>
+        ownerId === undefined || sharedWith.includes(accountId);
+      const isUsableBy = (snapshot: SeenSnapshot, users: readonly string[] | undefined) =>
         !users?.length ||
-        users.some((it) => it === "self" || it === accountId || snapshot.sharedWith?.includes(it));
-      return describe(snapshotsThere(context.records, input.SnapshotIds), input, {
+        users.some((it) =>
+          it === "self" || it === accountId ? isMeant(snapshot) : snapshot.sharedWith?.includes(it),
+        );
+      const seen = [...snapshotsThere(records, input.SnapshotIds), ...sharedSnapshots(records)];
+      return describe(seen, input, {
         ids: input.SnapshotIds,
         parameter: "snapshotIds",
         missing: snapshotNotFound,
         filters: snapshotFilters(context),
-        shows: (it) => isOwn(input.OwnerIds) && isUsableBy(it, input.RestorableByUserIds),
+        shows: (it) => isOwned(it, input.OwnerIds) && isUsableBy(it, input.RestorableByUserIds),
         bounds: { min: 5, max: 1000 },
       });
     },
@@ -72,7 +80,7 @@ export const snapshotOperations = {
         ? { ProductCodes: [] }
         : {
             CreateVolumePermissions: (plan.snapshot.sharedWith ?? []).map((who) =>
-              who === everyone ? { Group: "all" as const } : { UserId: who },
+              who === everybody ? { Group: "all" as const } : { UserId: who },
             ),
           }),
     }),
@@ -115,12 +123,12 @@ function usersOf(input: ModifySnapshotAttributeRequest, { sharedWith: before = [
   const removed = [...Remove.map(who), ...(input.OperationType === "remove" ? named : [])];
   if (added.length + removed.length === 0) throw missingParameter("CreateVolumePermission");
   for (const it of [...added, ...removed])
-    if (it !== everyone && !/^\d{12}$/.test(it)) throw invalidUserId(it);
+    if (it !== everybody && !/^\d{12}$/.test(it)) throw invalidUserId(it);
   return [...new Set([...before, ...added])].filter((it) => !removed.includes(it)).toSorted();
 }
 
 function group(name: string): string {
-  if (name !== everyone) throw invalidParameter(`Value (${name}) for parameter group is invalid.`);
+  if (name !== everybody) throw invalidParameter(`Value (${name}) for parameter group is invalid.`);
   return name;
 }
 
@@ -128,5 +136,3 @@ function onlyPermissions(attribute: SnapshotAttributeName): void {
   if (attribute !== "createVolumePermission")
     throw invalidParameter(`Value (${attribute}) for parameter attribute is invalid.`);
 }
-
-const everyone = "all";

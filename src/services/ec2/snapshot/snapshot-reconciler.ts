@@ -84,7 +84,7 @@ async function keep(
 ) {
   if ("copy" in of) return disks.copySnapshot(id, of.copy);
   if ("volumeId" in of) return disks.snapshot(id, of.volumeId);
-  const files = records.get("image", of.imageId)?.cacheEntry;
+  const files = records.whosever("image", of.imageId)?.value.cacheEntry;
   if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
   // By way of a disk that is nobody's.
   const diskId = id.replace("snap-", "vol-");

@@ -1,6 +1,6 @@
 import type { Snapshot, SnapshotState, SnapshotTierStatus } from "@aws-sdk/client-ec2";
 import type { Expectation } from "#store/store.ts";
-import { snapshotNotFound } from "../errors.ts";
+import { snapshotNotAuthorized, snapshotNotFound } from "../errors.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
@@ -27,7 +27,7 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly together: string;
   /** It waits until its volume's machine is off, which is not started again before. */
   readonly whileOff?: true;
-  /** Account ids that may make volumes of it; "all": everyone. */
+  /** Account ids that may make volumes of it, or `everybody`. */
   readonly sharedWith?: readonly string[];
   readonly lock?: SnapshotLock;
   /** For its owner it is gone. */
@@ -47,20 +47,46 @@ export function snapshotState(snapshot: SnapshotRecord): SnapshotState {
 export const volumeOf = ({ of }: SnapshotRecord): string | undefined =>
   "volumeId" in of ? of.volumeId : undefined;
 
-/** Throws InvalidSnapshot.NotFound. */
+export const everybody = "all";
+
+/** Throws InvalidSnapshot.NotFound, and AuthFailure for one that another shares. */
 export function findSnapshot(id: string, { records }: { readonly records: Ec2Records }): SnapshotRecord {
   const snapshot = records.get("snapshot", id);
-  if (!snapshot || snapshot.deleting) throw snapshotNotFound([id]);
-  return snapshot;
+  if (snapshot && !snapshot.deleting) return snapshot;
+  throw sharedSnapshots(records).some((it) => it.id === id)
+    ? snapshotNotAuthorized(id)
+    : snapshotNotFound([id]);
 }
 
-/** Those that may be described and used. */
+/** One's own, or one that is shared. Throws InvalidSnapshot.NotFound. */
+export const usableSnapshot = (id: string, context: { readonly records: Ec2Records }): SnapshotRecord =>
+  sharedSnapshots(context.records).find((it) => it.id === id) ?? findSnapshot(id, context);
+
+/** A snapshot as an account sees it. */
+export interface SeenSnapshot extends SnapshotRecord {
+  /** Of another account; absent: one's own. */
+  readonly ownerId?: string;
+}
+
+/** Of other accounts. What they have for tags, and with whom else they share it, is theirs to know. */
+export const sharedSnapshots = (records: Ec2Records): SeenSnapshot[] =>
+  records
+    .shared("snapshot")
+    .filter(({ value }) => !value.deleting)
+    .map(({ ownerId, value: { sharedWith = [], ...snapshot } }) => ({
+      ...snapshot,
+      ownerId,
+      sharedWith: sharedWith.filter((it) => it === everybody || it === records.accountId),
+      tags: {},
+    }));
+
+/** One's own that may be described and used. */
 export const snapshotsThere = (records: Ec2Records, ids?: readonly string[]): SnapshotRecord[] =>
   records.named("snapshot", ids).filter(({ deleting }) => !deleting);
 
 /** What is made of a snapshot expects this; else it could go before there is what needs it. */
 export const snapshotStays = (id: string | undefined, records: Ec2Records): Expectation[] => {
-  const entry = id === undefined ? undefined : records.entry("snapshot", id);
+  const entry = id === undefined ? undefined : records.whosever("snapshot", id);
   return entry ? [{ at: [entry.key, entry.revision] }] : [];
 };
 
@@ -74,11 +100,11 @@ export const deleted = (snapshot: SnapshotRecord): SnapshotRecord => ({
 export const snapshotArn = (id: string, { region }: Pick<Scope, "region">) =>
   `arn:aws:ec2:${region}::snapshot/${id}`;
 
-export const describeSnapshot = (snapshot: SnapshotRecord, { accountId }: Scope): Snapshot => ({
+export const describeSnapshot = (snapshot: SeenSnapshot, { accountId }: Scope): Snapshot => ({
   SnapshotId: snapshot.id,
   VolumeId: volumeOf(snapshot) ?? noVolume,
   VolumeSize: snapshot.sizeGiB,
-  OwnerId: accountId,
+  OwnerId: snapshot.ownerId ?? accountId,
   Description: snapshot.description,
   Encrypted: false,
   StartTime: new Date(snapshot.createdAt),
@@ -107,11 +133,11 @@ const progress = (snapshot: SnapshotRecord): string =>
 /** As EC2 shows copies. */
 const noVolume = "vol-ffffffff";
 
-export const snapshotFilters = ({ accountId }: Scope): FilterTable<SnapshotRecord> => ({
+export const snapshotFilters = ({ accountId }: Scope): FilterTable<SeenSnapshot> => ({
   ...matchingNothing("owner-alias"),
   description: (it) => it.description,
   encrypted: () => "false",
-  "owner-id": () => accountId,
+  "owner-id": (it) => it.ownerId ?? accountId,
   progress,
   "snapshot-id": (it) => it.id,
   "start-time": (it) => it.createdAt,

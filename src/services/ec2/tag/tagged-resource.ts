@@ -15,6 +15,7 @@ import {
   placementGroupNotFound,
   cidrReservationNotFound,
   prefixListNotFound,
+  replaceRootVolumeTaskNotFound,
   resourceNotFound,
   routeTableNotFound,
   securityGroupNotFound,
@@ -67,6 +68,11 @@ const taggable: Readonly<Record<string, Taggable>> = {
   pcx: { kind: "vpc-peering-connection", type: "vpc-peering-connection", missing: peeringNotFound },
   pg: { kind: "placement-group", type: "placement-group", missing: first(placementGroupNotFound) },
   pl: { kind: "prefix-list", type: "prefix-list", missing: prefixListNotFound },
+  replacevol: {
+    kind: "replace-root-volume-task",
+    type: "replace-root-volume-task",
+    missing: replaceRootVolumeTaskNotFound,
+  },
   rtb: { kind: "route-table", type: "route-table", missing: routeTableNotFound },
   scr: {
     kind: "subnet-cidr-reservation",

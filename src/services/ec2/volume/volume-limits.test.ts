@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { volumeLimits } from "./volume-limits.ts";
+import { instanceTypes } from "../instance-type/instance-type.ts";
+import { typeLimits, volumeLimits } from "./volume-limits.ts";
 
 const MiB = 1024 ** 2;
 
@@ -35,4 +36,20 @@ test("hard disks have a baseline and a burst by their size", () => {
   assert.deepEqual(volumeLimits({ type: "st1", sizeGiB: 16_384 }).bytes?.rate, 500 * MiB);
   assert.deepEqual(volumeLimits({ type: "sc1", sizeGiB: 1024 }).bytes?.burst?.rate, 80 * MiB);
   assert.deepEqual(volumeLimits({ type: "standard", sizeGiB: 1 }).requests?.rate, 200);
+});
+
+test("a type's volumes together have its baseline, and its most for half an hour; large types have that always", () => {
+  const of = (id: string) => {
+    const ebs = instanceTypes.get(id)?.ebsPerformance;
+    return ebs && typeLimits(ebs);
+  };
+  assert.deepEqual(of("t3.micro"), {
+    requests: { rate: 500, burst: { rate: 11_800, seconds: 1800 }, bytes: 256 * 1024 },
+    bytes: { rate: 10_875_000, burst: { rate: 260_625_000, seconds: 1800 } },
+  });
+  assert.deepEqual(of("m5.24xlarge"), {
+    requests: { rate: 80_000, bytes: 256 * 1024 },
+    bytes: { rate: 2_375_000_000 },
+  });
+  assert.equal(of("m1.small"), undefined);
 });

@@ -1,4 +1,5 @@
 import type { DiskLimits } from "#drivers/machine/machine-driver.ts";
+import type { EbsPerformance } from "../instance-type/instance-type.ts";
 import type { VolumeShape } from "./volume-types.ts";
 
 /**
@@ -28,6 +29,23 @@ export function volumeLimits({ type, sizeGiB, iops = 0, throughputMiBps = 125 }:
     case "standard":
       return { requests: { rate: 200, bytes: 1024 * KiB }, bytes: { rate: 90 * MiB } };
   }
+}
+
+/**
+ * What all volumes of an instance are held to together. Types that have more than their baseline have it for half an hour, when they did
+ * nothing before. Follows "Amazon EBS–optimized instance types".
+ */
+export function typeLimits(ebs: EbsPerformance): DiskLimits {
+  const halfAnHour = 1800;
+  const perMbps = 1e6 / 8;
+  const [rate, burst] = [ebs.baselineMbps * perMbps, ebs.maximumMbps * perMbps];
+  return {
+    requests: {
+      ...withCredits(ebs.baselineIops, ebs.maximumIops, ebs.maximumIops * halfAnHour),
+      bytes: 256 * KiB,
+    },
+    bytes: withCredits(rate, burst, burst * halfAnHour),
+  };
 }
 
 /** A baseline and a burst in MiB/s for each TiB, neither above the type's most; credits for one TiB for each TiB. */

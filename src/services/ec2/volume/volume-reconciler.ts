@@ -44,7 +44,7 @@ export async function reconcileVolume(id: string, records: Ec2Records, host: Vol
 async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: VolumeHost): Promise<Outcome> {
   const volume = entry.value;
   const clock = `${volume.id} make`;
-  const files = volume.image && records.get("image", volume.image.imageId)?.cacheEntry;
+  const files = volume.image && records.whosever("image", volume.image.imageId)?.value.cacheEntry;
   try {
     await host.disks.ensure({
       id: volume.id,

@@ -1,8 +1,8 @@
 import type { Expectation } from "#store/store.ts";
-import { snapshotInState } from "../errors.ts";
-import { imageStays, offeredImages, type ImageRecord } from "../image/image.ts";
+import { imageNotFound, snapshotInState, snapshotNotFound } from "../errors.ts";
+import { imageStays, ownImages, type ImageRecord } from "../image/image.ts";
 import type { Ec2Records } from "../records.ts";
-import { findSnapshot, snapshotState, snapshotStays } from "../snapshot/snapshot.ts";
+import { snapshotState, snapshotStays, usableSnapshot, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import type { VolumeRecord } from "./volume.ts";
 
 /** What a volume's first bytes are. */
@@ -17,22 +17,17 @@ export interface VolumeSource {
   readonly stays: readonly Expectation[];
 }
 
-/** A snapshot of the account's own, or one that an image is launched from. Throws InvalidSnapshot.NotFound and IncorrectState. */
+/** A snapshot that the account has or is let use, or the files of an image of its own. Throws InvalidSnapshot.NotFound and IncorrectState. */
 export function sourceOf(snapshotId: string, context: { readonly records: Ec2Records }): VolumeSource {
   const { records } = context;
-  const image = offeredImages(records).find(
-    (it) => it.cacheEntry !== undefined && it.snapshotId === snapshotId,
-  );
-  return image ? sourceOfFiles(image, records) : sourceOfSnapshot(snapshotId, context);
+  const image = ownImages(records).find((it) => it.cacheEntry !== undefined && it.snapshotId === snapshotId);
+  return image
+    ? sourceOfFiles(image, records)
+    : sourceOfSnapshot(usableSnapshot(snapshotId, context), records);
 }
 
-/** Throws InvalidSnapshot.NotFound and IncorrectState. */
-export function sourceOfSnapshot(
-  snapshotId: string,
-  context: { readonly records: Ec2Records },
-): VolumeSource {
-  const { records } = context;
-  const snapshot = findSnapshot(snapshotId, context);
+/** Throws IncorrectState. */
+export function sourceOfSnapshot(snapshot: SnapshotRecord, records: Ec2Records): VolumeSource {
   const state = snapshotState(snapshot);
   if (state !== "completed") throw snapshotInState(state);
   return {
@@ -43,12 +38,31 @@ export function sourceOfSnapshot(
   };
 }
 
-/** What an image's root volume begins as. */
-export function sourceOfImage(image: ImageRecord, context: { readonly records: Ec2Records }): VolumeSource {
-  const { records } = context;
+/** What a volume of an image begins as: who may launch it needs no leave of its snapshots. */
+export function sourceOfImage(image: ImageRecord, snapshotId: string, records: Ec2Records): VolumeSource {
   if (image.cacheEntry !== undefined) return sourceOfFiles(image, records);
-  const source = sourceOfSnapshot(image.snapshotId, context);
+  const source = sourceOfSnapshot(anybodys(snapshotId, records), records);
   return { ...source, stays: [...source.stays, ...imageStays(image.id, records)] };
+}
+
+/** What a volume began as, once more; undefined: blank. Throws InvalidSnapshot.NotFound and InvalidAMIID.NotFound when that is gone. */
+export function sourceAgain(
+  { image, snapshotId }: VolumeSource["of"],
+  context: { readonly records: Ec2Records },
+): VolumeSource | undefined {
+  const { records } = context;
+  if (snapshotId !== undefined) return sourceOfSnapshot(anybodys(snapshotId, records), records);
+  if (!image) return undefined;
+  const files = records.whosever("image", image.imageId)?.value;
+  if (!files) throw imageNotFound([image.imageId]);
+  return sourceOfFiles(files, records);
+}
+
+/** For what an image gives, or a volume had from it before. */
+function anybodys(snapshotId: string, records: Ec2Records): SnapshotRecord {
+  const snapshot = records.whosever("snapshot", snapshotId)?.value;
+  if (!snapshot || snapshot.deleting) throw snapshotNotFound([snapshotId]);
+  return snapshot;
 }
 
 const sourceOfFiles = ({ id, snapshotId, sizeGiB }: ImageRecord, records: Ec2Records): VolumeSource => ({

@@ -1,0 +1,137 @@
+import type { CreateReplaceRootVolumeTaskRequest } from "@aws-sdk/client-ec2";
+import type { TouchedResource } from "#api/operation.ts";
+import type { Expectation } from "#store/store.ts";
+import type { Ec2Context } from "../context.ts";
+import {
+  imageOfOtherKind,
+  noLaunchState,
+  snapshotOfOtherRoot,
+  volumeAttached,
+  volumeElsewhere,
+  volumeNotAvailable,
+} from "../errors.ts";
+import { chosenRates, devicesOf } from "../image/image-device.ts";
+import { imageArn, ownerOf, type ImageRecord } from "../image/image.ts";
+import { launchableImage } from "../image/launchable-image.ts";
+import type { InstanceRecord } from "../instance/instance.ts";
+import { launchableType } from "../instance/launchable-type.ts";
+import { findSnapshot, snapshotArn, volumeOf } from "../snapshot/snapshot.ts";
+import { findVolume } from "../volume/find-volume.ts";
+import { sizeToBe } from "../volume/volume-modification.ts";
+import { sourceAgain, sourceOfImage, sourceOfSnapshot, type VolumeSource } from "../volume/volume-source.ts";
+import { volumeShape } from "../volume/volume-types.ts";
+import { volumeState, type VolumeRecord } from "../volume/volume.ts";
+import type { Root } from "./root-replacement.ts";
+
+interface Replacement {
+  readonly volume: VolumeRecord;
+  /** The request makes it; else it was there. */
+  readonly made: boolean;
+  /** What the task shows that it was made of. */
+  readonly snapshotId?: string | undefined;
+  /** What is other with it than with the original. */
+  readonly root: Partial<Root>;
+  readonly stays: readonly Expectation[];
+  readonly touches: readonly TouchedResource[];
+}
+
+/**
+ * The volume that is to be the root: of a snapshot of a root volume of the instance, of an image, one that is there, or else of what the
+ * instance was launched from. Follows "Replace the root volume for an Amazon EC2 instance without stopping it" of the EC2 user guide.
+ */
+export function chosenReplacement(
+  { SnapshotId, ImageId, VolumeId }: CreateReplaceRootVolumeTaskRequest,
+  instance: InstanceRecord,
+  root: VolumeRecord,
+  context: Ec2Context,
+): Replacement {
+  if (SnapshotId) return ofSnapshot(SnapshotId, instance, root, context);
+  if (ImageId) return ofImage(ImageId, instance, root, context);
+  if (VolumeId) return ofVolume(VolumeId, instance, context);
+  const source = sourceAgain(instance.launchedFrom ?? root, context);
+  if (!source) throw noLaunchState(root.id);
+  return { ...madeOf(source, source.sizeGiB, root, context), root: {}, touches: [] };
+}
+
+function ofSnapshot(
+  id: string,
+  instance: InstanceRecord,
+  root: VolumeRecord,
+  context: Ec2Context,
+): Replacement {
+  const snapshot = findSnapshot(id, context);
+  const roots: readonly (string | undefined)[] = [root.id, ...(instance.formerRoots ?? [])];
+  if (!roots.includes(volumeOf(snapshot))) throw snapshotOfOtherRoot(id, instance.id);
+  const source = sourceOfSnapshot(snapshot, context.records);
+  return {
+    ...madeOf(source, source.sizeGiB, root, context),
+    root: {},
+    touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags, keys: { "ec2:SnapshotID": id } }],
+  };
+}
+
+/** The instance is from then on one of this image, but for its further volumes. */
+function ofImage(id: string, instance: InstanceRecord, root: VolumeRecord, context: Ec2Context): Replacement {
+  const image = launchableImage(id, context);
+  checkImage(id, image, instance);
+  const source = sourceOfImage(image, image.snapshotId, context.records);
+  const { bootMode } = image;
+  const { snapshotId: _, ...made } = madeOf(source, devicesOf(image)[0]?.sizeGiB ?? 0, root, context);
+  return {
+    ...made,
+    root: { imageId: id, bootMode, launchedFrom: source.of },
+    touches: [
+      {
+        arn: imageArn(image.id, context),
+        tags: image.tags,
+        keys: { "ec2:ImageID": image.id, "ec2:Owner": ownerOf(image).alias ?? ownerOf(image).id },
+      },
+    ],
+  };
+}
+
+function checkImage(
+  id: string,
+  image: ImageRecord,
+  { id: instanceId, architecture, type }: InstanceRecord,
+): void {
+  if (image.architecture !== architecture)
+    throw imageOfOtherKind(
+      id,
+      instanceId,
+      `its architecture is ${image.architecture}, the instance's ${architecture}`,
+    );
+  if (image.enaSupport === false)
+    throw imageOfOtherKind(id, instanceId, "it does not support ENA, which the instance is enabled for");
+  launchableType(type, image); // its boot mode
+}
+
+/** As it is: neither its size nor anything else becomes that of the original. */
+function ofVolume(id: string, instance: InstanceRecord, context: Ec2Context): Replacement {
+  const volume = findVolume(id, context);
+  if (volume.attachment) throw volumeAttached(id);
+  if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
+  if (volume.zone !== instance.zone) throw volumeElsewhere(id, instance.id);
+  return { volume, made: false, root: { deleteOnTermination: false }, stays: [], touches: [] };
+}
+
+/** Of the original's type and, unless it has to be larger, its size. */
+function madeOf(
+  { of, stays }: VolumeSource,
+  leastGiB: number,
+  root: VolumeRecord,
+  { newId, now }: Ec2Context,
+) {
+  const sizeGiB = Math.max(sizeToBe(root), leastGiB);
+  const volume: VolumeRecord = {
+    id: newId("vol"),
+    hostId: root.hostId,
+    zone: root.zone,
+    ...volumeShape(root.type, sizeGiB, chosenRates(root)),
+    ...of,
+    tags: {},
+    createdAt: now().toISOString(),
+    so: { ready: false },
+  };
+  return { volume, made: true, snapshotId: of.snapshotId ?? of.image?.snapshotId, stays };
+}
