@@ -26,6 +26,10 @@ export interface RegionSettings {
   readonly outbound?: boolean;
   /** Networks beside it that they reach though they are private, or this host's; never the host itself. */
   readonly outboundTo?: readonly string[];
+  /** Absolute path of the directory whose files imports by the API may read; absent: no file of this host. */
+  readonly importDir?: string;
+  /** Networks (CIDR) beside the internet that imports by the API may fetch from. */
+  readonly importFrom?: readonly string[];
   readonly capacity: CapacitySettings;
   /** Whether AWS's names lead instances to the real AWS, but those of what the region serves; by default they do not. */
   readonly realAws?: boolean;

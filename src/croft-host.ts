@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
-import { defaultRecipe, hostNames, layout } from "./config.ts";
+import { defaultRecipe, defaults, hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
 import { serveSnapshots } from "./drivers/disk/socket/serve-snapshots.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
@@ -12,6 +12,7 @@ import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
 import { readResolvers, watchResolvers } from "./guest/host-resolvers.ts";
 import { findBaked } from "./images/bake.ts";
+import { openDiskImports } from "./images/disk-imports.ts";
 import { importedDisk, removeImported } from "./images/import-image.ts";
 import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
@@ -60,6 +61,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     capacity,
     outbound = true,
     outboundTo = [],
+    importDir = "",
+    importFrom = [],
   } = requireSettings(dataDir);
   const memoryMiB = promisableMiB(hostMemory().totalMiB, capacity);
   const scope = { accountId, region };
@@ -135,6 +138,13 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       signIdentity: identitySigner(readIdentityKey(dataDir)),
       roles: instanceRoles({ sealingKey: readSealingKey(dataDir), random, now: () => systemClock.now() }),
       imageFile: (entry) => baked(entry)?.disk ?? importedDisk(paths.imagesDir, entry),
+      imports: openDiskImports({
+        imagesDir: paths.imagesDir,
+        uid: uids.image,
+        guard: { ...(importDir !== "" && { directory: importDir }), networks: importFrom },
+        keptBytes: (capacity.keptDiskMiB ?? defaults.keptDiskMiB) * 2 ** 20,
+        log,
+      }),
       removeImage: (entry) => removeImported(paths.imagesDir, entry),
       machineSpec: (instance, records) => {
         sayIfCapped(instance);

@@ -110,6 +110,12 @@ test("key material that an answer gives out is not written down", () => {
   assert.deepEqual(read({ output }).ids, ["key-0123456789abcdef0"]);
 });
 
+test("what a URL says after its question mark is not written down: it may be signed", () => {
+  const line = auditLine({ ...call, input: { DiskContainers: [{ Url: "https://images.example/disk?X-Amz-Signature=zzz" }] } });
+  assert.match(line, /https:\/\/images\.example\/disk\?…/);
+  assert.doesNotMatch(line, /zzz/);
+});
+
 test("what only sounds secret is written down", () => {
   const input = { MetadataOptions: { HttpTokens: "required" }, KeyName: "first" };
   assert.deepEqual(read({ input }).parameters, input);

@@ -43,8 +43,7 @@ const removed = "(removed)";
 /** The value without what is secret in it, and without what is longer than anyone reads. */
 function shown(value: unknown, depth = 0): unknown {
   if (depth > most.depth) return "(too deep)";
-  if (typeof value === "string")
-    return value.length > most.characters ? `${value.slice(0, most.characters)}…` : value;
+  if (typeof value === "string") return shownText(value);
   if (value instanceof Uint8Array) return `(${value.length} bytes)`;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "(no date)" : value.toISOString();
   if (Array.isArray(value)) {
@@ -58,6 +57,12 @@ function shown(value: unknown, depth = 0): unknown {
       secretName.test(name) || isSecretValue(name, value) ? removed : shown(member, depth + 1),
     ]),
   );
+}
+
+/** The query of a signed URL lets whoever has it read what it is of. */
+function shownText(value: string): string {
+  const text = value.replace(/^(https?:\/\/[^?]*)\?.*$/is, "$1?…");
+  return text.length > most.characters ? `${text.slice(0, most.characters)}…` : text;
 }
 
 /** `Attribute=userData&Value=…` is another way to say `UserData`; `Type=SecureString&Value=…` a way to say "secret". */

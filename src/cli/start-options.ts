@@ -17,6 +17,8 @@ export const regionOptions = {
   "real-aws": { type: "string" },
   outbound: { type: "string" },
   "outbound-to": { type: "string", multiple: true },
+  "import-dir": { type: "string" },
+  "import-from": { type: "string", multiple: true },
   "keep-memory": { type: "string" },
   "overcommit-memory": { type: "string" },
   "keep-disk": { type: "string" },
@@ -48,6 +50,8 @@ export const regionUsage = `  --yes              install missing Debian packages
   --throttle on|off  whether EC2's calls are limited as AWS does (off)
   --image-alias IDS=IMAGE
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
+  --import-dir DIR   let import-image and import-snapshot read files in here, as file:///NAME, of this host none but those; or none
+  --import-from NET  let them fetch from this private network as well, such as 192.168.1.0/24; may be repeated (none)
   --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,
   --overcommit-memory FACTOR
                      this many times over (${defaults.capacity.memoryOvercommit}). Processors are shared by all

@@ -5,6 +5,7 @@ import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
 import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import { createFakeImports } from "#images/fake-imports.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import { zoneLetters } from "#services/ec2/availability-zone/availability-zone.ts";
@@ -52,6 +53,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     locate: async (id) => ({ path: `/fake/${id}`, below: [] }),
     snapshot: async () => {},
     copySnapshot: async () => {},
+    importSnapshot: async () => {},
     usedBytes: async () => 0,
   };
   const real = hostReconcilers(regions, {
@@ -66,6 +68,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     signIdentity: () => ({ signature: "fake", pkcs7: "fake" }),
     roles: { metadata: () => ({ tree: {} }), renewInMs: () => undefined },
     queue: new LaunchQueue(Infinity, () => {}),
+    imports: createFakeImports(),
     removeImage: async () => {},
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>

@@ -1,8 +1,11 @@
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
+import { openGuarded, type SourceGuard } from "./guarded-source.ts";
 import { ImportRefused } from "./import-refused.ts";
 
 export interface CopyOptions {
+  /** Absent: whatever the operator names, who may read it anyway. */
+  readonly guard?: SourceGuard;
   readonly maxBytes: number;
   /** Told how much is there, 0 to 1; 0 while nobody knows how much there will be. */
   readonly progress: (fraction: number) => void;
@@ -16,15 +19,17 @@ export interface CopyOptions {
 export const copyBytes = async (
   source: string,
   path: string,
-  { maxBytes, progress, signal }: CopyOptions,
+  { guard, maxBytes, progress, signal }: CopyOptions,
 ): Promise<void> => {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(source)?.[1]?.toLowerCase();
-  if (scheme !== undefined && scheme !== "http" && scheme !== "https")
+  if (!guard && scheme !== undefined && scheme !== "http" && scheme !== "https")
     throw new ImportRefused(`images are fetched by http or https, not by ${scheme}`);
-  await using opened = scheme === undefined ? await openFile(source) : await download(source, signal);
+  await using opened = guard
+    ? await openGuarded(source, guard, signal)
+    : await (scheme === undefined ? openFile(source) : download(source, signal));
   const { bytes, chunks } = opened;
   const tooLarge = () =>
-    new ImportRefused(`it has more than the ${maxBytes} bytes that are taken: --max-size allows more`);
+    new ImportRefused(`it has more than the ${maxBytes} bytes that are taken`);
   if (bytes !== undefined && bytes > maxBytes) throw tooLarge();
   await using target = await open(path, "wx", 0o600);
   let copied = 0;
@@ -44,7 +49,8 @@ export const copyBytes = async (
   await target.truncate(copied);
 };
 
-interface Source extends AsyncDisposable {
+/** Bytes that are read once, from the beginning. */
+export interface Source extends AsyncDisposable {
   /** When it is known beforehand. */
   readonly bytes: number | undefined;
   readonly chunks: AsyncIterable<Uint8Array>;

@@ -5,16 +5,19 @@ import { probeFormat, type DiskFormat } from "./disk-format.ts";
 import { exclusively } from "./exclusively.ts";
 import { convertDisk, inspectDisk, needsOther } from "./foreign-disk.ts";
 import { copyBytes } from "./image-bytes.ts";
+import type { SourceGuard } from "./guarded-source.ts";
 import { ImportRefused } from "./import-refused.ts";
 
 export interface ImportOptions {
   /** A file, or an http(s) URL. */
   readonly source: string;
+  /** Absent: the operator named the source. */
+  readonly guard?: SourceGuard;
   /** Absent: told by its first bytes. */
   readonly format?: DiskFormat;
   /** Most bytes that are read, and most that the disk may come to here. */
   readonly maxBytes: number;
-  /** What the image is to be known by; no other one has it. */
+  /** What the image is to be known by; no other one has it, unless an import of it was killed. */
   readonly id: string;
   /** The user that handles the bytes; nothing else on this host has it. */
   readonly uid: number;
@@ -38,6 +41,8 @@ export const importImage = async (
     const [unfinished, place] = [join(imagesDir, UNFINISHED), join(imagesDir, options.id)];
     // An import that was killed left it.
     await rm(unfinished, { recursive: true, force: true });
+    const whole = await readQcow2Header(join(place, DISK)).catch(() => undefined);
+    if (whole) return record({ sizeGiB: Math.ceil(Number(whole.virtualBytes) / 1024 ** 3) });
     await mkdir(unfinished, { mode: 0o700 });
     try {
       const image = await importInto(unfinished, options);
@@ -63,11 +68,11 @@ export const removeImported = (imagesDir: string, id: string): Promise<void> =>
 
 const importInto = async (
   dir: string,
-  { source, format: given, maxBytes, uid, progress, signal }: ImportOptions,
+  { source, guard, format: given, maxBytes, uid, progress, signal }: ImportOptions,
 ): Promise<{ sizeGiB: number }> => {
   const [path, target] = [join(dir, "source"), join(dir, DISK)];
   const reading = (fraction: number) => progress(0.45 * fraction, "reading");
-  await copyBytes(source, path, { maxBytes, progress: reading, signal });
+  await copyBytes(source, path, { maxBytes, progress: reading, signal, ...(guard && { guard }) });
   await chmod(path, 0o444); // seen by nobody but root, and in the jail
 
   progress(0.45, "checking");

@@ -100,6 +100,8 @@ test("options are read as they are written on the command line", () => {
     realAws: undefined,
     outbound: undefined,
     outboundTo: undefined,
+    importDir: undefined,
+    importFrom: undefined,
     capacity: {},
     masterKeyFile: undefined,
     listen: undefined,

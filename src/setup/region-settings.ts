@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync, renameSync } from "node:fs";
 import { isIP } from "node:net";
-import { isAbsolute } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { Refusal } from "#cli/command.ts";
 import { defaults, layout } from "#config.ts";
 import type { CapacitySettings, ImageAlias, RegionSettings } from "#config.ts";
@@ -23,6 +23,8 @@ export const readChoices = (options: {
   outbound?: string | undefined;
   "real-aws"?: string | undefined;
   "outbound-to"?: readonly string[] | undefined;
+  "import-dir"?: string | undefined;
+  "import-from"?: readonly string[] | undefined;
   "keep-memory"?: string | undefined;
   "overcommit-memory"?: string | undefined;
   "keep-disk"?: string | undefined;
@@ -45,7 +47,9 @@ export const readChoices = (options: {
   throttled: onOrOff("--throttle", options.throttle),
   realAws: onOrOff("--real-aws", options["real-aws"]),
   outbound: onOrOff("--outbound", options.outbound),
-  outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(privateNetwork),
+  outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(networkOf("--outbound-to")),
+  importDir: importDirOf(options["import-dir"]),
+  importFrom: options["import-from"]?.filter((text) => text !== "none").map(networkOf("--import-from")),
   capacity: capacityOf(options),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
   listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
@@ -98,10 +102,20 @@ export const settle = (
 /** Those that were chosen of the settings that need not be. */
 const optional = (choices: RegionChoices) =>
   Object.fromEntries(
-    (["listen", "tlsCert", "tlsKey", "masterKeyFile", "outbound", "outboundTo", "realAws"] as const).flatMap(
-      (name) => (choices[name] === undefined ? [] : [[name, choices[name]]]),
-    ),
+    optionalNames.flatMap((name) => (choices[name] === undefined ? [] : [[name, choices[name]]])),
   );
+
+const optionalNames = [
+  "listen",
+  "tlsCert",
+  "tlsKey",
+  "masterKeyFile",
+  "outbound",
+  "outboundTo",
+  "importDir",
+  "importFrom",
+  "realAws",
+] as const satisfies (keyof RegionSettings)[];
 
 /** Throws `Refusal` for a certificate without its key. */
 export const requireWholeTls = ({ tlsCert, tlsKey }: RegionSettings): void => {
@@ -207,11 +221,19 @@ const imageAlias = (text: string): ImageAlias => {
   return { ids, image };
 };
 
-const privateNetwork = (text: string): string => {
-  if (!isNetwork(text, 1))
-    throw new Refusal(`--outbound-to is a network such as 192.168.1.0/24, not "${text}"`);
-  return text;
-};
+const networkOf =
+  (option: string) =>
+  (text: string): string => {
+    if (!isNetwork(text, 1))
+      throw new Refusal(`${option} is a network such as 192.168.1.0/24, not "${text}"`);
+    return text;
+  };
+
+/** "": none any more. The directory of the whole host is none. */
+const importDirOf = (text: string | undefined): string | undefined =>
+  text === "none"
+    ? ""
+    : checked("--import-dir", text, (it) => isAbsolute(it) && resolve(it) !== "/", "an absolute path");
 
 const isRegionName = (text: string) => text.length <= 32 && /^[a-z]{2}(-[a-z]+)+-\d+$/.test(text);
 const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;

@@ -11,6 +11,7 @@ import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { listen } from "#http/http-server.ts";
+import { createFakeImports } from "#images/fake-imports.ts";
 import { loadApiParts, servicesOf } from "#region-api.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
@@ -117,6 +118,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const sealingKey = Buffer.alloc(32, 7);
   const machines = createFakeMachines(options);
   const [disks, networks] = [createFakeDisks(), createFakeNetworks()];
+  const imports = createFakeImports();
   const guests = new Map<string, GuestNetwork>();
   const queue: LaunchQueue = new LaunchQueue(options.launchSlots ?? 4, () => {
     for (const id of queue.launches.waiting.slice(0, 1)) lookAt(id);
@@ -137,6 +139,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       guests: { set: (it) => void guests.set(it.id, it), remove: (id) => void guests.delete(id) },
       signIdentity: options.signIdentity ?? (() => ({ signature: "signed", pkcs7: "enveloped" })),
       roles: instanceRoles({ sealingKey, random, now: options.now ?? shared.now }),
+      imports,
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
@@ -231,6 +234,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     regions,
     machines,
     disks,
+    imports,
     networks,
     guests,
     queue,

@@ -1073,6 +1073,47 @@ test("a running instance's root volume is replaced, and its tasks are listed in 
   );
 });
 
+test("disks are imported as images and snapshots, by tasks that are described in pages and canceled", async () => {
+  const disk = "Url=http://images.example/disk.vmdk,Format=VMDK";
+  const tasks: string[] = [];
+  for (let n = 0; n < 2; n++)
+    tasks.push(...(await line(`ec2 import-snapshot --disk-container ${disk} --query ImportTaskId`)));
+  const [snapshots, images] = ["describe-import-snapshot-tasks", "describe-import-image-tasks"];
+  for (const task of tasks) {
+    const shown = `ec2 ${snapshots} --import-task-ids ${task} --query ImportSnapshotTasks[].SnapshotTaskDetail`;
+    await until(
+      () => aws.text(`${shown}.Status`),
+      (it) => it.trim() === "completed",
+    );
+  }
+  if (aws.conveniences().offered.includes("ec2:wait SnapshotImported"))
+    await aws.text(`ec2 wait snapshot-imported --import-task-ids ${tasks[0]}`);
+  assert.deepEqual(
+    (await severalPages(`ec2 ${snapshots} --page-size 1 --query ImportSnapshotTasks[].ImportTaskId`)).toSorted(),
+    tasks.toSorted(),
+  );
+  const endless = "Url=http://images.example/endless";
+  const [canceled] = await line(`ec2 import-image --disk-containers ${endless} --query ImportTaskId`);
+  const [task] = await line(`ec2 import-image --disk-containers ${disk} --query ImportTaskId`);
+  const cancel = `ec2 cancel-import-task --import-task-id ${canceled}`;
+  assert.deepEqual(await line(`${cancel} --query PreviousState`), ["active"]);
+  const made = `ec2 ${images} --import-task-ids ${task} --query ImportImageTasks[].[Status,ImageId]`;
+  const [, image] = await until(
+    () => line(made),
+    ([status]) => status === "completed",
+  );
+  assert.equal(
+    (await severalPages(`ec2 ${images} --page-size 1 --query ImportImageTasks[].ImportTaskId`)).length,
+    2,
+  );
+  assert.equal(await aws.refusal(cancel), "IncorrectState");
+  await aws.text(`ec2 deregister-image --image-id ${image}`);
+  for (const [left] of await aws.rows("ec2 describe-snapshots --owner-ids self --query Snapshots[].[SnapshotId]"))
+    await aws.text(`ec2 delete-snapshot --snapshot-id ${left}`);
+  const bucket = "UserBucket={S3Bucket=images,S3Key=disk.vmdk}";
+  assert.equal(await aws.refusal(`ec2 import-snapshot --disk-container ${bucket}`), "NoSuchBucket");
+});
+
 test("terminated instances leave what was to be kept, and nothing else", async () => {
   const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
   const [[gone], [volume], [nic]] = await Promise.all([

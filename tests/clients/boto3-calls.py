@@ -1109,6 +1109,29 @@ def _():
         ec2.create_replace_root_volume_task(**of, ImageId=image, SnapshotId="snap-00000000000000000")
 
 
+@told("disks are imported as images and snapshots, by tasks that are described in pages and canceled")
+def _():
+    disk = {"Url": "http://images.example/disk.vmdk", "Format": "VMDK"}
+    tasks = [ec2.import_snapshot(DiskContainer=disk)["ImportTaskId"] for _ in range(2)]
+    if "snapshot_imported" in ec2.waiter_names:
+        waiter("snapshot_imported").wait(ImportTaskIds=tasks)
+    assert page_sizes("describe_import_snapshot_tasks", "ImportSnapshotTasks", 1) == [1, 1]
+    canceled = ec2.import_image(DiskContainers=[{"Url": "http://images.example/endless"}])["ImportTaskId"]
+    task = ec2.import_image(DiskContainers=[disk])["ImportTaskId"]
+    assert ec2.cancel_import_task(ImportTaskId=canceled)["PreviousState"] == "active"
+    state = lambda each: ec2.describe_import_image_tasks(ImportTaskIds=[each])["ImportImageTasks"][0]
+    while (state(task)["Status"], state(canceled)["Status"]) != ("completed", "deleted"):
+        time.sleep(0.1)
+    assert page_sizes("describe_import_image_tasks", "ImportImageTasks", 1) == [1, 1]
+    with refused("IncorrectState"):
+        ec2.cancel_import_task(ImportTaskId=canceled)
+    ec2.deregister_image(ImageId=state(task)["ImageId"])
+    for each in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]:
+        ec2.delete_snapshot(SnapshotId=each["SnapshotId"])
+    with refused("NoSuchBucket"):
+        ec2.import_snapshot(DiskContainer={"UserBucket": {"S3Bucket": "images", "S3Key": "disk.vmdk"}})
+
+
 @told("an elastic address is allocated, mapped to the instance, and released")
 def _():
     instance = nano["id"]

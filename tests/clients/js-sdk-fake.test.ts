@@ -1153,6 +1153,43 @@ test("a running instance's root volume is replaced, and its tasks are listed in 
   );
 });
 
+test("disks are imported as images and snapshots, by tasks that are described in pages and canceled", async () => {
+  const disk = { Url: "http://images.example/disk.vmdk", Format: "VMDK" };
+  const tasks: string[] = [];
+  for (let n = 0; n < 2; n++)
+    tasks.push((await ec2.importSnapshot({ DiskContainer: disk })).ImportTaskId ?? "");
+  await sdk.waitUntilSnapshotImported(patience, { ImportTaskIds: tasks });
+  const one = { client: ec2, pageSize: 1 };
+  const found = await severalPages(
+    sdk.paginateDescribeImportSnapshotTasks(one, {}),
+    (it) => it.ImportSnapshotTasks,
+  );
+  assert.deepEqual(found.map((it) => it.ImportTaskId ?? "").toSorted(), tasks.toSorted());
+  const endless = { DiskContainers: [{ Url: "http://images.example/endless" }] };
+  const { ImportTaskId = "" } = await ec2.importImage(endless);
+  const { ImportTaskId: task = "" } = await ec2.importImage({ DiskContainers: [disk] });
+  const canceled = await ec2.cancelImportTask({ ImportTaskId });
+  assert.deepEqual([canceled.PreviousState, canceled.State], ["active", "deleting"]);
+  const over = (id: string) =>
+    until(
+      async () => (await ec2.describeImportImageTasks({ ImportTaskIds: [id] })).ImportImageTasks?.[0],
+      (it) => it?.Status === "completed" || it?.Status === "deleted",
+    );
+  assert.equal((await over(ImportTaskId))?.Status, "deleted");
+  const { ImageId } = (await over(task)) ?? {};
+  const images = await severalPages(
+    sdk.paginateDescribeImportImageTasks(one, {}),
+    (it) => it.ImportImageTasks,
+  );
+  assert.equal(images.length, 2);
+  await refused(ec2.cancelImportTask({ ImportTaskId }), "IncorrectState");
+  await ec2.deregisterImage({ ImageId, DeleteAssociatedSnapshots: true });
+  for (const { SnapshotId } of (await ec2.describeSnapshots({ OwnerIds: ["self"] })).Snapshots ?? [])
+    await ec2.deleteSnapshot({ SnapshotId });
+  const UserBucket = { S3Bucket: "images", S3Key: "disk.vmdk" };
+  await refused(ec2.importSnapshot({ DiskContainer: { UserBucket } }), "NoSuchBucket");
+});
+
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";
 
 test("tags are put on, listed in pages, and taken off", async () => {

@@ -18,6 +18,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
+import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
+import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { openDiskImports, type DiskImport } from "#images/disk-imports.ts";
 import { importImage, importedDisk, removeImported, type ImportOptions } from "#images/import-image.ts";
 
 const mebibyte = 1024 ** 2;
@@ -405,4 +408,42 @@ describe("an import by URL", { timeout: 60_000 }, () => {
       await assert.rejects(importing(server.url), { name: "ImportRefused", message: sentence });
       assert.deepEqual(left(), []);
     });
+});
+
+test("a task's import becomes a snapshot of whole GiB with the same bytes; a hostile one ends with its reason", async () => {
+  const directory = at("named");
+  mkdirSync(directory);
+  await convert("vmdk", "named/it.vmdk");
+  await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", at("named/bad.qcow2"), "1M"]);
+  const imports = openDiskImports({
+    imagesDir,
+    uid,
+    guard: { directory, networks: [] },
+    keptBytes: 0,
+    log: (line) => assert.fail(line),
+  });
+  const over = async (id: string, source: string): Promise<DiskImport> => {
+    for (;;) {
+      const now = await imports.look(id, { source });
+      if (now.state !== "running") return now;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  assert.deepEqual(await over("snap-1", "file:///it.vmdk"), { state: "done", sizeGiB: 1 });
+  const refused = await over("snap-2", "file:///bad.qcow2");
+  assert.match(refused.state === "failed" ? refused.reason : "", /^ClientError: it needs another file beside it/);
+  await imports.remove("snap-2");
+  const disks = await openQcow2Disks(at("disks"), { uid });
+  for (const _ of "ab") await disks.importSnapshot("snap-1", imports.file("snap-1"), 1);
+  await imports.remove("snap-1");
+  assert.deepEqual(left(), []);
+  await disks.ensure({ id: "vol-1", sizeGiB: 1, snapshot: "snap-1" });
+  const { path, below } = await disks.locate("vol-1");
+  const raw = at("snapshot.raw");
+  await run("qemu-img", ["convert", "-O", "raw", chainOf([path, ...below]), raw]);
+  assert.equal(statSync(raw).size, 1024 ** 3);
+  const bytes = Buffer.alloc(contents.length);
+  await using file = await open(raw);
+  await file.read(bytes, 0, bytes.length, 0);
+  assert.deepEqual(bytes, contents);
 });

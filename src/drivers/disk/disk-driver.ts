@@ -17,6 +17,8 @@ export interface DiskDriver extends SnapshotReader {
   snapshot(id: string, diskId: string): Promise<void>;
   /** The snapshot of this new id holds what the other one does, and stays when that goes. */
   copySnapshot(id: string, from: string): Promise<void>;
+  /** The snapshot of this new id holds what the qcow2 file does, which needs no other, and zeros up to this size. The file may go then. */
+  importSnapshot(id: string, file: string, sizeGiB: number): Promise<void>;
   /** Nothing can be made of it any more. Disks and snapshots that are differences to it are as they were; its bytes go with the last. */
   removeSnapshot(id: string): Promise<void>;
   /** The ids of those that were not removed. */

@@ -50,6 +50,12 @@ export const snapshotNotFound = unlessMalformed("snap", "InvalidSnapshotID.Malfo
 );
 export const snapshotNotAuthorized = (id: string) =>
   error("AuthFailure", `Not authorized for snapshot:${id}`);
+export const importTaskNotFound = ([id]: readonly string[]) =>
+  error("InvalidConversionTaskId", `The import task ID '${id}' does not exist.`);
+export const importTaskOver = (id: string, state: string) =>
+  error("IncorrectState", `The import task '${id}' is ${state} and cannot be canceled.`);
+/** S3's own. */
+export const bucketNotFound = () => error("NoSuchBucket", "The specified bucket does not exist", 404);
 export const snapshotInState = (state: string) =>
   error("IncorrectState", `Snapshot is in invalid state - ${state}`);
 export const snapshotInUse = (id: string, imageId: string) =>

@@ -1,5 +1,6 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
 import { reconcileImage, type ImageHost } from "./image/image-reconciler.ts";
+import { reconcileImportTask, type ImportHost } from "./import-task/import-task-reconciler.ts";
 import { isGone, type InstanceRecord } from "./instance/instance.ts";
 import { reconcileInstance, type InstanceHost } from "./instance/instance-reconciler.ts";
 import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
@@ -24,7 +25,7 @@ import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
 export function hostReconcilers(
   regions: RegionalRecords,
-  host: ImageHost & InstanceHost & SnapshotHost & VolumeHost & VpcHost,
+  host: ImageHost & ImportHost & InstanceHost & SnapshotHost & VolumeHost & VpcHost,
 ): Reconciler[] {
   const at = (key: string) => {
     const { scope, id } = parseKey(key);
@@ -126,6 +127,13 @@ export function hostReconcilers(
       affected: {
         volume: imageOfGone,
         snapshot: imageOfGone,
+      },
+    },
+    {
+      kind: "import-task",
+      step(key) {
+        const { id, scope, records } = at(key);
+        return reconcileImportTask(id, scope, records, host);
       },
     },
     {

@@ -12,6 +12,8 @@ import { imageAttributeOperations } from "./image/image-attribute-operations.ts"
 import { imageOperations } from "./image/image-operations.ts";
 import { imageSettingsOperations } from "./image/image-settings-operations.ts";
 import { imageStateOperations } from "./image/image-state-operations.ts";
+import { importTaskOperations } from "./import-task/import-task-operations.ts";
+import { newImportTaskOperations } from "./import-task/new-import-task-operations.ts";
 import { instanceTypeOperations } from "./instance-type/instance-type-operations.ts";
 import { instanceAttributeOperations } from "./instance/instance-attribute-operations.ts";
 import { instanceProfileAssociationOperations } from "./instance/instance-profile-operations.ts";
@@ -67,6 +69,8 @@ export const ec2Operations = {
   ...imageOperations,
   ...imageSettingsOperations,
   ...imageStateOperations,
+  ...importTaskOperations,
+  ...newImportTaskOperations,
   ...instanceAttributeOperations,
   ...instanceOperations,
   ...instanceProfileAssociationOperations,

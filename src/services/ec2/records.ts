@@ -6,6 +6,7 @@ import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
 import type { ImageSettingsRecord } from "./image/image-settings.ts";
 import type { ImageRecord } from "./image/image.ts";
+import type { ImportTaskRecord } from "./import-task/import-task.ts";
 import type { ConsoleRecord, CreditRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
 import { promisedMemory } from "./instance/promised-memory.ts";
 import type { InternetGatewayRecord } from "./internet-gateway/internet-gateway.ts";
@@ -42,6 +43,7 @@ export interface Kinds {
   readonly host: HostRecord;
   readonly image: ImageRecord;
   readonly "image-settings": ImageSettingsRecord;
+  readonly "import-task": ImportTaskRecord;
   readonly instance: InstanceRecord;
   readonly console: ConsoleRecord;
   readonly credits: CreditRecord;

@@ -76,6 +76,9 @@ export const createFakeDisks = (): FakeDisks => {
       if (snapshots.has(id)) return;
       snapshots.set(id, { sizeGiB: snapshot(from).sizeGiB, path: "", on: from, written: new Map() });
     },
+    importSnapshot: async (id, file, sizeGiB) => {
+      if (!snapshots.has(id)) snapshots.set(id, { sizeGiB, path: "", written: new Map([[0, file]]) });
+    },
     removeSnapshot: async (id) => {
       if (snapshots.has(id)) removed.add(id);
       collect(id);

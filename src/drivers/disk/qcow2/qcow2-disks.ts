@@ -232,6 +232,19 @@ export const openQcow2Disks = async (
           await symlink(linkTo(from), join(into, LINK));
         });
       }),
+    importSnapshot: (id, file, sizeGiB) =>
+      inTurn(async () => {
+        if (await isThere(place(id))) return;
+        const bytes = sizeGiB * 1024 ** 3;
+        await checkSize(file, bytes, true);
+        await make(id, async (into) => {
+          const kept = join(into, SNAPSHOT);
+          await link(file, kept);
+          await chmod(kept, 0o600);
+          if ((await virtualBytes(kept)) < bytes) await growDisk(kept, bytes, uid);
+          await sync(kept);
+        });
+      }),
     removeSnapshot: (id) =>
       inTurn(async () => {
         if (!(await isSnapshot(id))) return;

@@ -22,7 +22,7 @@ export function toldOf(
 }
 
 /** Its snapshots are written as they are: whoever is deleting one of them has to look again. */
-export function imageMade(image: ImageRecord, { records }: Ec2Context): Transaction {
+export function imageMade(image: ImageRecord, { records }: Pick<Ec2Context, "records">): Transaction {
   const [key, name] = [records.key("image", image.id), records.key("claim", imageNameClaim(image.name))];
   const made: Transaction = {
     expect: [{ absent: key }, { absent: name }],

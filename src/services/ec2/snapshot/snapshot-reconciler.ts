@@ -1,4 +1,5 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import type { DiskImports } from "#images/disk-imports.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
@@ -11,6 +12,8 @@ export interface SnapshotHost {
   readonly disks: DiskDriver;
   /** The read-only file of a baked or imported image. */
   readonly imageFile: (cacheEntry: string) => string;
+  /** Those whose files become snapshots. */
+  readonly imports: Pick<DiskImports, "file" | "remove">;
   readonly machines: Pick<MachineDriver, "layerDisks" | "observe">;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
   readonly worked: { since(what: string): number; forget(what: string): void };
@@ -80,10 +83,14 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
 async function keep(
   { id, of, sizeGiB }: SnapshotRecord,
   records: Ec2Records,
-  { disks, imageFile }: SnapshotHost,
+  { disks, imageFile, imports }: SnapshotHost,
 ) {
   if ("copy" in of) return disks.copySnapshot(id, of.copy);
   if ("volumeId" in of) return disks.snapshot(id, of.volumeId);
+  if ("file" in of) {
+    await disks.importSnapshot(id, imports.file(of.file), sizeGiB);
+    return imports.remove(of.file);
+  }
   const files = records.whosever("image", of.imageId)?.value.cacheEntry;
   if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
   // By way of a disk that is nobody's.

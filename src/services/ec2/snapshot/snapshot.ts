@@ -17,8 +17,15 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly id: `snap-${string}`;
   /** The host that keeps its bytes. */
   readonly hostId: string;
-  /** The volume whose bytes it holds; a copy, which EC2 tells no volume of, has the other snapshot, or the image whose files it is of. */
-  readonly of: { readonly volumeId: string } | { readonly copy: string } | { readonly imageId: string };
+  /**
+   * The volume whose bytes it holds; a copy, which EC2 tells no volume of, has the other snapshot, or the image whose files it is of;
+   * an imported one the id of its file.
+   */
+  readonly of:
+    | { readonly volumeId: string }
+    | { readonly copy: string }
+    | { readonly imageId: string }
+    | { readonly file: string };
   readonly sizeGiB: number;
   readonly description: string;
   /** The image that its volume was made of, or what that was made of. */

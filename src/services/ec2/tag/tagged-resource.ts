@@ -4,6 +4,7 @@ import {
   allocationNotFound,
   dhcpOptionsNotFound,
   imageNotFound,
+  importTaskNotFound,
   instanceNotFound,
   internetGatewayNotFound,
   keyPairIdNotFound,
@@ -61,6 +62,8 @@ const taggable: Readonly<Record<string, Taggable>> = {
   eipalloc: { kind: "elastic-ip", type: "elastic-ip", missing: allocationNotFound },
   eni: { kind: "network-interface", type: "network-interface", missing: networkInterfaceNotFound },
   i: { kind: "instance", type: "instance", missing: instanceNotFound },
+  "import-ami": { kind: "import-task", type: "import-image-task", missing: importTaskNotFound },
+  "import-snap": { kind: "import-task", type: "import-snapshot-task", missing: importTaskNotFound },
   igw: { kind: "internet-gateway", type: "internet-gateway", missing: internetGatewayNotFound },
   key: { kind: "key-pair", type: "key-pair", missing: first(keyPairIdNotFound) },
   lt: { kind: "launch-template", type: "launch-template", missing: launchTemplateIdNotFound },
@@ -120,8 +123,12 @@ const withRuleTags = (group: SecurityGroupRecord, id: string, tags: Tags): Secur
 
 /** Everything of the account that has or may have tags. */
 export function taggedResources(records: Ec2Records): TaggedResource[] {
-  const whole = Object.values(taggable).flatMap(({ kind, type }) =>
-    records.all(kind).flatMap((it) => ("tags" in it ? [{ id: it.id, type, tags: it.tags }] : [])),
+  const whole = Object.entries(taggable).flatMap(([prefix, { kind, type }]) =>
+    records
+      .all(kind)
+      .flatMap((it) =>
+        "tags" in it && it.id.startsWith(`${prefix}-`) ? [{ id: it.id, type, tags: it.tags }] : [],
+      ),
   );
   const rules = records
     .all("security-group")

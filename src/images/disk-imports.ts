@@ -1,0 +1,96 @@
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { DiskFormat } from "./disk-format.ts";
+import type { SourceGuard } from "./guarded-source.ts";
+import { importedDisk, importImage, removeImported } from "./import-image.ts";
+import { ImportRefused } from "./import-refused.ts";
+
+/** Imports that go on while nobody waits for them. Every verb may be repeated. */
+export interface DiskImports {
+  /** What has become of the import of this id, which begins when it has not. */
+  look(id: string, disk: { readonly source: string; readonly format?: DiskFormat }): Promise<DiskImport>;
+  /** The read-only qcow2 file of one that is done. */
+  file(id: string): string;
+  /** Ends it, if it has not ended; then nothing of it is left. */
+  remove(id: string): Promise<void>;
+}
+
+export type DiskImport =
+  /** `fraction`: 0 to 1. */
+  | { readonly state: "running"; readonly fraction: number; readonly what: string }
+  | { readonly state: "done"; readonly sizeGiB: number }
+  | { readonly state: "failed"; readonly reason: string };
+
+interface DiskImportOptions {
+  readonly imagesDir: string;
+  /** The user that handles the bytes. */
+  readonly uid: number;
+  readonly guard: SourceGuard;
+  /** What is left to all others of the file system that holds `imagesDir`. */
+  readonly keptBytes: number;
+  /** For the operator: what nobody is to blame for but this host. */
+  readonly log: (line: string) => void;
+}
+
+/** Those that a killed program left unfinished begin anew. */
+export const openDiskImports = (options: DiskImportOptions): DiskImports => {
+  const begun = new Map<string, Begun>();
+  return {
+    async look(id, disk) {
+      const one = begun.get(id) ?? begin(id, disk, options);
+      begun.set(id, one);
+      return one.now;
+    },
+    file: (id) => importedDisk(options.imagesDir, id),
+    async remove(id) {
+      const one = begun.get(id);
+      one?.ending.abort();
+      await one?.ended;
+      begun.delete(id);
+      await removeImported(options.imagesDir, id);
+    },
+  };
+};
+
+interface Begun {
+  now: DiskImport;
+  readonly ending: AbortController;
+  readonly ended: Promise<void>;
+}
+
+function begin(
+  id: string,
+  disk: { readonly source: string; readonly format?: DiskFormat },
+  { imagesDir, uid, guard, keptBytes, log }: DiskImportOptions,
+): Begun {
+  const ending = new AbortController();
+  const one: Begun = {
+    now: { state: "running", fraction: 0, what: "pending" },
+    ending,
+    ended: run().catch((error: unknown) => {
+      if (!(error instanceof ImportRefused) && !ending.signal.aborted) log(`${id}: ${String(error)}`);
+      const reason = error instanceof ImportRefused ? `ClientError: ${error.message}` : "ServerError: an internal error";
+      one.now = { state: "failed", reason };
+    }),
+  };
+  return one;
+
+  async function run(): Promise<void> {
+    let done: DiskImport | undefined;
+    const { bavail, bsize } = await statfs(dirname(imagesDir));
+    await importImage(
+      imagesDir,
+      {
+        id,
+        uid,
+        guard,
+        ...disk,
+        maxBytes: Math.max(0, bavail * bsize - keptBytes),
+        progress: (fraction, what) => void (one.now = { state: "running", fraction, what }),
+        signal: ending.signal,
+      },
+      async ({ sizeGiB }) => void (done = { state: "done", sizeGiB }),
+    );
+    if (done) one.now = done;
+  }
+}

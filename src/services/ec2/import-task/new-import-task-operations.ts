@@ -1,0 +1,163 @@
+import type * as ec2 from "@aws-sdk/client-ec2";
+import type { ImageDiskContainer, ImportImageRequest, ImportSnapshotRequest } from "@aws-sdk/client-ec2";
+import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import { diskFormats, type DiskFormat } from "#images/disk-format.ts";
+import { once, type MakingPlan } from "../client-token.ts";
+import type { Ec2Context } from "../context.ts";
+import {
+  bucketNotFound,
+  invalidCombination,
+  invalidParameter,
+  missingParameter,
+  noRoomForVolume,
+  unsupportedParameter,
+} from "../errors.ts";
+import { imageArn } from "../image/image.ts";
+import { oneOf } from "../instance/launch-parameters.ts";
+import { snapshotArn } from "../snapshot/snapshot.ts";
+import { onlyTags, tagsFor } from "../tag/tag.ts";
+import {
+  describeImageImport,
+  describeSnapshotImport,
+  findImportTask,
+  importTaskArn,
+  type ImportedDisk,
+  type ImportTaskRecord,
+} from "./import-task.ts";
+
+interface ImportPlan extends MakingPlan {
+  /** Absent: an earlier request with its token made it. */
+  readonly task?: ImportTaskRecord;
+}
+
+export const newImportTaskOperations = {
+  /** Of one disk or several, each of which becomes a snapshot. */
+  ImportImage: {
+    resolve: (input, context): ImportPlan =>
+      once("ImportImage", input, context, () => imageImport(input, context)),
+    answer: (plan: ImportPlan, { records }) => describeImageImport(taskOf(plan, records)),
+  },
+
+  ImportSnapshot: {
+    resolve: (input, context): ImportPlan =>
+      once("ImportSnapshot", input, context, () => snapshotImport(input, context)),
+    answer: (plan: ImportPlan, { records }) => describeSnapshotImport(taskOf(plan, records)),
+  },
+} satisfies OperationsOf<typeof ec2, Ec2Context>;
+
+const taskOf = ({ task, made }: ImportPlan, records: Ec2Context["records"]) =>
+  task ?? findImportTask(made, records);
+
+function imageImport(input: ImportImageRequest, context: Ec2Context): ImportPlan {
+  for (const name of ["ClientData", "Encrypted", "KmsKeyId", "LicenseSpecifications"] as const)
+    if (input[name]) throw unsupportedParameter(name);
+  onlyTags(["import-image-task"], input.TagSpecifications);
+  if (!input.DiskContainers?.length) throw missingParameter("diskContainers");
+  oneOf(["xen"], input.Hypervisor ?? "xen", "hypervisor");
+  const architecture = oneOf(["x86_64", "arm64", "i386"], input.Architecture ?? "x86_64", "architecture");
+  const bootMode =
+    (input.BootMode && oneOf(["legacy-bios", "uefi", "uefi-preferred"], input.BootMode, "bootMode")) ??
+    (architecture === "arm64" ? "uefi" : undefined);
+  if (architecture === "arm64" && bootMode !== "uefi")
+    throw invalidCombination(`The boot mode '${bootMode}' is not supported for the architecture arm64.`);
+  const disks = input.DiskContainers.map((it, n) => diskOf(it, n, context));
+  if (new Set(disks.map(({ device }) => device)).size < disks.length)
+    throw invalidParameter("Two disk containers have the same device name.");
+  const { Platform, LicenseType, UsageOperation } = input;
+  return newTask(
+    {
+      id: context.newId("import-ami"),
+      description: input.Description ?? "",
+      disks,
+      image: { id: context.newId("ami"), architecture, ...(bootMode && { bootMode }) },
+      told: {
+        Platform: oneOf(["Linux", "Windows"], Platform ?? "Linux", "platform"),
+        ...(LicenseType && { LicenseType }),
+        ...(UsageOperation && { UsageOperation }),
+      },
+      tags: tagsFor("import-image-task", input.TagSpecifications),
+    },
+    [imageArn("*", context), ...disks.map(() => snapshotArn("*", context))],
+    context,
+  );
+}
+
+function snapshotImport(input: ImportSnapshotRequest, context: Ec2Context): ImportPlan {
+  for (const name of ["ClientData", "Encrypted", "KmsKeyId"] as const)
+    if (input[name]) throw unsupportedParameter(name);
+  onlyTags(["import-snapshot-task"], input.TagSpecifications);
+  if (!input.DiskContainer) throw missingParameter("diskContainer");
+  return newTask(
+    {
+      id: context.newId("import-snap"),
+      description: input.Description ?? "",
+      disks: [diskOf(input.DiskContainer, 0, context)],
+      told: {},
+      tags: tagsFor("import-snapshot-task", input.TagSpecifications),
+    },
+    [snapshotArn("*", context)],
+    context,
+  );
+}
+
+function newTask(
+  wanted: Omit<ImportTaskRecord, "hostId" | "createdAt" | "so">,
+  makes: readonly string[],
+  context: Ec2Context,
+): ImportPlan {
+  const { records } = context;
+  const [host] = records.hosts(context.now());
+  if (!host) throw noRoomForVolume("No host is there.");
+  const task: ImportTaskRecord = {
+    ...wanted,
+    hostId: host.id,
+    createdAt: context.now().toISOString(),
+    so: {},
+  };
+  const key = records.key("import-task", task.id);
+  const touches: OperationPlan["touches"] = [
+    { arn: importTaskArn(task.id, context), tags: task.tags },
+    ...[...new Set(makes)].map((arn) => ({ arn })),
+  ];
+  return {
+    touches,
+    transaction: { expect: [{ absent: key }], put: [{ key, value: task }] },
+    made: task.id,
+    task,
+  };
+}
+
+function diskOf(container: ImageDiskContainer, n: number, { newId }: Ec2Context): ImportedDisk {
+  const { Url: url, UserBucket, Format, SnapshotId, DeviceName, Description = "" } = container;
+  if (SnapshotId) throw unsupportedParameter("DiskContainer.SnapshotId");
+  // S3 is not served, so there is no bucket.
+  if (UserBucket || url?.startsWith("s3://")) throw bucketNotFound();
+  if (!url) throw missingParameter("diskContainer.url");
+  const format = Format === undefined ? undefined : formatOf(Format);
+  const device = DeviceName ?? (n === 0 ? "/dev/sda1" : `/dev/sd${String.fromCodePoint(0x61 + n)}`);
+  return {
+    snapshotId: newId("snap"),
+    description: Description,
+    device,
+    source: sourceOf(url),
+    ...(format && { format }),
+  };
+}
+
+function formatOf(text: string): DiskFormat {
+  const format = text.toLowerCase();
+  if (!Object.hasOwn(diskFormats, format))
+    throw invalidParameter(`Value (${text}) for parameter format is invalid.`);
+  return format as DiskFormat;
+}
+
+/** What a URL says of who may read it would be shown to everyone who may describe the task. */
+function sourceOf(text: string): string {
+  const url = URL.parse(text);
+  const known = url && ["file:", "http:", "https:"].includes(url.protocol);
+  if (!known || url.username || url.password || text.length > 2048)
+    throw invalidParameter(
+      `Value (${url && !url.username && !url.password ? text.slice(0, 200) : "…"}) for parameter url is invalid: it is an http, https or file URL without a password.`,
+    );
+  return text;
+}
