@@ -111,7 +111,10 @@ test("key material that an answer gives out is not written down", () => {
 });
 
 test("what a URL says after its question mark is not written down: it may be signed", () => {
-  const line = auditLine({ ...call, input: { DiskContainers: [{ Url: "https://images.example/disk?X-Amz-Signature=zzz" }] } });
+  const line = auditLine({
+    ...call,
+    input: { DiskContainers: [{ Url: "https://images.example/disk?X-Amz-Signature=zzz" }] },
+  });
   assert.match(line, /https:\/\/images\.example\/disk\?…/);
   assert.doesNotMatch(line, /zzz/);
 });

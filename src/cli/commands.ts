@@ -17,6 +17,7 @@ export const commands: CommandTable = {
   ssh: ["log into an instance", () => import("./ssh.ts")],
   account: ["make and list the region's accounts", () => import("./account.ts")],
   image: ["bake, list and import images", () => import("./image.ts")],
+  snapshot: ["write snapshots into files, and make them of disks", () => import("./snapshot.ts")],
   status: ["what is up, and what is being worked on", () => import("./status.ts")],
   doctor: ["what is not as it should be on this host, and what to do", () => import("./doctor.ts")],
   logs: ["what the programs, or an instance's console, said", () => import("./logs.ts")],

@@ -1,11 +1,8 @@
 import { basename } from "node:path";
 import type { BootModeValues } from "@aws-sdk/client-ec2";
-import { ApiError } from "#api/error.ts";
 import { hostNames, layout } from "#config.ts";
 import { type Architecture, architectures } from "#images/architecture.ts";
-import { diskFormats, type DiskFormat } from "#images/disk-format.ts";
 import { importImage } from "#images/import-image.ts";
-import { ImportRefused } from "#images/import-refused.ts";
 import { newId } from "#services/ec2/chance.ts";
 import { recordImportedImage } from "#services/ec2/image/imported-image.ts";
 import { packagesFor } from "#setup/debian-packages.ts";
@@ -14,6 +11,7 @@ import { setUpPackages } from "#setup/set-up-packages.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { bytesOf, formatOf, importOptions, importUsage, oneOf, refusedImport } from "./import-options.ts";
 import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
 import { progress } from "./terminal.ts";
@@ -23,16 +21,13 @@ const options = {
   ...jsonOption,
   name: { type: "string" },
   description: { type: "string", default: "" },
-  format: { type: "string" },
+  ...importOptions,
   architecture: { type: "string", default: "x86_64" },
   "boot-mode": { type: "string" },
-  "max-size": { type: "string", default: "64" },
-  yes: { type: "boolean", default: false },
 } as const;
 
 const bootModes = ["legacy-bios", "uefi", "uefi-preferred"] as const satisfies readonly BootModeValues[];
 const architectureNames = Object.keys(architectures) as Architecture[];
-const formats = Object.keys(diskFormats) as DiskFormat[];
 
 export const command: Command = {
   usage: `image import [options] FILE|URL
@@ -42,11 +37,9 @@ that http or https serves. Its bytes are handled in a jail and converted. Prints
 
   --name NAME        what DescribeImages calls it (the file's name and the time)
   --description TEXT
-  --format FORMAT    ${formats.join(", ")} (told by its first bytes)
   --architecture A   ${architectureNames.join(", ")} (x86_64)
   --boot-mode MODE   ${bootModes.join(", ")} (as the instance type does by default: legacy-bios)
-  --max-size GIB     most that is read, and most that the disk may take here (64)
-  --yes              install missing Debian packages without asking
+${importUsage}
 ${jsonUsage}
 ${dataDirUsage}`,
   options,
@@ -56,7 +49,7 @@ ${dataDirUsage}`,
     const dataDir = readDataDir(values["data-dir"]);
     const scope = requireSettings(dataDir);
     const name = checkedName(values.name ?? defaultName(source));
-    const format = oneOf("--format", formats, values.format);
+    const format = formatOf(values.format);
     const architecture = oneOf("--architecture", architectureNames, values.architecture) ?? "x86_64";
     const bootMode =
       oneOf("--boot-mode", bootModes, values["boot-mode"]) ?? (architecture === "arm64" ? "uefi" : undefined);
@@ -90,7 +83,9 @@ ${dataDirUsage}`,
           recordImportedImage({ ...facts, sizeGiB, ...(bootMode && { bootMode }) }, scope, store, new Date()),
       );
     } catch (error) {
-      throw interrupted.aborted ? new Refusal("interrupted: nothing is imported", 1) : refusal(source, error);
+      throw interrupted.aborted
+        ? new Refusal("interrupted: nothing is imported", 1)
+        : refusedImport(source, error);
     } finally {
       shown.end();
       await store.close();
@@ -111,26 +106,4 @@ const checkedName = (name: string): string => {
 const defaultName = (source: string): string => {
   const file = basename(URL.parse(source)?.pathname ?? source).replaceAll(/[^\w.-]/g, "-");
   return `${file.slice(0, 100)}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}`;
-};
-
-const oneOf = <Value extends string>(
-  option: string,
-  known: readonly Value[],
-  given: string | undefined,
-): Value | undefined => {
-  const found = known.find((it) => it === given);
-  if (given !== undefined && found === undefined)
-    throw new Refusal(`${option} is one of ${known.join(", ")}, not "${given}"`);
-  return found;
-};
-
-const bytesOf = (gib: string): number => {
-  if (!/^\d{1,5}$/.test(gib) || gib === "0") throw new Refusal(`--max-size is a number of GiB, not "${gib}"`);
-  return Number(gib) * 1024 ** 3;
-};
-
-const refusal = (source: string, error: unknown): unknown => {
-  if (error instanceof ImportRefused) return new Refusal(`${source} is not imported: ${error.message}`, 1);
-  if (error instanceof ApiError) return new Refusal(error.message, 1);
-  return error;
 };

@@ -69,7 +69,8 @@ function begin(
     ending,
     ended: run().catch((error: unknown) => {
       if (!(error instanceof ImportRefused) && !ending.signal.aborted) log(`${id}: ${String(error)}`);
-      const reason = error instanceof ImportRefused ? `ClientError: ${error.message}` : "ServerError: an internal error";
+      const reason =
+        error instanceof ImportRefused ? `ClientError: ${error.message}` : "ServerError: an internal error";
       one.now = { state: "failed", reason };
     }),
   };

@@ -46,7 +46,11 @@ test("a file is read below the named directory, and nowhere else, by whatever wa
     "file:///etc/passwd",
     "file://elsewhere/inner",
   ])
-    await assert.rejects(read(source, guard), { name: "ImportRefused", message: /^there is no file .* in the directory of imports$/ }, source);
+    await assert.rejects(
+      read(source, guard),
+      { name: "ImportRefused", message: /^there is no file .* in the directory of imports$/ },
+      source,
+    );
   await assert.rejects(read("file:///inner", { networks: [] }), /no directory is named/);
 });
 
@@ -54,7 +58,10 @@ test("nothing is fetched from this host, its networks or link-local addresses, u
   const { port } = await server(t, (url) => (url === "/disk" ? [200, "bytes"] : [404, ""]));
   const allowed = { networks: ["127.0.0.0/8"] };
   assert.equal(await read(`http://127.0.0.1:${port}/disk`, allowed), "bytes");
-  assert.equal(await read(`http://localhost:${port}/disk`, { networks: ["127.0.0.0/8", "::1/128"] }), "bytes");
+  assert.equal(
+    await read(`http://localhost:${port}/disk`, { networks: ["127.0.0.0/8", "::1/128"] }),
+    "bytes",
+  );
   await assert.rejects(read(`http://127.0.0.1:${port}/other`, allowed), /the server answers 404/);
   for (const host of [
     `127.0.0.1:${port}`,
@@ -75,7 +82,11 @@ test("nothing is fetched from this host, its networks or link-local addresses, u
     "[64:ff9b::7f00:1]",
     "[2002:7f00:1::1]",
   ])
-    await assert.rejects(read(`http://${host}/disk`, { networks: [] }), { name: "ImportRefused", message: /is no address of the internet/ }, host);
+    await assert.rejects(
+      read(`http://${host}/disk`, { networks: [] }),
+      { name: "ImportRefused", message: /is no address of the internet/ },
+      host,
+    );
 });
 
 test("a server that leads on leads nowhere that could not be asked for, and not for ever", async (t) => {

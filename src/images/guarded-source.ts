@@ -39,9 +39,11 @@ const openBelow = async (directory: string, url: URL): Promise<Source> => {
   const path = decoded(url.pathname);
   const real = path.includes("\0") ? "" : await realpath(join(root, path)).catch(() => "");
   if (url.host !== "" || !real.startsWith(`${root}/`)) throw absent();
-  const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => {
-    throw absent();
-  });
+  const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => {
+      throw absent();
+    },
+  );
   try {
     // A directory on the way may have become a link since.
     const opened = await readlink(`/proc/self/fd/${file.fd}`);
@@ -89,7 +91,8 @@ const download = async (first: URL, networks: readonly string[], signal: AbortSi
 
 const ask = (url: URL, allowed: BlockList, signal: AbortSignal): Promise<IncomingMessage> => {
   const get = url.protocol === "https:" ? getHttps : url.protocol === "http:" ? getHttp : undefined;
-  if (!get) throw new ImportRefused(`images are fetched by http or https, not by ${url.protocol.slice(0, -1)}`);
+  if (!get)
+    throw new ImportRefused(`images are fetched by http or https, not by ${url.protocol.slice(0, -1)}`);
   const literal = url.hostname.replaceAll(/[[\]]/g, "");
   if (isIP(literal) !== 0 && !isReachable(literal, allowed)) throw notAllowed(url.hostname);
   const options: RequestOptions = {
@@ -99,10 +102,19 @@ const ask = (url: URL, allowed: BlockList, signal: AbortSignal): Promise<Incomin
     headers: { "accept-encoding": "identity" },
     // What the connection goes to is what was looked at: a name cannot mean another address by then.
     lookup: (name, { family, hints }, done) =>
-      lookup(name, { all: true, ...(family !== undefined && { family: Number(family) }), ...(hints !== undefined && { hints }) }, (error, found: LookupAddress[]) => {
-        const refused = error ?? (found.every((it) => isReachable(it.address, allowed)) ? null : notAllowed(name));
-        done(refused, found);
-      }),
+      lookup(
+        name,
+        {
+          all: true,
+          ...(family !== undefined && { family: Number(family) }),
+          ...(hints !== undefined && { hints }),
+        },
+        (error, found: LookupAddress[]) => {
+          const refused =
+            error ?? (found.every((it) => isReachable(it.address, allowed)) ? null : notAllowed(name));
+          done(refused, found);
+        },
+      ),
   };
   return new Promise((resolve, reject) => {
     const request = get(url, options, resolve);
@@ -114,12 +126,15 @@ const ask = (url: URL, allowed: BlockList, signal: AbortSignal): Promise<Incomin
   });
 };
 
-const notAllowed = (name: string) => new ImportRefused(`${name} is no address of the internet: it is not fetched from`);
+const notAllowed = (name: string) =>
+  new ImportRefused(`${name} is no address of the internet: it is not fetched from`);
 
 const isReachable = (address: string, allowed: BlockList): boolean => {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
   if (allowed.check(address, family)) return true;
-  return family === "ipv6" ? globalIpv6.check(address, family) && !notGlobal.check(address, family) : !notGlobal.check(address, family);
+  return family === "ipv6"
+    ? globalIpv6.check(address, family) && !notGlobal.check(address, family)
+    : !notGlobal.check(address, family);
 };
 
 function blockList(networks: readonly string[]): BlockList {

@@ -28,8 +28,7 @@ export const copyBytes = async (
     ? await openGuarded(source, guard, signal)
     : await (scheme === undefined ? openFile(source) : download(source, signal));
   const { bytes, chunks } = opened;
-  const tooLarge = () =>
-    new ImportRefused(`it has more than the ${maxBytes} bytes that are taken`);
+  const tooLarge = () => new ImportRefused(`it has more than the ${maxBytes} bytes that are taken`);
   if (bytes !== undefined && bytes > maxBytes) throw tooLarge();
   await using target = await open(path, "wx", 0o600);
   let copied = 0;

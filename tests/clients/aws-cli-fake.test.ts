@@ -1080,16 +1080,18 @@ test("disks are imported as images and snapshots, by tasks that are described in
     tasks.push(...(await line(`ec2 import-snapshot --disk-container ${disk} --query ImportTaskId`)));
   const [snapshots, images] = ["describe-import-snapshot-tasks", "describe-import-image-tasks"];
   for (const task of tasks) {
-    const shown = `ec2 ${snapshots} --import-task-ids ${task} --query ImportSnapshotTasks[].SnapshotTaskDetail`;
+    const described = `ec2 ${snapshots} --import-task-ids ${task} --query ImportSnapshotTasks[].SnapshotTaskDetail`;
     await until(
-      () => aws.text(`${shown}.Status`),
+      () => aws.text(`${described}.Status`),
       (it) => it.trim() === "completed",
     );
   }
   if (aws.conveniences().offered.includes("ec2:wait SnapshotImported"))
     await aws.text(`ec2 wait snapshot-imported --import-task-ids ${tasks[0]}`);
   assert.deepEqual(
-    (await severalPages(`ec2 ${snapshots} --page-size 1 --query ImportSnapshotTasks[].ImportTaskId`)).toSorted(),
+    (
+      await severalPages(`ec2 ${snapshots} --page-size 1 --query ImportSnapshotTasks[].ImportTaskId`)
+    ).toSorted(),
     tasks.toSorted(),
   );
   const endless = "Url=http://images.example/endless";
@@ -1108,7 +1110,9 @@ test("disks are imported as images and snapshots, by tasks that are described in
   );
   assert.equal(await aws.refusal(cancel), "IncorrectState");
   await aws.text(`ec2 deregister-image --image-id ${image}`);
-  for (const [left] of await aws.rows("ec2 describe-snapshots --owner-ids self --query Snapshots[].[SnapshotId]"))
+  for (const [left] of await aws.rows(
+    "ec2 describe-snapshots --owner-ids self --query Snapshots[].[SnapshotId]",
+  ))
     await aws.text(`ec2 delete-snapshot --snapshot-id ${left}`);
   const bucket = "UserBucket={S3Bucket=images,S3Key=disk.vmdk}";
   assert.equal(await aws.refusal(`ec2 import-snapshot --disk-container ${bucket}`), "NoSuchBucket");

@@ -1159,9 +1159,9 @@ test("disks are imported as images and snapshots, by tasks that are described in
   for (let n = 0; n < 2; n++)
     tasks.push((await ec2.importSnapshot({ DiskContainer: disk })).ImportTaskId ?? "");
   await sdk.waitUntilSnapshotImported(patience, { ImportTaskIds: tasks });
-  const one = { client: ec2, pageSize: 1 };
+  const inPages = { client: ec2, pageSize: 1 };
   const found = await severalPages(
-    sdk.paginateDescribeImportSnapshotTasks(one, {}),
+    sdk.paginateDescribeImportSnapshotTasks(inPages, {}),
     (it) => it.ImportSnapshotTasks,
   );
   assert.deepEqual(found.map((it) => it.ImportTaskId ?? "").toSorted(), tasks.toSorted());
@@ -1178,7 +1178,7 @@ test("disks are imported as images and snapshots, by tasks that are described in
   assert.equal((await over(ImportTaskId))?.Status, "deleted");
   const { ImageId } = (await over(task)) ?? {};
   const images = await severalPages(
-    sdk.paginateDescribeImportImageTasks(one, {}),
+    sdk.paginateDescribeImportImageTasks(inPages, {}),
     (it) => it.ImportImageTasks,
   );
   assert.equal(images.length, 2);

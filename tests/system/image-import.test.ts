@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,11 +7,15 @@ import { after, test } from "node:test";
 import {
   DeregisterImageCommand,
   DescribeImagesCommand,
+  DescribeImportSnapshotTasksCommand,
+  DescribeSnapshotsCommand,
   GetConsoleOutputCommand,
+  ImportSnapshotCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import { layout } from "#config.ts";
+import { run } from "#drivers/linux/commands.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
 import { bakeTinyGuest } from "./tiny-guest.ts";
@@ -51,6 +55,54 @@ test(
     assert.deepEqual(readdirSync(imagesDir), [imageId]);
   },
 );
+
+test(
+  "a disk is imported as a snapshot and exported again, and qemu-img reads the same bytes",
+  { timeout: 120_000 },
+  async () => {
+    const contents = Buffer.alloc(3 * 1024 ** 2);
+    contents.write("the middle", 1024 ** 2);
+    const at = (name: string) => join(scratch, name);
+    writeFileSync(at("data.raw"), contents);
+    const id = (await region.croft("snapshot", "import", "--format", "raw", at("data.raw"))).trim();
+    const { Snapshots: [snapshot] = [] } = await client.send(
+      new DescribeSnapshotsCommand({ SnapshotIds: [id] }),
+    );
+    assert.deepEqual([snapshot?.State, snapshot?.VolumeSize], ["completed", 1]);
+    for (const format of ["qcow2", "raw"]) {
+      await region.croft("snapshot", "export", "--format", format, id, at(`out.${format}`));
+      await run("qemu-img", ["convert", "-f", format, "-O", "raw", at(`out.${format}`), at("back.raw")]);
+      const back = readFileSync(at("back.raw"));
+      assert.equal(back.length, 1024 ** 3);
+      assert.deepEqual(back.subarray(0, contents.length), contents);
+      assert.equal(statSync(at(`out.${format}`)).mode & 0o777, 0o600);
+    }
+    await assert.rejects(region.croft("snapshot", "export", id, at("out.qcow2")), /is there already/);
+    await assert.rejects(
+      region.croft("snapshot", "export", "snap-0", at("none")),
+      /there is no snapshot snap-0/,
+    );
+    assert.deepEqual(
+      [readdirSync(imagesDir), readdirSync(scratch).filter((name) => name.includes("snap-"))],
+      [[imageId], []],
+    );
+  },
+);
+
+test("by the API no file of the host is read, and a task says why", { timeout: 60_000 }, async () => {
+  const { ImportTaskId = "" } = await client.send(
+    new ImportSnapshotCommand({ DiskContainer: { Url: "file:///etc/passwd", Format: "RAW" } }),
+  );
+  const look = async () => {
+    const { ImportSnapshotTasks: [task] = [] } = await client.send(
+      new DescribeImportSnapshotTasksCommand({ ImportTaskIds: [ImportTaskId] }),
+    );
+    return task;
+  };
+  const task = await until(look, (it) => it?.SnapshotTaskDetail?.Status !== "active");
+  assert.equal(task?.SnapshotTaskDetail?.Status, "deleted");
+  assert.match(task?.SnapshotTaskDetail?.StatusMessage ?? "", /^ClientError: no directory is named/);
+});
 
 test(
   "it boots by its own boot loader; deregistered, it goes with its last instance",

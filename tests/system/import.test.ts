@@ -414,7 +414,18 @@ test("a task's import becomes a snapshot of whole GiB with the same bytes; a hos
   const directory = at("named");
   mkdirSync(directory);
   await convert("vmdk", "named/it.vmdk");
-  await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", at("named/bad.qcow2"), "1M"]);
+  await run("qemu-img", [
+    "create",
+    "-q",
+    "-f",
+    "qcow2",
+    "-b",
+    "/etc/passwd",
+    "-F",
+    "raw",
+    at("named/bad.qcow2"),
+    "1M",
+  ]);
   const imports = openDiskImports({
     imagesDir,
     uid,
@@ -431,7 +442,10 @@ test("a task's import becomes a snapshot of whole GiB with the same bytes; a hos
   };
   assert.deepEqual(await over("snap-1", "file:///it.vmdk"), { state: "done", sizeGiB: 1 });
   const refused = await over("snap-2", "file:///bad.qcow2");
-  assert.match(refused.state === "failed" ? refused.reason : "", /^ClientError: it needs another file beside it/);
+  assert.match(
+    refused.state === "failed" ? refused.reason : "",
+    /^ClientError: it needs another file beside it/,
+  );
   await imports.remove("snap-2");
   const disks = await openQcow2Disks(at("disks"), { uid });
   for (const _ of "ab") await disks.importSnapshot("snap-1", imports.file("snap-1"), 1);

@@ -5,10 +5,15 @@ import { chainOf } from "./qcow2-layout.ts";
 import { jailedQemuImg } from "./jailed-qemu-img.ts";
 
 /**
- * Copies a disk that no machine has open to the new file `to`, which then needs no other. Throws when one wrote it meanwhile. What
+ * Copies a disk that no machine has open to the new file `to`, of `format`, which then needs no other. Throws when one wrote it meanwhile. What
  * its bytes lead to is followed by `uid` alone, in a jail.
  */
-export const copyDisk = async ({ path, below }: DiskPlace, to: string, uid: number): Promise<void> => {
+export const copyDisk = async (
+  { path, below }: DiskPlace,
+  to: string,
+  uid: number,
+  format: "qcow2" | "raw" = "qcow2",
+): Promise<void> => {
   const layers: { readonly outside: string; readonly inside: string }[] = [];
   const copies: string[] = [];
   try {
@@ -27,7 +32,7 @@ export const copyDisk = async ({ path, below }: DiskPlace, to: string, uid: numb
     await writeFile(to, "", { mode: 0o600, flag: "wx" });
     await chown(to, uid, uid);
     await jailedQemuImg(
-      ["convert", "-O", "qcow2", chainOf(layers.map(({ inside }) => inside)), "/copy"],
+      ["convert", "-O", format, chainOf(layers.map(({ inside }) => inside)), "/copy"],
       {
         uid,
         shows: [...layers, { outside: to, inside: "/copy", writable: true }],

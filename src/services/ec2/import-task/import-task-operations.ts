@@ -21,8 +21,7 @@ interface TasksPlan extends OperationPlan {
 
 export const importTaskOperations = {
   DescribeImportImageTasks: {
-    resolve: (input, context): TasksPlan =>
-      tasks({ ...input, kind: (it) => isImageImport(it) }, context),
+    resolve: (input, context): TasksPlan => tasks({ ...input, kind: (it) => isImageImport(it) }, context),
     answer: ({ items, nextToken }: TasksPlan) => ({
       ImportImageTasks: items.map(describeImageImport),
       NextToken: nextToken,
@@ -30,8 +29,7 @@ export const importTaskOperations = {
   },
 
   DescribeImportSnapshotTasks: {
-    resolve: (input, context): TasksPlan =>
-      tasks({ ...input, kind: (it) => !isImageImport(it) }, context),
+    resolve: (input, context): TasksPlan => tasks({ ...input, kind: (it) => !isImageImport(it) }, context),
     answer: ({ items, nextToken }: TasksPlan) => ({
       ImportSnapshotTasks: items.map(describeSnapshotImport),
       NextToken: nextToken,

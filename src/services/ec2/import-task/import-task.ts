@@ -32,7 +32,9 @@ export interface ImportTaskRecord extends ResourceRecord {
     readonly doing?: string;
     /** GiB of each disk: the snapshots, and the image, are recorded. */
     readonly sizesGiB?: readonly number[];
-    readonly over?: { readonly status: "completed" } | { readonly status: "deleted"; readonly reason: string };
+    readonly over?:
+      | { readonly status: "completed" }
+      | { readonly status: "deleted"; readonly reason: string };
   };
 }
 
@@ -51,7 +53,10 @@ export interface ImportedDisk {
 
 export const isImageImport = ({ id }: ImportTaskRecord): boolean => id.startsWith("import-ami-");
 
-export function importStatus({ canceled, so }: ImportTaskRecord): "active" | "completed" | "deleting" | "deleted" {
+export function importStatus({
+  canceled,
+  so,
+}: ImportTaskRecord): "active" | "completed" | "deleting" | "deleted" {
   if (so.over) return so.over.status;
   return canceled === undefined ? "active" : "deleting";
 }

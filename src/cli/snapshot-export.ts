@@ -1,0 +1,91 @@
+import { chmod, link, rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import { hostNames, layout } from "#config.ts";
+import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
+import { snapshotFiles } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { snapshotState, type SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
+import { requireSettings } from "#setup/region-settings.ts";
+import { connectStore } from "#store/socket/connect-store.ts";
+import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
+import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
+import { oneOf } from "./import-options.ts";
+import { jsonOption, jsonUsage, printJson } from "./json.ts";
+import { requireRunning } from "./running-region.ts";
+
+const options = { ...dataDirOption, ...jsonOption, format: { type: "string", default: "qcow2" } } as const;
+
+export const command: Command = {
+  usage: `snapshot export [options] SNAPSHOT FILE
+
+Writes what a snapshot holds into a new file that needs no other, for its owner's eyes only. Any account's and region's; it is to be
+complete, and the region running. While it is written it takes the room of a copy of its layers beside it.
+
+  --format FORMAT    qcow2, raw (qcow2)
+${jsonUsage}
+${dataDirUsage}`,
+  options,
+  async run(args) {
+    const { values, positionals } = readOptions(args, options, { positionals: true });
+    const [id, file, ...more] = positionals;
+    if (id === undefined || file === undefined || more.length > 0)
+      throw new Refusal("which snapshot, and where to? croft snapshot export SNAPSHOT FILE");
+    const format = oneOf("--format", ["qcow2", "raw"] as const, values.format) ?? "qcow2";
+    const dataDir = readDataDir(values["data-dir"]);
+    if (requireSettings(dataDir).machines === "fake")
+      throw new Refusal("a snapshot of fake machines holds nothing");
+    requireRoot("to read what only root may");
+    requireRunning(dataDir);
+    await requireComplete(id, dataDir);
+
+    const target = resolve(file);
+    const unfinished = `${target}.${id}`;
+    await rm(unfinished, { force: true });
+    try {
+      await copySnapshot(id, unfinished, format, dataDir);
+      await chmod(unfinished, 0o600);
+      // Fails when there is a file by now.
+      await link(unfinished, target);
+    } catch (error) {
+      throw error instanceof Error && "code" in error && error.code === "EEXIST"
+        ? new Refusal(`${target} is there already`, 1)
+        : error;
+    } finally {
+      await rm(unfinished, { force: true });
+    }
+    if (values.json) printJson({ file: target });
+    else process.stdout.write(`${target}\n`);
+    return 0;
+  },
+};
+
+const requireComplete = async (id: string, dataDir: string): Promise<void> => {
+  const store = connectStore(layout(dataDir).storeSocket);
+  try {
+    const { entries } = await store.list("snapshot/");
+    const found = entries
+      .map(({ value }) => value as SnapshotRecord)
+      .find((it) => it.id === id && !it.deleting);
+    if (!found) throw new Refusal(`there is no snapshot ${id}`, 1);
+    if (snapshotState(found) !== "completed") throw new Refusal(`${id} is ${snapshotState(found)}`, 1);
+  } finally {
+    await store.close();
+  }
+};
+
+const copySnapshot = async (
+  id: string,
+  to: string,
+  format: "qcow2" | "raw",
+  dataDir: string,
+): Promise<void> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      const [path = "", ...below] = await snapshotFiles(layout(dataDir).disksDir, id);
+      return await copyDisk({ path, below }, to, hostNames(dataDir).uids.image, format);
+    } catch (error) {
+      await rm(to, { force: true });
+      // Layers were merged meanwhile.
+      if (tries === 3) throw error;
+    }
+  }
+};
