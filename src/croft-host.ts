@@ -18,7 +18,7 @@ import { readRecipe } from "./images/recipe.ts";
 import type { ProgramOptions } from "./main.ts";
 import { runReconcilers } from "./reconcile/loop.ts";
 import { workClock } from "./reconcile/work-clock.ts";
-import { random } from "./services/ec2/chance.ts";
+import { newId, random } from "./services/ec2/chance.ts";
 import { hostReconcilers } from "./services/ec2/host-reconcilers.ts";
 import { identitySigner } from "./services/ec2/instance/identity-signature.ts";
 import { instanceRoles } from "./services/ec2/instance/instance-roles.ts";
@@ -154,6 +154,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
         };
         return machineSpec(instance, records, { disks, networks, imageKernel });
       },
+      lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: region, publicPool },
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),

@@ -40,6 +40,7 @@ import { loadWireService, unknownService } from "./wire/wire-service.ts";
 /** What the API reads from its checkout; a program that drops the right to do so loads it before. */
 export const loadApiParts = () => ({
   wires: {
+    dlm: loadWireService("dlm"),
     ebs: loadWireService("ebs"),
     ec2: loadWireService("ec2"),
     iam: loadWireService("iam"),
@@ -64,6 +65,7 @@ export const servicesOf = (
 ): ReadonlyMap<string, ServedService> => {
   return new Map([
     served(accountWire(), accountOperations, iamContextOf),
+    served(wires.dlm, servedOperations.dlm, ec2ContextIn),
     served(wires.ebs, servedOperations.ebs, async (region, caller) => ({
       ...(await ec2ContextIn(region, caller)),
       ...blocks,

@@ -132,6 +132,13 @@ export const wireServices: readonly WireServiceRow[] = [
     ],
   },
   {
+    signingName: "dlm",
+    package: "@aws-sdk/client-dlm",
+    sdk: () => import("@aws-sdk/client-dlm"),
+    client: "DLMClient",
+    validationCode: "InvalidRequestException",
+  },
+  {
     signingName: "ebs",
     package: "@aws-sdk/client-ebs",
     sdk: () => import("@aws-sdk/client-ebs"),

@@ -23,6 +23,7 @@ export const exceptionSuffix = (service: string): "" | "Exception" =>
   jsonServices.has(service) ? "Exception" : "";
 
 const jsonServices: ReadonlySet<string> = new Set([
+  "dlm",
   "ebs",
   "kms",
   "ssm",

@@ -9,6 +9,7 @@ import { createFakeImports } from "#images/fake-imports.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import { zoneLetters } from "#services/ec2/availability-zone/availability-zone.ts";
+import { newId, random } from "#services/ec2/chance.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ImageRecord } from "#services/ec2/image/image.ts";
 import { providedImageIds } from "#services/ec2/image/provided-image.ts";
@@ -73,6 +74,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>
       machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),
+    lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: home.region, publicPool: "" },
     worked: workClock(systemClock),
     now: () => systemClock.now(),
   });

@@ -26,7 +26,16 @@ export const awsName = (name: string, { realAws }: { readonly realAws: boolean }
 const domains = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn"];
 
 /** The endpoints of what the region serves (`region-api.ts`). */
-export const servedEndpoints: readonly string[] = ["ebs", "ec2", "iam", "kms", "ssm", "servicequotas", "sts"];
+export const servedEndpoints: readonly string[] = [
+  "dlm",
+  "ebs",
+  "ec2",
+  "iam",
+  "kms",
+  "ssm",
+  "servicequotas",
+  "sts",
+];
 
 const isServed = (name: string, domain: string): boolean => {
   const [service = "", ...region] = name.slice(0, -domain.length - 1).split(".");

@@ -1,3 +1,4 @@
+import { dlmOperations } from "./dlm/operations.ts";
 import { ebsOperations } from "./ebs/operations.ts";
 import { ec2Operations } from "./ec2/operations.ts";
 import { iamOperations } from "./iam/operations.ts";
@@ -8,6 +9,7 @@ import { stsOperations } from "./sts/operations.ts";
 
 /** Every operation that Croft serves, by the names requests are signed for. */
 export const servedOperations = {
+  dlm: dlmOperations,
   ebs: ebsOperations,
   ec2: ec2Operations,
   iam: iamOperations,

@@ -81,7 +81,7 @@ export interface TestRegionOptions extends FakeOptions {
   readonly launchSlots?: number;
   readonly publicPool?: string;
   readonly signIdentity?: SignIdentity;
-  /** By which instances' credentials are renewed, and KMS keys rotated and removed; default: this host's. */
+  /** By which instances' credentials are renewed, KMS keys rotated and removed, and lifecycle policies served; default: this host's. */
   readonly now?: () => Date;
   /** How long something has been worked on, which decides when it is given up; absent: by this machine's clock. */
   readonly worked?: InstanceHost["worked"];
@@ -143,6 +143,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
+      lifecycle: { ...shared, now: options.now ?? shared.now },
       worked: options.worked ?? workClock(systemClock),
       now: () => systemClock.now(),
     }),

@@ -1118,6 +1118,35 @@ test("disks are imported as images and snapshots, by tasks that are described in
   assert.equal(await aws.refusal(`ec2 import-snapshot --disk-container ${bucket}`), "NoSuchBucket");
 });
 
+test("lifecycle policies are made, changed, tagged and deleted", async () => {
+  const trust = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: { Service: "dlm.amazonaws.com" }, Action: "sts:AssumeRole" }],
+  });
+  const [role = ""] = await line(
+    `iam create-role --role-name lifecycle --assume-role-policy-document ${trust} --query Role.Arn`,
+  );
+  const details = JSON.stringify({
+    ResourceTypes: ["VOLUME"],
+    TargetTags: [{ Key: "backup", Value: "daily" }],
+    Schedules: [{ CreateRule: { Interval: 24, IntervalUnit: "HOURS" }, RetainRule: { Count: 7 } }],
+  });
+  const [policy = ""] = await line(
+    `dlm create-lifecycle-policy --execution-role-arn ${role} --description daily --state ENABLED --policy-details ${details} --query PolicyId`,
+  );
+  await aws.text(`dlm update-lifecycle-policy --policy-id ${policy} --state DISABLED`);
+  const found = "dlm get-lifecycle-policies --state DISABLED --query Policies[].[PolicyId]";
+  assert.deepEqual(await aws.rows(found), [[policy]]);
+  const get = `dlm get-lifecycle-policy --policy-id ${policy} --query Policy.PolicyArn`;
+  const [arn = ""] = await line(get);
+  await aws.text(`dlm tag-resource --resource-arn ${arn} --tags team=a,stage=b`);
+  await aws.text(`dlm untag-resource --resource-arn ${arn} --tag-keys team`);
+  assert.deepEqual(await line(`dlm list-tags-for-resource --resource-arn ${arn} --query Tags.stage`), ["b"]);
+  await aws.text(`dlm delete-lifecycle-policy --policy-id ${policy}`);
+  assert.equal(await aws.refusal(get), "ResourceNotFoundException");
+  await aws.text("iam delete-role --role-name lifecycle");
+});
+
 test("terminated instances leave what was to be kept, and nothing else", async () => {
   const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
   const [[gone], [volume], [nic]] = await Promise.all([

@@ -59,6 +59,7 @@ export const awsCli = ({ endpoint, environment }: Pick<RealRegion, "endpoint" | 
 
 /** By the names requests are signed for, and those of the CLI. */
 const services = {
+  dlm: "dlm",
   ebs: "ebs",
   ec2: "ec2",
   iam: "iam",

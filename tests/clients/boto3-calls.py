@@ -24,6 +24,7 @@ sts = session.client("sts", **options)
 ssm = session.client("ssm", **options)
 quotas = session.client("service-quotas", **options)
 iam = session.client("iam", **options)
+dlm = session.client("dlm", **options)
 ebs = session.client("ebs", **options)
 kms = session.client("kms", **options)
 image = os.environ["CROFT_IMAGE"]
@@ -80,7 +81,7 @@ def data_of(client, kind):
         return {}
 
 
-for each in (ec2, sts, ssm, quotas, iam, ebs, kms):
+for each in (ec2, sts, ssm, quotas, iam, dlm, ebs, kms):
     note_conveniences(each)
 
 
@@ -1130,6 +1131,30 @@ def _():
         ec2.delete_snapshot(SnapshotId=each["SnapshotId"])
     with refused("NoSuchBucket"):
         ec2.import_snapshot(DiskContainer={"UserBucket": {"S3Bucket": "images", "S3Key": "disk.vmdk"}})
+
+
+@told("lifecycle policies are made, changed, tagged and deleted")
+def _():
+    by_dlm = {"Effect": "Allow", "Principal": {"Service": "dlm.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [by_dlm]})
+    role = iam.create_role(RoleName="lifecycle", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    details = {
+        "ResourceTypes": ["VOLUME"],
+        "TargetTags": [{"Key": "backup", "Value": "daily"}],
+        "Schedules": [{"CreateRule": {"Interval": 24, "IntervalUnit": "HOURS"}, "RetainRule": {"Count": 7}}],
+    }
+    wanted = {"ExecutionRoleArn": role, "Description": "each day", "State": "ENABLED", "PolicyDetails": details}
+    policy = dlm.create_lifecycle_policy(**wanted)["PolicyId"]
+    dlm.update_lifecycle_policy(PolicyId=policy, State="DISABLED")
+    assert [it["PolicyId"] for it in dlm.get_lifecycle_policies(State="DISABLED")["Policies"]] == [policy]
+    arn = dlm.get_lifecycle_policy(PolicyId=policy)["Policy"]["PolicyArn"]
+    dlm.tag_resource(ResourceArn=arn, Tags={"team": "a", "stage": "b"})
+    dlm.untag_resource(ResourceArn=arn, TagKeys=["team"])
+    assert dlm.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"stage": "b"}
+    dlm.delete_lifecycle_policy(PolicyId=policy)
+    with refused("ResourceNotFoundException"):
+        dlm.get_lifecycle_policy(PolicyId=policy)
+    iam.delete_role(RoleName="lifecycle")
 
 
 @told("an elastic address is allocated, mapped to the instance, and released")

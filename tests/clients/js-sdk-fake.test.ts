@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, test } from "node:test";
+import * as dlmModule from "@aws-sdk/client-dlm";
 import * as ebsModule from "@aws-sdk/client-ebs";
 import * as ec2Module from "@aws-sdk/client-ec2";
 import * as iamModule from "@aws-sdk/client-iam";
@@ -24,11 +25,13 @@ const used = new Set<string>();
 const ebsSdk = noting("ebs", ebsModule, used);
 const sdk = noting("ec2", ec2Module, used);
 const iamSdk = noting("iam", iamModule, used);
+const dlmSdk = noting("dlm", dlmModule, used);
 const kmsSdk = noting("kms", kmsModule, used);
 const quotasSdk = noting("servicequotas", quotasModule, used);
 const ssmSdk = noting("ssm", ssmModule, used);
 const offered = [
   ...(await offeredBy("ebs", ebsModule)),
+  ...(await offeredBy("dlm", dlmModule)),
   ...(await offeredBy("ec2", ec2Module)),
   ...(await offeredBy("iam", iamModule)),
   ...(await offeredBy("kms", kmsModule)),
@@ -38,12 +41,13 @@ const offered = [
 ];
 const ebs = new ebsSdk.EBS();
 const ec2 = new sdk.EC2();
+const dlm = new dlmSdk.DLM();
 const iam = new iamSdk.IAM();
 const kms = new kmsSdk.KMS();
 const quotas = new quotasSdk.ServiceQuotas();
 const ssm = new ssmSdk.SSM();
 const sts = new stsModule.STS();
-after(() => [ebs, ec2, iam, kms, quotas, ssm, sts].forEach((client) => client.destroy()));
+after(() => [dlm, ebs, ec2, iam, kms, quotas, ssm, sts].forEach((client) => client.destroy()));
 
 const patience = { client: ec2, maxWaitTime: 120, minDelay: 1, maxDelay: 2 };
 const release = "/aws/service/debian/release/12/latest/amd64";
@@ -1188,6 +1192,44 @@ test("disks are imported as images and snapshots, by tasks that are described in
     await ec2.deleteSnapshot({ SnapshotId });
   const UserBucket = { S3Bucket: "images", S3Key: "disk.vmdk" };
   await refused(ec2.importSnapshot({ DiskContainer: { UserBucket } }), "NoSuchBucket");
+});
+
+test("lifecycle policies are made, changed, tagged and deleted", async () => {
+  const byDlm = {
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: { Service: "dlm.amazonaws.com" }, Action: "sts:AssumeRole" }],
+  };
+  const role = { RoleName: "lifecycle", AssumeRolePolicyDocument: JSON.stringify(byDlm) };
+  const ExecutionRoleArn = (await iam.createRole(role)).Role?.Arn ?? "";
+  const wanted = {
+    ExecutionRoleArn,
+    Description: "each day",
+    State: "ENABLED" as const,
+    PolicyDetails: {
+      ResourceTypes: ["VOLUME" as const],
+      TargetTags: [{ Key: "backup", Value: "daily" }],
+      Schedules: [{ CreateRule: { CronExpression: "cron(0 3 * * ? *)" }, RetainRule: { Count: 7 } }],
+    },
+  };
+  await refused(
+    dlm.createLifecyclePolicy({ ...wanted, ExecutionRoleArn: `${ExecutionRoleArn}-none` }),
+    "InvalidRequestException",
+  );
+  const { PolicyId = "" } = await dlm.createLifecyclePolicy(wanted);
+  await dlm.updateLifecyclePolicy({ PolicyId, State: "DISABLED" });
+  const { Policies } = await dlm.getLifecyclePolicies({ State: "DISABLED", ResourceTypes: ["VOLUME"] });
+  assert.deepEqual(
+    Policies?.map((it) => it.PolicyId),
+    [PolicyId],
+  );
+  const { Policy } = await dlm.getLifecyclePolicy({ PolicyId });
+  const ResourceArn = Policy?.PolicyArn ?? "";
+  await dlm.tagResource({ ResourceArn, Tags: { team: "a", stage: "b" } });
+  await dlm.untagResource({ ResourceArn, TagKeys: ["team"] });
+  assert.deepEqual((await dlm.listTagsForResource({ ResourceArn })).Tags, { stage: "b" });
+  await dlm.deleteLifecyclePolicy({ PolicyId });
+  await refused(dlm.getLifecyclePolicy({ PolicyId }), "ResourceNotFoundException");
+  await iam.deleteRole(role);
 });
 
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";

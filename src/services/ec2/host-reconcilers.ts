@@ -1,4 +1,6 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
+import type { Ec2Context } from "./context.ts";
+import { reconcilePolicy } from "../dlm/policy-reconciler.ts";
 import { reconcileImage, type ImageHost } from "./image/image-reconciler.ts";
 import { reconcileImportTask, type ImportHost } from "./import-task/import-task-reconciler.ts";
 import { isGone, type InstanceRecord } from "./instance/instance.ts";
@@ -25,7 +27,7 @@ import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
 export function hostReconcilers(
   regions: RegionalRecords,
-  host: ImageHost & ImportHost & InstanceHost & SnapshotHost & VolumeHost & VpcHost,
+  host: ImageHost & ImportHost & InstanceHost & SnapshotHost & VolumeHost & VpcHost & LifecycleHost,
 ): Reconciler[] {
   const at = (key: string) => {
     const { scope, id } = parseKey(key);
@@ -260,6 +262,13 @@ export function hostReconcilers(
       },
     },
     {
+      kind: "dlm-policy",
+      async step(key) {
+        const { id, scope, records } = at(key);
+        return reconcilePolicy(id, { ...host.lifecycle, ...scope, records });
+      },
+    },
+    {
       kind: "launch-template-version",
       async step(key) {
         const { id, records } = at(key);
@@ -278,3 +287,8 @@ export function hostReconcilers(
 
 type Affected = NonNullable<Reconciler["affected"]>[string];
 type Attachable = VolumeRecord | NetworkInterfaceRecord;
+
+/** What Data Lifecycle Manager's policies are served with. */
+export interface LifecycleHost {
+  readonly lifecycle: Pick<Ec2Context, "newId" | "random" | "now" | "homeRegion" | "publicPool">;
+}

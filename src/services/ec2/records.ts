@@ -1,5 +1,6 @@
 import type { Feed } from "#store/feed.ts";
 import type { Entry, Transaction } from "#store/store.ts";
+import type { DlmPolicyRecord } from "../dlm/policy.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import { IamRecords } from "../iam/records.ts";
 import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
@@ -39,6 +40,7 @@ export interface ResourceRecord {
 /** The kinds of record that EC2 keeps, each under `kind/account/region/id`; those shared by all without account and region. */
 export interface Kinds {
   readonly "dhcp-options": DhcpOptionsRecord;
+  readonly "dlm-policy": DlmPolicyRecord;
   readonly "elastic-ip": ElasticIpRecord;
   readonly host: HostRecord;
   readonly image: ImageRecord;

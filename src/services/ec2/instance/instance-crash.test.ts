@@ -475,6 +475,7 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
     removeImage: async () => {},
     imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
     machineSpec: (it, records) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
+    lifecycle: { newId, random, now: () => clock.now(), homeRegion: scope.region, publicPool: "" },
     worked: workClock(clock),
     now: () => clock.now(),
   });

@@ -1,0 +1,8 @@
+import { ApiError } from "#api/error.ts";
+
+/** DLM's own codes. */
+export const invalidRequest = (message: string) => new ApiError("InvalidRequestException", message);
+export const policyNotFound = (id: string) =>
+  new ApiError("ResourceNotFoundException", `The following policy does not exist: ${id}`, { status: 404 });
+export const tooManyPolicies = (most: number) =>
+  new ApiError("LimitExceededException", `There are at most ${most} policies in a region.`, { status: 429 });

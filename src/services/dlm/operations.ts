@@ -1,0 +1,222 @@
+import type * as dlm from "@aws-sdk/client-dlm";
+import type { PolicyDetails } from "@aws-sdk/client-dlm";
+import type { OperationPlan, OperationsOf, TouchedResource } from "#api/operation.ts";
+import type { Ec2Context } from "../ec2/context.ts";
+import { byArn } from "../iam/holder.ts";
+import { invalidRequest, policyNotFound, tooManyPolicies } from "./errors.ts";
+import { checkedDetails } from "./policy-details.ts";
+import { describePolicy, findPolicy, policyArn, policyState, type DlmPolicyRecord } from "./policy.ts";
+
+interface PolicyPlan extends OperationPlan {
+  readonly policy: DlmPolicyRecord;
+}
+
+/** Every operation of Data Lifecycle Manager. */
+export const dlmOperations = {
+  CreateLifecyclePolicy: {
+    resolve(input, context): PolicyPlan {
+      for (const name of defaults)
+        if (input[name] !== undefined) throw invalidRequest(`Croft does not serve ${name} yet.`);
+      if (!input.PolicyDetails) throw invalidRequest("PolicyDetails is missing.");
+      if (context.records.all("dlm-policy").length >= MOST_POLICIES) throw tooManyPolicies(MOST_POLICIES);
+      const now = context.now().toISOString();
+      const policy: DlmPolicyRecord = {
+        id: context.newId("policy"),
+        description: described(input.Description),
+        enabled: input.State === "ENABLED",
+        roleArn: input.ExecutionRoleArn,
+        details: checkedDetails(input.PolicyDetails),
+        tags: checkedTags(input.Tags ?? {}),
+        createdAt: now,
+        modifiedAt: now,
+        from: now,
+        so: { done: {} },
+      };
+      const key = context.records.key("dlm-policy", policy.id);
+      return {
+        touches: [touched(policy, context), passing(policy.roleArn, context)],
+        transaction: { expect: [{ absent: key }], put: [{ key, value: policy }] },
+        policy,
+      };
+    },
+    answer: ({ policy }: PolicyPlan) => ({ PolicyId: policy.id }),
+  },
+
+  GetLifecyclePolicy: {
+    resolve({ PolicyId: id }, context): PolicyPlan {
+      const policy = findPolicy(id, context.records);
+      return { touches: [touched(policy, context)], policy };
+    },
+    answer: ({ policy }: PolicyPlan, context) => ({ Policy: describePolicy(policy, context) }),
+  },
+
+  GetLifecyclePolicies: {
+    resolve(input, { records }): OperationPlan & { policies: DlmPolicyRecord[] } {
+      const { PolicyIds: ids, State, ResourceTypes, TargetTags, TagsToAdd, DefaultPolicyType } = input;
+      const unknown = ids?.find((id) => !records.get("dlm-policy", id));
+      if (unknown !== undefined) throw policyNotFound(unknown);
+      const has = (wanted: readonly string[] | undefined, tags: readonly dlm.Tag[]) =>
+        !wanted?.length || tags.some(({ Key, Value }) => wanted.includes(`${Key}=${Value}`));
+      const policies = records
+        .named("dlm-policy", ids)
+        .filter(
+          (it) =>
+            DefaultPolicyType === undefined &&
+            (State === undefined || policyState(it) === State) &&
+            (!ResourceTypes?.length ||
+              ResourceTypes.some((type) => it.details.ResourceTypes?.includes(type))) &&
+            has(TargetTags, it.details.TargetTags ?? []) &&
+            has(TagsToAdd, it.details.Schedules?.flatMap((schedule) => schedule.TagsToAdd ?? []) ?? []),
+        );
+      return { touches: [], policies };
+    },
+    answer: ({ policies }: { policies: DlmPolicyRecord[] }) => ({
+      Policies: policies.map((it) => ({
+        PolicyId: it.id,
+        Description: it.description,
+        State: policyState(it),
+        Tags: it.tags,
+        PolicyType: it.details.PolicyType,
+        DefaultPolicy: false,
+      })),
+    }),
+  },
+
+  /** Schedules that change, and a policy that is enabled, begin from now. */
+  UpdateLifecyclePolicy: {
+    resolve(input, context): OperationPlan {
+      for (const name of defaults)
+        if (name !== "DefaultPolicy" && input[name] !== undefined)
+          throw invalidRequest(`Croft does not serve ${name} yet.`);
+      const before = findPolicy(input.PolicyId, context.records);
+      const enabled = input.State === undefined ? before.enabled : input.State === "ENABLED";
+      const now = context.now().toISOString();
+      const anew = (enabled && !before.enabled) || input.PolicyDetails !== undefined;
+      const { run: _, ...rested } = before.so;
+      const policy: DlmPolicyRecord = {
+        ...before,
+        enabled,
+        description: input.Description === undefined ? before.description : described(input.Description),
+        roleArn: input.ExecutionRoleArn ?? before.roleArn,
+        details: input.PolicyDetails ? updatedDetails(before.details, input.PolicyDetails) : before.details,
+        modifiedAt: now,
+        ...(anew && { from: now, so: { done: {} } }),
+        ...(!enabled && { so: rested }),
+      };
+      return {
+        touches: [
+          touched(before, context),
+          ...(input.ExecutionRoleArn === undefined ? [] : [passing(input.ExecutionRoleArn, context)]),
+        ],
+        transaction: context.records.rewrite("dlm-policy", policy),
+      };
+    },
+    answer: () => ({}),
+  },
+
+  /** What it made stays. */
+  DeleteLifecyclePolicy: {
+    resolve({ PolicyId: id }, context): OperationPlan {
+      const policy = findPolicy(id, context.records);
+      const { expect, put } = context.records.rewrite("dlm-policy", policy);
+      return {
+        touches: [touched(policy, context)],
+        transaction: { expect, delete: put.map(({ key }) => key) },
+      };
+    },
+    answer: () => ({}),
+  },
+
+  TagResource: {
+    resolve: ({ ResourceArn: arn, Tags: tags }, context) =>
+      retagged(arn, context, (before) => checkedTags({ ...before, ...checkedTags(tags) })),
+    answer: () => ({}),
+  },
+
+  UntagResource: {
+    resolve: ({ ResourceArn: arn, TagKeys: keys }, context) =>
+      retagged(arn, context, (before) =>
+        Object.fromEntries(Object.entries(before).filter(([key]) => !keys.includes(key))),
+      ),
+    answer: () => ({}),
+  },
+
+  ListTagsForResource: {
+    resolve({ ResourceArn: arn }, context): PolicyPlan {
+      const policy = policyOf(arn, context);
+      return { touches: [touched(policy, context)], policy };
+    },
+    answer: ({ policy }: PolicyPlan) => ({ Tags: policy.tags }),
+  },
+} satisfies OperationsOf<typeof dlm, Ec2Context>;
+
+const MOST_POLICIES = 100;
+const defaults = [
+  "DefaultPolicy",
+  "CreateInterval",
+  "RetainInterval",
+  "CopyTags",
+  "ExtendDeletion",
+  "CrossRegionCopyTargets",
+  "Exclusions",
+] as const;
+
+/** A policy stays of its type. */
+function updatedDetails(before: PolicyDetails, details: PolicyDetails): PolicyDetails {
+  const after = checkedDetails({ PolicyType: before.PolicyType, ...details });
+  if (after.PolicyType !== before.PolicyType)
+    throw invalidRequest("A policy's PolicyType cannot be changed.");
+  return after;
+}
+
+function described(text: string): string {
+  if (!/^[0-9A-Za-z _-]{1,500}$/.test(text))
+    throw invalidRequest("Description has 1 to 500 letters, digits, spaces, hyphens and underscores.");
+  return text;
+}
+
+function checkedTags(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(tags);
+  if (entries.length > 50) throw invalidRequest("A policy has at most 50 tags.");
+  for (const [key, value] of entries)
+    if (!key || key.length > 128 || value.length > 256 || key.toLowerCase().startsWith("aws:"))
+      throw invalidRequest(
+        "Tag keys have 1 to 128 characters and do not begin with 'aws:'; values have at most 256 characters.",
+      );
+  return tags;
+}
+
+const touched = ({ id, tags }: DlmPolicyRecord, context: Ec2Context): TouchedResource => ({
+  arn: policyArn(id, context),
+  tags,
+});
+
+/** The role is one of the account's. */
+function passing(arn: string, context: Ec2Context): TouchedResource {
+  const role = byArn("iam-role", arn, context.records.iam);
+  if (!role) throw invalidRequest(`Invalid role ARN: ${arn}: there is no such role in the account.`);
+  return {
+    arn,
+    tags: role.tags,
+    action: "iam:PassRole",
+    keys: { "iam:PassedToService": "dlm.amazonaws.com" },
+  };
+}
+
+function policyOf(arn: string, context: Ec2Context): DlmPolicyRecord {
+  const id = arn.split("/").at(-1) ?? "";
+  if (policyArn(id, context) !== arn) throw invalidRequest(`Invalid resource ARN: ${arn}`);
+  return findPolicy(id, context.records);
+}
+
+function retagged(
+  arn: string,
+  context: Ec2Context,
+  change: (before: Readonly<Record<string, string>>) => Readonly<Record<string, string>>,
+): OperationPlan {
+  const policy = policyOf(arn, context);
+  return {
+    touches: [touched(policy, context)],
+    transaction: context.records.rewrite("dlm-policy", { ...policy, tags: change(policy.tags) }),
+  };
+}

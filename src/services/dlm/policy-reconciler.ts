@@ -1,0 +1,92 @@
+import { ApiError } from "#api/error.ts";
+import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
+import type { Transaction } from "#store/store.ts";
+import type { Schedule } from "@aws-sdk/client-dlm";
+import type { Ec2Context } from "../ec2/context.ts";
+import { byArn } from "../iam/holder.ts";
+import { isGone } from "../ec2/instance/instance.ts";
+import { together } from "../ec2/together.ts";
+import { volumeState } from "../ec2/volume/volume.ts";
+import { lastDue } from "./due.ts";
+import { expiryOf } from "./expiry.ts";
+import { madeOf } from "./made-of.ts";
+import { nameOf, type DlmPolicyRecord } from "./policy.ts";
+
+const MINUTE_MS = 60_000;
+
+/**
+ * One step of a policy. A time that is due is written down with its targets, then each target is served and struck off in one transaction,
+ * so a crash makes nothing twice; then what is too much or too old goes, one by one. Times that were missed are one.
+ */
+export async function reconcilePolicy(id: string, context: Ec2Context): Promise<Outcome> {
+  const { records } = context;
+  const policy = records.get("dlm-policy", id);
+  if (!policy?.enabled) return settled;
+  const now = context.now();
+  const later = wait(MINUTE_MS - (now.getTime() % MINUTE_MS));
+  const schedules = policy.details.Schedules ?? [];
+  const write = (so: DlmPolicyRecord["so"]): Transaction => records.rewrite("dlm-policy", { ...policy, so });
+  if (!byArn("iam-role", policy.roleArn, records.iam)) {
+    const error = `The role ${policy.roleArn} does not exist.`;
+    return error === policy.so.error ? later : moved(write({ ...policy.so, error }));
+  }
+  const { run, error, ...rest } = policy.so;
+  if (run) {
+    const schedule = schedules.find((it) => nameOf(it) === run.schedule);
+    const [target, ...targets] = run.targets;
+    if (!schedule || target === undefined)
+      return moved(write({ ...rest, ...(error !== undefined && { error }) }));
+    const next = { ...policy.so, run: { ...run, targets } };
+    return moved(served(target, schedule, policy, next, write, context));
+  }
+  for (const schedule of schedules) {
+    const gone = expiryOf(policy, schedule, context);
+    if (gone) return moved(gone);
+  }
+  for (const schedule of schedules) {
+    const name = nameOf(schedule);
+    const at = lastDue(
+      schedule.CreateRule ?? {},
+      new Date(policy.so.done[name] ?? policy.from),
+      now,
+    )?.toISOString();
+    if (at === undefined) continue;
+    // What was wrong is over when nothing of this time is.
+    const done = { ...rest.done, [name]: at };
+    return moved(write({ done, run: { schedule: name, at, targets: targetsOf(policy, context) } }));
+  }
+  return later;
+}
+
+/** A target that cannot be served is struck off too, and the policy says why. */
+function served(
+  target: string,
+  schedule: Schedule,
+  policy: DlmPolicyRecord,
+  so: DlmPolicyRecord["so"],
+  write: (so: DlmPolicyRecord["so"]) => Transaction,
+  context: Ec2Context,
+): Transaction {
+  try {
+    return together(madeOf(target, schedule, policy, context), write(so));
+  } catch (cause) {
+    if (!(cause instanceof ApiError)) throw cause;
+    return write({ ...so, error: `${target}: ${cause.code}: ${cause.message}` });
+  }
+}
+
+/** Whatever has any of the tags, and is there. */
+function targetsOf({ details }: DlmPolicyRecord, { records }: Ec2Context): string[] {
+  const wanted = details.TargetTags ?? [];
+  const isTarget = ({ tags }: { readonly tags: Readonly<Record<string, string>> }) =>
+    wanted.some(({ Key = "", Value = "" }) => Object.hasOwn(tags, Key) && tags[Key] === Value);
+  if (details.ResourceTypes?.includes("INSTANCE"))
+    return records
+      .all("instance")
+      .filter((it) => !isGone(it) && isTarget(it))
+      .map(({ id }) => id);
+  return records
+    .all("volume")
+    .filter((it) => ["available", "in-use"].includes(volumeState(it)) && isTarget(it))
+    .map(({ id }) => id);
+}
