@@ -5,7 +5,8 @@ import type { WireRequest } from "#wire/protocol.ts";
 /** What AWS's Signature Version 4 covers. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html */
 export interface SignedContent {
   readonly request: Pick<WireRequest, "method" | "path" | "query" | "headers">;
-  readonly body: Uint8Array | string;
+  /** Undefined: it was left unsigned. */
+  readonly body: Uint8Array | string | undefined;
   /** Lower case, in the order in which they are signed. */
   readonly signedHeaders: readonly string[];
   /** `YYYYMMDDTHHMMSSZ`; its day is the first part of the credential scope. */
@@ -25,6 +26,8 @@ export function signatureOf(content: SignedContent, secretAccessKey: string): st
 
 export const algorithm = "AWS4-HMAC-SHA256";
 export const terminator = "aws4_request";
+/** Stands for the digest of a body that is not signed. */
+export const unsignedPayload = "UNSIGNED-PAYLOAD";
 
 export function amzDateOf(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(/[-:]|\.\d{3}/g, "");
@@ -39,7 +42,7 @@ function canonicalRequest({ request, body, signedHeaders }: SignedContent): stri
     canonicalQuery(request.query),
     headers.join(""),
     signedHeaders.join(";"),
-    hash("sha256", body),
+    body === undefined ? unsignedPayload : hash("sha256", body),
   ].join("\n");
 }
 

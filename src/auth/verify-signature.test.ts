@@ -169,15 +169,31 @@ test("a wrong secret and any change to what was signed are refused", () => {
 });
 
 test("UNSIGNED-PAYLOAD does not free a request from signing its body", () => {
+  refused(() => verify(unsigned("ec2", "POST", { host: "localhost" })), "AuthFailure");
+  const block = { host: "localhost", "x-amz-checksum": "AAAA" };
+  refused(() => verify(unsigned("ec2", "PUT", block)), "AuthFailure");
+  refused(() => verify(unsigned("ebs", "POST", block)), "SignatureDoesNotMatch");
+});
+
+test("a block of a snapshot is signed by its checksum, when its body is not", () => {
+  const block = { host: "localhost", "x-amz-checksum": "AAAA" };
+  const signed = unsigned("ebs", "PUT", block);
+  assert.equal(verify(signed, Buffer.from("any")).service, "ebs");
+  refused(() => verify(withHeaders(signed, { "x-amz-checksum": "BBBB" })), "SignatureDoesNotMatch");
+  refused(() => verify(unsigned("ebs", "PUT", { host: "localhost" })), "SignatureDoesNotMatch");
+});
+
+function unsigned(service: string, method: string, given: Readonly<Record<string, string>>) {
   const headers = {
-    host: "localhost",
+    ...given,
     "x-amz-date": "20260304T050607Z",
     "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
   };
-  const names = "host;x-amz-content-sha256;x-amz-date";
-  const lines = "host:localhost\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20260304T050607Z\n";
-  const canonical = `POST\n/\n\n${lines}\n${names}\nUNSIGNED-PAYLOAD`;
-  const scope = "20260304/us-east-1/ec2/aws4_request";
+  const sorted = Object.entries(headers).toSorted(([x], [y]) => (x < y ? -1 : 1));
+  const names = sorted.map(([name]) => name).join(";");
+  const lines = sorted.map((it) => `${it.join(":")}\n`).join("");
+  const canonical = `${method}\n/\n\n${lines}\n${names}\nUNSIGNED-PAYLOAD`;
+  const scope = `20260304/us-east-1/${service}/aws4_request`;
   const text = `AWS4-HMAC-SHA256\n20260304T050607Z\n${scope}\n${createHash("sha256").update(canonical).digest("hex")}`;
   const key = scope
     .split("/")
@@ -187,8 +203,8 @@ test("UNSIGNED-PAYLOAD does not free a request from signing its body", () => {
     );
   const signature = createHmac("sha256", key).update(text).digest("hex");
   const authorization = `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/${scope}, SignedHeaders=${names}, Signature=${signature}`;
-  refused(() => verify({ ...plain, headers: { ...headers, authorization } }), "AuthFailure");
-});
+  return { ...plain, method, headers: { ...headers, authorization } };
+}
 
 test("clocks may differ by 15 minutes", () => {
   const signed = signedBy();
