@@ -1,6 +1,6 @@
 import { signRequest, type Credentials } from "#auth/sign-request.ts";
 import type { ChainRequest } from "#api/chain.ts";
-import { fakeSnapshots } from "#fake/fake-region.ts";
+import { lastingFakeDisks } from "#fake/lasting-fake-disks.ts";
 import { loadApiParts, openRegionApi } from "#region-api.ts";
 import { newCredentials } from "#setup/credentials.ts";
 import { settle } from "#setup/region-settings.ts";
@@ -33,7 +33,7 @@ const ending = new AbortController();
 const { answer } = await openRegionApi({
   parts: loadApiParts(),
   store: openMemoryStore(),
-  snapshots: fakeSnapshots,
+  snapshots: lastingFakeDisks(),
   settings: settle(undefined, { machines: "fake" }, () => "198.18.0.0/16"),
   credentials: root,
   sealingKey: Buffer.alloc(32, 1),

@@ -13,6 +13,7 @@ import { comparePairs, round } from "./pairs.ts";
  * merged and after: the most that layers can cost. 0.9 of its speed is wanted.
  */
 const scratch = mkdtempSync(join(tmpdir(), "croft-bench-disk-"));
+const patience = { timeoutMs: 300_000 };
 try {
   const disks = await openQcow2Disks(join(scratch, "disks"), { uid: 0x5600_0000 });
   const opened = async (id: string) => {
@@ -31,7 +32,7 @@ try {
   for (const sizeGiB of [1, 100]) {
     const id = `vol-of-${sizeGiB}`;
     await disks.ensure({ id, sizeGiB });
-    await run("qemu-io", ["-c", `write -P 1 0 ${Math.min(sizeGiB, 2) * 512}M`, await opened(id)]);
+    await run("qemu-io", ["-c", `write -P 1 0 ${Math.min(sizeGiB, 2) * 512}M`, await opened(id)], patience);
     await disks.snapshot(`snap-${sizeGiB}`, id);
   }
   const { ours } = await comparePairs(
@@ -45,10 +46,10 @@ try {
 
   const [changing, changes] = ["vol-changing", 2048];
   await disks.ensure({ id: changing, sizeGiB: 100 });
-  await run("qemu-io", ["-c", "write -P 1 0 1G", await opened(changing)]);
+  await run("qemu-io", ["-c", "write -P 1 0 1G", await opened(changing)], patience);
   await disks.snapshot("snap-before", changing);
   const writes = Array.from({ length: changes }, (_, n) => ["-c", `write -q -P 2 ${n * 50}M 512k`]);
-  await run("qemu-io", [...writes.flat(), await opened(changing)], { timeoutMs: 300_000 });
+  await run("qemu-io", [...writes.flat(), await opened(changing)], patience);
   await disks.snapshot("snap-after", changing);
   const { below } = await disks.locate(changing);
   const { ours: differing } = await comparePairs(

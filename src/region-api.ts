@@ -10,7 +10,6 @@ import { verifySignature } from "./auth/verify-signature.ts";
 import { croftVersion } from "./checkout.ts";
 import { systemClock } from "./clock.ts";
 import type { RegionSettings } from "./config.ts";
-import type { SnapshotReader } from "./drivers/disk/disk-driver.ts";
 import { blockTokenKey, type EbsContext } from "./services/ebs/context.ts";
 import { ec2CallRate } from "./services/ec2/call-rate.ts";
 import { newId, random } from "./services/ec2/chance.ts";
@@ -82,7 +81,7 @@ export const servicesOf = (
 export interface RegionApiOptions {
   readonly parts: ReturnType<typeof loadApiParts>;
   readonly store: Store;
-  readonly snapshots: SnapshotReader;
+  readonly snapshots: EbsContext["snapshots"];
   readonly settings: Omit<RegionSettings, "port">;
   readonly credentials: Credentials;
   /** 32 bytes: what users' secrets, session tokens and the material of KMS keys are sealed with. */

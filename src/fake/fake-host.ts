@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, systemClock } from "#clock.ts";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
-import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
 import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
@@ -30,6 +29,7 @@ export interface FakeHostOptions {
   readonly regions: RegionalRecords;
   /** The region that the host reports its image to. */
   readonly home: Scope;
+  readonly disks: DiskDriver;
   /** Real ones, in which namespaces stand for the machines; absent: no packet flows. */
   readonly networks?: NetworkDriver | undefined;
   readonly signal: AbortSignal;
@@ -42,21 +42,10 @@ export interface FakeHostOptions {
  * its work.
  */
 export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly stopped: Promise<void> }> {
-  const { store, feed, regions, home, signal } = options;
+  const { store, feed, regions, home, disks, signal } = options;
   const log = (line: string) => void (signal.aborted || options.log(line));
   const machines = createFakeMachines({ says, boots: "at once" });
   const networks = options.networks ?? createFakeNetworks();
-  // Those of an earlier process are still there.
-  const disks: DiskDriver = {
-    ...createFakeDisks(),
-    ensure: async () => {},
-    grow: async () => {},
-    locate: async (id) => ({ path: `/fake/${id}`, below: [] }),
-    snapshot: async () => {},
-    copySnapshot: async () => {},
-    importSnapshot: async () => {},
-    usedBytes: async () => 0,
-  };
   const real = hostReconcilers(regions, {
     hostId: host.id,
     // Machines end with this process, as with a host's boot, and are started again.

@@ -1,11 +1,11 @@
 import { isLocal } from "#http/foreign-caller.ts";
 import { type HttpRequest, type HttpServer, listen } from "#http/http-server.ts";
 import { openRegionApi, type RegionApiOptions } from "#region-api.ts";
-import { BLOCK_BYTES, type SnapshotReader } from "#drivers/disk/disk-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { Store } from "#store/store.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
 import { runFakeHost } from "./fake-host.ts";
+import { lastingFakeDisks } from "./lasting-fake-disks.ts";
 
 export interface FakeRegionOptions extends Omit<RegionApiOptions, "store" | "snapshots" | "signal"> {
   /** 0: any that is free. */
@@ -58,14 +58,15 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const ending = new AbortController();
   const { signal } = ending;
   const store = await openStore();
+  const disks = lastingFakeDisks();
   const { feed, regions, answer, refused, health, metrics, status } = await openRegionApi({
     ...options,
     store,
-    snapshots: fakeSnapshots,
+    snapshots: disks,
     signal,
   });
   const { settings: home, networks, log } = options;
-  const host = await runFakeHost({ store, feed, regions, home, networks, signal, log });
+  const host = await runFakeHost({ store, feed, regions, home, disks, networks, signal, log });
   const calls = new Set<Promise<WireAnswer>>();
   return {
     refused,
@@ -86,13 +87,6 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     },
   };
 }
-
-/** Whatever their volumes held, each holds one block of zeros. */
-export const fakeSnapshots: SnapshotReader = {
-  blocks: async () => [[0, 1]],
-  difference: async () => ({ runs: [[0, 1]], related: true }),
-  readBlock: async () => Buffer.alloc(BLOCK_BYTES),
-};
 
 const plain = (status: number, text: string): WireAnswer => ({
   status,

@@ -1004,6 +1004,44 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   await aws.text(`ec2 wait volume-deleted --volume-ids ${volume} ${restored}`);
 });
 
+test("a snapshot is written block by block over another, completed, and has those bytes", async () => {
+  const start = "ebs start-snapshot --volume-size 1 --query [SnapshotId,Status,BlockSize]";
+  const [parent = "", ...told] = await line(start);
+  assert.deepEqual(told, ["pending", "524288"]);
+  const digest = (bytes: Buffer) => createHash("sha256").update(bytes).digest();
+  const [written, file] = [Buffer.alloc(524_288, "written"), join(files, "written")];
+  writeFileSync(file, written);
+  const checksum = digest(written).toString("base64");
+  const put = (id: string, sum: string) =>
+    `ebs put-snapshot-block --snapshot-id ${id} --block-index 9 --block-data ${file} ` +
+    `--data-length 524288 --checksum-algorithm SHA256 --checksum ${sum}`;
+  assert.equal(
+    await aws.refusal(put(parent, digest(Buffer.from("other")).toString("base64"))),
+    "ValidationException",
+  );
+  assert.deepEqual(await line(`${put(parent, checksum)} --query Checksum`), [checksum]);
+  const all = digest(digest(written)).toString("base64");
+  const complete = `ebs complete-snapshot --snapshot-id ${parent} --query Status`;
+  assert.equal(await aws.refusal(`${complete} --changed-blocks-count 2`), "ValidationException");
+  await line(
+    `${complete} --changed-blocks-count 1 --checksum ${all} --checksum-algorithm SHA256 --checksum-aggregation-method LINEAR`,
+  );
+  await aws.text(`ec2 wait snapshot-completed --snapshot-ids ${parent}`);
+  assert.equal(await aws.refusal(put(parent, checksum)), "ValidationException");
+  const [id = ""] = await line(`${start} --parent-snapshot-id ${parent}`);
+  await line(`ebs complete-snapshot --snapshot-id ${id} --changed-blocks-count 0 --query Status`);
+  await aws.text(`ec2 wait snapshot-completed --snapshot-ids ${id}`);
+  const [index, token] = await line(
+    `ebs list-snapshot-blocks --snapshot-id ${id} --query Blocks[].[BlockIndex,BlockToken]`,
+  );
+  const read = join(files, "read");
+  await aws.text(
+    `ebs get-snapshot-block --snapshot-id ${id} --block-index ${index} --block-token ${token} ${read}`,
+  );
+  assert.ok(readFileSync(read).equals(written));
+  for (const it of [parent, id]) await aws.text(`ec2 delete-snapshot --snapshot-id ${it}`);
+});
+
 test("images are made of an instance and of a snapshot, described, shared, deprecated, and deregistered", async () => {
   const create = `ec2 create-image --instance-id ${nano} --name made --no-reboot --query ImageId`;
   const [id = ""] = await line(create);

@@ -1041,6 +1041,41 @@ def _():
     waiter("volume_deleted").wait(VolumeIds=[volume, restored])
 
 
+@told("a snapshot is written block by block over another, completed, and has those bytes")
+def _():
+    digest = lambda data: hashlib.sha256(data).digest()
+    text = lambda data: base64.b64encode(data).decode()
+    started = ebs.start_snapshot(VolumeSize=1, Tags=[{"Key": "a", "Value": "b"}])
+    parent, size = started["SnapshotId"], started["BlockSize"]
+    assert (started["Status"], started["Tags"]) == ("pending", [{"Key": "a", "Value": "b"}]), started
+    written = b"written ".ljust(size, b"\xff")
+    block = {"SnapshotId": parent, "BlockIndex": 9, "DataLength": size, "ChecksumAlgorithm": "SHA256"}
+    with refused("ValidationException"):
+        ebs.put_snapshot_block(**block, BlockData=written, Checksum=text(digest(b"other")))
+    put = lambda: ebs.put_snapshot_block(**block, BlockData=written, Checksum=text(digest(written)))
+    assert put()["Checksum"] == text(digest(written))
+    with refused("ValidationException"):
+        ebs.complete_snapshot(SnapshotId=parent, ChangedBlocksCount=2)
+    ebs.complete_snapshot(
+        SnapshotId=parent,
+        ChangedBlocksCount=1,
+        Checksum=text(digest(digest(written))),
+        ChecksumAlgorithm="SHA256",
+        ChecksumAggregationMethod="LINEAR",
+    )
+    waiter("snapshot_completed").wait(SnapshotIds=[parent])
+    with refused("ValidationException"):
+        put()
+    snapshot = ebs.start_snapshot(VolumeSize=1, ParentSnapshotId=parent)["SnapshotId"]
+    ebs.complete_snapshot(SnapshotId=snapshot, ChangedBlocksCount=0)
+    waiter("snapshot_completed").wait(SnapshotIds=[snapshot])
+    (listed,) = ebs.list_snapshot_blocks(SnapshotId=snapshot)["Blocks"]
+    assert listed["BlockIndex"] == 9, listed
+    assert ebs.get_snapshot_block(SnapshotId=snapshot, **listed)["BlockData"].read() == written
+    for it in (parent, snapshot):
+        ec2.delete_snapshot(SnapshotId=it)
+
+
 @told("images are made of an instance and of a snapshot, described, shared, disabled, protected, and deregistered")
 def _():
     made = ec2.create_image(InstanceId=nano["id"], Name="made", NoReboot=True)["ImageId"]

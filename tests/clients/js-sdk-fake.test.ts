@@ -1076,6 +1076,50 @@ test("snapshots are made, found in pages, shared, locked, copied, made volumes o
   await sdk.waitUntilVolumeDeleted(patience, { VolumeIds: volumes });
 });
 
+test("a snapshot is written block by block over another, completed, and has those bytes", async () => {
+  const digest = (bytes: Buffer) => createHash("sha256").update(bytes).digest();
+  const ClientToken = "started-once";
+  const {
+    SnapshotId: parent = "",
+    Status,
+    BlockSize = 0,
+  } = await ebs.startSnapshot({ VolumeSize: 1, ClientToken });
+  assert.equal(Status, "pending");
+  assert.equal((await ebs.startSnapshot({ VolumeSize: 1, ClientToken })).SnapshotId, parent);
+  await refused(ebs.startSnapshot({ VolumeSize: 2, ClientToken }), "ConflictException");
+  const written = Buffer.alloc(BlockSize, "written");
+  const block = {
+    SnapshotId: parent,
+    BlockIndex: 9,
+    BlockData: written,
+    DataLength: BlockSize,
+    ChecksumAlgorithm: "SHA256",
+    Checksum: digest(written).toString("base64"),
+  } as const;
+  await refused(ebs.putSnapshotBlock({ ...block, Checksum: "AAAA" }), "ValidationException");
+  assert.equal((await ebs.putSnapshotBlock(block)).Checksum, block.Checksum);
+  const completion = {
+    SnapshotId: parent,
+    ChangedBlocksCount: 1,
+    Checksum: digest(digest(written)).toString("base64"),
+    ChecksumAlgorithm: "SHA256",
+    ChecksumAggregationMethod: "LINEAR",
+  } as const;
+  await refused(ebs.completeSnapshot({ ...completion, ChangedBlocksCount: 2 }), "ValidationException");
+  await ebs.completeSnapshot(completion);
+  await sdk.waitUntilSnapshotCompleted(patience, { SnapshotIds: [parent] });
+  await refused(ebs.putSnapshotBlock(block), "ValidationException");
+  const { SnapshotId = "" } = await ebs.startSnapshot({ VolumeSize: 1, ParentSnapshotId: parent });
+  await ebs.completeSnapshot({ SnapshotId, ChangedBlocksCount: 0 });
+  await sdk.waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+  const { Blocks = [] } = await ebs.listSnapshotBlocks({ SnapshotId });
+  const [{ BlockIndex, BlockToken } = {}] = Blocks;
+  assert.deepEqual([Blocks.length, BlockIndex], [1, 9]);
+  const { BlockData } = await ebs.getSnapshotBlock({ SnapshotId, BlockIndex, BlockToken });
+  assert.ok(written.equals((await BlockData?.transformToByteArray()) ?? Buffer.alloc(0)));
+  for (const it of [parent, SnapshotId]) await ec2.deleteSnapshot({ SnapshotId: it });
+});
+
 test("images are made of an instance and of a snapshot, described, shared, disabled, protected, and deregistered", async () => {
   const { ImageId = "" } = await ec2.createImage({ InstanceId: nano, Name: "made", NoReboot: true });
   await sdk.waitUntilImageAvailable(patience, { ImageIds: [ImageId] });

@@ -1,4 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { RealRegion } from "../real-region.ts";
+
+/** As `kill -9` does; the supervisor starts them again. */
+export async function killPrograms({ status }: Pick<RealRegion, "status">): Promise<void> {
+  const { programs } = await status();
+  for (const pid of Object.values(programs)) if (pid !== null) process.kill(pid, "SIGKILL");
+}
 
 /**
  * A program that was killed is back within a second or two; what it had answered stays answered. On a busy machine croft-host may be

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import {
   diskBlockConformance,
   diskMergeConformance,
+  diskWriteConformance,
   type DiskSubject,
 } from "#drivers/disk/disk-conformance.ts";
 import { BLOCK_BYTES, type DiskDriver } from "#drivers/disk/disk-driver.ts";
@@ -52,6 +53,7 @@ const subject: DiskSubject = {
 };
 diskMergeConformance("qcow2 disks", subject);
 diskBlockConformance("qcow2 disks", subject);
+diskWriteConformance("qcow2 disks", subject);
 
 /** Snapshot n has record n where the image had its own bytes, and each third record is erased again by the next. */
 const RECORDS = 12;

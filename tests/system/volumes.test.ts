@@ -15,7 +15,7 @@ import {
 import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
-import { patiently } from "./killed-programs.ts";
+import { killPrograms, patiently } from "./killed-programs.ts";
 
 /** Two Debian guests, and a volume that goes from one to the other and stays through stops and restarts. */
 const files = mkdtempSync(join(tmpdir(), "croft-volumes-"));
@@ -121,14 +121,14 @@ test("taken by force while it is mounted, it has what was written to it, and its
 test("a snapshot made while it is mounted and written has what was synced, whatever is killed; a volume made of it shows that elsewhere", async () => {
   await firstShell?.run("echo old | sudo tee /mnt/word && sync /mnt/word");
   const { SnapshotId: id = "" } = await ec2.createSnapshot({ VolumeId: volume });
-  await killPrograms();
+  await killPrograms(region);
   const isCompleted = async () => {
     const { Snapshots: [it] = [] } = await patiently(() => ec2.describeSnapshots({ SnapshotIds: [id] }));
     return it?.State;
   };
   assert.equal(await until(isCompleted, (now) => now !== "pending", patienceMs), "completed");
   await firstShell?.run("echo new | sudo tee /mnt/word && sync /mnt/word");
-  await killPrograms();
+  await killPrograms(region);
   const { Volumes: [whole] = [] } = await patiently(() => ec2.describeVolumes({ VolumeIds: [volume] }));
   const AvailabilityZone = whole?.AvailabilityZone;
   const wanted = { AvailabilityZone, SnapshotId: id, ClientToken: "restored" };
@@ -136,7 +136,7 @@ test("a snapshot made while it is mounted and written has what was synced, whate
   assert.equal(restored.Size, 2);
   const source = volume;
   volume = restored.VolumeId ?? "";
-  await killPrograms();
+  await killPrograms(region);
   assert.equal(
     await until(
       () => patiently(state),
@@ -146,7 +146,7 @@ test("a snapshot made while it is mounted and written has what was synced, whate
     "available",
   );
   await patiently(() => attach(second, "/dev/sdi"));
-  await killPrograms();
+  await killPrograms(region);
   assert.equal(
     await until(
       () => patiently(state),
@@ -175,7 +175,7 @@ test("an image of a running instance has what was written to its volumes; launch
     `echo rooted >rooted; echo imaged | sudo tee -a /mnt/file >&2; ${identity}`,
   );
   const { ImageId: id = "" } = await ec2.createImage({ InstanceId: first, Name: "volumes" });
-  await killPrograms();
+  await killPrograms(region);
   const imageIs = async () => {
     const { Images: [it] = [] } = await patiently(() => ec2.describeImages({ ImageIds: [id] }));
     return it?.State;
@@ -240,9 +240,9 @@ test("a root volume is put back to a snapshot of it, whatever is killed: the sam
     );
     return it?.TaskState;
   };
-  await killPrograms();
+  await killPrograms(region);
   await until(taskIs, (now) => now !== "pending", patienceMs);
-  await killPrograms();
+  await killPrograms(region);
   assert.equal(
     await until(taskIs, (now) => now !== "pending" && now !== "in-progress", patienceMs),
     "succeeded",
@@ -261,12 +261,6 @@ const identity = [
   "token=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)",
   'curl -s -H "X-aws-ec2-metadata-token: $token" http://169.254.169.254/latest/meta-data/instance-id',
 ].join("\n");
-
-/** As `kill -9` does; the supervisor starts them again. */
-async function killPrograms(): Promise<void> {
-  const { programs } = await region.status();
-  for (const pid of Object.values(programs)) if (pid !== null) process.kill(pid, "SIGKILL");
-}
 
 async function launch(input: Partial<RunInstancesCommandInput> = {}): Promise<Instance> {
   const { Instances: [instance] = [] } = await ec2.runInstances({

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { BLOCK_BYTES, type DiskDriver } from "./disk-driver.ts";
 import { LONGEST_CHAIN } from "./next-merge.ts";
@@ -305,6 +306,90 @@ export const diskBlockConformance = (name: string, { driver, write }: DiskSubjec
         await assert.rejects(driver().readBlock(id, 0), new RegExp(`no snapshot ${id}`));
         await assert.rejects(driver().difference(id, id), new RegExp(`no snapshot ${id}`));
       }
+      assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
+    });
+  });
+};
+
+/** What every disk driver promises of blocks that are put on a disk, where it may act as root. */
+export const diskWriteConformance = (name: string, { driver }: Pick<DiskSubject, "driver">): void => {
+  const block = (text: string) => {
+    const bytes = Buffer.alloc(BLOCK_BYTES);
+    bytes.write(text);
+    return bytes;
+  };
+  const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest();
+  const nothing = { count: 0, checksum: sha256(Buffer.alloc(0)).toString("base64") };
+
+  describe(`${name}, written block by block`, () => {
+    test("tells what was put on a disk: its last state, in the blocks' order", async () => {
+      await driver().ensure({ id: "vol-put", sizeGiB: 1 });
+      assert.deepEqual(await driver().written("vol-put"), nothing);
+      for (const [index, text] of [
+        [9, "nine"],
+        [0, "at first"],
+        [2047, "last"],
+        [0, "zero"],
+      ] as const)
+        await driver().writeBlock("vol-put", index, block(text));
+      const { count, checksum, lastAt = "" } = await driver().written("vol-put");
+      const sums = ["zero", "nine", "last"].map((text) => sha256(block(text)));
+      assert.deepEqual([count, checksum], [3, sha256(Buffer.concat(sums)).toString("base64")]);
+      assert.ok(Math.abs(Date.parse(lastAt) - Date.now()) < 60_000, lastAt);
+    });
+
+    test("the next snapshot has them, and no other block", async () => {
+      await driver().snapshot("snap-put", "vol-put");
+      assert.deepEqual(await driver().written("vol-put"), nothing);
+      const runs = [
+        [0, 1],
+        [9, 1],
+        [2047, 1],
+      ];
+      assert.deepEqual(await driver().blocks("snap-put"), runs);
+      for (const [index, text] of [
+        [0, "zero"],
+        [1, ""],
+        [9, "nine"],
+        [2047, "last"],
+      ] as const)
+        assert.deepEqual(await driver().readBlock("snap-put", index), block(text));
+      await driver().snapshot("snap-put", "vol-put");
+      await driver().remove("vol-put");
+    });
+
+    test("over a snapshot they hide what it had there, zeros too, and it stays as it was", async () => {
+      await driver().ensure({ id: "vol-over", sizeGiB: 2, snapshot: "snap-put" });
+      for (const [index, text] of [
+        [9, "other"],
+        [0, ""],
+        [4095, "beyond"],
+      ] as const)
+        await driver().writeBlock("vol-over", index, block(text));
+      await driver().snapshot("snap-over", "vol-over");
+      await driver().remove("vol-over");
+      const read = (id: string) =>
+        Promise.all([0, 9, 2047, 4095].map((index) => driver().readBlock(id, index)));
+      assert.deepEqual(await read("snap-over"), ["", "other", "last", "beyond"].map(block));
+      assert.deepEqual(await read("snap-put"), ["zero", "nine", "last", ""].map(block));
+      const { runs } = await driver().difference("snap-over", "snap-put");
+      assert.deepEqual(runs, [
+        [0, 1],
+        [9, 1],
+        [4095, 1],
+      ]);
+    });
+
+    test("what was put on a disk goes with it, and nothing is put where none is", async () => {
+      await driver().ensure({ id: "vol-put", sizeGiB: 1 });
+      await driver().writeBlock("vol-put", 0, block("gone"));
+      await driver().remove("vol-put");
+      assert.deepEqual(await driver().written("vol-put"), nothing);
+      await assert.rejects(driver().writeBlock("vol-put", 0, block("nowhere")), /no disk vol-put/);
+      await driver().ensure({ id: "vol-put", sizeGiB: 1 });
+      assert.deepEqual(await driver().written("vol-put"), nothing);
+      await driver().remove("vol-put");
+      for (const id of ["snap-over", "snap-put"]) await driver().removeSnapshot(id);
       assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
     });
   });

@@ -1,5 +1,5 @@
 /** Bytes at rest on this host. Every verb may be repeated. */
-export interface DiskDriver extends SnapshotReader {
+export interface DiskDriver extends SnapshotReader, BlockWriter {
   /** A disk of this size exists; its first bytes are the image's or the snapshot's, or zeros. An existing disk is left as it is. */
   ensure(disk: DiskSpec): Promise<void>;
   /** An ensured disk, which no machine has, is at least this large from now on; what comes to it are zeros. */
@@ -41,6 +41,22 @@ export interface SnapshotReader {
   difference(id: string, from: string): Promise<SnapshotDifference>;
   /** Exactly `BLOCK_BYTES`, zeros after the snapshot's end. */
   readBlock(id: string, index: number): Promise<Buffer>;
+}
+
+/** Blocks that are put on an ensured disk which no machine has or had. What is read of it is told by its next snapshot, which has them. */
+export interface BlockWriter {
+  /** Of exactly `BLOCK_BYTES`. It is kept when this returns; one that was put there before gives way to it. */
+  writeBlock(diskId: string, index: number, bytes: Buffer): Promise<void>;
+  /** What was put since its last snapshot; of a disk that is not there, nothing. */
+  written(diskId: string): Promise<WrittenBlocks>;
+}
+
+export interface WrittenBlocks {
+  readonly count: number;
+  /** When the last was put, ISO 8601; absent: none was. */
+  readonly lastAt?: string;
+  /** SHA-256 of their SHA-256s, in the blocks' order, in base64. */
+  readonly checksum: string;
 }
 
 export const BLOCK_BYTES = 512 * 1024;

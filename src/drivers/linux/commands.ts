@@ -6,6 +6,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** Default 30,000; then it is killed and fails. */
   readonly timeoutMs?: number;
+  /** Where it runs; absent: where this process does. */
+  readonly directory?: string;
   /** Name of the network namespace it runs in; absent: this process's own. */
   readonly namespace?: string;
 }
@@ -13,12 +15,12 @@ export interface CommandOptions {
 /** What `file args…` printed. No shell is involved. Throws `CommandFailed`. */
 export const run = (file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> =>
   new Promise((resolve, reject) => {
-    const { input = "", timeoutMs = 30_000, namespace } = options;
+    const { input = "", timeoutMs = 30_000, directory, namespace } = options;
     const start = () =>
       execFile(
         file,
         args,
-        { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: 256 * 1024 * 1024 },
+        { timeout: timeoutMs, killSignal: "SIGKILL", cwd: directory, maxBuffer: 256 * 1024 * 1024 },
         (error, stdout, stderr) => {
           if (error) reject(new CommandFailed([file, ...args], error.code ?? error.signal ?? null, stderr));
           else resolve(stdout);

@@ -129,6 +129,33 @@ test(
   },
 );
 
+test(
+  "a snapshot that is shared is read by the other account, and no other account writes one",
+  limit,
+  async (t) => {
+    const { call, snapshotOf, start, client, ...region } = await scene(t);
+    const { clientConfig: other } = await region.newAccount("222233334444");
+    const id = await snapshotOf({ 0: "ours" });
+    const path = `/snapshots/${id}/blocks`;
+    refused(await call(path, {}, other.credentials), "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404);
+    await client.modifySnapshotAttribute({
+      SnapshotId: id,
+      CreateVolumePermission: { Add: [{ UserId: "222233334444" }] },
+    });
+    const [{ BlockToken: blockToken }] = (await call(path, {}, other.credentials)).json.Blocks;
+    const { body } = await call(`${path}/0`, { blockToken }, other.credentials);
+    assert.equal(body.toString("latin1", 0, 4), "ours");
+    const pending: string = (await start({ VolumeSize: 1 })).json.SnapshotId;
+    const sealing = { method: "POST", headers: { "x-amz-changedblockscount": "0" } };
+    refused(
+      await call(`/snapshots/completion/${pending}`, {}, other.credentials, "", sealing),
+      "ResourceNotFoundException",
+      "SNAPSHOT_NOT_FOUND",
+      404,
+    );
+  },
+);
+
 test("snapshots are read only by whom a policy lets", limit, async (t) => {
   const { call, snapshotOf, iam, arnOf } = await scene(t);
   const [id, other] = [await snapshotOf({ 0: "a" }), await snapshotOf({ 0: "b" })];
@@ -152,10 +179,222 @@ test("snapshots are read only by whom a policy lets", limit, async (t) => {
   );
 });
 
-test("snapshots are not written yet, and say so", limit, async (t) => {
-  const { call } = await scene(t);
-  refused(await call("/snapshots", {}, undefined, '{"VolumeSize":1}'), "UnsupportedOperation", undefined);
+test("a snapshot is written block by block, and a volume made of it holds that", limit, async (t) => {
+  const { call, start, put, complete, client, disks, records, until } = await scene(t);
+  const started = await start({ VolumeSize: 1, Description: "by hand", Tags: [{ Key: "a", Value: "b" }] });
+  const id: string = started.json.SnapshotId;
+  const { Status, VolumeSize, BlockSize, Description, Tags, ParentSnapshotId } = started.json;
+  assert.deepEqual(
+    [started.status, Status, VolumeSize, BlockSize, Description, Tags, ParentSnapshotId],
+    [201, "pending", 1, BLOCK_BYTES, "by hand", [{ Key: "a", Value: "b" }], undefined],
+  );
+  for (const [index, text] of [
+    [7, "seven"],
+    [0, "zero"],
+    [7, "seven again"],
+  ] as const) {
+    const { status, headers } = await put(id, index, text);
+    assert.deepEqual([status, headers["x-amz-checksum"]], [201, sum(block(text)).toString("base64")]);
+  }
+  refused(await call(`/snapshots/${id}/blocks`), "ValidationException", "INVALID_SNAPSHOT_ID");
+  const checksum = sum(Buffer.concat([sum(block("zero")), sum(block("seven again"))])).toString("base64");
+  const completed = await complete(id, 2, checksum);
+  assert.deepEqual([completed.status, completed.json.Status], [202, "pending"]);
+  await until(() => records.get("snapshot", id)?.so.completedAt !== undefined);
+  assert.equal((await complete(id, 2, checksum)).json.Status, "completed");
+  const { Snapshots: [shown] = [] } = await client.describeSnapshots({ SnapshotIds: [id] });
+  assert.deepEqual([shown?.State, shown?.VolumeSize, shown?.Tags], ["completed", 1, Tags]);
+  assert.deepEqual(indexes((await call(`/snapshots/${id}/blocks`)).json.Blocks), [0, 7]);
+  const { VolumeId = "" } = await client.createVolume({
+    AvailabilityZone: "eu-central-1a",
+    SnapshotId: id,
+  });
+  await until(() => records.get("volume", VolumeId)?.so.ready === true);
+  assert.equal(disks.read(VolumeId), "zero");
+  assert.deepEqual(await disks.list(), [VolumeId]);
 });
+
+test("one is written over another, of which the rest stays, and which may go meanwhile", limit, async (t) => {
+  const { call, start, put, complete, snapshotOf, client, records, until } = await scene(t);
+  const parent = await snapshotOf({ 0: "kept", 1: "before" });
+  const { json } = await start({ VolumeSize: 2, ParentSnapshotId: parent });
+  const id: string = json.SnapshotId;
+  assert.equal(json.ParentSnapshotId, parent);
+  await put(id, 1, "after");
+  await client.deleteSnapshot({ SnapshotId: parent });
+  await until(() => records.get("snapshot", parent) === undefined);
+  await put(id, 4095, "last");
+  await complete(id, 2);
+  await until(() => records.get("snapshot", id)?.so.completedAt !== undefined);
+  const texts: string[] = [];
+  for (const { BlockIndex, BlockToken: blockToken } of (await call(`/snapshots/${id}/blocks`)).json.Blocks) {
+    const { body } = await call(`/snapshots/${id}/blocks/${BlockIndex}`, { blockToken });
+    texts.push(`${BlockIndex} ${body.toString("latin1").replace(/\0+$/, "")}`);
+  }
+  assert.deepEqual(texts, ["0 kept", "1 after", "4095 last"]);
+});
+
+test(
+  "a snapshot that is not what its writer says stays pending; a sealed one takes no more",
+  limit,
+  async (t) => {
+    const { start, put, complete, records, until } = await scene(t);
+    const id: string = (await start({ VolumeSize: 1 })).json.SnapshotId;
+    await put(id, 3, "three");
+    refused(await complete(id, 2), "ValidationException", "INVALID_PARAMETER_VALUE");
+    const other = sum(block("three")).toString("base64");
+    refused(await complete(id, 1, other), "ValidationException", "INVALID_PARAMETER_VALUE");
+    assert.equal((await put(id, 4, "four")).status, 201);
+    assert.equal((await complete(id, 2)).status, 202);
+    refused(await put(id, 5, "five"), "ValidationException", "INVALID_SNAPSHOT_ID");
+    await until(() => records.get("snapshot", id)?.so.completedAt !== undefined);
+    refused(await put(id, 5, "five"), "ValidationException", "INVALID_SNAPSHOT_ID");
+    refused(await complete(id, 3), "ValidationException", "INVALID_SNAPSHOT_ID");
+  },
+);
+
+test("a block that is not as it is said to be is not written", limit, async (t) => {
+  const { start, put, putAs, complete, snapshotOf } = await scene(t);
+  const id: string = (await start({ VolumeSize: 1 })).json.SnapshotId;
+  const whole = block("whole");
+  const checksum = sum(whole).toString("base64");
+  const length = String(BLOCK_BYTES);
+  for (const [bytes, given] of [
+    [block("other"), { checksum, length }],
+    [
+      whole.subarray(1),
+      { checksum: sum(whole.subarray(1)).toString("base64"), length: `${BLOCK_BYTES - 1}` },
+    ],
+    [whole, { checksum, length: "512" }],
+    [Buffer.alloc(0), { checksum, length }],
+  ] as const)
+    refused(await putAs(id, 0, bytes, given), "ValidationException", "INVALID_BLOCK");
+  refused(await put(id, 2048, "beyond"), "ValidationException", "INVALID_BLOCK");
+  refused(
+    await put("snap-0123456789abcdef0", 0, "a"),
+    "ResourceNotFoundException",
+    "SNAPSHOT_NOT_FOUND",
+    404,
+  );
+  refused(await put(await snapshotOf({}), 0, "a"), "ValidationException", "INVALID_SNAPSHOT_ID");
+  assert.equal((await complete(id, 0)).status, 202);
+});
+
+test("what cannot be started is told by AWS's reasons, and nothing is there of it", limit, async (t) => {
+  const { start, snapshotOf, records } = await scene(t);
+  const parent = await snapshotOf({});
+  const [before] = [records.all("snapshot").length];
+  const none = "snap-0123456789abcdef0";
+  for (const [input, name, reason, code] of [
+    [{ VolumeSize: 0 }, "ValidationException", undefined, 400],
+    [{ VolumeSize: 65_537 }, "ValidationException", "INVALID_VOLUME_SIZE", 400],
+    [{ VolumeSize: 1, Timeout: 9 }, "ValidationException", undefined, 400],
+    [{ VolumeSize: 1, ParentSnapshotId: none }, "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404],
+    [{ VolumeSize: 1, Encrypted: true }, "ValidationException", "INVALID_PARAMETER_VALUE", 400],
+    [
+      { VolumeSize: 1, Encrypted: false, ParentSnapshotId: parent },
+      "ValidationException",
+      "INVALID_PARAMETER_VALUE",
+      400,
+    ],
+    [{ VolumeSize: 1, Tags: [{ Key: "aws:a", Value: "b" }] }, "ValidationException", "INVALID_TAG", 400],
+  ] as const)
+    refused(await start(input), name, reason, code);
+  assert.equal(records.all("snapshot").length, before);
+  for (let n = 0; n < 100; n++) assert.equal((await start({ VolumeSize: 1 })).status, 201);
+  refused(await start({ VolumeSize: 1 }), "ConcurrentLimitExceededException", undefined);
+});
+
+test("the same token is the same snapshot, and of another request refused", limit, async (t) => {
+  const { start, client, records, until } = await scene(t);
+  const input = { VolumeSize: 1, ClientToken: "a".repeat(200) };
+  const [one, again] = [await start(input), await start(input)];
+  const id: string = one.json.SnapshotId;
+  assert.equal(again.json.SnapshotId, id);
+  refused(await start({ ...input, VolumeSize: 2 }), "ConflictException", undefined, 409);
+  await client.deleteSnapshot({ SnapshotId: id });
+  await until(() => records.get("snapshot", id) === undefined);
+  assert.notEqual((await start(input)).json.SnapshotId, id);
+});
+
+test(
+  "one that nobody completes fails at its time, which every block puts off; deleted, nothing is left",
+  limit,
+  async (t) => {
+    const { start, put, complete, client, disks, records, until } = await scene(t);
+    const id: string = (await start({ VolumeSize: 1, Timeout: 10 })).json.SnapshotId;
+    await put(id, 0, "a");
+    let [looks, agoMinutes] = [0, 9];
+    const written = disks.written.bind(disks);
+    disks.written = async (diskId) => {
+      looks++;
+      const lastAt = new Date(Date.now() - agoMinutes * 60_000).toISOString();
+      return { ...(await written(diskId)), lastAt };
+    };
+    // It is looked at when anything of it changes.
+    const look = (n: number) =>
+      client.createTags({ Resources: [id], Tags: [{ Key: "look", Value: String(n) }] });
+    await look(1);
+    await until(() => looks > 0);
+    assert.equal((await put(id, 1, "b")).status, 201);
+    agoMinutes = 11;
+    await look(2);
+    await until(() => records.get("snapshot", id)?.so.failed !== undefined);
+    const { Snapshots: [shown] = [] } = await client.describeSnapshots({ SnapshotIds: [id] });
+    assert.equal(shown?.State, "error");
+    assert.match(shown?.StateMessage ?? "", /within 10 minutes/);
+    refused(await put(id, 2, "c"), "ValidationException", "INVALID_SNAPSHOT_ID");
+    refused(await complete(id, 2), "ValidationException", "INVALID_SNAPSHOT_ID");
+    assert.deepEqual(await disks.list(), []);
+    await client.deleteSnapshot({ SnapshotId: id });
+    const cancelled: string = (await start({ VolumeSize: 1 })).json.SnapshotId;
+    await put(cancelled, 0, "a");
+    await client.deleteSnapshot({ SnapshotId: cancelled });
+    await until(() => records.all("snapshot").length === 0);
+    assert.deepEqual([await disks.list(), await disks.snapshots()], [[], []]);
+  },
+);
+
+test(
+  "snapshots are written only by whom a policy lets, who must be allowed to tag them too",
+  limit,
+  async (t) => {
+    const { call, iam, arnOf, start } = await scene(t);
+    await iam.createUser({ UserName: "ada" });
+    const { AccessKey: key } = await iam.createAccessKey({ UserName: "ada" });
+    const ada = { accessKeyId: key?.AccessKeyId ?? "", secretAccessKey: key?.SecretAccessKey ?? "" };
+    const may = (...Action: string[]) =>
+      iam.putUserPolicy({
+        UserName: "ada",
+        PolicyName: "writes",
+        PolicyDocument: JSON.stringify({
+          Version: "2012-10-17",
+          Statement: { Effect: "Allow", Action, Resource: arnOf("*") },
+        }),
+      });
+    const starting = (input: object) => call("/snapshots", {}, ada, JSON.stringify(input));
+    refused(await starting({ VolumeSize: 1 }), "AccessDeniedException", undefined, 403);
+    await may("ebs:StartSnapshot");
+    assert.equal((await starting({ VolumeSize: 1 })).status, 201);
+    const tagged = { VolumeSize: 1, Tags: [{ Key: "a", Value: "b" }] };
+    refused(await starting(tagged), "AccessDeniedException", undefined, 403);
+    await may("ebs:StartSnapshot", "ec2:CreateTags");
+    assert.equal((await starting(tagged)).status, 201);
+    const id: string = (await start({ VolumeSize: 1 })).json.SnapshotId;
+    const sealing = await call(`/snapshots/completion/${id}`, {}, ada, "", {
+      method: "POST",
+      headers: { "x-amz-changedblockscount": "0" },
+    });
+    refused(sealing, "AccessDeniedException", undefined, 403);
+  },
+);
+
+const sum = (bytes: Buffer) => createHash("sha256").update(bytes).digest();
+const block = (text: string) => {
+  const bytes = Buffer.alloc(BLOCK_BYTES);
+  bytes.write(text);
+  return bytes;
+};
 
 const indexes = (blocks: readonly { BlockIndex: number }[]) => blocks.map(({ BlockIndex }) => BlockIndex);
 
@@ -183,21 +422,22 @@ async function scene(t: TestContext) {
     path: string,
     query: Readonly<Record<string, string>> = {},
     credentials: Credentials = clientConfig.credentials,
-    body = "",
+    body: string | Buffer = "",
+    sent: { readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {},
   ): Promise<Answer> {
     const { host, port } = new URL(clientConfig.endpoint);
     const asked = {
-      method: body ? "POST" : "GET",
+      method: sent.method ?? (body ? "POST" : "GET"),
       path,
       query: new URLSearchParams(query).toString(),
-      headers: { host },
+      headers: { host, ...sent.headers },
       body,
     };
     const signing = { credentials, region: clientConfig.region, service: "ebs", date: new Date() };
     const headers = signRequest(asked, signing);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = request({ port, path: `${path}?${asked.query}`, method: asked.method, headers }, resolve);
-      sent.on("error", reject).end(body);
+      const made = request({ port, path: `${path}?${asked.query}`, method: asked.method, headers }, resolve);
+      made.on("error", reject).end(body);
     });
     const bytes = await buffer(response);
     const isJson = response.headers["content-type"] === "application/json";
@@ -220,6 +460,39 @@ async function scene(t: TestContext) {
     return snapshotAgain(texts);
   }
 
+  const start = (input: object) => call("/snapshots", {}, undefined, JSON.stringify(input));
+  const put = (id: string, index: number, text: string) =>
+    putAs(id, index, block(text), {
+      checksum: sum(block(text)).toString("base64"),
+      length: String(BLOCK_BYTES),
+    });
+  const putAs = (
+    id: string,
+    index: number,
+    bytes: Buffer,
+    { checksum, length }: { readonly checksum: string; readonly length: string },
+  ) =>
+    call(`/snapshots/${id}/blocks/${index}`, {}, undefined, bytes, {
+      method: "PUT",
+      headers: {
+        "x-amz-data-length": length,
+        "x-amz-checksum": checksum,
+        "x-amz-checksum-algorithm": "SHA256",
+      },
+    });
+  const complete = (id: string, count: number, checksum?: string) =>
+    call(`/snapshots/completion/${id}`, {}, undefined, "", {
+      method: "POST",
+      headers: {
+        "x-amz-changedblockscount": String(count),
+        ...(checksum && {
+          "x-amz-checksum": checksum,
+          "x-amz-checksum-algorithm": "SHA256",
+          "x-amz-checksum-aggregation-method": "LINEAR",
+        }),
+      },
+    });
+
   const arnOf = (id: string) => `arn:aws:ec2:${clientConfig.region}::snapshot/${id}`;
-  return { ...region, iam, call, snapshotOf, snapshotAgain, arnOf };
+  return { ...region, iam, call, snapshotOf, snapshotAgain, start, put, putAs, complete, arnOf };
 }

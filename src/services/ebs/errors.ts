@@ -17,3 +17,32 @@ export const unrelatedSnapshots = (first: string, second: string) =>
 export const invalidPageToken = () => invalid("INVALID_PAGE_TOKEN", "The page token is not valid.");
 export const invalidBlockToken = () =>
   invalid("INVALID_BLOCK_TOKEN", "The block token is not valid, or has expired.");
+export const snapshotNotWritten = (id: string, state: string) =>
+  invalid(
+    "INVALID_SNAPSHOT_ID",
+    `The snapshot '${id}' cannot be written: it is in state '${state}', and must be pending and started by StartSnapshot.`,
+  );
+export const snapshotSealed = (id: string) =>
+  invalid("INVALID_SNAPSHOT_ID", `The snapshot '${id}' was completed, and takes no further blocks.`);
+export const invalidBlock = (message: string) => invalid("INVALID_BLOCK", message);
+export const invalidVolumeSize = (message: string) => invalid("INVALID_VOLUME_SIZE", message);
+export const invalidTag = (message: string) => invalid("INVALID_TAG", message);
+export const invalidParameterValue = (message: string) => invalid("INVALID_PARAMETER_VALUE", message);
+export const otherRequestWithToken = () =>
+  new ApiError("ConflictException", "Another request was made with this client token.", { status: 409 });
+export const tooManyStarted = (most: number) =>
+  new ApiError("ConcurrentLimitExceededException", `${most} snapshots are being written already.`);
+export const noRoomForSnapshot = (why: string) =>
+  new ApiError("ServiceQuotaExceededException", why, {
+    status: 402,
+    reason: "DEPENDENCY_SERVICE_QUOTA_EXCEEDED",
+  });
+/** Clients try again. */
+export const notBegun = (id: string) =>
+  new ApiError(
+    "InternalServerException",
+    `The host of the snapshot '${id}' has no place for its blocks yet.`,
+    {
+      status: 500,
+    },
+  );

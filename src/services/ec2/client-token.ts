@@ -30,6 +30,7 @@ export function once(
   input: TokenInput,
   { records }: Ec2Context,
   make: () => MakingPlan,
+  mismatch: () => Error = idempotentMismatch,
 ): MakingPlan {
   const { ClientToken: token, DryRun: _, ...parameters } = input;
   if (!token) return make();
@@ -41,7 +42,7 @@ export function once(
   const name = clientTokenClaim(operation, token);
   const earlier = records.claim<TokenClaim>(name);
   if (earlier) {
-    if (earlier.request !== request) throw idempotentMismatch();
+    if (earlier.request !== request) throw mismatch();
     return { touches: [], made: earlier.made };
   }
   const plan = make();

@@ -17,7 +17,7 @@ import { reconcileRootReplacement } from "./root-replacement/root-replacement-re
 import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import { reconcileSnapshot, type SnapshotHost } from "./snapshot/snapshot-reconciler.ts";
-import { isPending, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
+import { basisOf, isPending, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
 import { reconcileVolume, type VolumeHost } from "./volume/volume-reconciler.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { reconcilePeering } from "./vpc-peering/vpc-peering-reconciler.ts";
@@ -110,8 +110,9 @@ export function hostReconcilers(
           const snapshot = (now ?? before) as SnapshotRecord;
           const volumeId = volumeOf(snapshot);
           const later = volumeId === undefined ? [] : records.snapshotsOf(volumeId).filter(isPending);
-          const copied = "copy" in snapshot.of ? regions.keysOf("snapshot", snapshot.of.copy) : [];
-          return [...new Set([...later.map((it) => records.key("snapshot", it.together)), ...copied])];
+          const basis = basisOf(snapshot);
+          const waiting = basis === undefined ? [] : regions.keysOf("snapshot", basis);
+          return [...new Set([...later.map((it) => records.key("snapshot", it.together)), ...waiting])];
         },
         /** It stays until what is made of it has its bytes. */
         volume(_, now, before) {

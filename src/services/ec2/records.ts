@@ -23,7 +23,7 @@ import type { RootReplacementRecord } from "./root-replacement/root-replacement.
 import { placeOf, type RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
-import { everybody, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
+import { basisOf, everybody, volumeOf, type SnapshotRecord } from "./snapshot/snapshot.ts";
 import type { SubnetRecord } from "./subnet/subnet.ts";
 import type { VolumeRecord } from "./volume/volume.ts";
 import { vpcsOfPeering, type VpcPeeringRecord } from "./vpc-peering/vpc-peering.ts";
@@ -204,7 +204,8 @@ export class Ec2Records {
   volumesMadeOf = (imageId: string) => values(this.#indexes.volumesOfImage(imageId));
   snapshotsMadeOf = (imageId: string) => values(this.#indexes.snapshotsOfImage(imageId));
   volumesFrom = (snapshotId: string) => values(this.#indexes.volumesOfSnapshot(snapshotId));
-  copiesOf = (snapshotId: string) => values(this.#indexes.copiesOfSnapshot(snapshotId));
+  /** Copies of it, and those that are written over it. */
+  snapshotsOn = (snapshotId: string) => values(this.#indexes.snapshotsBasedOn(snapshotId));
   snapshotsOf = (volumeId: string) => this.#own(this.#indexes.snapshotsOfVolume(volumeId));
   /** With the first one's id. */
   snapshotsTogether = (id: string) => this.#indexes.snapshotsTogether(id);
@@ -296,7 +297,10 @@ export const ec2Indexes = (feed: Feed) => ({
   volumesOfImage: feed.index<VolumeRecord>("volume", (it) => (it.image ? [it.image.imageId] : [])),
   volumesOfSnapshot: feed.index<VolumeRecord>("volume", (it) => (it.snapshotId ? [it.snapshotId] : [])),
   snapshotsOfImage: feed.index<SnapshotRecord>("snapshot", (it) => (it.image ? [it.image.imageId] : [])),
-  copiesOfSnapshot: feed.index<SnapshotRecord>("snapshot", ({ of }) => ("copy" in of ? [of.copy] : [])),
+  snapshotsBasedOn: feed.index<SnapshotRecord>("snapshot", (it) => {
+    const basis = basisOf(it);
+    return basis === undefined ? [] : [basis];
+  }),
   snapshotsOfVolume: feed.index<SnapshotRecord>("snapshot", (it) => {
     const volumeId = volumeOf(it);
     return volumeId === undefined ? [] : [volumeId];

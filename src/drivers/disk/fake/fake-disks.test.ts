@@ -3,6 +3,7 @@ import {
   diskConformance,
   diskGrowthConformance,
   diskMergeConformance,
+  diskWriteConformance,
 } from "../disk-conformance.ts";
 import { createFakeDisks } from "./fake-disks.ts";
 
@@ -16,4 +17,5 @@ const subject = {
 diskConformance("fake disks", subject);
 diskMergeConformance("fake disks", subject);
 diskBlockConformance("fake disks", subject);
+diskWriteConformance("fake disks", subject);
 diskGrowthConformance("fake disks", { ...subject, sizeOf: async (id) => disks.sizeOf(id) });

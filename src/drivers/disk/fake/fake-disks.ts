@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { BLOCK_BYTES, type BlockRun, type DiskDriver, type DiskPlace } from "../disk-driver.ts";
 import { nextMerge } from "../next-merge.ts";
 
@@ -11,11 +12,15 @@ export interface FakeDisks extends DiskDriver {
   read(id: string): string;
 }
 
-export const createFakeDisks = (): FakeDisks => {
+/** `now`: when blocks are put. */
+export const createFakeDisks = ({
+  now = () => new Date(),
+}: { readonly now?: () => Date } = {}): FakeDisks => {
   const disks = new Map<string, FakeDisk>();
   /** Also what was removed and stays for others' sake. */
   const snapshots = new Map<string, FakeDisk>();
   const removed = new Set<string>();
+  const put = new Map<string, { readonly blocks: Map<number, Buffer>; readonly lastAt: string }>();
   const disk = (id: string): FakeDisk => {
     const found = disks.get(id);
     if (!found) throw new Error(`there is no disk ${id}`);
@@ -63,12 +68,15 @@ export const createFakeDisks = (): FakeDisks => {
     remove: async (id) => {
       const found = disks.get(id);
       disks.delete(id);
+      put.delete(id);
       collect(found?.on);
     },
     list: async () => [...disks.keys()],
     snapshot: async (id, diskId) => {
       if (snapshots.has(id)) return;
-      const { sizeGiB } = disk(diskId);
+      const { sizeGiB, written } = disk(diskId);
+      for (const [index, bytes] of put.get(diskId)?.blocks ?? []) written.set(index, textOf(bytes));
+      put.delete(diskId);
       snapshots.set(id, disk(diskId));
       disks.set(diskId, { sizeGiB, path: `/fake/${diskId}/${id}`, on: id, written: new Map() });
     },
@@ -110,13 +118,29 @@ export const createFakeDisks = (): FakeDisks => {
     },
     readBlock: async (id, index) => {
       const block = Buffer.alloc(BLOCK_BYTES);
-      block.write(textsOf(snapshot(id)).get(index) ?? "");
+      block.write(textsOf(snapshot(id)).get(index) ?? "", "latin1");
       return block;
+    },
+    writeBlock: async (diskId, index, bytes) => {
+      disk(diskId);
+      const blocks = (put.get(diskId)?.blocks ?? new Map<number, Buffer>()).set(index, Buffer.from(bytes));
+      put.set(diskId, { blocks, lastAt: now().toISOString() });
+    },
+    written: async (diskId) => {
+      const { blocks = new Map<number, Buffer>(), lastAt } = put.get(diskId) ?? {};
+      const sums = [...blocks].toSorted(([a], [b]) => a - b).map(([, bytes]) => sha256(bytes));
+      const checksum = sha256(Buffer.concat(sums)).toString("base64");
+      return { count: blocks.size, ...(lastAt && { lastAt }), checksum };
     },
     write: (id, text, block = 0) => void disk(id).written.set(block, text),
     read: (id) => textsOf(disks.get(id) ?? snapshot(id)).get(0) ?? "",
   };
 };
+
+const sha256 = (bytes: Buffer): Buffer => createHash("sha256").update(bytes).digest();
+
+/** As `readBlock` makes blocks of texts. */
+const textOf = (bytes: Buffer): string => bytes.toString("latin1").replace(/\0+$/, "");
 
 const lengthOf = (written: FakeDisk["written"]): number =>
   [...written.values()].reduce((sum, { length }) => sum + length, 0);

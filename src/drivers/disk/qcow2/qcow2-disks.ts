@@ -1,17 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  chmod,
-  link,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  statfs,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
+import { chmod, link, mkdir, readdir, rename, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
 import { exchangeNames } from "#drivers/linux/libc.ts";
@@ -34,10 +22,12 @@ import {
   SNAPSHOT,
   snapshotFiles,
   snapshotOf,
+  sync,
   unless,
 } from "./qcow2-layout.ts";
 import { readQcow2Header } from "./qcow2-header.ts";
 import { Qcow2SnapshotReader } from "./qcow2-snapshot-reader.ts";
+import { bringIn, writeBlock, writtenBlocks } from "./written-blocks.ts";
 
 /**
  * Disks and snapshots as qcow2 files that only root may open, laid out as `qcow2-layout.ts` says. An image's file must stay, and stay
@@ -205,8 +195,11 @@ export const openQcow2Disks = async (
       const snapshots = await Promise.all(all.map(isSnapshot));
       return all.filter((_, index) => !snapshots[index]);
     },
-    snapshot: (id, diskId) =>
-      inTurn(async () => {
+    snapshot: async (id, diskId) => {
+      // They may take long, and nobody else has the disk.
+      if (!(await isThere(place(id))) && (await isThere(place(diskId))))
+        await bringIn(place(diskId), (await locateDisk(directory, diskId)).path);
+      await inTurn(async () => {
         const disk = place(diskId);
         const gone = !(await isThere(disk));
         if (!(await isThere(place(id)))) {
@@ -221,7 +214,8 @@ export const openQcow2Disks = async (
           });
         }
         if (!gone) await moveOnto(id, disk);
-      }),
+      });
+    },
     copySnapshot: (id, from) =>
       inTurn(async () => {
         if (await isThere(place(id))) return;
@@ -281,6 +275,11 @@ export const openQcow2Disks = async (
     blocks: reader.blocks,
     difference: reader.difference,
     readBlock: reader.readBlock,
+    writeBlock: async (diskId, index, bytes) => {
+      await locateDisk(directory, diskId);
+      await writeBlock(place(diskId), index, bytes);
+    },
+    written: (diskId) => writtenBlocks(place(diskId)),
   };
 };
 
@@ -315,9 +314,4 @@ const isThere = async (path: string): Promise<boolean> =>
 const isSameFile = async (a: string, b: string): Promise<boolean> => {
   const [one, other] = await Promise.all([stat(a), stat(b)]);
   return one.ino === other.ino && one.dev === other.dev;
-};
-
-const sync = async (path: string): Promise<void> => {
-  await using file = await open(path, "r");
-  await file.sync();
 };

@@ -1,4 +1,4 @@
-import { readdir, readlink, stat } from "node:fs/promises";
+import { open, readdir, readlink, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import type { DiskPlace } from "../disk-driver.ts";
 
@@ -7,6 +7,7 @@ import type { DiskPlace } from "../disk-driver.ts";
  *
  *     DISK/disk.qcow2                 blank, or with `image -> /the/image's/file`
  *     DISK/SNAPSHOT.qcow2             and `image -> ../SNAPSHOT/snapshot.qcow2`
+ *     DISK/blocks/INDEX               blocks that are yet to be brought into its file
  *     SNAPSHOT/snapshot.qcow2         and what its disk had for `image`; `removed`, when it stays for others' sake
  *
  * A disk's file is called after what it is a difference to, so both change in the one moment that the link does, and no file is ever
@@ -65,6 +66,12 @@ export const snapshotOf = (link: string | undefined): string | undefined =>
   link === undefined || isAbsolute(link) ? undefined : basename(dirname(link));
 
 export const diskFile = (link: string | undefined): string => `${snapshotOf(link) ?? "disk"}.qcow2`;
+
+/** What was written to a file, or which names are in a directory, is on the disk when this returns. */
+export const sync = async (path: string): Promise<void> => {
+  await using file = await open(path, "r");
+  await file.sync();
+};
 
 /** Ids have no dot. */
 export const isUnfinished = (name: string): boolean => name.includes(".");

@@ -1,15 +1,16 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { buffer } from "node:stream/consumers";
-import type { SnapshotReader } from "../disk-driver.ts";
+import type { BlockWriter, SnapshotReader } from "../disk-driver.ts";
 
-/** The snapshots of a host, served by another program (`serveSnapshots`). Throws while that program is away. */
-export function connectSnapshots(socketPath: string): SnapshotReader {
+/** The snapshots of a host, and the disks by way of which they are written, served by another program (`serveSnapshots`). Throws while that program is away. */
+export function connectSnapshots(socketPath: string): SnapshotReader & BlockWriter {
   const agent = new Agent({ maxSockets: 16 });
-  const get = async (path: string): Promise<Buffer> => {
+  const ask = async (path: string, put?: Buffer): Promise<Buffer> => {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asked = request({ socketPath, agent, path, timeout: PATIENCE_MS }, resolve);
+      const sent = put ? { method: "PUT", headers: { "content-length": put.length } } : {};
+      const asked = request({ socketPath, agent, path, timeout: PATIENCE_MS, ...sent }, resolve);
       asked.on("timeout", () => asked.destroy(new Error(`${path}: no answer in ${PATIENCE_MS} ms`)));
-      asked.on("error", reject).end();
+      asked.on("error", reject).end(put);
     });
     const body = await buffer(response);
     if (response.statusCode === 200) return body;
@@ -17,9 +18,11 @@ export function connectSnapshots(socketPath: string): SnapshotReader {
   };
   return {
     // The other side promises the form.
-    blocks: async (id) => JSON.parse((await get(`/${id}/blocks`)).toString()),
-    difference: async (id, from) => JSON.parse((await get(`/${id}/difference/${from}`)).toString()),
-    readBlock: (id, index) => get(`/${id}/blocks/${index}`),
+    blocks: async (id) => JSON.parse((await ask(`/${id}/blocks`)).toString()),
+    difference: async (id, from) => JSON.parse((await ask(`/${id}/difference/${from}`)).toString()),
+    readBlock: (id, index) => ask(`/${id}/blocks/${index}`),
+    writeBlock: async (diskId, index, bytes) => void (await ask(`/${diskId}/blocks/${index}`, bytes)),
+    written: async (diskId) => JSON.parse((await ask(`/${diskId}/written`)).toString()),
   };
 }
 

@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { BLOCK_BYTES } from "../disk-driver.ts";
 import { createFakeDisks } from "../fake/fake-disks.ts";
 import { connectSnapshots } from "./connect-snapshots.ts";
 import { serveSnapshots } from "./serve-snapshots.ts";
@@ -39,6 +40,18 @@ test("another program reads of snapshots what their host does, and nobody else m
   assert.deepEqual(await served.difference("snap-1", "snap-0"), { runs: [[7, 1]], related: true });
   for (const index of [7, 8])
     assert.deepEqual(await served.readBlock("snap-1", index), await disks.readBlock("snap-1", index));
+});
+
+test("another program writes blocks of a disk, and is told what is written", async (t) => {
+  const { disks, served } = await servedDisks(t);
+  const block = Buffer.alloc(BLOCK_BYTES, "a");
+  await served.writeBlock("vol-a", 3, block);
+  assert.deepEqual(await served.written("vol-a"), await disks.written("vol-a"));
+  assert.equal((await served.written("vol-a")).count, 1);
+  await disks.snapshot("snap-2", "vol-a");
+  assert.ok((await served.readBlock("snap-2", 3)).equals(block));
+  await assert.rejects(served.writeBlock("vol-none", 3, block), /no disk vol-none/);
+  await assert.rejects(served.writeBlock("vol-a", 3, block.subarray(1)), /404/);
 });
 
 test("what cannot be read is told to both", async (t) => {

@@ -3,9 +3,17 @@ import type { DiskImports } from "#images/disk-imports.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
+import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { together } from "../together.ts";
-import { isPending, volumeOf, type SnapshotRecord } from "./snapshot.ts";
+import {
+  diskOf,
+  isPending,
+  volumeOf,
+  writtenOf,
+  type SnapshotRecord,
+  type WrittenSnapshot,
+} from "./snapshot.ts";
 
 export interface SnapshotHost {
   readonly hostId: string;
@@ -32,7 +40,9 @@ export async function reconcileSnapshot(
 ): Promise<Outcome> {
   const entry = records.entry("snapshot", id);
   if (entry?.value.hostId !== host.hostId) return settled;
-  if (isPending(entry.value)) return make(entry.value, records, host);
+  const written = writtenOf(entry.value);
+  if (written && isPending(entry.value) && !entry.value.deleting) return makeWritten(entry, written, host);
+  if (isPending(entry.value) && !written) return make(entry.value, records, host);
   return entry.value.deleting ? remove(entry, records, host) : settled;
 }
 
@@ -91,13 +101,49 @@ async function keep(
     await disks.importSnapshot(id, imports.file(of.file), sizeGiB);
     return imports.remove(of.file);
   }
+  if ("written" in of) return undefined; // `makeWritten` does.
   const files = records.whosever("image", of.imageId)?.value.cacheEntry;
   if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
   // By way of a disk that is nobody's.
-  const diskId = id.replace("snap-", "vol-");
+  const diskId = diskOf(id);
   await disks.ensure({ id: diskId, sizeGiB, image: imageFile(files) });
   await disks.snapshot(id, diskId);
   await disks.remove(diskId);
+}
+
+/** First it gets a disk to write to. That is sealed and is the snapshot, or goes at its deadline. */
+async function makeWritten(
+  { key, revision, value: snapshot }: Entry<SnapshotRecord>,
+  { parent, timeoutMinutes, sealed }: WrittenSnapshot,
+  host: SnapshotHost,
+): Promise<Outcome> {
+  const { id, sizeGiB, createdAt } = snapshot;
+  const { disks } = host;
+  const clock = `${id} make`;
+  const reached = (so: SnapshotRecord["so"]): Outcome => {
+    host.worked.forget(clock);
+    return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: { ...snapshot, so } }] });
+  };
+  try {
+    if (sealed !== undefined) {
+      await disks.snapshot(id, diskOf(id));
+      await disks.remove(diskOf(id));
+      return reached({ completedAt: host.now().toISOString() });
+    }
+    if (!snapshot.so.begun) {
+      await disks.ensure({ id: diskOf(id), sizeGiB, ...(parent !== undefined && { snapshot: parent }) });
+      return reached({ begun: true });
+    }
+    const { lastAt = createdAt } = await disks.written(diskOf(id));
+    const leftMs = Date.parse(lastAt) + timeoutMinutes * 60_000 - host.now().getTime();
+    if (leftMs > 0) return wait(Math.min(leftMs, 60_000));
+    await disks.remove(diskOf(id));
+    return reached({ failed: `it was not completed within ${timeoutMinutes} minutes of its last block` });
+  } catch (error) {
+    if (host.worked.since(clock) < patienceMs) throw error;
+    await disks.remove(diskOf(id));
+    return reached({ failed: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 async function anyRuns(volumeIds: readonly string[], records: Ec2Records, { machines }: SnapshotHost) {
@@ -113,12 +159,23 @@ const isBefore = (one: SnapshotRecord, other: SnapshotRecord): boolean =>
 
 /** Once what is being made of it has its bytes. */
 async function remove(
-  { key, revision, value: { id } }: Entry<SnapshotRecord>,
+  { key, revision, value: snapshot }: Entry<SnapshotRecord>,
   records: Ec2Records,
   host: SnapshotHost,
 ): Promise<Outcome> {
+  const { id, clientToken } = snapshot;
+  const written = writtenOf(snapshot);
   const volumes = records.volumesFrom(id).some(({ so }) => !so.ready && so.failed === undefined);
-  if (volumes || records.copiesOf(id).some(isPending)) return settled;
+  if (volumes || records.snapshotsOn(id).some(needsBasis)) return settled;
+  if (written) await host.disks.remove(diskOf(id));
   await host.disks.removeSnapshot(id);
-  return moved({ expect: [{ at: [key, revision] }], delete: [key] });
+  const claim = clientToken === undefined ? [] : [clientTokenClaim("StartSnapshot", clientToken)];
+  return moved({
+    expect: [{ at: [key, revision] }],
+    delete: [key, ...claim.map((name) => records.key("claim", name))],
+  });
 }
+
+/** One that is written block by block stands on it once it is begun. */
+const needsBasis = (snapshot: SnapshotRecord): boolean =>
+  isPending(snapshot) && !snapshot.deleting && !snapshot.so.begun;

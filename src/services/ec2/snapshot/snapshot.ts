@@ -19,13 +19,14 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly hostId: string;
   /**
    * The volume whose bytes it holds; a copy, which EC2 tells no volume of, has the other snapshot, or the image whose files it is of;
-   * an imported one the id of its file.
+   * an imported one the id of its file, and one that is written block by block what of that is wanted.
    */
   readonly of:
     | { readonly volumeId: string }
     | { readonly copy: string }
     | { readonly imageId: string }
-    | { readonly file: string };
+    | { readonly file: string }
+    | { readonly written: WrittenSnapshot };
   readonly sizeGiB: number;
   readonly description: string;
   /** The image that its volume was made of, or what that was made of. */
@@ -39,9 +40,30 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly lock?: SnapshotLock;
   /** For its owner it is gone. */
   readonly deleting?: true;
-  /** Written by the reconciler: its bytes are kept, since when; or could not be, and why. */
-  readonly so: { readonly completedAt?: string; readonly failed?: string };
+  readonly clientToken?: string;
+  /** Written by the reconciler: its bytes are kept, since when; or could not be, and why; `begun`: blocks can be written. */
+  readonly so: { readonly begun?: true; readonly completedAt?: string; readonly failed?: string };
 }
+
+/** By EBS's direct APIs. */
+export interface WrittenSnapshot {
+  /** What it holds where nothing is written; absent: zeros. */
+  readonly parent?: string;
+  /** After the last block, or without any since it was started, it fails unless it is sealed. */
+  readonly timeoutMinutes: number;
+  /** No block is written any more; so many were. */
+  readonly sealed?: number;
+}
+
+export const writtenOf = ({ of }: SnapshotRecord): WrittenSnapshot | undefined =>
+  "written" in of ? of.written : undefined;
+
+/** The disk that is nobody's, by way of which a snapshot of no volume is made. */
+export const diskOf = (id: string): string => id.replace("snap-", "vol-");
+
+/** The snapshot whose bytes another begins with, which stay until it has them. */
+export const basisOf = ({ of }: SnapshotRecord): string | undefined =>
+  "copy" in of ? of.copy : "written" in of ? of.written.parent : undefined;
 
 export const isPending = ({ so }: SnapshotRecord): boolean =>
   so.completedAt === undefined && so.failed === undefined;

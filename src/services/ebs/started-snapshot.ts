@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import type { StartSnapshotRequest } from "@aws-sdk/client-ebs";
+import { ApiError } from "#api/error.ts";
+import { once, type MakingPlan } from "../ec2/client-token.ts";
+import { diskShortage } from "../ec2/instance/capacity.ts";
+import {
+  isPending,
+  snapshotArn,
+  snapshotStays,
+  writtenOf,
+  type SnapshotRecord,
+} from "../ec2/snapshot/snapshot.ts";
+import { withTags, type Tags } from "../ec2/tag/tag.ts";
+import type { EbsContext } from "./context.ts";
+import {
+  invalidParameterValue,
+  invalidTag,
+  invalidVolumeSize,
+  noRoomForSnapshot,
+  otherRequestWithToken,
+  tooManyStarted,
+} from "./errors.ts";
+import { completed } from "./find-snapshot.ts";
+
+type Input = StartSnapshotRequest & { VolumeSize: number };
+
+/** A pending snapshot whose blocks are to be written. Throws ValidationException, ConflictException and others. */
+export function startedSnapshot(input: Input, context: EbsContext): MakingPlan {
+  const token = input.ClientToken && claimable(input.ClientToken);
+  return once(
+    "StartSnapshot",
+    { ...input, ClientToken: token },
+    context,
+    () => creation(input, token, context),
+    otherRequestWithToken,
+  );
+}
+
+function creation(input: Input, token: string | undefined, context: EbsContext): MakingPlan {
+  const { records, newId, now } = context;
+  const { VolumeSize: sizeGiB, ParentSnapshotId: parentId, Timeout: timeoutMinutes = 60 } = input;
+  const parent = parentId === undefined ? undefined : completed(parentId, context);
+  refuseEncryption(input);
+  checkSize(sizeGiB, parent);
+  const started = records.all("snapshot").filter((it) => writtenOf(it) && isPending(it) && !it.deleting);
+  if (started.length >= mostStarted) throw tooManyStarted(mostStarted);
+  const id = newId("snap");
+  const key = records.key("snapshot", id);
+  const snapshot: SnapshotRecord = {
+    id,
+    hostId: hostFor(parent?.hostId, context),
+    of: { written: { ...(parent && { parent: parent.id }), timeoutMinutes } },
+    sizeGiB,
+    description: input.Description ?? "",
+    ...(parent?.image && { image: parent.image }),
+    together: id,
+    ...(token && { clientToken: token }),
+    tags: tagsOf(input),
+    createdAt: now().toISOString(),
+    so: {},
+  };
+  const made = { arn: snapshotArn("*", context), tags: snapshot.tags };
+  const keys = {
+    "ebs:VolumeSize": String(sizeGiB),
+    "ebs:Description": snapshot.description,
+    ...(parent && { "ebs:ParentSnapshot": snapshotArn(parent.id, context) }),
+  };
+  return {
+    touches: [
+      { ...made, keys },
+      ...(input.Tags?.length ? [{ ...made, action: "ec2:CreateTags" }] : []),
+      ...(parent ? [{ arn: snapshotArn(parent.id, context), tags: parent.tags, keys }] : []),
+    ],
+    transaction: {
+      expect: [{ absent: key }, ...snapshotStays(parent?.id, records)],
+      put: [{ key, value: snapshot }],
+    },
+    made: id,
+  };
+}
+
+/** These may be longer than EC2's. */
+const claimable = (token: string): string => createHash("sha256").update(token).digest("hex");
+
+/** Of an account. Follows "Amazon EBS endpoints and quotas". */
+const mostStarted = 100;
+
+function refuseEncryption({ Encrypted, KmsKeyArn, ParentSnapshotId }: StartSnapshotRequest): void {
+  if (Encrypted !== undefined && ParentSnapshotId !== undefined)
+    throw invalidParameterValue("Encrypted cannot be given together with ParentSnapshotId.");
+  if (Encrypted || KmsKeyArn !== undefined)
+    throw invalidParameterValue("Croft does not serve encrypted snapshots yet.");
+}
+
+function checkSize(sizeGiB: number, parent: SnapshotRecord | undefined): void {
+  if (sizeGiB > mostGiB) throw invalidVolumeSize(`The volume size is at most ${mostGiB} GiB.`);
+  if (parent && sizeGiB < parent.sizeGiB)
+    throw invalidVolumeSize(`The volume size is at least the parent snapshot's, ${parent.sizeGiB} GiB.`);
+}
+
+/** Of the largest volume. */
+const mostGiB = 65_536;
+
+function tagsOf({ Tags: tags }: StartSnapshotRequest): Tags {
+  try {
+    return withTags({}, tags);
+  } catch (error) {
+    throw error instanceof ApiError ? invalidTag(error.message) : error;
+  }
+}
+
+function hostFor(only: string | undefined, { records, now }: EbsContext): string {
+  const hosts = records.hosts(now()).filter(({ id }) => (only ?? id) === id);
+  const host = hosts.find((it) => diskShortage(it) === undefined);
+  if (host) return host.id;
+  const [why = "No host is there."] = hosts.flatMap((it) => diskShortage(it) ?? []);
+  throw noRoomForSnapshot(why);
+}
