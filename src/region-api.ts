@@ -61,9 +61,14 @@ export const servicesOf = (
   ec2ContextIn: ReturnType<typeof regionContexts>,
   blocks: Pick<EbsContext, "snapshots" | "tokenKey">,
   kmsContextOf: ReturnType<typeof kmsContexts>,
+  regions: RegionalRecords,
 ): ReadonlyMap<string, ServedService> => {
   return new Map([
-    served(accountWire(), accountOperations, iamContextOf),
+    served(accountWire(), accountOperations, (region, caller) => ({
+      ...iamContextOf(region, caller),
+      regions,
+      ec2ContextIn,
+    })),
     served(wires.dlm, servedOperations.dlm, ec2ContextIn),
     served(wires.ebs, servedOperations.ebs, async (region, caller) => ({
       ...(await ec2ContextIn(region, caller)),
@@ -144,7 +149,14 @@ export async function openRegionApi({
     answered?.(call);
   };
   const answer = apiChain({
-    services: servicesOf(wires, iam, contextIn, { snapshots, tokenKey: blockTokenKey(sealingKey) }, kms),
+    services: servicesOf(
+      wires,
+      iam,
+      contextIn,
+      { snapshots, tokenKey: blockTokenKey(sealingKey) },
+      kms,
+      regions,
+    ),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
     signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),

@@ -175,6 +175,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
         contextIn,
         { snapshots: disks, tokenKey: blockTokenKey(sealingKey) },
         kms,
+        regions,
       ),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),

@@ -1,7 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
 import { isUnbounded } from "#api/caller.ts";
 import { ApiError } from "#api/error.ts";
 import type { Operation, OperationPlan } from "#api/operation.ts";
 import { seal } from "#sealed.ts";
+import { instanceOperations } from "../ec2/instance/instance-operations.ts";
+import { instanceState } from "../ec2/instance/instance.ts";
+import { parseKey } from "../ec2/records.ts";
+import type { RegionalRecords } from "../ec2/regional-records.ts";
+import type { regionContexts } from "../ec2/region/region-contexts.ts";
 import { newAccessKeyId, newSecret } from "../iam/access-key-id.ts";
 import type { AccountRecord } from "../iam/accounts.ts";
 import type { IamContext } from "../iam/context.ts";
@@ -75,14 +81,51 @@ export const accountOperations = {
       })),
     }),
   },
+  /** Those that run, of one account and region after the other; called until none is left. */
+  StopInstances: {
+    async resolve(_input, context): Promise<StoppingPlan> {
+      onlyFirstRoot(context);
+      const { regions, ec2ContextIn } = context;
+      const up = regions.instances().filter(({ value }) => !isDown.has(instanceState(value)));
+      const left = up.map(({ value }) => value.id);
+      const running = up.filter(({ value }) => instanceState(value) === "running");
+      const scopeOf = ({ key }: { readonly key: string }) => parseKey(key).scope;
+      const [first] = running.map(scopeOf);
+      if (!first) return { touches: [], stopping: [], left };
+      const stopping = running
+        .filter((it) => isDeepStrictEqual(scopeOf(it), first))
+        .slice(0, mostAtOnce)
+        .map(({ value }) => value.id);
+      const scoped = await ec2ContextIn(first.region, first);
+      const plan = instanceOperations.StopInstances.resolve({ InstanceIds: stopping }, scoped);
+      return { touches: [], ...(plan.transaction && { transaction: plan.transaction }), stopping, left };
+    },
+    answer: ({ stopping, left }: StoppingPlan) => ({ Stopping: stopping, Left: left }),
+  },
 } satisfies {
+  StopInstances: OperationOn<object>;
   CreateAccount: OperationOn<{ Name: string; AccountId?: string }>;
   ReplaceRootKey: OperationOn<{ AccountId: string }>;
   ListAccounts: OperationOn<object>;
 };
 
 // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
-type OperationOn<Input> = Operation<Input, object, IamContext, any>;
+type OperationOn<Input> = Operation<Input, object, AccountContext, any>;
+
+interface AccountContext extends IamContext {
+  readonly regions: RegionalRecords;
+  readonly ec2ContextIn: ReturnType<typeof regionContexts>;
+}
+
+interface StoppingPlan extends OperationPlan {
+  readonly stopping: readonly string[];
+  /** Those that were not down yet. */
+  readonly left: readonly string[];
+}
+
+const isDown: ReadonlySet<string> = new Set(["stopped", "shutting-down", "terminated"]);
+/** One transaction has room for them. */
+const mostAtOnce = 50;
 
 function told({ account, secret }: RootKeyPlan) {
   return {

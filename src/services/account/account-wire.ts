@@ -7,7 +7,12 @@ export const accountWire = (): WireService =>
     protocols: ["aws-json-1.1"],
     version: "2026-11-26",
     target: "Croft",
-    operations: { CreateAccount: [2, 4], ReplaceRootKey: [3, 4], ListAccounts: [null, 6] },
+    operations: {
+      CreateAccount: [2, 4],
+      ReplaceRootKey: [3, 4],
+      ListAccounts: [null, 6],
+      StopInstances: [null, 9],
+    },
     shapes: [
       ["string"],
       ["bounded", 0, [1, 64]],
@@ -40,6 +45,15 @@ export const accountWire = (): WireService =>
           ["Name", 0],
           ["CreatedAt", 0],
           ["AccessKeyId", 0],
+        ],
+      ],
+      ["list", 0, "member"],
+      [
+        "struct",
+        0,
+        [
+          ["Stopping", 8],
+          ["Left", 8],
         ],
       ],
     ],

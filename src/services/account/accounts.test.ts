@@ -192,6 +192,35 @@ test(
   },
 );
 
+test(
+  "the instances of every account and region are stopped by the first account's root",
+  limit,
+  async (t) => {
+    const { region, one, other } = await scene(t);
+    const away = new EC2({ ...other.clientConfig, region: "us-west-2" });
+    t.after(() => away.destroy());
+    const ids: string[] = [];
+    for (const client of [one.client, other.client, away]) {
+      const { Images: [image] = [] } = await client.describeImages({});
+      const { Instances: [instance] = [] } = await client.runInstances({
+        ImageId: image?.ImageId,
+        InstanceType: "t3.nano",
+        MinCount: 1,
+        MaxCount: 1,
+      });
+      ids.push(instance?.InstanceId ?? "");
+    }
+    const { credentials } = other.clientConfig;
+    await assert.rejects(region.callCroft("StopInstances", {}, credentials), /AccessDeniedException/);
+    for (;;) {
+      const { Left: left } = await region.callCroft("StopInstances", {});
+      if (Array.isArray(left) && left.length === 0) break;
+    }
+    for (const id of ids)
+      assert.equal(region.regions.find("instance", id)?.records.get("instance", id)?.so.state, "stopped");
+  },
+);
+
 test("IAM answers of another account's as of what nobody has, and leaves it as it is", limit, async (t) => {
   const { region, one, other } = await scene(t);
   const { iam } = one;

@@ -1,4 +1,5 @@
 import type { Feed } from "#store/feed.ts";
+import type { Entry } from "#store/store.ts";
 import type { InstanceProfileRecord } from "../iam/records.ts";
 import type { InstanceRecord } from "./instance/instance.ts";
 import { ec2Indexes, Ec2Records, parseKey, type Ec2Indexes, type Scope } from "./records.ts";
@@ -10,6 +11,8 @@ export interface RegionalRecords {
   find(kind: SearchedKind, id: string): { readonly key: string; readonly records: Ec2Records } | undefined;
   /** The keys of all records with the id: each account has one of an image that Croft provides. */
   keysOf(kind: SearchedKind, id: string): string[];
+  /** Of every account and region. */
+  instances(): Entry<InstanceRecord>[];
   /** The keys of the instances, of every region, that have the instance profile with this id, or one that holds the role. */
   instancesWith(profileOrRoleId: string): string[];
 }
@@ -40,6 +43,7 @@ export function regionalRecords(feed: Feed): RegionalRecords {
       return key === undefined ? undefined : { key, records: recordsIn(parseKey(key).scope) };
     },
     keysOf: (kind, id) => indexes.byId[kind](id).map(({ key }) => key),
+    instances: () => feed.list("instance/"),
     instancesWith(id) {
       const profiles = [id, ...profilesOfRole(id).map(({ value }) => value.id)];
       return profiles.flatMap((it) => instancesOfProfile(it)).map(({ key }) => key);

@@ -292,6 +292,12 @@ test("who puts a role into an instance profile must be allowed to pass it", limi
     "AccessDenied",
     /iam:PassRole on resource: .*role\/admin/,
   );
-  await allow({ Action: ["iam:*InstanceProfile", "iam:PassRole"] });
+  const passing = (service: string) => ({
+    Action: "iam:PassRole",
+    Condition: { StringEquals: { "iam:PassedToService": service } },
+  });
+  await allow({ Action: "iam:*InstanceProfile" }, passing("lambda.amazonaws.com"));
+  await denied(ada.iam.addRoleToInstanceProfile(web), "AccessDenied", /iam:PassRole/);
+  await allow({ Action: "iam:*InstanceProfile" }, passing("ec2.amazonaws.com"));
   await ada.iam.addRoleToInstanceProfile(web);
 });

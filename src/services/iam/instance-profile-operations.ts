@@ -95,7 +95,12 @@ export const instanceProfileOperations = {
       return {
         touches: [
           ...touching("iam-instance-profile", profile, context),
-          ...touching("iam-role", role, context).map((it) => ({ ...it, action: "iam:PassRole" })),
+          ...touching("iam-role", role, context, { "iam:PassedToService": "ec2.amazonaws.com" }).map(
+            (it) => ({
+              ...it,
+              action: "iam:PassRole",
+            }),
+          ),
         ],
         transaction: context.records.rewrite("iam-instance-profile", changed, { using: [holding(role)] }),
       };
