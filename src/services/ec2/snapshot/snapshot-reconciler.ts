@@ -176,6 +176,6 @@ async function remove(
   });
 }
 
-/** One that is written block by block stands on it once it is begun. */
+/** Until its bytes are there, though it be deleted by then; one that is written block by block stands on it once it is begun. */
 const needsBasis = (snapshot: SnapshotRecord): boolean =>
-  isPending(snapshot) && !snapshot.deleting && !snapshot.so.begun;
+  isPending(snapshot) && !(writtenOf(snapshot) && (snapshot.deleting || snapshot.so.begun));
