@@ -21,7 +21,8 @@ import { comparePairs, round } from "./pairs.ts";
  *
  * Latency belongs to a rate, not to saturation, where it says only how many clients wait: sessions arrive by chance (Poisson)
  * at 5,000 requests a second, whatever the server does, and a session's first request counts from when it was due, connecting
- * included. Clients and servers share this machine: with less than two idle cores, read the ratio only.
+ * included. Clients and servers share this machine: with less than two idle cores, read the ratio only, or let nothing come
+ * between them (`chrt --rr 10 node bin/croft run bench/imds.ts`).
  *
  * Promises: at 5,000 requests a second the slowest of a hundred within 5 ms; at most 80 MiB, then too.
  */

@@ -145,7 +145,8 @@ const clientOf = (environment: Readonly<Record<string, string>>): EC2 => {
 
 /** A shared cache may hold images of older recipes too. */
 const newestImage = async (client: EC2): Promise<string> => {
-  const { Images = [] } = await client.describeImages({ Owners: ["amazon"] });
+  const Filters = [{ Name: "name", Values: ["debian-12-amd64-*"] }]; // others may be baked on this host
+  const { Images = [] } = await client.describeImages({ Owners: ["amazon"], Filters });
   const [newest] = Images.toSorted((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
   if (newest?.ImageId === undefined) throw new Error("the region has no image");
   return newest.ImageId;
