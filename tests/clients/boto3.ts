@@ -8,6 +8,8 @@ import type { FakeRegion } from "./fake-region.ts";
 export interface Boto3Region extends FakeRegion {
   /** What an instance's console says when it starts. */
   readonly consoleSays: string;
+  /** Of disks that it may import, the second of which is not done at once. */
+  readonly diskUrls: readonly [string, string];
 }
 
 /** Runs `boto3-calls.py` by Debian's own boto3 and Python, and tells its tests as tests of the calling file. */
@@ -33,12 +35,19 @@ interface Calls {
   readonly operations: readonly string[];
 }
 
-const callAll = async ({ endpoint, environment, imageId, consoleSays }: Boto3Region): Promise<Calls> => {
+const callAll = async ({
+  endpoint,
+  environment,
+  imageId,
+  consoleSays,
+  diskUrls,
+}: Boto3Region): Promise<Calls> => {
   const variables = {
     ...environment,
     CROFT_ENDPOINT: endpoint,
     CROFT_IMAGE: imageId,
     CROFT_CONSOLE: consoleSays,
+    CROFT_DISKS: diskUrls.join(" "),
     AWS_CONFIG_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
   };
@@ -50,7 +59,7 @@ const callAll = async ({ endpoint, environment, imageId, consoleSays }: Boto3Reg
       "/usr/bin/python3",
       join(import.meta.dirname, "boto3-calls.py"),
     ],
-    { timeoutMs: 300_000 },
+    { timeoutMs: 900_000 },
   );
   return JSON.parse(printed);
 };
