@@ -36,8 +36,9 @@ export class SortedEntries<E extends Pick<Entry, "key">> {
     const added = this.#added.toSorted((a, b) => (a.key < b.key ? -1 : 1));
     this.#added = [];
     let end = this.#placed.length;
-    this.#placed.push(...added); // makes room
-    for (const [before, entry] of [...added.entries()].toReversed()) {
+    for (const entry of added) this.#placed.push(entry); // makes room, one by one: as arguments there may be too many
+    for (let before = added.length - 1; before >= 0; before--) {
+      const entry = added[before]!;
       const at = this.#firstFrom(entry.key, end);
       for (let from = end - 1; from >= at; from--) this.#placed[from + before + 1] = this.#placed[from]!;
       this.#placed[at + before] = entry;
