@@ -16,7 +16,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { addressCount, base, contains, isAddress, toAddress } from "../ipv4.ts";
-import { freeAddress } from "../network-interface/free-address.ts";
+import { freeAddress, inner } from "../network-interface/free-address.ts";
 import { publicAddressInUse, type PublicAddressRecord } from "../network-interface/public-address.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
@@ -196,7 +196,7 @@ function newAddress(asked: string | undefined, context: Ec2Context): string {
     if (inUse(asked)) throw addressInUse(asked);
     return asked;
   }
-  const address = freeAddress(publicPool, new Set(), inUse, context);
+  const address = freeAddress(inner(publicPool), new Set(), inUse, context);
   if (address === undefined) throw noFreePublicAddresses();
   return address;
 }

@@ -14,7 +14,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import { freeAddress } from "../network-interface/free-address.ts";
+import { freeAddress, inner } from "../network-interface/free-address.ts";
 import { publicAddressInUse, type PublicAddressRecord } from "../network-interface/public-address.ts";
 import { returnToGroups } from "../placement-group/group-placement.ts";
 import { placeInstances } from "./capacity.ts";
@@ -241,7 +241,7 @@ function newPublicAddresses(
   return interfaces
     .filter((it) => it.publicAddressOnStart && !records.publicAddressOf(it.id))
     .map((it) => {
-      const id = freeAddress(publicPool, used, publicAddressInUse(records), context);
+      const id = freeAddress(inner(publicPool), used, publicAddressInUse(records), context);
       if (id === undefined) throw noFreePublicAddresses();
       return { id, interfaceId: it.id, tags: {}, createdAt: now().toISOString() };
     });

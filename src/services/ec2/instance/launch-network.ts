@@ -15,7 +15,7 @@ import {
 } from "../errors.ts";
 import { interfaceLimit, type InstanceType } from "../instance-type/instance-type.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
-import { freeAddress } from "../network-interface/free-address.ts";
+import { freeAddress, inner } from "../network-interface/free-address.ts";
 import { ownInterfaceOf } from "../network-interface/find-interface.ts";
 import { addressSlots, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { newInterface } from "../network-interface/new-interface.ts";
@@ -253,7 +253,7 @@ export function newAddresses(
     );
     return taken.map((addresses, n) => {
       if (!networks[n]?.publicAddress) return addresses;
-      const publicAddress = freeAddress(publicPool, usedPublic, publicAddressInUse(records), context);
+      const publicAddress = freeAddress(inner(publicPool), usedPublic, publicAddressInUse(records), context);
       if (publicAddress === undefined) throw noFreePublicAddresses();
       return { ...addresses, publicAddress };
     });

@@ -10,7 +10,7 @@ import {
 import { instanceTypes } from "../instance-type/instance-type.ts";
 import { addressCount, addressesIn, base, contains, isAddress, toAddress, toNumber } from "../ipv4.ts";
 import { reservedAddresses, type SubnetRecord } from "../subnet/subnet.ts";
-import { freeAddress } from "./free-address.ts";
+import { freeAddress, inner } from "./free-address.ts";
 
 /** A claim: an address of a subnet is one interface's. */
 export const subnetAddressClaim = (subnetId: string, address: string) =>
@@ -85,12 +85,13 @@ export function addressTaker(
     context.records.claimed(subnetAddressClaim(subnet.id, address)) !== undefined ||
     context.records.claimed(prefixClaim(subnet.id, prefixAround(address))) !== undefined;
   const ranges = context.records.cidrReservationsOf(subnet.id);
+  const free = inner(subnet.cidr, reservedAddresses);
   const isTaken = (address: string) =>
-    isReserved(address, subnet) || isClaimed(address) || ranges.some(({ cidr }) => contains(cidr, address));
+    isClaimed(address) || ranges.some(({ cidr }) => contains(cidr, address));
   return (wanted) => {
     if (wanted !== undefined && (used.has(wanted) || isReserved(wanted, subnet) || isClaimed(wanted)))
       throw addressInUse(wanted);
-    const address = wanted ?? freeAddress(subnet.cidr, used, isTaken, context);
+    const address = wanted ?? freeAddress(free, used, isTaken, context);
     if (address === undefined) throw noFreeAddresses(subnet.id);
     used.add(address);
     return address;
