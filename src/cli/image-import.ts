@@ -1,20 +1,16 @@
 import { basename } from "node:path";
 import type { BootModeValues } from "@aws-sdk/client-ec2";
-import { hostNames, layout } from "#config.ts";
 import { type Architecture, architectures } from "#images/architecture.ts";
-import { importImage } from "#images/import-image.ts";
 import { newId } from "#services/ec2/chance.ts";
 import { recordImportedImage } from "#services/ec2/image/imported-image.ts";
 import { packagesFor } from "#setup/debian-packages.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
-import { connectStore } from "#store/socket/connect-store.ts";
-import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
+import { Refusal, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
-import { bytesOf, formatOf, importOptions, importUsage, oneOf, refusedImport } from "./import-options.ts";
+import { checkedImport, importDisk, importOptions, importUsage, oneOf } from "./import-disk.ts";
 import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
-import { progress } from "./terminal.ts";
 
 const options = {
   ...dataDirOption,
@@ -49,13 +45,12 @@ ${dataDirUsage}`,
     const dataDir = readDataDir(values["data-dir"]);
     const scope = requireSettings(dataDir);
     const name = checkedName(values.name ?? defaultName(source));
-    const format = formatOf(values.format);
+    const disk = checkedImport(values);
     const architecture = oneOf("--architecture", architectureNames, values.architecture) ?? "x86_64";
     const bootMode =
       oneOf("--boot-mode", bootModes, values["boot-mode"]) ?? (architecture === "arm64" ? "uefi" : undefined);
     if (architecture === "arm64" && bootMode === "legacy-bios")
       throw new Refusal("a machine for arm64 has no BIOS: it boots by UEFI");
-    const maxBytes = bytesOf(values["max-size"]);
     if (scope.machines === "fake") throw new Refusal("a region of fake machines makes nothing of a disk");
     requireRoot("to handle the disk as a user that may do nothing else");
     requireRunning(dataDir);
@@ -63,33 +58,11 @@ ${dataDirUsage}`,
 
     const id = newId("ami");
     const facts = { id, name, description: values.description, architecture } as const;
-    const uid = hostNames(dataDir).uids.image;
-    const interrupted = interruption();
-    const shown = progress(`importing ${name}`);
-    const store = connectStore(layout(dataDir).storeSocket);
-    try {
-      await importImage(
-        layout(dataDir).imagesDir,
-        {
-          source,
-          id,
-          uid,
-          maxBytes,
-          progress: shown.show,
-          signal: interrupted,
-          ...(format && { format }),
-        },
-        ({ sizeGiB }) =>
-          recordImportedImage({ ...facts, sizeGiB, ...(bootMode && { bootMode }) }, scope, store, new Date()),
-      );
-    } catch (error) {
-      throw interrupted.aborted
-        ? new Refusal("interrupted: nothing is imported", 1)
-        : refusedImport(source, error);
-    } finally {
-      shown.end();
-      await store.close();
-    }
+    await importDisk(source, id, disk, dataDir, (store, importAs) =>
+      importAs(({ sizeGiB }) =>
+        recordImportedImage({ ...facts, sizeGiB, ...(bootMode && { bootMode }) }, scope, store, new Date()),
+      ),
+    );
     printId(values.json, id);
     return 0;
   },

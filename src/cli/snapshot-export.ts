@@ -8,7 +8,7 @@ import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
-import { oneOf } from "./import-options.ts";
+import { oneOf } from "./import-disk.ts";
 import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
 

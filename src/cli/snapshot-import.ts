@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { hostNames, layout } from "#config.ts";
-import { importImage } from "#images/import-image.ts";
+import { layout } from "#config.ts";
 import { newId } from "#services/ec2/chance.ts";
 import { importedSnapshot } from "#services/ec2/import-task/import-task-reconciler.ts";
 import { recordKey } from "#services/ec2/records.ts";
@@ -9,14 +8,12 @@ import { ownHostId } from "#services/host/host-id.ts";
 import { packagesFor } from "#setup/debian-packages.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
-import { connectStore } from "#store/socket/connect-store.ts";
 import type { Store } from "#store/store.ts";
-import { Refusal, interruption, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
+import { Refusal, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
-import { bytesOf, formatOf, importOptions, importUsage, refusedImport } from "./import-options.ts";
+import { checkedImport, importDisk, importOptions, importUsage } from "./import-disk.ts";
 import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
-import { progress } from "./terminal.ts";
 
 const options = {
   ...dataDirOption,
@@ -41,8 +38,7 @@ ${dataDirUsage}`,
     const source = onlyArgument(positionals, "which disk? croft snapshot import FILE|URL");
     const dataDir = readDataDir(values["data-dir"]);
     const scope = requireSettings(dataDir);
-    const format = formatOf(values.format);
-    const maxBytes = bytesOf(values["max-size"]);
+    const disk = checkedImport(values);
     if (values.description.length > 255) throw new Refusal("--description has at most 255 characters");
     if (scope.machines === "fake") throw new Refusal("a region of fake machines makes nothing of a disk");
     requireRoot("to handle the disk as a user that may do nothing else");
@@ -50,38 +46,15 @@ ${dataDirUsage}`,
     await setUpPackages(packagesFor.x86_64, values);
 
     const id = newId("snap");
-    const paths = layout(dataDir);
     const key = recordKey("snapshot", scope, id);
-    const interrupted = interruption();
-    const shown = progress(`importing ${source}`);
-    const store = connectStore(paths.storeSocket);
-    try {
-      await importImage(
-        paths.imagesDir,
-        {
-          source,
-          id,
-          uid: hostNames(dataDir).uids.image,
-          maxBytes,
-          progress: shown.show,
-          signal: interrupted,
-          ...(format && { format }),
-        },
-        async ({ sizeGiB }) => {
-          const snapshot = importedSnapshot(id, sizeGiB, ownHostId(paths.hostId), new Date());
-          const value = { ...snapshot, description: values.description };
-          await store.commit({ expect: [{ absent: key }], put: [{ key, value }] });
-        },
-      );
+    await importDisk(source, id, disk, dataDir, async (store, importAs) => {
+      await importAs(async ({ sizeGiB }) => {
+        const snapshot = importedSnapshot(id, sizeGiB, ownHostId(layout(dataDir).hostId), new Date());
+        const value = { ...snapshot, description: values.description };
+        await store.commit({ expect: [{ absent: key }], put: [{ key, value }] });
+      });
       await completed(key, store);
-    } catch (error) {
-      throw interrupted.aborted
-        ? new Refusal("interrupted: nothing is imported", 1)
-        : refusedImport(source, error);
-    } finally {
-      shown.end();
-      await store.close();
-    }
+    });
     printId(values.json, id);
     return 0;
   },
