@@ -17,6 +17,7 @@ import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
 import { blockTokenKey } from "#services/ebs/context.ts";
 import { newId, random } from "#services/ec2/chance.ts";
+import type { Ec2Context } from "#services/ec2/context.ts";
 import { hostReconcilers } from "#services/ec2/host-reconcilers.ts";
 import type { ProvidedImage } from "#services/ec2/image/image.ts";
 import type { SignIdentity } from "#services/ec2/instance/identity-signature.ts";
@@ -24,6 +25,7 @@ import type { InstanceHost } from "#services/ec2/instance/instance-reconciler.ts
 import { instanceRoles } from "#services/ec2/instance/instance-roles.ts";
 import { LaunchQueue } from "#services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
+import type { Ec2Records } from "#services/ec2/records.ts";
 import { regionContexts } from "#services/ec2/region/region-contexts.ts";
 import { isRegion } from "#services/ec2/region/region.ts";
 import { regionalRecords } from "#services/ec2/regional-records.ts";
@@ -68,6 +70,17 @@ export const testHost: HostRecord = {
   tags: {},
   createdAt: testImage.createdAt,
 };
+
+/** What an operation is given that a test calls by itself. */
+export const testContext = (records: Ec2Records, clock: Pick<Clock, "now"> = systemClock): Ec2Context => ({
+  ...scope,
+  records,
+  newId,
+  random,
+  now: () => clock.now(),
+  publicPool: "198.18.0.0/16",
+  homeRegion: scope.region,
+});
 
 /** The host is there, and stays. */
 export const testLease = {

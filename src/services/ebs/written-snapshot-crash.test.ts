@@ -12,8 +12,7 @@ import type { Feed } from "#store/feed.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { crashEverywhere, type CrashScene, type SceneEnd } from "#testing/crash-everywhere.ts";
 import type { FakeClock } from "#testing/fake-clock.ts";
-import { testHost, testLease } from "#testing/region.ts";
-import { newId, random } from "../ec2/chance.ts";
+import { testContext, testHost, testLease } from "#testing/region.ts";
 import { parseKey, recordKey } from "../ec2/records.ts";
 import { regionalRecords } from "../ec2/regional-records.ts";
 import { newSnapshotOperations } from "../ec2/snapshot/new-snapshot-operations.ts";
@@ -138,13 +137,7 @@ function hostOf(feed: Feed, { disks }: Drivers, clock: Clock): Reconciler {
 function writer(feed: Feed, { disks }: Drivers, clock: Clock, wishes: readonly Wish[]): Reconciler {
   const records = regionalRecords(feed).in(scope);
   const context: EbsContext = {
-    ...scope,
-    records,
-    newId,
-    random,
-    now: () => clock.now(),
-    publicPool: "198.18.0.0/16",
-    homeRegion: scope.region,
+    ...testContext(records, clock),
     snapshots: disks,
     tokenKey: Buffer.alloc(32),
   };

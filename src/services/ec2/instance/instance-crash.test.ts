@@ -15,7 +15,7 @@ import { workClock } from "#reconcile/work-clock.ts";
 import type { Feed } from "#store/feed.ts";
 import { type CrashScene, crashEverywhere, type SceneEnd } from "#testing/crash-everywhere.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
-import { testHost, testImage, testLease } from "#testing/region.ts";
+import { testContext, testHost, testImage, testLease } from "#testing/region.ts";
 import { newId, random } from "../chance.ts";
 import type { Ec2Context } from "../context.ts";
 import { hostReconcilers } from "../host-reconcilers.ts";
@@ -483,15 +483,7 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
 
 /** Says each wish once: that it was said is written with what it asks for. */
 function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wish[]): Reconciler {
-  const context: Ec2Context = {
-    ...scope,
-    records,
-    newId,
-    random,
-    now: () => clock.now(),
-    publicPool: "198.18.0.0/16",
-    homeRegion: scope.region,
-  };
+  const context = testContext(records, clock);
   return {
     kind: "user",
     async step(key) {

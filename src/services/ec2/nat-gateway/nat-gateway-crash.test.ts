@@ -6,9 +6,7 @@ import { moved, settled, wait, type Reconciler } from "#reconcile/outcome.ts";
 import type { Feed } from "#store/feed.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { crashEverywhere } from "#testing/crash-everywhere.ts";
-import { testHost, testLease } from "#testing/region.ts";
-import { newId, random } from "../chance.ts";
-import type { Ec2Context } from "../context.ts";
+import { testContext, testHost, testLease } from "#testing/region.ts";
 import { elasticIpOperations } from "../elastic-ip/elastic-ip-operations.ts";
 import { parseKey, recordKey, type Ec2Records } from "../records.ts";
 import { regionalRecords } from "../regional-records.ts";
@@ -94,15 +92,7 @@ function reconcilers(
 
 /** Wants an address, a gateway with it, and then perhaps none. */
 async function user(records: Ec2Records, clock: Clock, deleted: boolean) {
-  const context: Ec2Context = {
-    ...scope,
-    records,
-    newId,
-    random,
-    now: () => clock.now(),
-    publicPool: "198.18.0.0/16",
-    homeRegion: scope.region,
-  };
+  const context = testContext(records, clock);
   if (!records.claimed("default-vpc")) return moved(defaultVpc(context) ?? {});
   const [elastic] = records.all("elastic-ip");
   if (!elastic) return moved(elasticIpOperations.AllocateAddress.resolve({}, context).transaction);

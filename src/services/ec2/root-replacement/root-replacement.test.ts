@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CreateReplaceRootVolumeTaskCommandInput, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
-import { testImage, testRegion, type TestRegionOptions } from "#testing/region.ts";
-import { newId, random } from "../chance.ts";
-import type { Ec2Context } from "../context.ts";
+import { testContext, testImage, testRegion, type TestRegionOptions } from "#testing/region.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { volumeState } from "../volume/volume.ts";
 import { rootReplacementOperations } from "./root-replacement-operations.ts";
@@ -424,18 +422,9 @@ test(
   limit,
   async (t) => {
     const region = await withInstance(t);
-    const { records, id, root, accountId } = region;
+    const { records, id, root } = region;
     const [SnapshotId, VolumeId] = [await region.snapshotOf(root), await region.volume()];
-    const context: Ec2Context = {
-      accountId,
-      region: "eu-central-1",
-      homeRegion: "eu-central-1",
-      records,
-      newId,
-      random,
-      now: () => new Date(),
-      publicPool: "198.18.0.0/16",
-    };
+    const context = testContext(records);
     const touched = (input: object) =>
       rootReplacementOperations.CreateReplaceRootVolumeTask.resolve(
         { InstanceId: id, ...input },
