@@ -97,6 +97,7 @@ for (const [what, input] of [
   ["key material", { KeyName: "a", PublicKeyMaterial: new TextEncoder().encode("hunter2") }],
   ["a password in a list", { Users: [{ MasterUserPassword: "hunter2" }] }],
   ["a session token", { SessionToken: "hunter2" }],
+  ["an MFA device's code", { TokenCode: "hunter2", AuthenticationCode1: "hunter2" }],
   ["a secure string", { Name: "a", Type: "SecureString", Value: "hunter2" }],
 ] as const)
   test(`${what} is not written down`, () => {

@@ -37,7 +37,7 @@ const asciiControls = (json: string) =>
 
 /** By the names AWS gives such members; `HttpTokens` says whether IMDS asks for one. */
 const secretName =
-  /secret|password|(?<!http)tokens?$|user-?data|keymaterial|privatekey|credentials?$|assertion/i;
+  /secret|password|(?<!http)tokens?$|tokencode|authenticationcode|user-?data|keymaterial|privatekey|credentials?$|assertion/i;
 const removed = "(removed)";
 
 /** The value without what is secret in it, and without what is longer than anyone reads. */

@@ -35,6 +35,8 @@ export interface Session {
   /** The keys of those tags that the next session in a chain has too. */
   readonly transitive?: readonly string[] | undefined;
   readonly sourceIdentity?: string | undefined;
+  /** Whoever asked for it had his MFA device. */
+  readonly hasMfa?: boolean | undefined;
   /** The instance that it was made for. */
   readonly instance?: SessionInstance | undefined;
 }

@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { until } from "../until.ts";
 import { awsCli } from "./aws-cli.ts";
 import { iamTests } from "./aws-cli-iam.ts";
+import { iamCredentialTests } from "./aws-cli-iam-credentials.ts";
 import { kmsTests } from "./aws-cli-kms.ts";
 import { followCoverage } from "./coverage.ts";
 import { fakeRegion } from "./fake-region.ts";
@@ -89,7 +90,10 @@ test("policies are simulated, and the keys they ask for are named", async () => 
   );
 });
 
-iamTests(aws, (environment) => awsCli({ ...region, environment: { ...region.environment, ...environment } }));
+const awsAs = (environment: Readonly<Record<string, string>>) =>
+  awsCli({ ...region, environment: { ...region.environment, ...environment } });
+iamTests(aws, awsAs);
+iamCredentialTests(aws, awsAs, files);
 
 kmsTests(aws);
 

@@ -257,7 +257,7 @@ test("an operation that Croft does not serve yet says so by name", async () => {
     aws.text("ec2 create-transit-gateway"),
     /UnsupportedOperation.*ec2:CreateTransitGateway/,
   );
-  assert.equal(await aws.refusal("iam get-account-password-policy"), "UnsupportedOperation");
+  assert.equal(await aws.refusal("iam list-ssh-public-keys"), "UnsupportedOperation");
 });
 
 test("terminate leaves the host as it was before the launch", async () => {

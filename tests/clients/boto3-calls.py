@@ -6,6 +6,7 @@ of boto3's own data ("ec2:wait VpcExists") with the service and operation it cal
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import time
@@ -272,6 +273,49 @@ def _():
     with refused("InvalidClientTokenId"):
         ada.get_caller_identity()
     iam.delete_access_key(**USER, **key_id)
+
+
+def code_at(seed, step):
+    """Of an authenticator app, so many steps of 30 seconds from now."""
+    counter = (int(time.time()) // 30 + step).to_bytes(8, "big")
+    digest = hmac.new(base64.b32decode(seed), counter, "sha1").digest()
+    offset = digest[-1] & 15
+    return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 1000000:06}"
+
+
+@told("a user has an MFA device, by whose codes sessions are made")
+def _():
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone", Tags=[{"Key": "a", "Value": "1"}])["VirtualMFADevice"]
+    iam.create_virtual_mfa_device(VirtualMFADeviceName="tablet")
+    assert made["QRCodePNG"].startswith(b"\x89PNG"), "no picture"
+    seed, device = made["Base32StringSeed"], {"SerialNumber": made["SerialNumber"]}
+
+    def codes(step):
+        return {"AuthenticationCode1": code_at(seed, step), "AuthenticationCode2": code_at(seed, step + 1)}
+
+    iam.tag_mfa_device(**device, Tags=[{"Key": "b", "Value": "2"}])
+    iam.untag_mfa_device(**device, TagKeys=["a"])
+    assert iam.list_mfa_device_tags(**device)["Tags"] == [{"Key": "b", "Value": "2"}]
+    with refused("InvalidAuthenticationCode"):
+        iam.enable_mfa_device(**USER, **device, AuthenticationCode1="000000", AuthenticationCode2="000000")
+    iam.enable_mfa_device(**USER, **device, **codes(-9))
+    iam.resync_mfa_device(**USER, **device, **codes(-5))
+    assert len(every(iam, "list_virtual_mfa_devices", "VirtualMFADevices", 1)) == 2
+    (listed,) = every(iam, "list_mfa_devices", "MFADevices", 1, **USER)
+    assert listed["SerialNumber"] == device["SerialNumber"], listed
+    if hasattr(iam, "get_mfa_device"):
+        assert iam.get_mfa_device(**USER, **device)["UserName"] == "ada"
+    key = iam.create_access_key(**USER)["AccessKey"]
+    ada = session.client("sts", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"], **options)
+    with refused("AccessDenied"):
+        ada.get_session_token(**device, TokenCode=code_at(seed, -6))
+    assert ada.get_session_token(**device, TokenCode=code_at(seed, -3))["Credentials"]["SessionToken"]
+    iam.delete_access_key(**USER, AccessKeyId=key["AccessKeyId"])
+    with refused("DeleteConflict"):
+        iam.delete_virtual_mfa_device(**device)
+    iam.deactivate_mfa_device(**USER, **device)
+    for name in ("phone", "tablet"):
+        iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"].replace("phone", name))
 
 
 @told("IAM's users are in groups, roles in instance profiles, and all of it goes")
@@ -1321,7 +1365,7 @@ def _():
     with refused("UnsupportedOperation"):
         ec2.create_transit_gateway()
     with refused("UnsupportedOperation"):
-        iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
+        iam.list_ssh_public_keys(UserName="ada")
     with refused("UnsupportedOperationException"):
         ssm.put_parameter(Name="/mine", Value="a", Type="String")
     with refused("UnsupportedOperation"):

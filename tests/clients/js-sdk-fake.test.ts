@@ -13,6 +13,7 @@ import { until } from "../until.ts";
 import { followCoverage } from "./coverage.ts";
 import { fakeRegion } from "./fake-region.ts";
 import { iamTests } from "./js-sdk-iam.ts";
+import { iamCredentialTests } from "./js-sdk-iam-credentials.ts";
 import { kmsTests } from "./js-sdk-kms.ts";
 import { noting, offeredBy } from "./js-sdk.ts";
 
@@ -97,6 +98,7 @@ test("policies are simulated, page by page, and the keys they ask for are named"
 });
 
 iamTests(iamSdk, iam, sts);
+iamCredentialTests(iamSdk, iam);
 
 kmsTests(kmsSdk, kms);
 

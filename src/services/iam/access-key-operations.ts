@@ -6,7 +6,7 @@ import { seal } from "#sealed.ts";
 import { newAccessKeyId, newSecret } from "./access-key-id.ts";
 import type { IamContext } from "./context.ts";
 import { noSuchEntity, quotaExceeded, validationError } from "./errors.ts";
-import { findUser, touching } from "./holder.ts";
+import { touching, userOrCaller } from "./holder.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { AccessKeyRecord, UserRecord } from "./records.ts";
 import { secretPurpose } from "./sign-in.ts";
@@ -122,15 +122,12 @@ type LastUsed = Omit<iam.GetAccessKeyLastUsedCommandOutput, "$metadata">;
 
 /** The caller's own where none is named. */
 function userOf(name: string | undefined, context: IamContext): UserRecord {
-  if (name !== undefined) return findUser(name, context);
-  const user = context.records.get("iam-user", context.caller.principalId ?? "");
-  if (user) return user;
-  if (context.caller.type === "Account")
+  if (name === undefined && context.caller.type === "Account")
     throw new ApiError(
       "UnsupportedOperation",
       "The account's root has one key, which Croft keeps: croft env.",
     );
-  throw validationError("Must specify userName when calling with non-User credentials");
+  return userOrCaller(name, context);
 }
 
 function keyOf(id: string, name: string | undefined, context: IamContext) {

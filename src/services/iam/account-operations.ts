@@ -82,14 +82,15 @@ export const accountOperations = {
 
 /** AWS's keys; what Croft does not have is none. AWS, GetAccountSummary. */
 function summary({ records }: IamContext): Partial<Record<SummaryKeyType, number>> {
+  const devices = records.all("iam-mfa");
   return {
     ...quotas,
     AccountAccessKeysPresent: 1,
     AccountMFAEnabled: 0,
     AccountSigningCertificatesPresent: 0,
     Groups: records.all("iam-group").length,
-    MFADevices: 0,
-    MFADevicesInUse: 0,
+    MFADevices: devices.length,
+    MFADevicesInUse: devices.filter(({ assigned }) => assigned).length,
     Policies: records.all("iam-policy").length,
     PolicyVersionsInUse: records.all("iam-policy").reduce((sum, { versions }) => sum + versions.length, 0),
     ServerCertificates: 0,

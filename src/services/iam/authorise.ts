@@ -65,13 +65,14 @@ const needsNoLeave = ({ service, operation, caller }: AuthorisedCall): boolean =
   service === "sts" &&
   (operation === "GetCallerIdentity" || (operation === "GetSessionToken" && !caller.session));
 
-/** A session without a role does not change IAM, and makes no further ones but of roles. AWS, "Compare AWS STS credentials". */
+/** A session without a role and an MFA device does not change IAM, and makes no further ones but of roles. AWS, "Compare AWS STS credentials". */
 function isKeptFrom({ caller: { session }, service, operation }: AuthorisedCall): boolean {
   if (!session) return false;
   if (session.kind === "role")
     return service === "sts" && ["GetSessionToken", "GetFederationToken"].includes(operation);
   return (
-    service === "iam" || (service === "sts" && !(session.kind === "token" && operation === "AssumeRole"))
+    (service === "iam" && !session.hasMfa) ||
+    (service === "sts" && !(session.kind === "token" && operation === "AssumeRole"))
   );
 }
 

@@ -2,6 +2,7 @@ import type { Caller } from "#api/caller.ts";
 import { random } from "../ec2/chance.ts";
 import type { Accounts } from "./accounts.ts";
 import type { IamRecords } from "./records.ts";
+import { WrongCodes } from "./wrong-codes.ts";
 
 /** What an IAM operation is given beside its input. */
 export interface IamContext {
@@ -16,17 +17,21 @@ export interface IamContext {
   readonly sealingKey: Buffer;
   /** Of the account that the region was made with. */
   readonly rootKeyId: string;
+  /** Of MFA devices. */
+  readonly wrongCodes: WrongCodes;
   readonly caller: Caller;
 }
 
 /** What IAM's operations are given for a caller. */
-export const iamContexts =
-  (shared: Pick<IamContext, "accounts" | "sealingKey" | "rootKeyId">) =>
-  (_region: string, caller: Caller): IamContext => ({
+export function iamContexts(shared: Pick<IamContext, "accounts" | "sealingKey" | "rootKeyId">) {
+  const wrongCodes = new WrongCodes();
+  return (_region: string, caller: Caller): IamContext => ({
     ...shared,
     accountId: caller.accountId,
     records: shared.accounts.ofCaller(caller),
     now: () => new Date(),
     random,
+    wrongCodes,
     caller,
   });
+}

@@ -21,3 +21,5 @@ export const notAttachable = (arn: string) =>
   noSuchEntity(`Policy ${arn} does not exist or is not attachable.`);
 export const versionNotFound = (arn: string, version: string) =>
   noSuchEntity(`Policy ${arn} version ${version} does not exist or is not attachable.`);
+export const deviceNotFound = (serial: string) =>
+  noSuchEntity(`VirtualMFADevice with serial number ${serial} doesn't exist.`);

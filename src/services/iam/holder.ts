@@ -8,6 +8,7 @@ import {
   profileNotFound,
   roleNotFound,
   userNotFound,
+  validationError,
 } from "./errors.ts";
 import { checkName, checkPath } from "./names.ts";
 import type {
@@ -27,6 +28,12 @@ import type {
 /** Each throws NoSuchEntity. */
 export const findUser = (name: string, { records }: IamContext): UserRecord =>
   records.named("iam-user", name) ?? raise(userNotFound(name));
+/** The caller, where no user is named. Throws ValidationError of one who is none. */
+export const userOrCaller = (name: string | undefined, context: IamContext): UserRecord =>
+  name === undefined
+    ? (context.records.get("iam-user", context.caller.principalId ?? "") ??
+      raise(validationError("Must specify userName when calling with non-User credentials")))
+    : findUser(name, context);
 export const findGroup = (name: string, { records }: IamContext): GroupRecord =>
   records.named("iam-group", name) ?? raise(groupNotFound(name));
 export const findRole = (name: string, { records }: IamContext): RoleRecord =>

@@ -9,6 +9,7 @@ import { groupOperations } from "./group-operations.ts";
 import { inlinePolicyOperations } from "./inline-policy-operations.ts";
 import { instanceProfileOperations } from "./instance-profile-operations.ts";
 import { managedPolicyOperations } from "./managed-policy-operations.ts";
+import { mfaOperations } from "./mfa-operations.ts";
 import { policyVersionOperations } from "./policy-version-operations.ts";
 import { roleOperations } from "./role-operations.ts";
 import { simulationOperations } from "./simulation-operations.ts";
@@ -25,6 +26,7 @@ export const iamOperations = {
   ...inlinePolicyOperations,
   ...instanceProfileOperations,
   ...managedPolicyOperations,
+  ...mfaOperations,
   ...policyVersionOperations,
   ...roleOperations,
   ...simulationOperations,

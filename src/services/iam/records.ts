@@ -72,6 +72,18 @@ export interface AccessKeyRecord {
   readonly sealedSecret: string;
 }
 
+/** A virtual MFA device: what knows its seed tells codes. */
+export interface MfaDeviceRecord extends IamRecord {
+  readonly tags: Tags;
+  readonly sealedSeed: string;
+  /** Whose it is, once it is enabled. */
+  readonly assigned?: { readonly userId: string; readonly enabledAt: string } | undefined;
+  /** How many steps of 30 seconds its clock is ahead of Croft's. */
+  readonly aheadSteps: number;
+  /** The step of the last code that was taken: no earlier code is, nor the same. */
+  readonly lastStep: number;
+}
+
 /** When a user's access key signed last, to the minute. */
 export interface AccessKeyUseRecord {
   readonly id: string;
@@ -93,6 +105,7 @@ export interface IamKinds {
   readonly "iam-role": RoleRecord;
   readonly "iam-policy": PolicyRecord;
   readonly "iam-instance-profile": InstanceProfileRecord;
+  readonly "iam-mfa": MfaDeviceRecord;
   readonly "iam-alias": AliasRecord;
   readonly "iam-access-key": AccessKeyRecord;
   readonly "iam-access-key-use": AccessKeyUseRecord;
@@ -102,7 +115,7 @@ export type NamedKind = Exclude<IamKind, "iam-alias" | "iam-access-key" | "iam-a
 export type HolderKind = "iam-user" | "iam-group" | "iam-role";
 
 /** For what one record needs another, which therefore cannot go. */
-export type Use = "attached" | "boundary" | "member" | "profile" | "key";
+export type Use = "attached" | "boundary" | "member" | "profile" | "key" | "mfa";
 
 /** Typed reads of one account from the feed, and the transactions that change it. */
 export class IamRecords {
@@ -126,7 +139,7 @@ export class IamRecords {
   all<K extends IamKind>(kind: K): IamKinds[K][] {
     return this.#feed.list<IamKinds[K]>(this.key(kind, "")).map(({ value }) => value);
   }
-  /** Names are told apart without regard to case. */
+  /** Names are told apart without regard to case; an MFA device's is "/path/name". */
   named<K extends NamedKind>(kind: K, name: string): IamKinds[K] | undefined {
     const id = this.#feed.get<string>(this.#nameClaim(kind, name))?.value;
     return id === undefined ? undefined : this.get(kind, id);
@@ -147,7 +160,7 @@ export class IamRecords {
 
   /** `uses`: what the new record uses from its start. */
   create<K extends NamedKind>(kind: K, record: IamKinds[K], uses: readonly UseOf[] = []): Transaction {
-    const claim = this.#nameClaim(kind, record.name);
+    const claim = this.#nameClaim(kind, claimedName(kind, record));
     return {
       expect: [{ absent: claim }, ...uses.flatMap((it) => this.#stays(it))],
       put: [
@@ -200,8 +213,19 @@ export class IamRecords {
         { at: [key, this.entry(kind, record.id)?.revision ?? 0] },
         { empty: this.key("member", `${record.id}/`) },
       ],
-      delete: [key, this.#nameClaim(kind, record.name), ...leaving.map((it) => this.#useKey(it, record.id))],
+      delete: [
+        key,
+        this.#nameClaim(kind, claimedName(kind, record)),
+        ...leaving.map((it) => this.#useKey(it, record.id)),
+      ],
     };
+  }
+
+  /** A device that a user who is as was read is given: of many that are enabled at once not more are than there may be. */
+  assignDevice(user: UserRecord, device: MfaDeviceRecord): Transaction {
+    const { expect, put } = this.rewrite("iam-user", user);
+    const assigned = this.rewrite("iam-mfa", device, { using: [{ id: user.id, use: "mfa" }] });
+    return { expect: [...expect, ...assigned.expect], put: [...put, ...assigned.put] };
   }
 
   /** A key of a user who is as was read: of many that are made at once not more come to be than there may be. */
@@ -238,6 +262,10 @@ export class IamRecords {
     return kind ? [{ exists: this.key(kind, id) }] : [];
   }
 }
+
+/** Devices have their names within their paths. */
+const claimedName = (kind: NamedKind, { path, name }: IamRecord): string =>
+  kind === "iam-mfa" ? path + name : name;
 
 /** One record's use of another. */
 export interface UseOf {

@@ -27,7 +27,9 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
     set(`aws:principaltag/${key.toLowerCase()}`, value);
   if (session) {
     set("aws:tokenissuetime", new Date(session.issuedAt * 1000).toISOString());
-    set("aws:multifactorauthpresent", "false");
+    set("aws:multifactorauthpresent", String(session.hasMfa ?? false));
+    if (session.hasMfa)
+      set("aws:multifactorauthage", String(Math.trunc(at.getTime() / 1000) - session.issuedAt));
     set("aws:sourceidentity", session.sourceIdentity);
     if (session.kind === "federated") set("aws:federatedprovider", caller.principalArn);
     if (session.instance) {

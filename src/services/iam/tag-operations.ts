@@ -3,6 +3,7 @@ import type { Tag } from "@aws-sdk/client-iam";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { findProfile, findRole, findUser, touching } from "./holder.ts";
+import { findDevice } from "./mfa-device.ts";
 import { findPolicy } from "./managed-policy.ts";
 import { refuseAws } from "./managed-policy-operations.ts";
 import { page, type Truncation } from "./pagination.ts";
@@ -30,6 +31,11 @@ export const tagOperations = {
       tag("iam-instance-profile", findProfile(name, context), tags, context),
     answer: () => ({}),
   },
+  TagMFADevice: {
+    resolve: ({ SerialNumber: serial, Tags: tags }, context) =>
+      tag("iam-mfa", findDevice(serial, context), tags, context),
+    answer: () => ({}),
+  },
 
   UntagUser: {
     resolve: ({ UserName: name, TagKeys: keys }, context) =>
@@ -51,6 +57,11 @@ export const tagOperations = {
       untag("iam-instance-profile", findProfile(name, context), keys, context),
     answer: () => ({}),
   },
+  UntagMFADevice: {
+    resolve: ({ SerialNumber: serial, TagKeys: keys }, context) =>
+      untag("iam-mfa", findDevice(serial, context), keys, context),
+    answer: () => ({}),
+  },
 
   ListUserTags: {
     resolve: (input, context) => list("iam-user", findUser(input.UserName, context), input, context),
@@ -69,9 +80,13 @@ export const tagOperations = {
       list("iam-instance-profile", findProfile(input.InstanceProfileName, context), input, context),
     answer: listed,
   },
+  ListMFADeviceTags: {
+    resolve: (input, context) => list("iam-mfa", findDevice(input.SerialNumber, context), input, context),
+    answer: listed,
+  },
 } satisfies OperationsOf<typeof iam, IamContext>;
 
-type TaggedKind = "iam-user" | "iam-role" | "iam-policy" | "iam-instance-profile";
+type TaggedKind = "iam-user" | "iam-role" | "iam-policy" | "iam-instance-profile" | "iam-mfa";
 
 /** AWS's own policies have no tags. */
 function ownPolicy(arn: string, context: IamContext): PolicyRecord {

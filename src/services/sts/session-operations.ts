@@ -7,6 +7,7 @@ import type { IamContext } from "../iam/context.ts";
 import { noSuchEntity, validationError } from "../iam/errors.ts";
 import { accountIn, byArn } from "../iam/holder.ts";
 import { managedPolicy } from "../iam/managed-policy.ts";
+import { mfaProof, type MfaProof } from "../iam/mfa-device.ts";
 import { readDocument } from "../iam/policy-text.ts";
 import type { IamRecords, RoleRecord, Tags } from "../iam/records.ts";
 import { newSession, sessionToken } from "../iam/session-token.ts";
@@ -30,7 +31,8 @@ export const sessionOperations = {
           owner,
           input,
         };
-      return { touches: assuming(role, input, context), role, owner, input };
+      const proof = mfaProof(input, context);
+      return { touches: assuming(role, input, proof, context), role, owner, input, ...proof };
     },
     answer({ role, owner, input }: AssumePlan, context) {
       if (!role || !owner) throw accessDenied(`${input.RoleArn} is not there.`);
@@ -46,18 +48,18 @@ export const sessionOperations = {
     },
   },
 
-  /** What the caller may do, but for IAM and most of STS, for 12 hours unless it says otherwise; the root's for one at most. */
+  /** What the caller may do, but for IAM (unless he has his MFA device) and most of STS, for 12 hours unless it says otherwise; the root's for one at most. */
   GetSessionToken: {
     resolve(input, context) {
-      if (input.SerialNumber !== undefined || input.TokenCode !== undefined) throw noMfa();
       const { caller } = context;
+      const proof = mfaProof(input, context);
       const seconds = longestFor(caller, input.DurationSeconds);
       const session = newSession(
-        { kind: "token", principalId: caller.principalId, name: "" },
+        { kind: "token", principalId: caller.principalId, name: "", hasMfa: proof.isGiven },
         seconds,
         context,
       );
-      return { touches: [], session };
+      return { touches: [], session, ...proof };
     },
     answer: ({ session }: { session: Session }, context) => ({
       Credentials: credentials(session, context),
@@ -107,7 +109,6 @@ function roleSession(
   input: AssumeRoleInput,
   { caller, random, now }: IamContext,
 ): Session {
-  if (input.SerialNumber !== undefined || input.TokenCode !== undefined) throw noMfa();
   const seconds = input.DurationSeconds ?? hour;
   if (caller.session?.kind === "role" && seconds > hour)
     throw validationError(
@@ -135,9 +136,18 @@ const trustsNobody = JSON.stringify({
   Statement: { Effect: "Deny", Principal: "*", Action: "sts:AssumeRole" },
 });
 
-/** The role itself decides who may, and more is asked of who tags the session or says who is behind it. */
-function assuming(role: RoleRecord, input: AssumeRoleInput, context: IamContext): OperationPlan["touches"] {
+/**
+ * The role itself decides who may, and more is asked of who tags the session or says who is behind it. The session has no MFA of its own:
+ * it is known of this request alone, and of one whose code is wrong only to tell that to whoever may.
+ */
+function assuming(
+  role: RoleRecord,
+  input: AssumeRoleInput,
+  { isGiven }: MfaProof,
+  context: IamContext,
+): OperationPlan["touches"] {
   const keys = {
+    ...(isGiven && { "aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0" }),
     ...(input.ExternalId !== undefined && { "sts:ExternalId": input.ExternalId }),
     "sts:RoleSessionName": input.RoleSessionName,
     ...(input.SourceIdentity !== undefined && { "sts:SourceIdentity": input.SourceIdentity }),
@@ -223,6 +233,3 @@ const credentials = (session: Session, { sealingKey }: IamContext): Required<Cre
 });
 
 const accessDenied = (message: string) => new ApiError("AccessDenied", message, { status: 403 });
-/** There are no devices yet. */
-const noMfa = () =>
-  accessDenied("MultiFactorAuthentication failed, no MFA device of the caller is registered.");

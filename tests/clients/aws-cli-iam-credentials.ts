@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { authenticator } from "#testing/authenticator.ts";
+import type { awsCli } from "./aws-cli.ts";
+
+type Cli = ReturnType<typeof awsCli>;
+
+/** Every operation and paginator of what users sign in with beside access keys, that Debian's CLI knows. `files`: a folder for its files. */
+export function iamCredentialTests(
+  aws: Cli,
+  /** The CLI with these variables of its environment: another caller's. */
+  awsAs: (environment: Readonly<Record<string, string>>) => Cli,
+  files: string,
+): void {
+  const user = "--user-name grace";
+  const line = async (command: string) => (await aws.rows(`iam ${command}`)).flat();
+
+  test("a user has an MFA device, by whose codes sessions are made", async () => {
+    const seedFile = join(files, "seed");
+    await line(`create-user ${user}`);
+    const create =
+      "create-virtual-mfa-device --virtual-mfa-device-name phone --query VirtualMFADevice.SerialNumber";
+    const [serial] = await line(`${create} --bootstrap-method Base32StringSeed --outfile ${seedFile}`);
+    const device = `--serial-number ${serial}`;
+    const seed = readFileSync(seedFile);
+    // Each command takes a while: codes are of when it is called.
+    const app = (step: number) => authenticator(seed)(step);
+    const codes = (step: number) =>
+      `--authentication-code1 ${app(step)} --authentication-code2 ${app(step + 1)}`;
+    await line(`tag-mfa-device ${device} --tags Key=a,Value=1`);
+    assert.deepEqual(await line(`list-mfa-device-tags ${device} --query Tags[].Key`), ["a"]);
+    await line(`untag-mfa-device ${device} --tag-keys a`);
+    const wrong = "--authentication-code1 000000 --authentication-code2 000000";
+    assert.equal(
+      await aws.refusal(`iam enable-mfa-device ${user} ${device} ${wrong}`),
+      "InvalidAuthenticationCode",
+    );
+    await line(`enable-mfa-device ${user} ${device} ${codes(-9)}`);
+    await line(`resync-mfa-device ${user} ${device} ${codes(-5)}`);
+    const [[keyId = "", secret = ""], ...lists] = await Promise.all([
+      line(`create-access-key ${user} --query AccessKey.[AccessKeyId,SecretAccessKey]`),
+      line(`list-mfa-devices ${user} --page-size 1 --query MFADevices[].SerialNumber`),
+      line("list-virtual-mfa-devices --page-size 1 --query VirtualMFADevices[].SerialNumber"),
+    ]);
+    assert.deepEqual(lists, [[serial], [serial]]);
+    const grace = awsAs({ AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret });
+    const session = (step: number) => `sts get-session-token ${device} --token-code ${app(step)}`;
+    assert.equal(await grace.refusal(session(-6)), "AccessDenied");
+    await grace.text(session(-3));
+    await line(`delete-access-key ${user} --access-key-id ${keyId}`);
+    assert.equal(await aws.refusal(`iam delete-virtual-mfa-device ${device}`), "DeleteConflict");
+    await line(`deactivate-mfa-device ${user} ${device}`);
+    await line(`delete-virtual-mfa-device ${device}`);
+    await line(`delete-user ${user}`);
+  });
+}

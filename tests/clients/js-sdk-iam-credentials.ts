@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type * as iamModule from "@aws-sdk/client-iam";
+import * as stsModule from "@aws-sdk/client-sts";
+import { authenticator } from "#testing/authenticator.ts";
+
+/** Every operation and paginator of what users sign in with beside access keys; `sdk` is the module that notes which were used. */
+export function iamCredentialTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
+  const inPages = { client: iam, pageSize: 1 };
+  const user = { UserName: "grace" };
+
+  test("a user has an MFA device, by whose codes sessions are made", async () => {
+    await iam.createUser(user);
+    const { VirtualMFADevice: made } = await iam.createVirtualMFADevice({
+      VirtualMFADeviceName: "phone",
+      Tags: [{ Key: "a", Value: "1" }],
+    });
+    await iam.createVirtualMFADevice({ VirtualMFADeviceName: "tablet" });
+    const device = { SerialNumber: made?.SerialNumber ?? "" };
+    const app = authenticator(made?.Base32StringSeed);
+    const codes = (step: number) => ({
+      AuthenticationCode1: app(step),
+      AuthenticationCode2: app(step + 1),
+    });
+    await iam.tagMFADevice({ ...device, Tags: [{ Key: "b", Value: "2" }] });
+    assert.equal((await every(sdk.paginateListMFADeviceTags(inPages, device), (it) => it.Tags)).length, 2);
+    await iam.untagMFADevice({ ...device, TagKeys: ["a", "b"] });
+    await iam.enableMFADevice({ ...user, ...device, ...codes(-9) });
+    await iam.resyncMFADevice({ ...user, ...device, ...codes(-5) });
+    const all = await every(sdk.paginateListVirtualMFADevices(inPages, {}), (it) => it.VirtualMFADevices);
+    assert.deepEqual(
+      all.map((it) => it.User?.UserName),
+      ["grace", undefined],
+    );
+    const [listed] = await every(sdk.paginateListMFADevices(inPages, user), (it) => it.MFADevices);
+    assert.equal(listed?.SerialNumber, device.SerialNumber);
+    assert.equal((await iam.getMFADevice({ ...user, ...device })).UserName, "grace");
+    const { AccessKey: key } = await iam.createAccessKey(user);
+    const credentials = { accessKeyId: key?.AccessKeyId ?? "", secretAccessKey: key?.SecretAccessKey ?? "" };
+    const grace = new stsModule.STS({ credentials });
+    await assert.rejects(grace.getSessionToken({ ...device, TokenCode: app(-5) }), { name: "AccessDenied" });
+    assert.ok((await grace.getSessionToken({ ...device, TokenCode: app(-3) })).Credentials?.SessionToken);
+    grace.destroy();
+    await iam.deleteAccessKey({ ...user, AccessKeyId: credentials.accessKeyId });
+    await assert.rejects(iam.deleteUser(user), { name: "DeleteConflictException" });
+    await iam.deactivateMFADevice({ ...user, ...device });
+    for (const SerialNumber of all.map((it) => it.SerialNumber))
+      await iam.deleteVirtualMFADevice({ SerialNumber });
+    await iam.deleteUser(user);
+  });
+}
+
+async function every<Page, Item>(
+  pages: AsyncIterable<Page>,
+  items: (page: Page) => Item[] | undefined,
+): Promise<Item[]> {
+  const found: Item[] = [];
+  for await (const page of pages) found.push(...(items(page) ?? []));
+  return found;
+}
