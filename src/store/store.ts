@@ -55,7 +55,7 @@ export interface Lease {
   readonly revision: number;
 }
 
-/** Bounds of one transaction: puts and deletes together, expectations by themselves; bytes of its JSON. */
+/** Bounds of one transaction: puts and deletes together, expectations by themselves; bytes of its keys and of its values as JSON. */
 export const transactionLimits = { entries: 100, bytes: 1024 * 1024 } as const;
 
 export class ExpectationFailed extends Error {

@@ -21,7 +21,8 @@ export function checkTransaction(transaction: Transaction): CheckedTransaction {
 
   const written = [...put.map(({ key }) => key), ...deleted];
   written.forEach(checkKey);
-  expect.forEach((expectation) => checkPrefix(subject(expectation)));
+  const expected = expect.map(subject);
+  expected.forEach(checkPrefix);
   if (new Set(written).size < written.length) throw new TypeError("a transaction writes one key twice");
 
   const { entries, bytes: mostBytes } = transactionLimits;
@@ -29,7 +30,7 @@ export function checkTransaction(transaction: Transaction): CheckedTransaction {
     throw new TransactionTooLarge(
       `${written.length} writes, ${expect.length} expectations; at most ${entries} each`,
     );
-  const bytes = bytesOf(JSON.stringify(expect), ...written, ...put.map(({ json }) => json));
+  const bytes = bytesOf(...expected, ...written, ...put.map(({ json }) => json));
   if (bytes > mostBytes) throw new TransactionTooLarge(`${bytes} bytes; at most ${mostBytes}`);
   return { expect, put, delete: deleted, bytes };
 }
