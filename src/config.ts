@@ -30,6 +30,8 @@ export interface RegionSettings {
   readonly importDir?: string;
   /** Networks (CIDR) beside the internet that imports by the API may fetch from. */
   readonly importFrom?: readonly string[];
+  /** Networks (CIDR) beside the internet in which OIDC providers may be that the API asks for their keys. */
+  readonly issuerFrom?: readonly string[];
   readonly capacity: CapacitySettings;
   /** Whether AWS's names lead instances to the real AWS, but those of what the region serves; by default they do not. */
   readonly realAws?: boolean;

@@ -21,6 +21,7 @@ import { accountWire } from "./services/account/account-wire.ts";
 import { Accounts } from "./services/iam/accounts.ts";
 import { authorisation } from "./services/iam/authorise.ts";
 import { iamContexts } from "./services/iam/context.ts";
+import { IssuerKeys } from "./services/iam/issuer-keys.ts";
 import { notedUse } from "./services/iam/last-used.ts";
 import { accountKeys } from "./services/iam/sign-in.ts";
 import { kmsContexts } from "./services/kms/context.ts";
@@ -31,6 +32,7 @@ import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
 import { servedOperations } from "./services/operations.ts";
+import { unsignedStsOperations } from "./services/sts/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
 import type { Store } from "./store/store.ts";
 import type { WireAnswer } from "./wire/protocol.ts";
@@ -74,12 +76,12 @@ export const servicesOf = (
       ...(await ec2ContextIn(region, caller)),
       ...blocks,
     })),
-    served(wires.ec2, servedOperations.ec2, ec2ContextIn, ec2CallRate),
+    served(wires.ec2, servedOperations.ec2, ec2ContextIn, { callRate: ec2CallRate }),
     served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.kms, servedOperations.kms, kmsContextOf),
     served(wires.ssm, servedOperations.ssm, ec2ContextIn),
     served(wires.quotas, servedOperations.servicequotas, (region, { accountId }) => ({ accountId, region })),
-    served(wires.sts, servedOperations.sts, iamContextOf),
+    served(wires.sts, servedOperations.sts, iamContextOf, { unsigned: unsignedStsOperations }),
   ]);
 };
 
@@ -119,7 +121,7 @@ export async function openRegionApi({
   parts: { wires, version },
   store,
   snapshots,
-  settings: { accountId, region, publicPool, imageAliases, throttled },
+  settings: { accountId, region, publicPool, imageAliases, throttled, issuerFrom = [] },
   credentials,
   sealingKey,
   signal,
@@ -134,7 +136,8 @@ export async function openRegionApi({
   await contextIn(region, home);
 
   const accounts = new Accounts(feed, accountId);
-  const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId });
+  const issuerKeys = new IssuerKeys({ networks: issuerFrom, monotonicMs: () => systemClock.monotonicMs() });
+  const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId, issuerKeys });
   const now = () => systemClock.now();
   const kmsRecords = new KmsRecords(feed);
   const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
@@ -159,6 +162,7 @@ export async function openRegionApi({
     ),
     fallback: unknownService(),
     isRegion: (name) => isRegion(name, region),
+    home,
     signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
     authorise: authorisation(accounts, sealingKey),
     store,

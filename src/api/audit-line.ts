@@ -1,4 +1,5 @@
 import type { AnsweredCall } from "./answered-call.ts";
+import { isSomebody } from "./caller.ts";
 
 /** One call as a line of JSON, at most 64 KiB with its end. No parameter can end the line, or move a terminal's cursor. */
 export function auditLine(call: AnsweredCall): string {
@@ -6,11 +7,12 @@ export function auditLine(call: AnsweredCall): string {
   const fields = {
     time: call.at.toISOString(),
     requestId: call.requestId,
-    principal: signedIn && {
-      arn: signedIn.caller.arn,
-      accountId: signedIn.caller.accountId,
-      accessKeyId: signedIn.accessKeyId,
-    },
+    principal: signedIn &&
+      isSomebody(signedIn.caller) && {
+        arn: signedIn.caller.arn,
+        accountId: signedIn.caller.accountId,
+        accessKeyId: signedIn.accessKeyId,
+      },
     source: call.source,
     network: call.network,
     region: signedIn?.region,

@@ -9,8 +9,8 @@ export interface Caller {
   /** `aws:PrincipalArn`: of a session the role's or user's. */
   readonly principalArn: string;
   /** `aws:PrincipalType` */
-  readonly type: "Account" | "User" | "AssumedRole" | "FederatedUser";
-  /** AIDA… or AROA…: whose policies decide. Absent: the account's root. */
+  readonly type: "Account" | "User" | "AssumedRole" | "FederatedUser" | "Anonymous";
+  /** AIDA… or AROA…: whose policies decide. Absent: the account's root, or nobody. */
   readonly principalId?: string | undefined;
   /** Absent: a key that does not end. */
   readonly session?: Session | undefined;
@@ -37,6 +37,10 @@ export interface Session {
   readonly sourceIdentity?: string | undefined;
   /** Whoever asked for it had his MFA device. */
   readonly hasMfa?: boolean | undefined;
+  /** Who vouched for whoever has it, and what policies may ask about that: values by their condition keys. */
+  readonly federated?:
+    | { readonly provider: string; readonly keys: Readonly<Record<string, string | readonly string[]>> }
+    | undefined;
   /** The instance that it was made for. */
   readonly instance?: SessionInstance | undefined;
 }
@@ -58,6 +62,18 @@ export const rootCaller = (accountId: string, accessKeyId: string): Caller => ({
   principalArn: `arn:aws:iam::${accountId}:root`,
   type: "Account",
 });
+
+/** Whoever calls what needs no signature; he may do nothing else. The account is the region's first, and not his. */
+export const nobody = (accountId: string): Caller => ({
+  accountId,
+  accessKeyId: "",
+  arn: "anonymous",
+  userId: "anonymous",
+  principalArn: "anonymous",
+  type: "Anonymous",
+});
+
+export const isSomebody = ({ type }: Caller): boolean => type !== "Anonymous";
 
 /** Whose calls no policy decides. A session of the root's is bound by what sessions may do. */
 export const isUnbounded = ({ type, session }: Caller): boolean => type === "Account" && !session;

@@ -242,6 +242,7 @@ async function withOperation(
     services: new Map([served(wire, { DescribeVpcs: operation }, () => ({ store, feed }))]),
     fallback: wire,
     isRegion: (name) => name === "eu-central-1",
+    home: { accountId: "111122223333", region: "eu-central-1" },
     signIn: () =>
       typeof signedIn === "function"
         ? signedIn()

@@ -1,10 +1,11 @@
 import type { Clock } from "#clock.ts";
+import { missingToken } from "#auth/sign-in-error.ts";
 import type { SignedIn } from "#auth/verify-signature.ts";
 import type { Feed } from "#store/feed.ts";
 import { ExpectationFailed, type Store, StoreFull } from "#store/store.ts";
 import type { WireAnswer, WireRequest, WireService } from "#wire/protocol.ts";
 import type { AuthorisedCall, Authorise } from "./authorisation.ts";
-import type { Caller } from "./caller.ts";
+import { isSomebody, nobody, type Caller } from "./caller.ts";
 import type { AnsweredCall } from "./answered-call.ts";
 import { ApiError, exceptionSuffix } from "./error.ts";
 import type { Operation, OperationPlan } from "./operation.ts";
@@ -17,6 +18,8 @@ export interface ServedService {
   readonly contextIn: (region: string, caller: Caller) => object | Promise<object>;
   /** Absent: its operations are not throttled. */
   readonly callRate?: CallRateOf | undefined;
+  /** The operations that nobody has to sign. */
+  readonly unsigned?: ReadonlySet<string> | undefined;
 }
 export type CallRateOf = (operation: string, input: object) => { bucket: string; rate: CallRate };
 
@@ -26,12 +29,12 @@ export function served<Context extends object>(
   // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
   operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
   contextIn: (region: string, caller: Caller) => Context | Promise<Context>,
-  callRate?: CallRateOf,
+  { callRate, unsigned }: Pick<ServedService, "callRate" | "unsigned"> = {},
 ): [signingName: string, ServedService] {
   // The wire checks every input against AWS's schema before an operation sees it.
   return [
     wire.signingName,
-    { wire, operations: operations as ServedService["operations"], contextIn, callRate },
+    { wire, operations: operations as ServedService["operations"], contextIn, callRate, unsigned },
   ];
 }
 
@@ -42,6 +45,8 @@ export interface ChainOptions {
   readonly fallback: WireService;
   /** Whether requests may be signed for it. */
   readonly isRegion: (name: string) => boolean;
+  /** Where a call is served that names no region, as one that nobody signed. */
+  readonly home: { readonly accountId: string; readonly region: string };
   /** Throws `ApiError` when the request is not signed by a key of an account. */
   readonly signIn: (request: WireRequest, nowMs: number) => SignedIn;
   readonly authorise: Authorise;
@@ -72,23 +77,27 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
     // Until it is known who asks, errors are told in the form of the service that is asked.
     let wire = (options.services.get(claimedService(request))?.wire ?? options.fallback).speaking(request);
     try {
-      const signedIn = options.signIn(request, options.clock.now().getTime());
+      const signedIn =
+        callOfNobody(request, options) ?? options.signIn(request, options.clock.now().getTime());
       call.signedIn = signedIn;
       const service = serviceOf(signedIn, options);
       wire = service.wire.speaking(request);
       const { operation, input } = wire.parse(request);
       call.operation = operation;
+      const needsNobody = service.unsigned?.has(operation);
+      if (!isSomebody(signedIn.caller) && !needsNobody) throw missingToken();
       const called = operationOf(service, operation);
       call.input = input;
       throttleCall(service, signedIn, operation, input, options);
       const asked = {
         ...signedIn,
+        ...(needsNobody && { caller: nobody(options.home.accountId) }),
         operation,
         input,
         request,
         at: options.clock.now(),
       };
-      const context = await service.contextIn(signedIn.region, signedIn.caller);
+      const context = await service.contextIn(signedIn.region, asked.caller);
       const output = await perform(called, asked, context, options);
       call.output = output;
       return wire.answer(operation, output, request.requestId);
@@ -99,6 +108,23 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
       ended();
     }
   };
+}
+
+/** Undefined: it is signed, or would have to be. */
+function callOfNobody(
+  request: ChainRequest,
+  { services, home, isRegion }: ChainOptions,
+): SignedIn | undefined {
+  const { headers, query, body } = request;
+  if (headers["authorization"] !== undefined || query.includes("X-Amz-")) return undefined;
+  const [, operation = ""] =
+    /(?:^|&)Action=(\w+)/.exec(query) ?? /(?:^|&)Action=(\w+)/.exec(body.toString("latin1")) ?? [];
+  const found = [...services].find(([, it]) => it.unsigned?.has(operation));
+  if (!found) return undefined;
+  const [, named = ""] =
+    /^\w+\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)(?::\d+)?$/.exec(headers["host"] ?? "") ?? [];
+  const region = isRegion(named) ? named : home.region;
+  return { accessKeyId: "", region, service: found[0], caller: nobody(home.accountId) };
 }
 
 /** The service a request says it is signed for, in its header or its query; not yet believed. */

@@ -28,7 +28,14 @@ export interface TouchedResource {
   /** What is done to it, where that is not the operation: "iam:PassRole". */
   readonly action?: string | undefined;
   /** The document of its own that says who may; without its leave nobody may, the account's root included. */
-  readonly policy?: { readonly of: "trust" | "resource"; readonly document: string } | undefined;
+  readonly policy?:
+    | {
+        readonly of: "trust" | "resource";
+        readonly document: string;
+        /** The identity provider that vouches for whoever calls: only what is allowed to it by name is, and whose call it is does not matter. */
+        readonly federated?: string | undefined;
+      }
+    | undefined;
 }
 
 /** Every operation of an AWS SDK package, by AWS's name, with AWS's own input and output. */

@@ -19,6 +19,7 @@ export const regionOptions = {
   "outbound-to": { type: "string", multiple: true },
   "import-dir": { type: "string" },
   "import-from": { type: "string", multiple: true },
+  "issuer-from": { type: "string", multiple: true },
   "keep-memory": { type: "string" },
   "overcommit-memory": { type: "string" },
   "keep-disk": { type: "string" },
@@ -52,6 +53,7 @@ export const regionUsage = `  --yes              install missing Debian packages
                      let ids that templates hold stand for an image, such as 'ami-*=debian-12'; may be repeated
   --import-dir DIR   let import-image and import-snapshot read files in here, as file:///NAME, of this host none but those; or none
   --import-from NET  let them fetch from this private network as well, such as 192.168.1.0/24; may be repeated (none)
+  --issuer-from NET  let OIDC providers that IAM is told of be in this private network as well; may be repeated (none)
   --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,
   --overcommit-memory FACTOR
                      this many times over (${defaults.capacity.memoryOvercommit}). Processors are shared by all

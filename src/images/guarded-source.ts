@@ -1,10 +1,9 @@
 import { constants } from "node:fs";
 import { open, readlink, realpath } from "node:fs/promises";
-import { lookup, type LookupAddress } from "node:dns";
 import { get as getHttp, type IncomingMessage, type RequestOptions } from "node:http";
 import { get as getHttps } from "node:https";
-import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
+import { guardedLookup, literalAddress, reachableAddresses } from "#reachable-addresses.ts";
 import type { Source } from "./image-bytes.ts";
 import { ImportRefused } from "./import-refused.ts";
 
@@ -67,10 +66,10 @@ const decoded = (path: string): string => {
 };
 
 const download = async (first: URL, networks: readonly string[], signal: AbortSignal): Promise<Source> => {
-  const allowed = blockList(networks);
+  const isReachable = reachableAddresses(networks);
   let url = first;
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-    const answer = await ask(url, allowed, signal);
+    const answer = await ask(url, isReachable, signal);
     const { statusCode: status = 0, headers } = answer;
     if (status === 200) {
       const length = headers["content-length"];
@@ -89,32 +88,22 @@ const download = async (first: URL, networks: readonly string[], signal: AbortSi
   throw new ImportRefused(`the server leads on more than ${mostRedirects} times`);
 };
 
-const ask = (url: URL, allowed: BlockList, signal: AbortSignal): Promise<IncomingMessage> => {
+const ask = (
+  url: URL,
+  isReachable: (address: string) => boolean,
+  signal: AbortSignal,
+): Promise<IncomingMessage> => {
   const get = url.protocol === "https:" ? getHttps : url.protocol === "http:" ? getHttp : undefined;
   if (!get)
     throw new ImportRefused(`images are fetched by http or https, not by ${url.protocol.slice(0, -1)}`);
-  const literal = url.hostname.replaceAll(/[[\]]/g, "");
-  if (isIP(literal) !== 0 && !isReachable(literal, allowed)) throw notAllowed(url.hostname);
+  const literal = literalAddress(url);
+  if (literal !== undefined && !isReachable(literal)) throw notAllowed(url.hostname);
   const options: RequestOptions = {
     signal,
     agent: false,
     timeout: quietMs,
     headers: { "accept-encoding": "identity" },
-    // What the connection goes to is what was looked at: a name cannot mean another address by then.
-    lookup: (name, { family, hints }, done) =>
-      lookup(
-        name,
-        {
-          all: true,
-          ...(family !== undefined && { family: Number(family) }),
-          ...(hints !== undefined && { hints }),
-        },
-        (error, found: LookupAddress[]) => {
-          const refused =
-            error ?? (found.every((it) => isReachable(it.address, allowed)) ? null : notAllowed(name));
-          done(refused, found);
-        },
-      ),
+    lookup: guardedLookup(isReachable, notAllowed),
   };
   return new Promise((resolve, reject) => {
     const request = get(url, options, resolve);
@@ -128,44 +117,6 @@ const ask = (url: URL, allowed: BlockList, signal: AbortSignal): Promise<Incomin
 
 const notAllowed = (name: string) =>
   new ImportRefused(`${name} is no address of the internet: it is not fetched from`);
-
-const isReachable = (address: string, allowed: BlockList): boolean => {
-  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-  if (allowed.check(address, family)) return true;
-  return family === "ipv6"
-    ? globalIpv6.check(address, family) && !notGlobal.check(address, family)
-    : !notGlobal.check(address, family);
-};
-
-function blockList(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = "", bits = ""] = network.split("/");
-    list.addSubnet(address, Number(bits), isIP(address) === 6 ? "ipv6" : "ipv4");
-  }
-  return list;
-}
-
-/** Of IANA's registries of special addresses; also IPv6 that leads back into IPv4 (6to4, Teredo). */
-const notGlobal = blockList([
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.0.2.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "198.51.100.0/24",
-  "203.0.113.0/24",
-  "224.0.0.0/3",
-  "2001::/23",
-  "2001:db8::/32",
-  "2002::/16",
-]);
-const globalIpv6 = blockList(["2000::/3"]);
 
 const mostRedirects = 5;
 const quietMs = 300_000;

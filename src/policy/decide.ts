@@ -14,6 +14,8 @@ export interface PolicyRequest {
   readonly role?: string | undefined;
   /** An AWS service that asks for itself, such as "ec2.amazonaws.com". */
   readonly service?: string | undefined;
+  /** The identity provider that vouches for who asks, who is then nobody else. */
+  readonly federated?: string | undefined;
   /** Of the resource; absent: the one of who asks. */
   readonly resourceOwner?: string | undefined;
   readonly context: RequestContext;
@@ -141,8 +143,9 @@ const isOfResource = ({ what, not }: Statement["resources"], { resource, lookUp 
 
 type PrincipalsOf = NonNullable<Statement["principals"]>["what"];
 
-function isAmong({ principal, role, service }: Asked, principals: PrincipalsOf): boolean {
+function isAmong({ principal, role, service, federated }: Asked, principals: PrincipalsOf): boolean {
   if (principals === "everybody") return true;
+  if (federated !== undefined) return principals.get("Federated")?.includes(federated) ?? false;
   if (service !== undefined) return principals.get("Service")?.includes(service) ?? false;
   const account = accountOf(principal);
   const names = principals.get("AWS") ?? [];
@@ -157,10 +160,17 @@ function isAmong({ principal, role, service }: Asked, principals: PrincipalsOf):
 /** An account that is named leaves it to its own policies who of it may. */
 function namesItself(
   { principals }: Statement,
-  { principal, role, service }: PolicyRequest,
+  { principal, role, service, federated }: PolicyRequest,
   within: boolean,
 ): boolean {
   if (principals === undefined) return false;
+  // "*" is everybody of AWS's: for whom a provider vouches, the provider has to be named.
+  if (federated !== undefined)
+    return (
+      !principals.not &&
+      principals.what !== "everybody" &&
+      Boolean(principals.what.get("Federated")?.includes(federated))
+    );
   if (principals.not || principals.what === "everybody" || service !== undefined) return true;
   const names = principals.what.get("AWS") ?? [];
   return names.includes(principal ?? "") || (within && role !== undefined && names.includes(role));

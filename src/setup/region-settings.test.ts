@@ -102,6 +102,7 @@ test("options are read as they are written on the command line", () => {
     outboundTo: undefined,
     importDir: undefined,
     importFrom: undefined,
+    issuerFrom: undefined,
     capacity: {},
     masterKeyFile: undefined,
     listen: undefined,

@@ -25,6 +25,7 @@ export const readChoices = (options: {
   "outbound-to"?: readonly string[] | undefined;
   "import-dir"?: string | undefined;
   "import-from"?: readonly string[] | undefined;
+  "issuer-from"?: readonly string[] | undefined;
   "keep-memory"?: string | undefined;
   "overcommit-memory"?: string | undefined;
   "keep-disk"?: string | undefined;
@@ -50,6 +51,7 @@ export const readChoices = (options: {
   outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(networkOf("--outbound-to")),
   importDir: importDirOf(options["import-dir"]),
   importFrom: options["import-from"]?.filter((text) => text !== "none").map(networkOf("--import-from")),
+  issuerFrom: options["issuer-from"]?.filter((text) => text !== "none").map(networkOf("--issuer-from")),
   capacity: capacityOf(options),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
   listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
@@ -114,6 +116,7 @@ const optionalNames = [
   "outboundTo",
   "importDir",
   "importFrom",
+  "issuerFrom",
   "realAws",
 ] as const satisfies (keyof RegionSettings)[];
 

@@ -32,6 +32,7 @@ import { regionalRecords } from "#services/ec2/regional-records.ts";
 import { Accounts } from "#services/iam/accounts.ts";
 import { authorisation } from "#services/iam/authorise.ts";
 import { iamContexts } from "#services/iam/context.ts";
+import { IssuerKeys } from "#services/iam/issuer-keys.ts";
 import { notedUse } from "#services/iam/last-used.ts";
 import { unnamedTypes } from "#services/iam/reference.ts";
 import { accountKeys } from "#services/iam/sign-in.ts";
@@ -94,6 +95,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly launchSlots?: number;
   readonly publicPool?: string;
   readonly signIdentity?: SignIdentity;
+  /** Networks beside the internet in which OIDC providers may be. */
+  readonly issuerFrom?: readonly string[];
   /** By which instances' credentials are renewed, KMS keys rotated and removed, and lifecycle policies served; default: this host's. */
   readonly now?: () => Date;
   /** How long something has been worked on, which decides when it is given up; absent: by this machine's clock. */
@@ -170,7 +173,11 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   machines.onChange(lookAt);
 
   const accounts = new Accounts(feed, scope.accountId);
-  const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId });
+  const issuerKeys = new IssuerKeys({
+    networks: options.issuerFrom ?? [],
+    monotonicMs: () => systemClock.monotonicMs(),
+  });
+  const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId, issuerKeys });
   const now = options.now ?? shared.now;
   const kmsRecords = new KmsRecords(feed);
   const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
@@ -192,6 +199,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       ),
       fallback: unknownService(),
       isRegion: (name) => isRegion(name, scope.region),
+      home: scope,
       signIn: (request, nowMs) => verifySignature(request, request.body, findKey, nowMs),
       authorise(call) {
         refuseUnnamed(call);

@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { startIssuer } from "#testing/issuer.ts";
 import { until } from "../until.ts";
 import { awsCli } from "./aws-cli.ts";
+import { federationTests } from "./aws-cli-federation.ts";
 import { iamTests } from "./aws-cli-iam.ts";
 import { iamCredentialTests } from "./aws-cli-iam-credentials.ts";
 import { kmsTests } from "./aws-cli-kms.ts";
@@ -14,6 +16,7 @@ import { fakeRegion } from "./fake-region.ts";
 
 /** Every served operation by the CLI of Debian 12, on fake machines. Each test goes on from where the one before it ended. */
 const region = await fakeRegion();
+const issuer = await startIssuer({ after });
 const aws = awsCli(region);
 const everythingWasUsed = await followCoverage(region.endpoint);
 const files = mkdtempSync(join(tmpdir(), "croft-test-"));
@@ -94,6 +97,8 @@ const awsAs = (environment: Readonly<Record<string, string>>) =>
   awsCli({ ...region, environment: { ...region.environment, ...environment } });
 iamTests(aws, awsAs);
 iamCredentialTests(aws, awsAs, files);
+
+federationTests(aws, issuer);
 
 kmsTests(aws);
 

@@ -32,6 +32,8 @@ image = os.environ["CROFT_IMAGE"]
 console = os.environ["CROFT_CONSOLE"]
 # Two disks that the region may import; the second is not done at once.
 disk_url, slow_disk_url = os.environ["CROFT_DISKS"].split()
+# An OIDC provider, its thumbprint, and a token of it for "croft" about "ada".
+issuer, thumbprint, token = os.environ["CROFT_ISSUER"].split()
 region = os.environ["AWS_REGION"]
 release = "/aws/service/debian/release/12/latest/amd64"
 
@@ -346,6 +348,35 @@ def _():
     iam.delete_policy(**POLICY)
     with refused("NoSuchEntity"):
         iam.get_policy(**POLICY)
+
+
+@told("whoever has a token of a provider assumes a role")
+def _():
+    made = iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["other"], ThumbprintList=["0" * 40])
+    arn = made["OpenIDConnectProviderArn"]
+    provider = {"OpenIDConnectProviderArn": arn}
+    iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="croft")
+    iam.remove_client_id_from_open_id_connect_provider(**provider, ClientID="other")
+    iam.update_open_id_connect_provider_thumbprint(**provider, ThumbprintList=[thumbprint])
+    iam.tag_open_id_connect_provider(**provider, Tags=[{"Key": "a", "Value": "1"}])
+    assert iam.list_open_id_connect_provider_tags(**provider)["Tags"] == [{"Key": "a", "Value": "1"}]
+    if iam.can_paginate("list_open_id_connect_provider_tags"):
+        assert len(every(iam, "list_open_id_connect_provider_tags", "Tags", 1, **provider)) == 1
+    iam.untag_open_id_connect_provider(**provider, TagKeys=["a"])
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == [{"Arn": arn}]
+    assert iam.get_open_id_connect_provider(**provider)["ClientIDList"] == ["croft"]
+    role = {"RoleName": "federated"}
+    trust = BY_EC2.replace('"Service":"ec2.amazonaws.com"', f'"Federated":"{arn}"')
+    iam.create_role(**role, AssumeRolePolicyDocument=trust.replace("AssumeRole", "AssumeRoleWithWebIdentity"))
+    asked = {"RoleArn": "arn:aws:iam::000000000000:role/federated", "RoleSessionName": "me"}
+    given = sts.assume_role_with_web_identity(**asked, WebIdentityToken=token)
+    assert (given["SubjectFromWebIdentityToken"], given["Provider"]) == ("ada", arn), given
+    with refused("InvalidIdentityToken"):
+        sts.assume_role_with_web_identity(**asked, WebIdentityToken=token[:-4])
+    iam.delete_role(**role)
+    iam.delete_open_id_connect_provider(**provider)
+    with refused("NoSuchEntity"):
+        iam.get_open_id_connect_provider(**provider)
 
 
 @told("KMS's keys and their aliases are made, described, tagged and listed page by page, and what they encrypted is decrypted")

@@ -9,7 +9,7 @@ import { boto3Tests } from "./boto3.ts";
 const imports = mkdtempSync(join(tmpdir(), "croft-test-imports-"));
 after(() => rmSync(imports, { recursive: true }));
 await run("qemu-img", ["create", "-q", "-f", "vmdk", join(imports, "disk.vmdk"), "1G"]);
-const region = await realRegion({ more: ["--import-dir", imports] });
+const region = await realRegion({ more: ["--import-dir", imports, "--issuer-from", "127.0.0.0/8"] });
 // One import after the other.
 await boto3Tests({
   ...region,

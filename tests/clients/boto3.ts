@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
+import { startIssuer, type TestIssuer } from "#testing/issuer.ts";
 import { followCoverage, isServed } from "./coverage.ts";
 import type { FakeRegion } from "./fake-region.ts";
 
@@ -15,7 +16,7 @@ export interface Boto3Region extends FakeRegion {
 /** Runs `boto3-calls.py` by Debian's own boto3 and Python, and tells its tests as tests of the calling file. */
 export const boto3Tests = async (region: Boto3Region): Promise<void> => {
   const everythingWasUsed = await followCoverage(region.endpoint);
-  const { tests, offered, used, operations } = await callAll(region);
+  const { tests, offered, used, operations } = await callAll(region, await startIssuer({ after }));
   for (const { name, error } of tests) test(name, () => assert.ok(error === undefined, error ?? ""));
   const forServed = Object.entries(offered).filter(([, operation]) => isServed(...operation));
   everythingWasUsed("boto3", () => ({
@@ -35,19 +36,17 @@ interface Calls {
   readonly operations: readonly string[];
 }
 
-const callAll = async ({
-  endpoint,
-  environment,
-  imageId,
-  consoleSays,
-  diskUrls,
-}: Boto3Region): Promise<Calls> => {
+const callAll = async (
+  { endpoint, environment, imageId, consoleSays, diskUrls }: Boto3Region,
+  issuer: TestIssuer,
+): Promise<Calls> => {
   const variables = {
     ...environment,
     CROFT_ENDPOINT: endpoint,
     CROFT_IMAGE: imageId,
     CROFT_CONSOLE: consoleSays,
     CROFT_DISKS: diskUrls.join(" "),
+    CROFT_ISSUER: `${issuer.url} ${issuer.thumbprint} ${await issuer.token()}`,
     AWS_CONFIG_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
   };

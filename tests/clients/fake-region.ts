@@ -8,7 +8,7 @@ export type FakeRegion = Pick<RealRegion, "endpoint" | "environment" | "imageId"
 
 /** As `croft start --machines fake` makes one, until the calling file's tests end. */
 export const fakeRegion = async (): Promise<FakeRegion> => {
-  const options = ["--machines", "fake", "--ephemeral", "--port", "0"];
+  const options = ["--machines", "fake", "--ephemeral", "--port", "0", "--issuer-from", "127.0.0.0/8"];
   const child = spawn(process.execPath, [croftCommand, "start", ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -9,9 +9,11 @@ import * as kmsModule from "@aws-sdk/client-kms";
 import * as quotasModule from "@aws-sdk/client-service-quotas";
 import * as ssmModule from "@aws-sdk/client-ssm";
 import * as stsModule from "@aws-sdk/client-sts";
+import { startIssuer } from "#testing/issuer.ts";
 import { until } from "../until.ts";
 import { followCoverage } from "./coverage.ts";
 import { fakeRegion } from "./fake-region.ts";
+import { federationTests } from "./js-sdk-federation.ts";
 import { iamTests } from "./js-sdk-iam.ts";
 import { iamCredentialTests } from "./js-sdk-iam-credentials.ts";
 import { kmsTests } from "./js-sdk-kms.ts";
@@ -19,6 +21,7 @@ import { noting, offeredBy } from "./js-sdk.ts";
 
 /** Every served operation by the SDK for JavaScript, on fake machines. Each test goes on from where the one before it ended. */
 const region = await fakeRegion();
+const issuer = await startIssuer({ after });
 Object.assign(process.env, region.environment);
 const everythingWasUsed = await followCoverage(region.endpoint);
 
@@ -99,6 +102,8 @@ test("policies are simulated, page by page, and the keys they ask for are named"
 
 iamTests(iamSdk, iam, sts);
 iamCredentialTests(iamSdk, iam);
+
+federationTests(iamSdk, iam, sts, issuer);
 
 kmsTests(kmsSdk, kms);
 

@@ -240,6 +240,8 @@ test("IAM answers of another account's as of what nobody has, and leaves it as i
       Statement: { Effect: "Allow", Principal: { AWS: first }, Action: "sts:AssumeRole" },
     }),
   });
+  await iam.createVirtualMFADevice({ VirtualMFADeviceName: "theirs" });
+  await iam.createOpenIDConnectProvider({ Url: "https://theirs.example" });
   const { AccessKey: key } = await iam.createAccessKey({ UserName: "theirs" });
   const records = async () =>
     (await region.store.list("")).entries
@@ -257,6 +259,10 @@ test("IAM answers of another account's as of what nobody has, and leaves it as i
         PolicySourceArn: `arn:aws:iam::${first}:user/${name}`,
         PolicyDocument: allow,
         VersionId: "v1",
+        SerialNumber: `arn:aws:iam::${first}:mfa/${name}`,
+        AuthenticationCode1: "123456",
+        AuthenticationCode2: "654321",
+        OpenIDConnectProviderArn: `arn:aws:iam::${first}:oidc-provider/${name}.example`,
       };
       const [, required, members] = structRow(wire, wire.operations[operation]?.[0]);
       const input = Object.fromEntries(

@@ -1,5 +1,5 @@
 import type { AuthorisedCall, Authorise } from "#api/authorisation.ts";
-import { isUnbounded } from "#api/caller.ts";
+import { isSomebody, isUnbounded } from "#api/caller.ts";
 import type { TouchedResource } from "#api/operation.ts";
 import type { RequestContext } from "#policy/condition.ts";
 import { decide, mayAllow, type PolicySets } from "#policy/decide.ts";
@@ -19,6 +19,8 @@ export function authorisation(accounts: Accounts, sealingKey: Buffer): Authorise
     const { caller, plan } = call;
     const decidesItself = plan?.touches.some(({ policy }) => policy !== undefined) ?? false;
     if ((isUnbounded(caller) && !decidesItself) || needsNoLeave(call)) return;
+    // What nobody signs is refused by what is sent, or by what it is about.
+    if (!isSomebody(caller) && !plan) return;
     const refused = (question: Question, sets: PolicySets) =>
       denied(call, question, decide(request(question, call), sets), sealingKey);
     const records = accounts.ofCaller(caller);
@@ -46,14 +48,17 @@ export interface Question {
   readonly context: RequestContext;
   /** The resource's own policy. */
   readonly own?: Pick<PolicySets, "resource" | "resourceDecides"> | undefined;
+  /** The identity provider that vouches for who asks. */
+  readonly federated?: string | undefined;
 }
 
 const none: PolicySets = { identity: [] };
 
-const request = ({ action, resource, context, own }: Question, { caller }: AuthorisedCall) => ({
+const request = ({ action, resource, context, own, federated }: Question, { caller }: AuthorisedCall) => ({
   action,
   resource,
-  principal: caller.arn,
+  principal: isSomebody(caller) ? caller.arn : undefined,
+  federated,
   role: caller.session?.kind === "role" ? caller.principalArn : undefined,
   // What has no policy of its own is never another account's.
   resourceOwner: own && resource,
@@ -89,6 +94,7 @@ function* questions(call: AuthorisedCall, context: RequestContext): Iterable<Que
       context: resourceContext(touched, call, given, context),
       ...(touched.policy !== undefined && {
         own: { resource: parsePolicy(touched.policy.document, touched.policy.of), resourceDecides: true },
+        federated: touched.policy.federated,
       }),
     };
   }

@@ -1,6 +1,7 @@
 import type { Caller } from "#api/caller.ts";
 import { random } from "../ec2/chance.ts";
 import type { Accounts } from "./accounts.ts";
+import type { IssuerKeys } from "./issuer-keys.ts";
 import type { IamRecords } from "./records.ts";
 import { WrongCodes } from "./wrong-codes.ts";
 
@@ -19,11 +20,15 @@ export interface IamContext {
   readonly rootKeyId: string;
   /** Of MFA devices. */
   readonly wrongCodes: WrongCodes;
+  /** What OIDC providers publish. */
+  readonly issuerKeys: IssuerKeys;
   readonly caller: Caller;
 }
 
 /** What IAM's operations are given for a caller. */
-export function iamContexts(shared: Pick<IamContext, "accounts" | "sealingKey" | "rootKeyId">) {
+export function iamContexts(
+  shared: Pick<IamContext, "accounts" | "sealingKey" | "rootKeyId" | "issuerKeys">,
+) {
   const wrongCodes = new WrongCodes();
   return (_region: string, caller: Caller): IamContext => ({
     ...shared,

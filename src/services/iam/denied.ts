@@ -12,7 +12,9 @@ export function denied(
   sealingKey: Buffer,
 ): ApiError {
   const { service, caller } = call;
-  const { action, resource } = question;
+  const { action, resource, federated } = question;
+  if (federated !== undefined)
+    return new ApiError("AccessDenied", `Not authorized to perform ${action}`, { status: 403 });
   const of = resource === "*" && service === "ec2" ? "" : ` on resource: ${resource}`;
   // STS does not say what stands in another's trust policy.
   const why = question.own && service === "sts" ? "" : ` ${reason(action, decision)}`;

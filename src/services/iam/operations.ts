@@ -10,6 +10,7 @@ import { inlinePolicyOperations } from "./inline-policy-operations.ts";
 import { instanceProfileOperations } from "./instance-profile-operations.ts";
 import { managedPolicyOperations } from "./managed-policy-operations.ts";
 import { mfaOperations } from "./mfa-operations.ts";
+import { oidcProviderOperations } from "./oidc-provider-operations.ts";
 import { policyVersionOperations } from "./policy-version-operations.ts";
 import { roleOperations } from "./role-operations.ts";
 import { simulationOperations } from "./simulation-operations.ts";
@@ -27,6 +28,7 @@ export const iamOperations = {
   ...instanceProfileOperations,
   ...managedPolicyOperations,
   ...mfaOperations,
+  ...oidcProviderOperations,
   ...policyVersionOperations,
   ...roleOperations,
   ...simulationOperations,

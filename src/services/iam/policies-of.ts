@@ -1,11 +1,13 @@
-import type { Caller } from "#api/caller.ts";
+import { isSomebody, type Caller } from "#api/caller.ts";
 import type { PolicySets } from "#policy/decide.ts";
 import { parsePolicy, type Policy } from "#policy/policy-document.ts";
 import { defaultDocument, managedPolicy } from "./managed-policy.ts";
 import type { IamRecords, PolicyHolder, PolicyRecord } from "./records.ts";
 
 /** What decides over a caller: the policies of its user or role and its groups, their boundary, and those of its session. */
-export function policiesOf({ principalId, session }: Caller, records: IamRecords): PolicySets {
+export function policiesOf(caller: Caller, records: IamRecords): PolicySets {
+  if (!isSomebody(caller)) return { identity: [] };
+  const { principalId, session } = caller;
   const holders = holdersOf(principalId, records);
   const [{ boundary } = {}] = holders;
   const given = session && [

@@ -64,6 +64,15 @@ export interface InstanceProfileRecord extends IamRecord {
   readonly role?: string | undefined;
 }
 
+/** Its name is its URL without "https://". */
+export interface OidcProviderRecord extends IamRecord {
+  readonly tags: Tags;
+  /** Audiences that its tokens may be for. */
+  readonly clientIds: readonly string[];
+  /** SHA-1 in hex: of certificates that its servers may be known by where no public authority vouches for them. */
+  readonly thumbprints: readonly string[];
+}
+
 export interface AccessKeyRecord {
   readonly id: string;
   readonly userId: string;
@@ -106,6 +115,7 @@ export interface IamKinds {
   readonly "iam-policy": PolicyRecord;
   readonly "iam-instance-profile": InstanceProfileRecord;
   readonly "iam-mfa": MfaDeviceRecord;
+  readonly "iam-oidc-provider": OidcProviderRecord;
   readonly "iam-alias": AliasRecord;
   readonly "iam-access-key": AccessKeyRecord;
   readonly "iam-access-key-use": AccessKeyUseRecord;

@@ -1,4 +1,5 @@
 import type { AuthorisedCall } from "#api/authorisation.ts";
+import { isSomebody } from "#api/caller.ts";
 import type { RequestContext } from "#policy/condition.ts";
 import type { IamRecords, Tags } from "./records.ts";
 
@@ -17,11 +18,13 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
   set("aws:useragent", request.headers["user-agent"]);
   set("aws:requestedregion", region);
   set("aws:viaawsservice", "false");
-  set("aws:principalarn", caller.principalArn);
-  set("aws:principalaccount", caller.accountId);
-  set("aws:principaltype", caller.type);
   set("aws:principalisawsservice", "false");
-  set("aws:userid", caller.userId);
+  if (isSomebody(caller)) {
+    set("aws:principalarn", caller.principalArn);
+    set("aws:principalaccount", caller.accountId);
+    set("aws:principaltype", caller.type);
+    set("aws:userid", caller.userId);
+  }
   if (caller.type === "User") set("aws:username", records.get("iam-user", caller.principalId ?? "")?.name);
   for (const [key, value] of Object.entries(principalTags(call, records)))
     set(`aws:principaltag/${key.toLowerCase()}`, value);
@@ -32,6 +35,11 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
       set("aws:multifactorauthage", String(Math.trunc(at.getTime() / 1000) - session.issuedAt));
     set("aws:sourceidentity", session.sourceIdentity);
     if (session.kind === "federated") set("aws:federatedprovider", caller.principalArn);
+    if (session.federated) {
+      set("aws:federatedprovider", session.federated.provider);
+      for (const [key, values] of Object.entries(session.federated.keys))
+        set(key.toLowerCase(), ...[values].flat());
+    }
     if (session.instance) {
       set("ec2:sourceinstancearn", session.instance.arn);
       set("ec2:roledelivery", session.instance.roleDelivery);

@@ -114,8 +114,7 @@ function roleSession(
     throw validationError(
       "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
     );
-  if (seconds > role.maxSessionSeconds)
-    throw validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
+  checkDuration(seconds, role);
   return newSession(
     {
       kind: "role",
@@ -130,10 +129,15 @@ function roleSession(
   );
 }
 
+export function checkDuration(seconds: number | undefined, role: RoleRecord): void {
+  if ((seconds ?? hour) > role.maxSessionSeconds)
+    throw validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
+}
+
 /** A role that is not there is told in the words of one that may not be assumed. */
-const trustsNobody = JSON.stringify({
+export const trustsNobody = JSON.stringify({
   Version: "2012-10-17",
-  Statement: { Effect: "Deny", Principal: "*", Action: "sts:AssumeRole" },
+  Statement: { Effect: "Deny", Principal: "*", Action: "sts:*" },
 });
 
 /**
@@ -167,7 +171,7 @@ function assuming(
 }
 
 /** Documents, and ARNs of policies of the session's account, that it cannot exceed. */
-function limits(
+export function limits(
   document: string | undefined,
   given: readonly PolicyDescriptorType[] | undefined,
   records: IamRecords,
@@ -185,7 +189,7 @@ function limits(
 }
 
 /** Those that the caller's own session hands on cannot be given another value. */
-function sessionTags(
+export function sessionTags(
   given: readonly Tag[] | undefined,
   transitive: readonly string[] | undefined,
   { session }: Caller,
@@ -225,7 +229,7 @@ function longestFor({ type }: Caller, asked: number | undefined): number {
   return Math.min(asked ?? hour, hour);
 }
 
-const credentials = (session: Session, { sealingKey }: IamContext): Required<Credentials> => ({
+export const credentials = (session: Session, { sealingKey }: IamContext): Required<Credentials> => ({
   AccessKeyId: session.accessKeyId,
   SecretAccessKey: session.secretAccessKey,
   SessionToken: sessionToken(session, sealingKey),

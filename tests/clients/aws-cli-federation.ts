@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TestIssuer } from "#testing/issuer.ts";
+import type { awsCli } from "./aws-cli.ts";
+
+/** Every operation of OIDC providers, and a role that is assumed by a token. */
+export function federationTests(aws: ReturnType<typeof awsCli>, issuer: TestIssuer): void {
+  const line = async (command: string) => (await aws.rows(command)).flat();
+
+  test("whoever has a token of a provider assumes a role", async () => {
+    const arn = `arn:aws:iam::000000000000:oidc-provider/${issuer.url.slice("https://".length)}`;
+    const provider = `--open-id-connect-provider-arn ${arn}`;
+    assert.deepEqual(
+      await line(
+        `iam create-open-id-connect-provider --url ${issuer.url} --client-id-list other --thumbprint-list ${"0".repeat(40)} --query OpenIDConnectProviderArn`,
+      ),
+      [arn],
+    );
+    await aws.text(`iam add-client-id-to-open-id-connect-provider ${provider} --client-id croft`);
+    await aws.text(`iam remove-client-id-from-open-id-connect-provider ${provider} --client-id other`);
+    await aws.text(
+      `iam update-open-id-connect-provider-thumbprint ${provider} --thumbprint-list ${issuer.thumbprint}`,
+    );
+    await aws.text(`iam tag-open-id-connect-provider ${provider} --tags Key=a,Value=1`);
+    assert.deepEqual(await line(`iam list-open-id-connect-provider-tags ${provider} --query Tags[].Key`), [
+      "a",
+    ]);
+    await aws.text(`iam untag-open-id-connect-provider ${provider} --tag-keys a`);
+    assert.deepEqual(
+      await line("iam list-open-id-connect-providers --query OpenIDConnectProviderList[].Arn"),
+      [arn],
+    );
+    assert.deepEqual(await line(`iam get-open-id-connect-provider ${provider} --query ClientIDList`), [
+      "croft",
+    ]);
+
+    const role = "--role-name federated";
+    const trust = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: { Effect: "Allow", Principal: { Federated: arn }, Action: "sts:AssumeRoleWithWebIdentity" },
+    });
+    await aws.text(`iam create-role ${role} --assume-role-policy-document ${trust}`);
+    const assume = (token: string) =>
+      `sts assume-role-with-web-identity --role-arn arn:aws:iam::000000000000:role/federated --role-session-name me --web-identity-token ${token}`;
+    assert.deepEqual(
+      await line(`${assume(await issuer.token())} --query [SubjectFromWebIdentityToken,AssumedRoleUser.Arn]`),
+      ["ada", "arn:aws:sts::000000000000:assumed-role/federated/me"],
+    );
+    assert.equal(await aws.refusal(assume(await issuer.token({ aud: "other" }))), "InvalidIdentityToken");
+    await aws.text(`iam delete-role ${role}`);
+    await aws.text(`iam delete-open-id-connect-provider ${provider}`);
+    assert.equal(await aws.refusal(`iam get-open-id-connect-provider ${provider}`), "NoSuchEntity");
+  });
+}

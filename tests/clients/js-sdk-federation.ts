@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type * as iamModule from "@aws-sdk/client-iam";
+import type { STS } from "@aws-sdk/client-sts";
+import type { TestIssuer } from "#testing/issuer.ts";
+
+/** Every operation and paginator of OIDC providers, and a role that is assumed by a token. */
+export function federationTests(
+  sdk: typeof iamModule,
+  iam: iamModule.IAM,
+  sts: STS,
+  issuer: TestIssuer,
+): void {
+  test("whoever has a token of a provider assumes a role", async () => {
+    const ThumbprintList = ["0".repeat(40)];
+    const { OpenIDConnectProviderArn } = await iam.createOpenIDConnectProvider({
+      Url: issuer.url,
+      ClientIDList: ["other"],
+      ThumbprintList,
+    });
+    const provider = { OpenIDConnectProviderArn };
+    await iam.addClientIDToOpenIDConnectProvider({ ...provider, ClientID: "croft" });
+    await iam.removeClientIDFromOpenIDConnectProvider({ ...provider, ClientID: "other" });
+    await iam.updateOpenIDConnectProviderThumbprint({ ...provider, ThumbprintList: [issuer.thumbprint] });
+    await iam.tagOpenIDConnectProvider({
+      ...provider,
+      Tags: [
+        { Key: "a", Value: "1" },
+        { Key: "b", Value: "2" },
+      ],
+    });
+    const keys: (string | undefined)[] = [];
+    for await (const { Tags = [] } of sdk.paginateListOpenIDConnectProviderTags(
+      { client: iam, pageSize: 1 },
+      { ...provider },
+    ))
+      keys.push(...Tags.map(({ Key }) => Key));
+    assert.deepEqual(keys, ["a", "b"]);
+    await iam.untagOpenIDConnectProvider({ ...provider, TagKeys: keys.map((it) => it ?? "") });
+    const { OpenIDConnectProviderList } = await iam.listOpenIDConnectProviders({});
+    assert.deepEqual(OpenIDConnectProviderList, [{ Arn: OpenIDConnectProviderArn }]);
+    const { Url, ClientIDList } = await iam.getOpenIDConnectProvider(provider);
+    assert.deepEqual([`https://${Url}`, ClientIDList], [issuer.url, ["croft"]]);
+
+    const role = { RoleName: "federated" };
+    const AssumeRolePolicyDocument = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: {
+        Effect: "Allow",
+        Principal: { Federated: OpenIDConnectProviderArn },
+        Action: "sts:AssumeRoleWithWebIdentity",
+      },
+    });
+    const { Role } = await iam.createRole({ ...role, AssumeRolePolicyDocument });
+    const asked = { RoleArn: Role?.Arn, RoleSessionName: "me" };
+    const given = await sts.assumeRoleWithWebIdentity({ ...asked, WebIdentityToken: await issuer.token() });
+    assert.deepEqual([given.SubjectFromWebIdentityToken, given.Provider], ["ada", OpenIDConnectProviderArn]);
+    const WebIdentityToken = await issuer.token({ aud: "other" });
+    await assert.rejects(sts.assumeRoleWithWebIdentity({ ...asked, WebIdentityToken }), {
+      name: "InvalidIdentityTokenException",
+    });
+    await iam.deleteRole(role);
+    await iam.deleteOpenIDConnectProvider(provider);
+    await assert.rejects(iam.getOpenIDConnectProvider(provider), { name: "NoSuchEntityException" });
+  });
+}
