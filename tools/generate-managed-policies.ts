@@ -14,7 +14,7 @@ interface Published {
   readonly versions: Readonly<Record<string, { readonly createdDate: string; readonly document: object }>>;
 }
 
-/** What people attach to users, roles and instances that have to do with what Croft serves, or is to serve. */
+/** What people attach to users, roles and instances that have to do with what Croft serves, or is to serve, and what service-linked roles have. */
 const wanted = `
   AdministratorAccess PowerUserAccess ReadOnlyAccess SecurityAudit IAMFullAccess IAMReadOnlyAccess IAMUserChangePassword
   ViewOnlyAccess SystemAdministrator DatabaseAdministrator NetworkAdministrator Billing
@@ -34,6 +34,10 @@ const wanted = `
   AmazonElasticFileSystemClientReadWriteAccess AmazonElasticFileSystemClientReadOnlyAccess AmazonElasticFileSystemsUtils
   AmazonRoute53FullAccess AmazonRoute53ReadOnlyAccess
   SecretsManagerReadWrite ServiceQuotasFullAccess ServiceQuotasReadOnlyAccess
+  AWSEC2SpotServiceRolePolicy AWSEC2SpotFleetServiceRolePolicy AWSEC2FleetServiceRolePolicy AutoScalingServiceRolePolicy
+  AWSElasticLoadBalancingServiceRolePolicy AmazonRDSServiceRolePolicy AmazonElasticFileSystemServiceRolePolicy
+  AWSVPCTransitGatewayServiceRolePolicy AmazonSSMServiceRolePolicy ServiceQuotasServiceRolePolicy EC2FastLaunchServiceRolePolicy
+  Ec2InstanceConnectEndpoint CloudWatchEventsServiceRolePolicy AWSKeyManagementServiceMultiRegionKeysServiceRolePolicy
   AWSLambda_FullAccess AWSLambda_ReadOnlyAccess AWSLambdaBasicExecutionRole AWSLambdaVPCAccessExecutionRole
 `
   .trim()

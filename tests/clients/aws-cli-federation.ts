@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { TestIssuer } from "#testing/issuer.ts";
 import type { awsCli } from "./aws-cli.ts";
 
-/** Every operation of OIDC providers, and a role that is assumed by a token. */
+/** Every operation of OIDC providers and service-linked roles, and a role that is assumed by a token. */
 export function federationTests(aws: ReturnType<typeof awsCli>, issuer: TestIssuer): void {
   const line = async (command: string) => (await aws.rows(command)).flat();
 
@@ -50,5 +50,15 @@ export function federationTests(aws: ReturnType<typeof awsCli>, issuer: TestIssu
     await aws.text(`iam delete-role ${role}`);
     await aws.text(`iam delete-open-id-connect-provider ${provider}`);
     assert.equal(await aws.refusal(`iam get-open-id-connect-provider ${provider}`), "NoSuchEntity");
+  });
+
+  test("a service-linked role is made, kept as it is, and deleted by a task", async () => {
+    const role = "--role-name AWSServiceRoleForEC2Spot";
+    const made = "iam create-service-linked-role --aws-service-name spot.amazonaws.com --query Role.Path";
+    assert.deepEqual(await line(made), ["/aws-service-role/spot.amazonaws.com/"]);
+    assert.equal(await aws.refusal(`iam delete-role ${role}`), "UnmodifiableEntity");
+    const [task] = await line(`iam delete-service-linked-role ${role} --query DeletionTaskId`);
+    const status = `iam get-service-linked-role-deletion-status --deletion-task-id ${task} --query Status`;
+    assert.deepEqual(await line(status), ["SUCCEEDED"]);
   });
 }

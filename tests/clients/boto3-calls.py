@@ -379,6 +379,16 @@ def _():
         iam.get_open_id_connect_provider(**provider)
 
 
+@told("a service-linked role is made, kept as it is, and deleted by a task")
+def _():
+    role = iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")["Role"]
+    assert role["Path"] == "/aws-service-role/spot.amazonaws.com/", role
+    with refused("UnmodifiableEntity"):
+        iam.delete_role(RoleName=role["RoleName"])
+    task = iam.delete_service_linked_role(RoleName=role["RoleName"])["DeletionTaskId"]
+    assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+
+
 @told("KMS's keys and their aliases are made, described, tagged and listed page by page, and what they encrypted is decrypted")
 def _():
     key, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))

@@ -4,7 +4,7 @@ import type * as iamModule from "@aws-sdk/client-iam";
 import type { STS } from "@aws-sdk/client-sts";
 import type { TestIssuer } from "#testing/issuer.ts";
 
-/** Every operation and paginator of OIDC providers, and a role that is assumed by a token. */
+/** Every operation and paginator of OIDC providers and service-linked roles, and a role that is assumed by a token. */
 export function federationTests(
   sdk: typeof iamModule,
   iam: iamModule.IAM,
@@ -62,5 +62,14 @@ export function federationTests(
     await iam.deleteRole(role);
     await iam.deleteOpenIDConnectProvider(provider);
     await assert.rejects(iam.getOpenIDConnectProvider(provider), { name: "NoSuchEntityException" });
+  });
+
+  test("a service-linked role is made, kept as it is, and deleted by a task", async () => {
+    const { Role } = await iam.createServiceLinkedRole({ AWSServiceName: "spot.amazonaws.com" });
+    const role = { RoleName: Role?.RoleName };
+    assert.equal(role.RoleName, "AWSServiceRoleForEC2Spot");
+    await assert.rejects(iam.deleteRole(role), { name: "UnmodifiableEntityException" });
+    const { DeletionTaskId } = await iam.deleteServiceLinkedRole(role);
+    assert.equal((await iam.getServiceLinkedRoleDeletionStatus({ DeletionTaskId })).Status, "SUCCEEDED");
   });
 }

@@ -1,10 +1,11 @@
 import type * as iam from "@aws-sdk/client-iam";
 import type { AttachedPolicy } from "@aws-sdk/client-iam";
+import { ApiError } from "#api/error.ts";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { noSuchEntity, quotaExceeded } from "./errors.ts";
-import { attachedPolicies, findGroup, findRole, findUser, touching } from "./holder.ts";
-import { useOfPolicy } from "./managed-policy.ts";
+import { attachedPolicies, findGroup, findOwnRole, findRole, findUser, touching } from "./holder.ts";
+import { isServiceRolePolicy, useOfPolicy } from "./managed-policy.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { quotas } from "./quotas.ts";
 import type { HolderKind, IamKinds, PolicyHolder } from "./records.ts";
@@ -29,7 +30,7 @@ export const attachmentOperations = {
   },
   AttachRolePolicy: {
     resolve: ({ RoleName: name, PolicyArn: arn }, context) =>
-      attach("iam-role", findRole(name, context), arn, context),
+      attach("iam-role", findOwnRole(name, context), arn, context),
     answer: () => ({}),
   },
 
@@ -45,7 +46,7 @@ export const attachmentOperations = {
   },
   DetachRolePolicy: {
     resolve: ({ RoleName: name, PolicyArn: arn }, context) =>
-      detach("iam-role", findRole(name, context), arn, context),
+      detach("iam-role", findOwnRole(name, context), arn, context),
     answer: () => ({}),
   },
 
@@ -70,6 +71,8 @@ function attach<K extends HolderKind>(
   context: IamContext,
 ): OperationPlan {
   const use = useOfPolicy(arn, "attached", context);
+  if (isServiceRolePolicy(arn))
+    throw new ApiError("PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.");
   const touches = touching(kind, holder, context, { "iam:PolicyARN": arn });
   if (holder.attached.includes(arn)) return { touches };
   const [quota, most] = mostAttached[kind];

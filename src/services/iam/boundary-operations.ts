@@ -2,7 +2,7 @@ import type * as iam from "@aws-sdk/client-iam";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { noSuchEntity } from "./errors.ts";
-import { findRole, findUser, touching } from "./holder.ts";
+import { findOwnRole, findUser, touching } from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import type { IamKinds } from "./records.ts";
 
@@ -15,7 +15,7 @@ export const boundaryOperations = {
   },
   PutRolePermissionsBoundary: {
     resolve: ({ RoleName: name, PermissionsBoundary: arn }, context) =>
-      put("iam-role", findRole(name, context), arn, context),
+      put("iam-role", findOwnRole(name, context), arn, context),
     answer: () => ({}),
   },
 
@@ -24,7 +24,7 @@ export const boundaryOperations = {
     answer: () => ({}),
   },
   DeleteRolePermissionsBoundary: {
-    resolve: ({ RoleName: name }, context) => remove("iam-role", findRole(name, context), context),
+    resolve: ({ RoleName: name }, context) => remove("iam-role", findOwnRole(name, context), context),
     answer: () => ({}),
   },
 } satisfies OperationsOf<typeof iam, IamContext>;

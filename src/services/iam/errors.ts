@@ -12,6 +12,12 @@ export const invalidInput = (message: string) => new ApiError("InvalidInput", me
 export const validationError = (message: string) => new ApiError("ValidationError", message);
 export const malformedDocument = (message: string) => new ApiError("MalformedPolicyDocument", message);
 
+export const protectedRole = (name: string) =>
+  new ApiError(
+    "UnmodifiableEntity",
+    `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+  );
+
 export const userNotFound = (name: string) => noSuchEntity(`The user with name ${name} cannot be found.`);
 export const groupNotFound = (name: string) => noSuchEntity(`The group with name ${name} cannot be found.`);
 export const roleNotFound = (name: string) => noSuchEntity(`The role with name ${name} cannot be found.`);

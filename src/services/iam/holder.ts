@@ -6,6 +6,7 @@ import {
   deleteConflict,
   groupNotFound,
   profileNotFound,
+  protectedRole,
   roleNotFound,
   userNotFound,
   validationError,
@@ -38,6 +39,12 @@ export const findGroup = (name: string, { records }: IamContext): GroupRecord =>
   records.named("iam-group", name) ?? raise(groupNotFound(name));
 export const findRole = (name: string, { records }: IamContext): RoleRecord =>
   records.named("iam-role", name) ?? raise(roleNotFound(name));
+/** To change it: also throws UnmodifiableEntity, for a service-linked role. */
+export function findOwnRole(name: string, context: IamContext): RoleRecord {
+  const role = findRole(name, context);
+  if (role.linkedTo !== undefined) throw protectedRole(role.name);
+  return role;
+}
 export const findProfile = (name: string, { records }: IamContext): InstanceProfileRecord =>
   records.named("iam-instance-profile", name) ?? raise(profileNotFound(name));
 

@@ -3,7 +3,7 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
 import { limitExceeded, noSuchEntity } from "./errors.ts";
-import { findGroup, findRole, findUser, touching } from "./holder.ts";
+import { findGroup, findOwnRole, findRole, findUser, touching } from "./holder.ts";
 import { checkName } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import { readDocument, sizeOf } from "./policy-text.ts";
@@ -21,7 +21,7 @@ export const inlinePolicyOperations = {
     answer: () => ({}),
   },
   PutRolePolicy: {
-    resolve: (input, context) => put("iam-role", findRole(input.RoleName, context), input, context),
+    resolve: (input, context) => put("iam-role", findOwnRole(input.RoleName, context), input, context),
     answer: () => ({}),
   },
 
@@ -53,7 +53,7 @@ export const inlinePolicyOperations = {
   },
   DeleteRolePolicy: {
     resolve: ({ RoleName, PolicyName }, context) =>
-      remove("iam-role", findRole(RoleName, context), PolicyName, context),
+      remove("iam-role", findOwnRole(RoleName, context), PolicyName, context),
     answer: () => ({}),
   },
 

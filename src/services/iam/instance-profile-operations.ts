@@ -3,7 +3,7 @@ import type { InstanceProfile } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, deleteConflict, noSuchEntity, quotaExceeded } from "./errors.ts";
-import { arnOf, findProfile, findRole, touching, untagged } from "./holder.ts";
+import { arnOf, findProfile, findOwnRole, findRole, touching, untagged } from "./holder.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { InstanceProfileRecord, RoleRecord, UseOf } from "./records.ts";
@@ -89,7 +89,7 @@ export const instanceProfileOperations = {
   AddRoleToInstanceProfile: {
     resolve({ InstanceProfileName: profileName, RoleName: roleName }, context) {
       const profile = findProfile(profileName, context);
-      const role = findRole(roleName, context);
+      const role = findOwnRole(roleName, context);
       if (profile.role !== undefined) throw quotaExceeded("InstanceSessionsPerInstanceProfile", 1);
       const changed = { ...profile, role: role.id };
       return {
@@ -111,7 +111,7 @@ export const instanceProfileOperations = {
   RemoveRoleFromInstanceProfile: {
     resolve({ InstanceProfileName: profileName, RoleName: roleName }, context) {
       const profile = findProfile(profileName, context);
-      const role = findRole(roleName, context);
+      const role = findOwnRole(roleName, context);
       if (profile.role !== role.id)
         throw noSuchEntity(`Role ${role.name} is not in the instance profile ${profile.name}.`);
       const { role: _, ...changed } = profile;

@@ -40,6 +40,10 @@ export function useOfPolicy(arn: string, use: Use, { records }: IamContext): Use
   return { id: found.policy.id, use, ...(!found.isAws && { kind: "iam-policy" }) };
 }
 
+/** One that only service-linked roles have. */
+export const isServiceRolePolicy = (arn: string): boolean =>
+  arn.startsWith("arn:aws:iam::aws:policy/aws-service-role/");
+
 /** The document that is in force. */
 export const defaultDocument = ({ versions, defaultVersion }: PolicyRecord): string =>
   versions.find(({ id }) => id === defaultVersion)?.document ?? "";

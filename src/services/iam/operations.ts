@@ -13,6 +13,7 @@ import { mfaOperations } from "./mfa-operations.ts";
 import { oidcProviderOperations } from "./oidc-provider-operations.ts";
 import { policyVersionOperations } from "./policy-version-operations.ts";
 import { roleOperations } from "./role-operations.ts";
+import { serviceLinkedRoleOperations } from "./service-linked-role-operations.ts";
 import { simulationOperations } from "./simulation-operations.ts";
 import { tagOperations } from "./tag-operations.ts";
 import { userOperations } from "./user-operations.ts";
@@ -31,6 +32,7 @@ export const iamOperations = {
   ...oidcProviderOperations,
   ...policyVersionOperations,
   ...roleOperations,
+  ...serviceLinkedRoleOperations,
   ...simulationOperations,
   ...tagOperations,
   ...userOperations,

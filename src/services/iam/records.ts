@@ -39,6 +39,8 @@ export interface RoleRecord extends PolicyHolder {
   /** Whom the document names, by ARN, and the ids they had when it was written: who comes later by the same name is not meant. */
   readonly trusted: Readonly<Record<string, string>>;
   readonly maxSessionSeconds: number;
+  /** The service ("spot.amazonaws.com") that alone says what it may, and has it deleted. */
+  readonly linkedTo?: string | undefined;
 }
 
 export interface PolicyRecord extends IamRecord {
@@ -62,6 +64,15 @@ export interface InstanceProfileRecord extends IamRecord {
   readonly tags: Tags;
   /** The id of its one role. */
   readonly role?: string | undefined;
+}
+
+/** A service-linked role that was deleted. */
+export interface LinkedRoleDeletionRecord {
+  /** A UUID. */
+  readonly id: string;
+  readonly service: string;
+  readonly roleName: string;
+  readonly at: string; // ISO 8601, UTC
 }
 
 /** Its name is its URL without "https://". */
@@ -116,12 +127,16 @@ export interface IamKinds {
   readonly "iam-instance-profile": InstanceProfileRecord;
   readonly "iam-mfa": MfaDeviceRecord;
   readonly "iam-oidc-provider": OidcProviderRecord;
+  readonly "iam-linked-role-deletion": LinkedRoleDeletionRecord;
   readonly "iam-alias": AliasRecord;
   readonly "iam-access-key": AccessKeyRecord;
   readonly "iam-access-key-use": AccessKeyUseRecord;
 }
 export type IamKind = keyof IamKinds;
-export type NamedKind = Exclude<IamKind, "iam-alias" | "iam-access-key" | "iam-access-key-use">;
+export type NamedKind = Exclude<
+  IamKind,
+  "iam-alias" | "iam-linked-role-deletion" | "iam-access-key" | "iam-access-key-use"
+>;
 export type HolderKind = "iam-user" | "iam-group" | "iam-role";
 
 /** For what one record needs another, which therefore cannot go. */

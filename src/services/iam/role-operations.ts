@@ -4,7 +4,16 @@ import type { OperationsOf } from "#api/operation.ts";
 import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
 import { deleteConflict, malformedDocument, quotaExceeded, validationError } from "./errors.ts";
-import { arnOf, boundaryMember, findRole, refuseHolding, refuseTaken, touching, untagged } from "./holder.ts";
+import {
+  arnOf,
+  boundaryMember,
+  findOwnRole,
+  findRole,
+  refuseHolding,
+  refuseTaken,
+  touching,
+  untagged,
+} from "./holder.ts";
 import { useOfPolicy } from "./managed-policy.ts";
 import { checkName, checkPath, newUniqueId } from "./names.ts";
 import { page, type Truncation } from "./pagination.ts";
@@ -13,7 +22,7 @@ import type { RoleRecord } from "./records.ts";
 import { tagsMember, withTags } from "./tags.ts";
 import { trustedIds, trustInForce } from "./trust.ts";
 
-const mostRoles = 1000;
+export const mostRoles = 1000;
 
 export const roleOperations = {
   CreateRole: {
@@ -69,7 +78,7 @@ export const roleOperations = {
 
   UpdateRole: {
     resolve({ RoleName: name, Description: description, MaxSessionDuration: seconds }, context) {
-      const role = findRole(name, context);
+      const role = (seconds === undefined ? findRole : findOwnRole)(name, context);
       return changed(
         role,
         {
@@ -93,7 +102,7 @@ export const roleOperations = {
 
   UpdateAssumeRolePolicy: {
     resolve({ RoleName: name, PolicyDocument: document }, context) {
-      const role = findRole(name, context);
+      const role = findOwnRole(name, context);
       return changed(role, { ...role, ...trustOf(document, context) }, context);
     },
     answer: () => ({}),
@@ -101,7 +110,7 @@ export const roleOperations = {
 
   DeleteRole: {
     resolve({ RoleName: name }, context) {
-      const role = findRole(name, context);
+      const role = findOwnRole(name, context);
       if (context.records.usersOf(role.id, "profile").length > 0)
         throw deleteConflict("Cannot delete entity, must remove roles from instance profile first.");
       refuseHolding(role);
@@ -129,7 +138,7 @@ function trustOf(document: string, context: IamContext): Pick<RoleRecord, "trust
   return { trust: document, trusted: trustedIds(policy, context.accounts, bad) };
 }
 
-function checkDescription(text: string | undefined): string | undefined {
+export function checkDescription(text: string | undefined): string | undefined {
   if (text !== undefined && !/^[\t\n\r\x20-\x7e\xa1-\xff]*$/.test(text))
     throw validationError("The specified value for description is invalid.");
   return text;
@@ -147,7 +156,7 @@ export const describeRole = (role: RoleRecord, context: IamContext): Role => ({
   MaxSessionDuration: role.maxSessionSeconds,
 });
 
-const describeWholeRole = (role: RoleRecord, context: IamContext): Role => ({
+export const describeWholeRole = (role: RoleRecord, context: IamContext): Role => ({
   ...describeRole(role, context),
   ...boundaryMember(role),
   ...tagsMember(role.tags),
