@@ -10,7 +10,11 @@ export interface AuthorisedCall {
   readonly region: string;
   readonly operation: string;
   readonly input: Readonly<Record<string, unknown>>;
-  readonly request: Pick<WireRequest, "headers"> & { readonly remoteAddress: string };
+  readonly request: Pick<WireRequest, "headers"> & {
+    readonly remoteAddress: string;
+    /** The VPC that it came out of; absent: it came from elsewhere. */
+    readonly network?: string | undefined;
+  };
   readonly at: Date;
   /** Absent: what it would touch could not be found out. Then only who may do so to something is told why. */
   readonly plan?: OperationPlan | undefined;

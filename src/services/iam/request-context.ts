@@ -14,7 +14,12 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
   };
   set("aws:currenttime", at.toISOString());
   set("aws:epochtime", String(Math.trunc(at.getTime() / 1000)));
-  set("aws:sourceip", request.remoteAddress.replace(/^::ffff:/, ""));
+  const address = request.remoteAddress.replace(/^::ffff:/, "");
+  set("aws:sourceip", address);
+  if (request.network !== undefined) {
+    set("aws:sourcevpc", request.network);
+    set("aws:vpcsourceip", address);
+  }
   set("aws:useragent", request.headers["user-agent"]);
   set("aws:requestedregion", region);
   set("aws:viaawsservice", "false");
