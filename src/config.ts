@@ -28,6 +28,8 @@ export interface RegionSettings {
   readonly outboundTo?: readonly string[];
   /** Absolute path of the directory whose files imports by the API may read; absent: no file of this host. */
   readonly importDir?: string;
+  /** Absolute path of the directory whose folders are the buckets that images are exported to, and read from; absent: there is none. */
+  readonly exportDir?: string;
   /** Networks (CIDR) beside the internet that imports by the API may fetch from. */
   readonly importFrom?: readonly string[];
   /** Networks (CIDR) beside the internet in which OIDC providers may be that the API asks for their keys. */
@@ -110,6 +112,8 @@ export const layout = (dataDir: string) => {
     disksDir: join(dir, "disks"),
     /** Imported images; baked ones are in the cache. */
     imagesDir: join(dir, "images"),
+    /** Empty while nothing is exported. */
+    exportingDir: join(dir, "exporting"),
     /** What a reboot may take: sockets, and which processes run. */
     runDir,
     /** What the programs said, and the audit of calls. */

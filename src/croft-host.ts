@@ -12,6 +12,7 @@ import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
 import { namespaceIdentity, openGuestSockets, serveGuests } from "./guest/guest-feed.ts";
 import { readResolvers, watchResolvers } from "./guest/host-resolvers.ts";
 import { findBaked } from "./images/bake.ts";
+import { openDiskExports } from "./images/disk-exports.ts";
 import { openDiskImports } from "./images/disk-imports.ts";
 import { importedDisk, removeImported } from "./images/import-image.ts";
 import { readRecipe } from "./images/recipe.ts";
@@ -63,12 +64,17 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     outboundTo = [],
     importDir = "",
     importFrom = [],
+    exportDir = "",
   } = requireSettings(dataDir);
   const memoryMiB = promisableMiB(hostMemory().totalMiB, capacity);
   const scope = { accountId, region };
   const hostId = ownHostId(paths.hostId);
   /** Also one of an earlier recipe, which serves the volumes that were made from it, or one baked a moment ago. */
   const baked = (entry: string) => findBaked(cacheDir, { hash: entry });
+
+  const imageFile = (entry: string) => baked(entry)?.disk ?? importedDisk(paths.imagesDir, entry);
+  const keptBytes = (capacity.keptDiskMiB ?? defaults.keptDiskMiB) * 2 ** 20;
+  const buckets = exportDir === "" ? undefined : exportDir;
 
   const acceleration = await detectAcceleration();
   const disks = await openQcow2Disks(paths.disksDir, { uid: uids.image });
@@ -137,12 +143,27 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       queue,
       signIdentity: identitySigner(readIdentityKey(dataDir)),
       roles: instanceRoles({ sealingKey: readSealingKey(dataDir), random, now: () => systemClock.now() }),
-      imageFile: (entry) => baked(entry)?.disk ?? importedDisk(paths.imagesDir, entry),
+      imageFile,
       imports: openDiskImports({
         imagesDir: paths.imagesDir,
         uid: uids.image,
-        guard: { ...(importDir !== "" && { directory: importDir }), networks: importFrom },
-        keptBytes: (capacity.keptDiskMiB ?? defaults.keptDiskMiB) * 2 ** 20,
+        guard: {
+          ...(importDir !== "" && { directory: importDir }),
+          ...(buckets !== undefined && { buckets }),
+          networks: importFrom,
+        },
+        keptBytes,
+        log,
+      }),
+      exports: openDiskExports({
+        workDir: paths.exportingDir,
+        buckets,
+        uid: uids.image,
+        lend: (disk, use) =>
+          "snapshotId" in disk
+            ? disks.lendSnapshot(disk.snapshotId, use)
+            : disks.lendImage(imageFile(disk.cacheEntry), use),
+        keptBytes,
         log,
       }),
       removeImage: (entry) => removeImported(paths.imagesDir, entry),

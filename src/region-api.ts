@@ -121,7 +121,16 @@ export async function openRegionApi({
   parts: { wires, version },
   store,
   snapshots,
-  settings: { accountId, region, publicPool, imageAliases, throttled, issuerFrom = [] },
+  settings: {
+    accountId,
+    region,
+    publicPool,
+    imageAliases,
+    throttled,
+    machines,
+    issuerFrom = [],
+    exportDir = "",
+  },
   credentials,
   sealingKey,
   signal,
@@ -131,7 +140,16 @@ export async function openRegionApi({
   const feed = await startFeed(store, signal);
   const home = { accountId, region };
   const regions = regionalRecords(feed);
-  const shared = { publicPool, imageAliases, newId, random, homeRegion: region, now: () => new Date() };
+  const shared = {
+    publicPool,
+    imageAliases,
+    newId,
+    random,
+    homeRegion: region,
+    // A region of fake machines has buckets of no bytes.
+    hasBuckets: exportDir !== "" || machines === "fake",
+    now: () => new Date(),
+  };
   const contextIn = regionContexts({ home, store, feed, regions, shared });
   await contextIn(region, home);
 

@@ -20,6 +20,7 @@ export const regionOptions = {
   "import-dir": { type: "string" },
   "import-from": { type: "string", multiple: true },
   "issuer-from": { type: "string", multiple: true },
+  "export-dir": { type: "string" },
   "keep-memory": { type: "string" },
   "overcommit-memory": { type: "string" },
   "keep-disk": { type: "string" },
@@ -54,6 +55,7 @@ export const regionUsage = `  --yes              install missing Debian packages
   --import-dir DIR   let import-image and import-snapshot read files in here, as file:///NAME, of this host none but those; or none
   --import-from NET  let them fetch from this private network as well, such as 192.168.1.0/24; may be repeated (none)
   --issuer-from NET  let OIDC providers that IAM is told of be in this private network as well; may be repeated (none)
+  --export-dir DIR   let images be exported, stored and restored: each folder of this directory is a bucket; or none
   --keep-memory MIB  what this host keeps for itself (${defaults.capacity.keptMemoryMiB}); the rest is promised to instances,
   --overcommit-memory FACTOR
                      this many times over (${defaults.capacity.memoryOvercommit}). Processors are shared by all

@@ -4,6 +4,7 @@ import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import { createFakeExports } from "#images/fake-exports.ts";
 import { createFakeImports } from "#images/fake-imports.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
 import { workClock } from "#reconcile/work-clock.ts";
@@ -59,6 +60,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     roles: { metadata: () => ({ tree: {} }), renewInMs: () => undefined },
     queue: new LaunchQueue(Infinity, () => {}),
     imports: createFakeImports(),
+    exports: createFakeExports(),
     removeImage: async () => {},
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>

@@ -2,17 +2,27 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DiskFormat } from "./disk-format.ts";
 import type { SourceGuard } from "./guarded-source.ts";
+import type { FilePart } from "./image-bytes.ts";
 import { importedDisk, importImage, removeImported } from "./import-image.ts";
 import { ImportRefused } from "./import-refused.ts";
 
 /** Imports that go on while nobody waits for them. Every verb may be repeated. */
 export interface DiskImports {
   /** What has become of the import of this id, which begins when it has not. */
-  look(id: string, disk: { readonly source: string; readonly format?: DiskFormat }): Promise<DiskImport>;
+  look(id: string, disk: ImportedSource): Promise<DiskImport>;
   /** The read-only qcow2 file of one that is done. */
   file(id: string): string;
   /** Ends it, if it has not ended; then nothing of it is left. */
   remove(id: string): Promise<void>;
+}
+
+export interface ImportedSource {
+  /** A `file:`, `s3:`, `http:` or `https:` URL. */
+  readonly source: string;
+  /** Of an object. */
+  readonly part?: FilePart;
+  /** Absent: told by its first bytes. */
+  readonly format?: DiskFormat;
 }
 
 export type DiskImport =
@@ -60,7 +70,7 @@ interface Begun {
 
 function begin(
   id: string,
-  disk: { readonly source: string; readonly format?: DiskFormat },
+  disk: ImportedSource,
   { imagesDir, uid, guard, keptBytes, log }: DiskImportOptions,
 ): Begun {
   const ending = new AbortController();

@@ -31,11 +31,17 @@ export const convertDisk = async (
 ): Promise<void> => {
   const args = ["convert", "-p", "-f", diskFormats[disk.format], "-O", "qcow2", SOURCE, TARGET];
   const onLine = (line: string) => {
-    const percent = /\(([\d.]+)\/100%\)/.exec(line)?.[1];
-    if (percent !== undefined) progress(Number(percent) / 100);
+    const percent = percentOf(line);
+    if (percent !== undefined) progress(percent / 100);
   };
   await qemuImg(disk, args, { maxBytes, onLine, target: to });
 };
+
+/** What a line of `qemu-img convert -p` says. */
+export function percentOf(line: string): number | undefined {
+  const percent = /\(([\d.]+)\/100%\)/.exec(line)?.[1];
+  return percent === undefined ? undefined : Number(percent);
+}
 
 export const needsOther = () =>
   new ImportRefused(

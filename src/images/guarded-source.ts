@@ -4,23 +4,30 @@ import { get as getHttp, type IncomingMessage, type RequestOptions } from "node:
 import { get as getHttps } from "node:https";
 import { join } from "node:path";
 import { guardedLookup, literalAddress, reachableAddresses } from "#reachable-addresses.ts";
-import type { Source } from "./image-bytes.ts";
+import { openObject } from "./bucket-folder.ts";
+import type { FilePart, Source } from "./image-bytes.ts";
 import { ImportRefused } from "./import-refused.ts";
+import { objectOf, type ObjectName } from "./object-name.ts";
 
 /** What whoever calls the API may have read for an import. */
 export interface SourceGuard {
   /** `file:///PATH` is a path in here; absent: no file is read. */
   readonly directory?: string;
+  /** `s3://BUCKET/KEY` is a file in the folder BUCKET of this; absent: there is no bucket. */
+  readonly buckets?: string;
   /** Networks (CIDR) that are no part of the internet and may be fetched from all the same. */
   readonly networks: readonly string[];
 }
 
-/** Opens a `file:` URL below the directory, or an http(s) URL of the internet or of a network that is allowed. Throws `ImportRefused`. */
+/** Opens a `file:` URL below the directory, an object or a part of one, or an http(s) URL of the internet or of a network that is allowed. Throws `ImportRefused`. */
 export const openGuarded = async (
   source: string,
-  { directory, networks }: SourceGuard,
+  { directory, buckets, networks }: SourceGuard,
   signal: AbortSignal,
+  part?: FilePart,
 ): Promise<Source> => {
+  const object = objectOf(source);
+  if (object) return openPart(buckets, object, part);
   const url = URL.parse(source);
   if (!url) throw new ImportRefused("its address is no URL");
   if (url.protocol !== "file:") return download(url, networks, signal);
@@ -28,6 +35,28 @@ export const openGuarded = async (
     throw new ImportRefused("no directory is named that imports may read (croft start --import-dir)");
   return openBelow(directory, url);
 };
+
+const openPart = async (
+  buckets: string | undefined,
+  object: ObjectName,
+  part: FilePart | undefined,
+): Promise<Source> => {
+  const file = await openObject(buckets, object);
+  const { size } = await file.stat();
+  const { offset, bytes } = part ?? { offset: 0, bytes: size };
+  if (offset + bytes > size) {
+    await file.close();
+    throw new ImportRefused(`the object ${object.key} was cut short`);
+  }
+  // A stream of no bytes would need an end before its start.
+  const chunks =
+    bytes === 0
+      ? none()
+      : file.createReadStream({ start: offset, end: offset + bytes - 1, highWaterMark: 1024 ** 2 });
+  return { bytes, chunks, [Symbol.asyncDispose]: () => file.close() };
+};
+
+async function* none(): AsyncGenerator<Uint8Array> {}
 
 /** Nothing that lies elsewhere is told apart from what is not there. */
 const openBelow = async (directory: string, url: URL): Promise<Source> => {

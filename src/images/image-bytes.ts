@@ -4,6 +4,8 @@ import { openGuarded, type SourceGuard } from "./guarded-source.ts";
 import { ImportRefused } from "./import-refused.ts";
 
 export interface CopyOptions {
+  /** Of an object that is stored with others in one file; absent: all there is. */
+  readonly part?: FilePart;
   /** Absent: whatever the operator names, who may read it anyway. */
   readonly guard?: SourceGuard;
   readonly maxBytes: number;
@@ -19,34 +21,54 @@ export interface CopyOptions {
 export const copyBytes = async (
   source: string,
   path: string,
-  { guard, maxBytes, progress, signal }: CopyOptions,
+  { guard, part, maxBytes, progress, signal }: CopyOptions,
 ): Promise<void> => {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(source)?.[1]?.toLowerCase();
   if (!guard && scheme !== undefined && scheme !== "http" && scheme !== "https")
     throw new ImportRefused(`images are fetched by http or https, not by ${scheme}`);
   await using opened = guard
-    ? await openGuarded(source, guard, signal)
+    ? await openGuarded(source, guard, signal, part)
     : await (scheme === undefined ? openFile(source) : download(source, signal));
   const { bytes, chunks } = opened;
   const tooLarge = () => new ImportRefused(`it has more than the ${maxBytes} bytes that are taken`);
   if (bytes !== undefined && bytes > maxBytes) throw tooLarge();
   await using target = await open(path, "wx", 0o600);
-  let copied = 0;
-  try {
-    for await (const chunk of chunks) {
-      signal.throwIfAborted();
-      if (copied + chunk.length > maxBytes) throw tooLarge();
-      if (!isZero(chunk)) await writeAt(target, chunk, copied);
-      copied += chunk.length;
-      progress(bytes === undefined ? 0 : copied / bytes);
-    }
-  } catch (error) {
+  const copied = await pour(chunks, target, 0, (next) => {
+    signal.throwIfAborted();
+    if (next > maxBytes) throw tooLarge();
+    progress(bytes === undefined ? 0 : next / bytes);
+  }).catch((error: unknown) => {
     if (signal.aborted || scheme === undefined || error instanceof ImportRefused) throw error;
     throw brokenDownload(error);
-  }
+  });
   if (copied === 0) throw new ImportRefused("it is empty");
   await target.truncate(copied);
 };
+
+/** A run of a file's bytes. */
+export interface FilePart {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes what comes from byte `start` of the file on, zeros as holes; how many bytes came. `before` a chunk is written it hears how many there
+ * will be.
+ */
+export async function pour(
+  chunks: AsyncIterable<Uint8Array>,
+  target: FileHandle,
+  start: number,
+  before: (bytes: number) => void,
+): Promise<number> {
+  let poured = 0;
+  for await (const chunk of chunks) {
+    before(poured + chunk.length);
+    if (!isZero(chunk)) await writeAt(target, chunk, start + poured);
+    poured += chunk.length;
+  }
+  return poured;
+}
 
 /** Bytes that are read once, from the beginning. */
 export interface Source extends AsyncDisposable {

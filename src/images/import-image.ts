@@ -4,7 +4,7 @@ import { readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
 import { probeFormat, type DiskFormat } from "./disk-format.ts";
 import { exclusively } from "./exclusively.ts";
 import { convertDisk, inspectDisk, needsOther } from "./foreign-disk.ts";
-import { copyBytes } from "./image-bytes.ts";
+import { copyBytes, type FilePart } from "./image-bytes.ts";
 import type { SourceGuard } from "./guarded-source.ts";
 import { ImportRefused } from "./import-refused.ts";
 
@@ -13,6 +13,8 @@ export interface ImportOptions {
   readonly source: string;
   /** Absent: the operator named the source. */
   readonly guard?: SourceGuard;
+  /** Of an object; absent: all of the source. */
+  readonly part?: FilePart;
   /** Absent: told by its first bytes. */
   readonly format?: DiskFormat;
   /** Most bytes that are read, and most that the disk may come to here. */
@@ -68,11 +70,17 @@ export const removeImported = (imagesDir: string, id: string): Promise<void> =>
 
 const importInto = async (
   dir: string,
-  { source, guard, format: given, maxBytes, uid, progress, signal }: ImportOptions,
+  { source, guard, part, format: given, maxBytes, uid, progress, signal }: ImportOptions,
 ): Promise<{ sizeGiB: number }> => {
   const [path, target] = [join(dir, "source"), join(dir, DISK)];
   const reading = (fraction: number) => progress(0.45 * fraction, "reading");
-  await copyBytes(source, path, { maxBytes, progress: reading, signal, ...(guard && { guard }) });
+  await copyBytes(source, path, {
+    maxBytes,
+    progress: reading,
+    signal,
+    ...(guard && { guard }),
+    ...(part && { part }),
+  });
   await chmod(path, 0o444); // seen by nobody but root, and in the jail
 
   progress(0.45, "checking");

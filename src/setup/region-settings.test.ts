@@ -103,6 +103,7 @@ test("options are read as they are written on the command line", () => {
     importDir: undefined,
     importFrom: undefined,
     issuerFrom: undefined,
+    exportDir: undefined,
     capacity: {},
     masterKeyFile: undefined,
     listen: undefined,

@@ -26,6 +26,7 @@ export const readChoices = (options: {
   "import-dir"?: string | undefined;
   "import-from"?: readonly string[] | undefined;
   "issuer-from"?: readonly string[] | undefined;
+  "export-dir"?: string | undefined;
   "keep-memory"?: string | undefined;
   "overcommit-memory"?: string | undefined;
   "keep-disk"?: string | undefined;
@@ -49,9 +50,10 @@ export const readChoices = (options: {
   realAws: onOrOff("--real-aws", options["real-aws"]),
   outbound: onOrOff("--outbound", options.outbound),
   outboundTo: options["outbound-to"]?.filter((text) => text !== "none").map(networkOf("--outbound-to")),
-  importDir: importDirOf(options["import-dir"]),
+  importDir: directoryOf("--import-dir", options["import-dir"]),
   importFrom: options["import-from"]?.filter((text) => text !== "none").map(networkOf("--import-from")),
   issuerFrom: options["issuer-from"]?.filter((text) => text !== "none").map(networkOf("--issuer-from")),
+  exportDir: directoryOf("--export-dir", options["export-dir"]),
   capacity: capacityOf(options),
   masterKeyFile: checked("--master-key-file", options["master-key-file"], isAbsolute, "an absolute path"),
   listen: checked("--listen", options.listen, (text) => isIP(text) !== 0, "an IP address"),
@@ -117,6 +119,7 @@ const optionalNames = [
   "importDir",
   "importFrom",
   "issuerFrom",
+  "exportDir",
   "realAws",
 ] as const satisfies (keyof RegionSettings)[];
 
@@ -233,10 +236,10 @@ const networkOf =
   };
 
 /** "": none any more. The directory of the whole host is none. */
-const importDirOf = (text: string | undefined): string | undefined =>
+const directoryOf = (option: string, text: string | undefined): string | undefined =>
   text === "none"
     ? ""
-    : checked("--import-dir", text, (it) => isAbsolute(it) && resolve(it) !== "/", "an absolute path");
+    : checked(option, text, (it) => isAbsolute(it) && resolve(it) !== "/", "an absolute path");
 
 const isRegionName = (text: string) => text.length <= 32 && /^[a-z]{2}(-[a-z]+)+-\d+$/.test(text);
 const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;

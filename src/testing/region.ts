@@ -11,6 +11,7 @@ import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { listen } from "#http/http-server.ts";
+import { createFakeExports } from "#images/fake-exports.ts";
 import { createFakeImports } from "#images/fake-imports.ts";
 import { loadApiParts, servicesOf } from "#region-api.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
@@ -94,6 +95,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly memoryMiB?: number;
   readonly launchSlots?: number;
   readonly publicPool?: string;
+  /** Absent: it has. */
+  readonly hasBuckets?: boolean;
   readonly signIdentity?: SignIdentity;
   /** Networks beside the internet in which OIDC providers may be. */
   readonly issuerFrom?: readonly string[];
@@ -114,6 +117,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const records = regions.in(scope);
   const shared = {
     homeRegion: scope.region,
+    hasBuckets: options.hasBuckets ?? true,
     publicPool: options.publicPool ?? "198.18.0.0/16",
     newId,
     random,
@@ -135,6 +139,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const machines = createFakeMachines(options);
   const [disks, networks] = [createFakeDisks(), createFakeNetworks()];
   const imports = createFakeImports();
+  const exports = createFakeExports();
   const guests = new Map<string, GuestNetwork>();
   const queue: LaunchQueue = new LaunchQueue(options.launchSlots ?? 4, () => {
     for (const id of queue.launches.waiting.slice(0, 1)) lookAt(id);
@@ -156,6 +161,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       signIdentity: options.signIdentity ?? (() => ({ signature: "signed", pkcs7: "enveloped" })),
       roles: instanceRoles({ sealingKey, random, now: options.now ?? shared.now }),
       imports,
+      exports,
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
@@ -258,6 +264,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     machines,
     disks,
     imports,
+    exports,
     networks,
     guests,
     queue,

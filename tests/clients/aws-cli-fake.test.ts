@@ -1161,8 +1161,66 @@ test("disks are imported as images and snapshots, by tasks that are described in
     "ec2 describe-snapshots --owner-ids self --query Snapshots[].[SnapshotId]",
   ))
     await aws.text(`ec2 delete-snapshot --snapshot-id ${left}`);
-  const bucket = "UserBucket={S3Bucket=images,S3Key=disk.vmdk}";
-  assert.equal(await aws.refusal(`ec2 import-snapshot --disk-container ${bucket}`), "NoSuchBucket");
+  const bucket = "UserBucket={S3Bucket=IMAGES,S3Key=disk.vmdk}";
+  assert.equal(await aws.refusal(`ec2 import-snapshot --disk-container ${bucket}`), "InvalidBucketName");
+});
+
+test("images are exported and stored as objects, and restored, by tasks that are described in pages and canceled", async () => {
+  const disk = "Url=http://images.example/disk.vmdk,Format=VMDK";
+  const [task] = await line(`ec2 import-image --disk-containers ${disk} --query ImportTaskId`);
+  const [, image] = await until(
+    () =>
+      line(
+        `ec2 describe-import-image-tasks --import-task-ids ${task} --query ImportImageTasks[].[Status,ImageId]`,
+      ),
+    ([status]) => status === "completed",
+  );
+  const begin = async (bucket: string) => {
+    const location = `--disk-image-format VMDK --s3-export-location S3Bucket=${bucket}`;
+    const [id = ""] = await line(
+      `ec2 export-image --image-id ${image} ${location} --query ExportImageTaskId`,
+    );
+    return id;
+  };
+  const [whole, canceled] = [await begin("exports"), await begin("endless-exports")];
+  await aws.text(`ec2 cancel-export-task --export-task-id ${canceled}`);
+  const described = "ec2 describe-export-image-tasks";
+  for (const [id, status] of [
+    [whole, "completed"],
+    [canceled, "deleted"],
+  ])
+    await until(
+      () => line(`${described} --export-image-task-ids ${id} --query ExportImageTasks[].Status`),
+      ([now]) => now === status,
+    );
+  const exported = await severalPages(
+    `${described} --page-size 1 --query ExportImageTasks[].ExportImageTaskId`,
+  );
+  assert.deepEqual(exported.toSorted(), [whole, canceled].toSorted());
+  assert.equal(await aws.refusal(`ec2 cancel-export-task --export-task-id ${whole}`), "IncorrectState");
+  const store = (bucket: string) =>
+    line(`ec2 create-store-image-task --image-id ${image} --bucket ${bucket} --query ObjectKey`);
+  const [key] = await store("exports");
+  if (aws.conveniences().offered.includes("ec2:wait StoreImageTaskComplete"))
+    await aws.text(`ec2 wait store-image-task-complete --image-ids ${image}`);
+  assert.deepEqual(await store("endless-exports"), [key]);
+  await until(
+    () =>
+      severalPages(
+        "ec2 describe-store-image-tasks --page-size 1 --query StoreImageTaskResults[].StoreTaskState",
+      ),
+    (states) => states.includes("Completed"),
+  );
+  const restore = (object: string | undefined, name: string) =>
+    `ec2 create-restore-image-task --bucket exports --object-key ${object} --name ${name} --query ImageId`;
+  const [restored] = await line(restore(key, "restored"));
+  await aws.text(`ec2 wait image-available --image-ids ${restored}`);
+  assert.equal(await aws.refusal(restore("absent", "absent")), "NoSuchKey");
+  for (const id of [image, restored]) await aws.text(`ec2 deregister-image --image-id ${id}`);
+  for (const [left] of await aws.rows(
+    "ec2 describe-snapshots --owner-ids self --query Snapshots[].[SnapshotId]",
+  ))
+    await aws.text(`ec2 delete-snapshot --snapshot-id ${left}`);
 });
 
 test("lifecycle policies are made, changed, tagged and deleted", async () => {

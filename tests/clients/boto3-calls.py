@@ -1255,8 +1255,40 @@ def _():
     ec2.deregister_image(ImageId=state(task)["ImageId"])
     for each in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]:
         ec2.delete_snapshot(SnapshotId=each["SnapshotId"])
-    with refused("NoSuchBucket"):
-        ec2.import_snapshot(DiskContainer={"UserBucket": {"S3Bucket": "images", "S3Key": "disk.vmdk"}})
+    with refused("InvalidBucketName"):
+        ec2.import_snapshot(DiskContainer={"UserBucket": {"S3Bucket": "IMAGES", "S3Key": "disk.vmdk"}})
+
+
+@told("images are exported and stored as objects, and restored, by tasks that are described in pages and canceled")
+def _():
+    task = ec2.import_image(DiskContainers=[{"Url": disk_url, "Format": "VMDK"}])["ImportTaskId"]
+    imported = lambda: ec2.describe_import_image_tasks(ImportTaskIds=[task])["ImportImageTasks"][0]
+    assert "completed" in wait_for(lambda: [imported()["Status"]], "completed"), imported()
+    own = imported()["ImageId"]
+    to = lambda bucket: {"ImageId": own, "DiskImageFormat": "VMDK", "S3ExportLocation": {"S3Bucket": bucket}}
+    whole, canceled = [ec2.export_image(**to(it))["ExportImageTaskId"] for it in ("exports", "endless-exports")]
+    ec2.cancel_export_task(ExportTaskId=canceled)
+    described = lambda each: ec2.describe_export_image_tasks(ExportImageTaskIds=[each])["ExportImageTasks"]
+    states = lambda each: [it["Status"] for it in described(each)]
+    assert "completed" in wait_for(lambda: states(whole), "completed"), described(whole)
+    assert "deleted" in wait_for(lambda: states(canceled), "deleted"), described(canceled)
+    assert page_sizes("describe_export_image_tasks", "ExportImageTasks", 1) == [1, 1]
+    with refused("IncorrectState"):
+        ec2.cancel_export_task(ExportTaskId=whole)
+    key = ec2.create_store_image_task(ImageId=own, Bucket="exports")["ObjectKey"]
+    stores = lambda: ec2.describe_store_image_tasks(ImageIds=[own])["StoreImageTaskResults"]
+    assert "Completed" in wait_for(lambda: [it["StoreTaskState"] for it in stores()], "Completed"), stores()
+    if "store_image_task_complete" in ec2.waiter_names:
+        waiter("store_image_task_complete").wait(ImageIds=[own])
+    assert page_sizes("describe_store_image_tasks", "StoreImageTaskResults", 1) == [1]
+    restored = ec2.create_restore_image_task(ObjectKey=key, Bucket="exports", Name="restored")["ImageId"]
+    waiter("image_available").wait(ImageIds=[restored])
+    with refused("NoSuchKey"):
+        ec2.create_restore_image_task(ObjectKey="absent.bin", Bucket="exports", Name="absent")
+    for each in (own, restored):
+        ec2.deregister_image(ImageId=each)
+    for each in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]:
+        ec2.delete_snapshot(SnapshotId=each["SnapshotId"])
 
 
 @told("lifecycle policies are made, changed, tagged and deleted")

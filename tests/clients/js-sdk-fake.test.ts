@@ -1241,8 +1241,50 @@ test("disks are imported as images and snapshots, by tasks that are described in
   await ec2.deregisterImage({ ImageId, DeleteAssociatedSnapshots: true });
   for (const { SnapshotId } of (await ec2.describeSnapshots({ OwnerIds: ["self"] })).Snapshots ?? [])
     await ec2.deleteSnapshot({ SnapshotId });
-  const UserBucket = { S3Bucket: "images", S3Key: "disk.vmdk" };
-  await refused(ec2.importSnapshot({ DiskContainer: { UserBucket } }), "NoSuchBucket");
+  const UserBucket = { S3Bucket: "IMAGES", S3Key: "disk.vmdk" };
+  await refused(ec2.importSnapshot({ DiskContainer: { UserBucket } }), "InvalidBucketName");
+});
+
+test("images are exported and stored as objects, and restored, by tasks that are described in pages and canceled", async () => {
+  const disk = { Url: "http://images.example/disk.vmdk", Format: "VMDK" };
+  const { ImportTaskId: task = "" } = await ec2.importImage({ DiskContainers: [disk] });
+  const { ImageId = "" } =
+    (await until(
+      async () => (await ec2.describeImportImageTasks({ ImportTaskIds: [task] })).ImportImageTasks?.[0],
+      (it) => it?.Status === "completed",
+    )) ?? {};
+  const to = (S3Bucket: string) =>
+    ec2.exportImage({ ImageId, DiskImageFormat: "VMDK", S3ExportLocation: { S3Bucket } });
+  const { ExportImageTaskId: whole = "" } = await to("exports");
+  const { ExportImageTaskId: canceled = "" } = await to("endless-exports");
+  await ec2.cancelExportTask({ ExportTaskId: canceled });
+  for (const [id, status] of [
+    [whole, "completed"],
+    [canceled, "deleted"],
+  ] as const)
+    await until(
+      async () => (await ec2.describeExportImageTasks({ ExportImageTaskIds: [id] })).ExportImageTasks?.[0],
+      (it) => it?.Status === status,
+    );
+  const inPages = { client: ec2, pageSize: 1 };
+  const exported = await severalPages(
+    sdk.paginateDescribeExportImageTasks(inPages, {}),
+    (it) => it.ExportImageTasks,
+  );
+  assert.equal(exported.length, 2);
+  await refused(ec2.cancelExportTask({ ExportTaskId: whole }), "IncorrectState");
+  const { ObjectKey } = await ec2.createStoreImageTask({ ImageId, Bucket: "exports" });
+  await sdk.waitUntilStoreImageTaskComplete(patience, { ImageIds: [ImageId] });
+  await ec2.createStoreImageTask({ ImageId, Bucket: "endless-exports" });
+  const stores = () =>
+    severalPages(sdk.paginateDescribeStoreImageTasks(inPages, {}), (it) => it.StoreImageTaskResults);
+  assert.equal((await stores()).length, 2);
+  const named = { Bucket: "exports", ObjectKey, Name: "restored" };
+  const { ImageId: restored = "" } = await ec2.createRestoreImageTask(named);
+  await sdk.waitUntilImageAvailable(patience, { ImageIds: [restored] });
+  await refused(ec2.createRestoreImageTask({ ...named, ObjectKey: "absent", Name: "absent" }), "NoSuchKey");
+  for (const id of [ImageId, restored])
+    await ec2.deregisterImage({ ImageId: id, DeleteAssociatedSnapshots: true });
 });
 
 test("lifecycle policies are made, changed, tagged and deleted", async () => {

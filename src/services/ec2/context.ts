@@ -13,6 +13,8 @@ export interface Ec2Context extends Scope {
   readonly homeRegion: string;
   /** CIDR that instances' public addresses come from. */
   readonly publicPool: string;
+  /** Whether images can be exported and objects read: the operator named a directory of buckets. */
+  readonly hasBuckets?: boolean;
   /** What stands in for images that the region does not have. */
   readonly imageAliases?: readonly ImageAlias[];
 }

@@ -54,8 +54,34 @@ export const importTaskNotFound = ([id]: readonly string[]) =>
   error("InvalidConversionTaskId", `The import task ID '${id}' does not exist.`);
 export const importTaskOver = (id: string, state: string) =>
   error("IncorrectState", `The import task '${id}' is ${state} and cannot be canceled.`);
-/** S3's own. */
-export const bucketNotFound = () => error("NoSuchBucket", "The specified bucket does not exist", 404);
+export const exportTaskNotFound = unlessMalformed("export-ami", "InvalidExportTaskID.Malformed", ([id]) =>
+  error("InvalidExportTaskID.NotFound", `The export task ID '${id}' does not exist.`),
+);
+export const exportTaskOver = (id: string, state: string) =>
+  error("IncorrectState", `The export task '${id}' is ${state} and cannot be canceled.`);
+export const imageNotExportable = (id: string) =>
+  error("NotExportable", `The image ID provided (${id}) belongs to another account and is not exportable.`);
+/** S3's own codes; its sentence for the first, and what is to be done. */
+export const noBuckets = () =>
+  error(
+    "NoSuchBucket",
+    "The specified bucket does not exist: a bucket is a folder of the directory that `croft start --export-dir DIR` names, and it names none.",
+    404,
+  );
+export const bucketNotFound = () =>
+  error(
+    "NoSuchBucket",
+    "The specified bucket does not exist: it is a folder of the directory of `croft start --export-dir`, which the operator makes.",
+    404,
+  );
+export const invalidBucketName = () => error("InvalidBucketName", "The specified bucket is not valid.");
+export const keyNotFound = () => error("NoSuchKey", "The specified key does not exist.", 404);
+export const invalidObjectKey = (key: string) =>
+  invalidParameter(
+    `The key '${key.slice(0, 200)}' is invalid: of its names between slashes none is empty, '.' or '..', or has control characters or more than 255 bytes.`,
+  );
+export const notStored = (why: string) =>
+  error("InvalidRequest", `The object is none that an image was stored as: ${why}`);
 export const snapshotInState = (state: string) =>
   error("IncorrectState", `Snapshot is in invalid state - ${state}`);
 export const snapshotInUse = (id: string, imageId: string) =>

@@ -1,6 +1,7 @@
 import type { Reconciler } from "#reconcile/outcome.ts";
 import type { Ec2Context } from "./context.ts";
 import { reconcilePolicy } from "../dlm/policy-reconciler.ts";
+import { reconcileExportTask, type ExportHost } from "./export-task/export-task-reconciler.ts";
 import { reconcileImage, type ImageHost } from "./image/image-reconciler.ts";
 import { reconcileImportTask, type ImportHost } from "./import-task/import-task-reconciler.ts";
 import { isGone, type InstanceRecord } from "./instance/instance.ts";
@@ -13,6 +14,7 @@ import type { NetworkInterfaceRecord } from "./network-interface/network-interfa
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
 import type { RegionalRecords } from "./regional-records.ts";
+import { reconcileRestoreTask } from "./restore-task/restore-task-reconciler.ts";
 import { reconcileRootReplacement } from "./root-replacement/root-replacement-reconciler.ts";
 import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
@@ -27,7 +29,14 @@ import { reconcileVpc, type VpcHost } from "./vpc/vpc-reconciler.ts";
 /** The reconcilers of one host's EC2 records, in every region, and which of them to look at again when another changes. */
 export function hostReconcilers(
   regions: RegionalRecords,
-  host: ImageHost & ImportHost & InstanceHost & SnapshotHost & VolumeHost & VpcHost & LifecycleHost,
+  host: ExportHost &
+    ImageHost &
+    ImportHost &
+    InstanceHost &
+    SnapshotHost &
+    VolumeHost &
+    VpcHost &
+    LifecycleHost,
 ): Reconciler[] {
   const at = (key: string) => {
     const { scope, id } = parseKey(key);
@@ -137,6 +146,20 @@ export function hostReconcilers(
       step(key) {
         const { id, scope, records } = at(key);
         return reconcileImportTask(id, scope, records, host);
+      },
+    },
+    {
+      kind: "export-task",
+      step(key) {
+        const { id, records } = at(key);
+        return reconcileExportTask(id, records, host);
+      },
+    },
+    {
+      kind: "restore-task",
+      step(key) {
+        const { id, scope, records } = at(key);
+        return reconcileRestoreTask(id, scope, records, { ...host, newId: host.lifecycle.newId });
       },
     },
     {

@@ -6,6 +6,8 @@ import type { Ec2Context } from "./context.ts";
 import { dhcpOptionsOperations } from "./dhcp-options/dhcp-options-operations.ts";
 import { addressAssociationOperations } from "./elastic-ip/address-association-operations.ts";
 import { elasticIpOperations } from "./elastic-ip/elastic-ip-operations.ts";
+import { exportImageOperations } from "./export-task/export-image-operations.ts";
+import { storeImageOperations } from "./export-task/store-image-operations.ts";
 import { copyImageOperations } from "./image/copy-image-operations.ts";
 import { newImageOperations } from "./image/new-image-operations.ts";
 import { imageAttributeOperations } from "./image/image-attribute-operations.ts";
@@ -34,6 +36,7 @@ import { newInterfaceOperations } from "./network-interface/new-interface-operat
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
 import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
 import { prefixListOperations } from "./prefix-list/prefix-list-operations.ts";
+import { restoreImageOperations } from "./restore-task/restore-image-operations.ts";
 import { rootReplacementOperations } from "./root-replacement/root-replacement-operations.ts";
 import { routeOperations } from "./route-table/route-operations.ts";
 import { routeTableOperations } from "./route-table/route-table-operations.ts";
@@ -63,6 +66,7 @@ export const ec2Operations = {
   ...availabilityZoneOperations,
   ...dhcpOptionsOperations,
   ...elasticIpOperations,
+  ...exportImageOperations,
   ...groupAssociationOperations,
   ...groupReferenceOperations,
   ...imageAttributeOperations,
@@ -93,6 +97,7 @@ export const ec2Operations = {
   ...placementGroupOperations,
   ...prefixListOperations,
   ...privateAddressOperations,
+  ...restoreImageOperations,
   ...rootReplacementOperations,
   ...routeOperations,
   ...routeTableOperations,
@@ -102,6 +107,7 @@ export const ec2Operations = {
   ...newSnapshotOperations,
   ...snapshotLockOperations,
   ...snapshotOperations,
+  ...storeImageOperations,
   ...subnetOperations,
   ...cidrReservationOperations,
   ...tagOperations,

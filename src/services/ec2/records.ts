@@ -5,6 +5,7 @@ import { hostLease, type HostRecord } from "../host/host.ts";
 import { IamRecords } from "../iam/records.ts";
 import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
+import type { ExportTaskRecord } from "./export-task/export-task.ts";
 import type { ImageSettingsRecord } from "./image/image-settings.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ImportTaskRecord } from "./import-task/import-task.ts";
@@ -20,6 +21,7 @@ import type { PublicAddressRecord } from "./network-interface/public-address.ts"
 import type { PlacementGroupRecord } from "./placement-group/placement-group.ts";
 import type { PrefixListRecord, PrefixListVersionRecord } from "./prefix-list/prefix-list.ts";
 import type { RootReplacementRecord } from "./root-replacement/root-replacement.ts";
+import type { RestoreTaskRecord } from "./restore-task/restore-task.ts";
 import { placeOf, type RouteTableRecord } from "./route-table/route-table.ts";
 import type { SecurityGroupRecord } from "./security-group/security-group.ts";
 import type { CidrReservationRecord } from "./subnet/cidr-reservation.ts";
@@ -42,6 +44,7 @@ export interface Kinds {
   readonly "dhcp-options": DhcpOptionsRecord;
   readonly "dlm-policy": DlmPolicyRecord;
   readonly "elastic-ip": ElasticIpRecord;
+  readonly "export-task": ExportTaskRecord;
   readonly host: HostRecord;
   readonly image: ImageRecord;
   readonly "image-settings": ImageSettingsRecord;
@@ -61,6 +64,7 @@ export interface Kinds {
   readonly "prefix-list-version": PrefixListVersionRecord;
   readonly "public-address": PublicAddressRecord;
   readonly "replace-root-volume-task": RootReplacementRecord;
+  readonly "restore-task": RestoreTaskRecord;
   readonly "route-table": RouteTableRecord;
   readonly screenshot: ScreenshotRecord;
   readonly "security-group": SecurityGroupRecord;

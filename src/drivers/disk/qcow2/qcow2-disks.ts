@@ -37,7 +37,7 @@ import { bringIn, writeBlock, writtenBlocks } from "./written-blocks.ts";
 export const openQcow2Disks = async (
   directory: string,
   { uid, mostLayers = 100 }: { readonly uid: number; readonly mostLayers?: number },
-): Promise<DiskDriver> => {
+): Promise<Qcow2Disks> => {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
   for (const name of await readdir(directory))
@@ -280,8 +280,24 @@ export const openQcow2Disks = async (
       await writeBlock(place(diskId), index, bytes);
     },
     written: (diskId) => writtenBlocks(place(diskId)),
+    lendSnapshot: async (id, use) => {
+      const files = await inTurn(async () => {
+        await requireSnapshot(id);
+        return snapshotFiles(directory, id);
+      });
+      return lent.during(files, () => use(files));
+    },
+    lendImage: (file, use) => lent.during([file], () => use([file])),
   };
 };
+
+/** Both verbs have `uid` read files, each a difference to the next, while they are used; a merge may put others in their places meanwhile. */
+export interface Qcow2Disks extends DiskDriver {
+  /** Of a snapshot that is complete. */
+  lendSnapshot<Result>(id: string, use: (files: readonly string[]) => Promise<Result>): Promise<Result>;
+  /** Of an image. */
+  lendImage<Result>(file: string, use: (files: readonly string[]) => Promise<Result>): Promise<Result>;
+}
 
 /** Merging waits while what it writes would leave less to what machines write. */
 const ROOM_LEFT_BYTES = 1024 ** 3;

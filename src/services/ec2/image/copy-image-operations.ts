@@ -135,7 +135,7 @@ function snapshotOf(
 }
 
 /** Another's is when he shares its snapshots too; there are none to share of an image that was imported. */
-function isCopyable(image: ImageRecord, { accountId, records }: Ec2Context): boolean {
+export function isCopyable(image: ImageRecord, { accountId, records }: Ec2Context): boolean {
   if (isProvided(image) || image.ownerId === accountId) return true;
   const readable = new Set<string | undefined>(sharedSnapshots(records).map(({ id }) => id));
   return devicesOf(image).every(({ snapshotId }) => snapshotId === undefined || readable.has(snapshotId));

@@ -12,7 +12,7 @@ export interface NewImagePlan extends OperationPlan {
 /** The parts of an image that a request names. Throws InvalidAMIName.Malformed and InvalidAMIName.Duplicate. */
 export function toldOf(
   { Name: name, Description: description = "" }: { Name: string; Description?: string | undefined },
-  { records }: Ec2Context,
+  { records }: Pick<Ec2Context, "records">,
 ): Pick<ImageRecord, "name" | "description"> {
   if (!/^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name)) throw malformedImageName();
   if (description.length > 255) throw invalidParameter("AMI descriptions have at most 255 characters.");

@@ -122,8 +122,9 @@ test("what cannot be imported so is refused, and nothing is written", limit, asy
   const { client, records } = await testRegion(t);
   const of = (DiskContainer: object) => client.importSnapshot({ DiskContainer });
   for (const [call, name] of [
-    [() => of({ UserBucket: { S3Bucket: "mine", S3Key: "disk" } }), "NoSuchBucket"],
-    [() => of({ Url: "s3://mine/disk" }), "NoSuchBucket"],
+    [() => of({ UserBucket: { S3Bucket: "MINE", S3Key: "disk" } }), "InvalidBucketName"],
+    [() => of({ UserBucket: { S3Bucket: "mine" } }), "MissingParameter"],
+    [() => of({ Url: "s3://mine/../disk" }), "InvalidParameterValue"],
     [() => of({}), "MissingParameter"],
     [() => client.importImage({}), "MissingParameter"],
     [() => of({ Url: "/etc/shadow" }), "InvalidParameterValue"],

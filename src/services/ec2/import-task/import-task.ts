@@ -1,5 +1,6 @@
 import type { ImportImageTask, ImportSnapshotTask, SnapshotDetail } from "@aws-sdk/client-ec2";
 import type { DiskFormat } from "#images/disk-format.ts";
+import { objectOf } from "#images/object-name.ts";
 import { importTaskNotFound } from "../errors.ts";
 import type { FilterTable } from "../filters.ts";
 import type { ImageRecord } from "../image/image.ts";
@@ -45,7 +46,7 @@ export interface ImportedDisk {
   readonly snapshotId: `snap-${string}`;
   readonly description: string;
   readonly device: string;
-  /** A `file:`, `http:` or `https:` URL. */
+  /** A `file:`, `s3:`, `http:` or `https:` URL. */
   readonly source: string;
   /** Absent: told by its first bytes. */
   readonly format?: DiskFormat;
@@ -100,6 +101,7 @@ export const describeSnapshotImport = (task: ImportTaskRecord): ImportSnapshotTa
 function describeDisk(task: ImportTaskRecord, n: number): SnapshotDetail {
   const { description, device, source, format, snapshotId } = task.disks[n] ?? {};
   const sizeGiB = task.so.sizesGiB?.[n];
+  const object = objectOf(source ?? "");
   return {
     Description: description,
     DeviceName: device,
@@ -107,7 +109,7 @@ function describeDisk(task: ImportTaskRecord, n: number): SnapshotDetail {
     Format: format?.toUpperCase(),
     SnapshotId: sizeGiB === undefined ? undefined : snapshotId,
     Status: sizeGiB === undefined ? importStatus(task) : "completed",
-    Url: source,
+    ...(object ? { UserBucket: { S3Bucket: object.bucket, S3Key: object.key } } : { Url: source }),
   };
 }
 

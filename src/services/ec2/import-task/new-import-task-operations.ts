@@ -1,17 +1,23 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
-import type { ImageDiskContainer, ImportImageRequest, ImportSnapshotRequest } from "@aws-sdk/client-ec2";
+import type {
+  ImageDiskContainer,
+  ImportImageRequest,
+  ImportSnapshotRequest,
+  UserBucket,
+} from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import { diskFormats, type DiskFormat } from "#images/disk-format.ts";
+import { objectOf, objectUrl } from "#images/object-name.ts";
 import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import {
-  bucketNotFound,
   invalidCombination,
   invalidParameter,
   missingParameter,
   noRoomForVolume,
   unsupportedParameter,
 } from "../errors.ts";
+import { objectNamed } from "../export-task/bucket-parameters.ts";
 import { imageArn } from "../image/image.ts";
 import { oneOf } from "../instance/launch-parameters.ts";
 import { snapshotArn } from "../snapshot/snapshot.ts";
@@ -127,19 +133,18 @@ function newTask(
   };
 }
 
-function diskOf(container: ImageDiskContainer, n: number, { newId }: Ec2Context): ImportedDisk {
-  const { Url: url, UserBucket, Format, SnapshotId, DeviceName, Description = "" } = container;
+function diskOf(container: ImageDiskContainer, n: number, context: Ec2Context): ImportedDisk {
+  const { UserBucket, Format, SnapshotId, DeviceName, Description = "" } = container;
   if (SnapshotId) throw unsupportedParameter("DiskContainer.SnapshotId");
-  // S3 is not served, so there is no bucket.
-  if (UserBucket || url?.startsWith("s3://")) throw bucketNotFound();
+  const url = UserBucket ? bucketUrl(UserBucket) : container.Url;
   if (!url) throw missingParameter("diskContainer.url");
   const format = Format === undefined ? undefined : formatOf(Format);
   const device = DeviceName ?? (n === 0 ? "/dev/sda1" : `/dev/sd${String.fromCodePoint(0x61 + n)}`);
   return {
-    snapshotId: newId("snap"),
+    snapshotId: context.newId("snap"),
     description: Description,
     device,
-    source: sourceOf(url),
+    source: sourceOf(url, context),
     ...(format && { format }),
   };
 }
@@ -151,13 +156,21 @@ function formatOf(text: string): DiskFormat {
   return format as DiskFormat;
 }
 
+function bucketUrl({ S3Bucket: bucket, S3Key: key }: UserBucket): string {
+  if (!bucket) throw missingParameter("diskContainer.userBucket.s3Bucket");
+  if (!key) throw missingParameter("diskContainer.userBucket.s3Key");
+  return objectUrl({ bucket, key });
+}
+
 /** What a URL says of who may read it would be shown to everyone who may describe the task. */
-function sourceOf(text: string): string {
+function sourceOf(text: string, context: Ec2Context): string {
+  const object = objectOf(text);
+  if (object) return objectUrl(objectNamed(object, context));
   const url = URL.parse(text);
   const known = url && ["file:", "http:", "https:"].includes(url.protocol);
   if (!known || url.username || url.password || text.length > 2048)
     throw invalidParameter(
-      `Value (${url && !url.username && !url.password ? text.slice(0, 200) : "…"}) for parameter url is invalid: it is an http, https or file URL without a password.`,
+      `Value (${url && !url.username && !url.password ? text.slice(0, 200) : "…"}) for parameter url is invalid: it is an s3, http, https or file URL without a password.`,
     );
   return text;
 }

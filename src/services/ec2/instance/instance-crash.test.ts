@@ -7,6 +7,7 @@ import {
   type FakeMachines,
   type FakeOptions,
 } from "#drivers/machine/fake/fake-machines.ts";
+import { createFakeExports } from "#images/fake-exports.ts";
 import { createFakeImports } from "#images/fake-imports.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
@@ -472,6 +473,7 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
     signIdentity: () => ({ signature: "", pkcs7: "" }),
     roles: { metadata: () => ({ tree: {} }), renewInMs: () => undefined },
     imports: createFakeImports(),
+    exports: createFakeExports(),
     removeImage: async () => {},
     imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
     machineSpec: (it, records) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),

@@ -9,9 +9,11 @@ import { together } from "../together.ts";
 import {
   diskOf,
   isPending,
+  storedOf,
   volumeOf,
   writtenOf,
   type SnapshotRecord,
+  type StoredBytes,
   type WrittenSnapshot,
 } from "./snapshot.ts";
 
@@ -21,7 +23,7 @@ export interface SnapshotHost {
   /** The read-only file of a baked or imported image. */
   readonly imageFile: (cacheEntry: string) => string;
   /** Those whose files become snapshots. */
-  readonly imports: Pick<DiskImports, "file" | "remove">;
+  readonly imports: DiskImports;
   readonly machines: Pick<MachineDriver, "layerDisks" | "observe">;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
   readonly worked: { since(what: string): number; forget(what: string): void };
@@ -40,9 +42,12 @@ export async function reconcileSnapshot(
 ): Promise<Outcome> {
   const entry = records.entry("snapshot", id);
   if (entry?.value.hostId !== host.hostId) return settled;
-  const written = writtenOf(entry.value);
-  if (written && isPending(entry.value) && !entry.value.deleting) return makeWritten(entry, written, host);
-  if (isPending(entry.value) && !written) return make(entry.value, records, host);
+  const [written, stored] = [writtenOf(entry.value), storedOf(entry.value)];
+  if (isPending(entry.value)) {
+    if (!written && !stored) return make(entry.value, records, host);
+    if (written && !entry.value.deleting) return makeWritten(entry, written, host);
+    if (stored && !entry.value.deleting) return restore(entry, stored, host);
+  }
   return entry.value.deleting ? remove(entry, records, host) : settled;
 }
 
@@ -101,7 +106,7 @@ async function keep(
     await disks.importSnapshot(id, imports.file(of.file), sizeGiB);
     return imports.remove(of.file);
   }
-  if ("written" in of) return undefined; // `makeWritten` does.
+  if ("written" in of || "stored" in of) return undefined; // `makeWritten` and `restore` do.
   const files = records.whosever("image", of.imageId)?.value.cacheEntry;
   if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
   // By way of a disk that is nobody's.
@@ -146,6 +151,42 @@ async function makeWritten(
   }
 }
 
+/** First its bytes are fetched as an import's are, since anyone may have made the object; then they are the snapshot. */
+async function restore(
+  { key, revision, value: snapshot }: Entry<SnapshotRecord>,
+  stored: StoredBytes,
+  { disks, imports, worked, now }: SnapshotHost,
+): Promise<Outcome> {
+  const { id, sizeGiB } = snapshot;
+  const clock = `${id} make`;
+  const reached = (so: SnapshotRecord["so"]): Outcome => {
+    worked.forget(clock);
+    return moved({ expect: [{ at: [key, revision] }], put: [{ key, value: { ...snapshot, so } }] });
+  };
+  const failed = async (reason: string): Promise<Outcome> => {
+    await imports.remove(id);
+    return reached({ failed: reason });
+  };
+  if (!snapshot.so.begun) {
+    const fetched = await imports.look(id, { ...stored, format: "qcow2" });
+    if (fetched.state === "running") return wait(1000);
+    if (fetched.state === "failed") return failed(fetched.reason);
+    if (fetched.sizeGiB > sizeGiB)
+      return failed(
+        `ClientError: it has ${fetched.sizeGiB} GiB, more than the ${sizeGiB} GiB that it is said to have`,
+      );
+    return reached({ begun: true });
+  }
+  try {
+    await disks.importSnapshot(id, imports.file(id), sizeGiB);
+    await imports.remove(id);
+    return reached({ completedAt: now().toISOString() });
+  } catch (error) {
+    if (worked.since(clock) < patienceMs) throw error;
+    return failed(error instanceof Error ? error.message : String(error));
+  }
+}
+
 async function anyRuns(volumeIds: readonly string[], records: Ec2Records, { machines }: SnapshotHost) {
   const instanceIds = volumeIds.flatMap((id) => records.get("volume", id)?.attachment?.instanceId ?? []);
   const states = await Promise.all([...new Set(instanceIds)].map((id) => machines.observe(id)));
@@ -168,6 +209,7 @@ async function remove(
   const volumes = records.volumesFrom(id).some(({ so }) => !so.ready && so.failed === undefined);
   if (volumes || records.snapshotsOn(id).some(needsBasis)) return settled;
   if (written) await host.disks.remove(diskOf(id));
+  if (storedOf(snapshot)) await host.imports.remove(id);
   await host.disks.removeSnapshot(id);
   const claim = clientToken === undefined ? [] : [clientTokenClaim("StartSnapshot", clientToken)];
   return moved({

@@ -1,4 +1,5 @@
 import type { Snapshot, SnapshotState, SnapshotTierStatus } from "@aws-sdk/client-ec2";
+import type { FilePart } from "#images/image-bytes.ts";
 import type { Expectation } from "#store/store.ts";
 import { snapshotNotAuthorized, snapshotNotFound } from "../errors.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
@@ -19,13 +20,15 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly hostId: string;
   /**
    * The volume whose bytes it holds; a copy, which EC2 tells no volume of, has the other snapshot, or the image whose files it is of;
-   * an imported one the id of its file, and one that is written block by block what of that is wanted.
+   * an imported one the id of its file, one that is restored where its bytes are stored, and one that is written block by block what of
+   * that is wanted.
    */
   readonly of:
     | { readonly volumeId: string }
     | { readonly copy: string }
     | { readonly imageId: string }
     | { readonly file: string }
+    | { readonly stored: StoredBytes }
     | { readonly written: WrittenSnapshot };
   readonly sizeGiB: number;
   readonly description: string;
@@ -41,8 +44,18 @@ export interface SnapshotRecord extends ResourceRecord {
   /** For its owner it is gone. */
   readonly deleting?: true;
   readonly clientToken?: string;
-  /** Written by the reconciler: its bytes are kept, since when; or could not be, and why; `begun`: blocks can be written. */
+  /**
+   * Written by the reconciler: its bytes are kept, since when; or could not be, and why. `begun`: blocks can be written, or what is
+   * restored was fetched.
+   */
   readonly so: { readonly begun?: true; readonly completedAt?: string; readonly failed?: string };
+}
+
+/** A qcow2 file within an object. */
+export interface StoredBytes {
+  /** An `s3:` URL. */
+  readonly source: string;
+  readonly part: FilePart;
 }
 
 /** By EBS's direct APIs. */
@@ -57,6 +70,9 @@ export interface WrittenSnapshot {
 
 export const writtenOf = ({ of }: SnapshotRecord): WrittenSnapshot | undefined =>
   "written" in of ? of.written : undefined;
+
+export const storedOf = ({ of }: SnapshotRecord): StoredBytes | undefined =>
+  "stored" in of ? of.stored : undefined;
 
 /** The disk that is nobody's, by way of which a snapshot of no volume is made. */
 export const diskOf = (id: string): string => id.replace("snap-", "vol-");

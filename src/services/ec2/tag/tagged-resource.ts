@@ -3,6 +3,7 @@ import type { Entry } from "#store/store.ts";
 import {
   allocationNotFound,
   dhcpOptionsNotFound,
+  exportTaskNotFound,
   imageNotFound,
   importTaskNotFound,
   instanceNotFound,
@@ -61,6 +62,7 @@ const taggable: Readonly<Record<string, Taggable>> = {
   dopt: { kind: "dhcp-options", type: "dhcp-options", missing: dhcpOptionsNotFound },
   eipalloc: { kind: "elastic-ip", type: "elastic-ip", missing: allocationNotFound },
   eni: { kind: "network-interface", type: "network-interface", missing: networkInterfaceNotFound },
+  "export-ami": { kind: "export-task", type: "export-image-task", missing: exportTaskNotFound },
   i: { kind: "instance", type: "instance", missing: instanceNotFound },
   "import-ami": { kind: "import-task", type: "import-image-task", missing: importTaskNotFound },
   "import-snap": { kind: "import-task", type: "import-snapshot-task", missing: importTaskNotFound },
