@@ -1,6 +1,6 @@
 /**
  * Writes `tools/wire-ranges.generated.json` (its form: `wire-ranges.ts`) from botocore's models, since the AWS SDK's schemas do not tell
- * the ranges that AWS states. To be run when a newer SDK is pinned, with botocore's wheel from PyPI unzipped into DIR:
+ * the ranges that AWS states; and the whole models, without their texts, of services that have no such SDK package. To be run when a newer SDK is pinned, with botocore's wheel from PyPI unzipped into DIR:
  * `croft run tools/generate-ranges.ts DIR`.
  */
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -21,6 +21,7 @@ const modelNames: Readonly<Record<string, string>> = {
 };
 
 interface Model {
+  readonly metadata: object;
   readonly operations: Readonly<Record<string, { readonly input?: Target }>>;
   readonly shapes: Readonly<Record<string, ModelShape>>;
 }
@@ -92,3 +93,12 @@ const ranges = wireServices.map(({ signingName }): [string, Record<string, Bound
   Object.fromEntries(rangesOf(modelOf(dir, signingName))),
 ]);
 writeFileSync(new URL("wire-ranges.generated.json", import.meta.url), print(Object.fromEntries(ranges)));
+for (const { signingName } of wireServices.filter((it) => it.package === undefined)) {
+  const { metadata, operations, shapes } = modelOf(dir, signingName);
+  const text = JSON.stringify(
+    { metadata, operations, shapes },
+    (key, value) => (key === "documentation" ? undefined : value),
+    1,
+  );
+  writeFileSync(new URL(`models/${signingName}.generated.json`, import.meta.url), `${text}\n`);
+}

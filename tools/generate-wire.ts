@@ -1,6 +1,7 @@
 /**
  * Writes `src/wire/generated/SERVICE.generated.json` (its form: `src/wire/table.ts`) from the pinned AWS SDK packages and the
- * ranges of `wire-ranges.ts`, so that a running region need not load them. `--check` writes nothing and exits 1 when a committed file differs.
+ * ranges of `wire-ranges.ts`, so that a running region need not load them. Where there is no such package, a model of botocore's
+ * stands in (`modelled-sdk.ts`), of which the types are written too. `--check` writes nothing and exits 1 when a committed file differs.
  * A further service is a further row of `wire-services.ts`.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,6 +19,7 @@ import type {
   TimestampKind,
   WireTable,
 } from "#wire/table.ts";
+import { modelledEnums, modelledTypes } from "./modelled-sdk.ts";
 import { wireRanges } from "./wire-ranges.ts";
 import { wireServices, type WireServiceRow } from "./wire-services.ts";
 
@@ -39,7 +41,7 @@ async function tableOf(service: WireServiceRow): Promise<WireTable> {
     asString(settings[name]),
   );
   const protocol = protocols[shapeId];
-  if (!protocol || !version) throw new Error(`${service.package}: ${shapeId}`);
+  if (!protocol || !version) throw new Error(`${service.signingName}: ${shapeId}`);
 
   const shapes: ShapeRow[] = [];
   const facts = {
@@ -276,6 +278,7 @@ const timestampKinds = new Map<unknown, TimestampKind>([
 
 /** The schemas no longer say which strings are enums; the type declarations, equally generated, still do. */
 function enumsOf(service: WireServiceRow, sdk: object): Map<string, readonly string[]> {
+  if (service.package === undefined) return modelledEnums(service.signingName);
   const dir = fileURLToPath(
     new URL("dist-types/models/", import.meta.resolve(`${service.package}/package.json`)),
   );
@@ -296,12 +299,16 @@ function enumsOf(service: WireServiceRow, sdk: object): Map<string, readonly str
 
 const check = process.argv.includes("--check");
 for (const service of wireServices) {
-  const name = `${service.signingName}.generated.json`;
-  const path = fileURLToPath(new URL(`../src/wire/generated/${name}`, import.meta.url));
-  const text = print(await tableOf(service));
-  if (!check) writeFileSync(path, text);
-  else if (readFileSync(path, "utf8") !== text) {
-    console.error(`src/wire/generated/${name} is out of date: npm run generate`);
+  const name = service.signingName;
+  save(`src/wire/generated/${name}.generated.json`, print(await tableOf(service)));
+  if (service.package === undefined) save(`src/services/${name}/sdk.generated.ts`, modelledTypes(name));
+}
+
+function save(path: string, text: string): void {
+  const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
+  if (!check) writeFileSync(file, text);
+  else if (readFileSync(file, "utf8") !== text) {
+    console.error(`${path} is out of date: npm run generate`);
     process.exitCode = 1;
   }
 }

@@ -1,10 +1,12 @@
 import type { ProtocolName } from "#wire/table.ts";
+import { modelledSdk } from "./modelled-sdk.ts";
 
 /** A service whose wire is generated: from which SDK package, and what the package no longer tells. */
 export interface WireServiceRow {
   /** The name in the credential scope, and of the generated file. */
   readonly signingName: string;
-  readonly package: string;
+  /** Absent: the registry has none with schemas, and botocore's model stands in for it. */
+  readonly package?: string;
   readonly sdk: () => Promise<object>;
   /** The name of the package's client class. */
   readonly client: string;
@@ -143,6 +145,11 @@ export const wireServices: readonly WireServiceRow[] = [
     package: "@aws-sdk/client-ebs",
     sdk: () => import("@aws-sdk/client-ebs"),
     client: "EBSClient",
+  },
+  {
+    signingName: "rbin",
+    sdk: () => modelledSdk("rbin"),
+    client: "client",
   },
   {
     signingName: "s3",

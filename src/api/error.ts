@@ -26,6 +26,7 @@ const jsonServices: ReadonlySet<string> = new Set([
   "dlm",
   "ebs",
   "kms",
+  "rbin",
   "ssm",
   "servicequotas",
   "logs",

@@ -1,5 +1,5 @@
 import { layout } from "#config.ts";
-import type { ImageRecord } from "#services/ec2/image/image.ts";
+import { isOffered, type ImageRecord } from "#services/ec2/image/image.ts";
 import { recordKey } from "#services/ec2/records.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
@@ -9,7 +9,7 @@ export const regionImages = async (dataDir: string): Promise<ImageRecord[]> => {
   const store = connectStore(layout(dataDir).storeSocket);
   try {
     const { entries } = await store.list(recordKey("image", requireSettings(dataDir), ""));
-    return entries.map(({ value }) => value as ImageRecord).filter((it) => !it.deregistered);
+    return entries.map(({ value }) => value as ImageRecord).filter(isOffered);
   } finally {
     await store.close();
   }

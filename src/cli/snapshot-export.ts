@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { hostNames, layout } from "#config.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
 import { snapshotFiles } from "#drivers/disk/qcow2/qcow2-layout.ts";
-import { snapshotState, type SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
+import { isThere, snapshotState, type SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
@@ -64,7 +64,7 @@ const requireComplete = async (id: string, dataDir: string): Promise<void> => {
     const { entries } = await store.list("snapshot/");
     const found = entries
       .map(({ value }) => value as SnapshotRecord)
-      .find((it) => it.id === id && !it.deleting);
+      .find((it) => it.id === id && isThere(it));
     if (!found) throw new Refusal(`there is no snapshot ${id}`, 1);
     if (snapshotState(found) !== "completed") throw new Refusal(`${id} is ${snapshotState(found)}`, 1);
   } finally {

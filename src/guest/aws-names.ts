@@ -32,6 +32,7 @@ export const servedEndpoints: readonly string[] = [
   "ec2",
   "iam",
   "kms",
+  "rbin",
   "ssm",
   "servicequotas",
   "sts",

@@ -3,6 +3,7 @@ import { ebsOperations } from "./ebs/operations.ts";
 import { ec2Operations } from "./ec2/operations.ts";
 import { iamOperations } from "./iam/operations.ts";
 import { kmsOperations } from "./kms/operations.ts";
+import { rbinOperations } from "./rbin/operations.ts";
 import { serviceQuotasOperations } from "./service-quotas/operations.ts";
 import { ssmOperations } from "./ssm/operations.ts";
 import { stsOperations } from "./sts/operations.ts";
@@ -14,6 +15,7 @@ export const servedOperations = {
   ec2: ec2Operations,
   iam: iamOperations,
   kms: kmsOperations,
+  rbin: rbinOperations,
   servicequotas: serviceQuotasOperations,
   ssm: ssmOperations,
   sts: stsOperations,

@@ -1252,6 +1252,63 @@ test("lifecycle policies are made, changed, tagged and deleted", async () => {
   await aws.text("iam delete-role --role-name lifecycle");
 });
 
+test("the recycle bin keeps what is deleted, by rules that are tagged, listed in pages, locked, and deleted", async () => {
+  // The rule that stays locked keeps nothing that other tests delete.
+  const there = "--region eu-north-1";
+  const week = "--retention-period RetentionPeriodValue=7,RetentionPeriodUnit=DAYS";
+  const rules: string[] = [];
+  for (const type of ["EBS_SNAPSHOT", "EC2_IMAGE", "EC2_IMAGE"])
+    rules.push(
+      ...(await line(`rbin create-rule ${there} ${week} --resource-type ${type} --query Identifier`)),
+    );
+  const [ofSnapshots = "", ofImages = "", locked = ""] = rules;
+  const described = `rbin get-rule ${there} --identifier`;
+  assert.deepEqual(await line(`${described} ${ofSnapshots} --query Status`), ["available"]);
+  const arn = `arn:aws:rbin:eu-north-1:000000000000:rule/${ofSnapshots}`;
+  await aws.text(
+    `rbin tag-resource ${there} --resource-arn ${arn} --tags Key=team,Value=a Key=stage,Value=b`,
+  );
+  await aws.text(`rbin untag-resource ${there} --resource-arn ${arn} --tag-keys team`);
+  const tags = `rbin list-tags-for-resource ${there} --resource-arn ${arn} --query Tags[].[Key,Value]`;
+  assert.deepEqual(await aws.rows(tags), [["stage", "b"]]);
+  const listed = `rbin list-rules ${there} --resource-type EC2_IMAGE --page-size 1 --query Rules[].Identifier`;
+  assert.deepEqual((await severalPages(listed)).toSorted(), [ofImages, locked].toSorted());
+  await aws.text(`rbin update-rule ${there} --identifier ${ofSnapshots} --description mine`);
+  const delay = "--lock-configuration UnlockDelay={UnlockDelayValue=7,UnlockDelayUnit=DAYS}";
+  const state = "--query LockState";
+  assert.deepEqual(await line(`rbin lock-rule ${there} --identifier ${locked} ${delay} ${state}`), [
+    "locked",
+  ]);
+  assert.equal(await aws.refusal(`rbin delete-rule ${there} --identifier ${locked}`), "ConflictException");
+  const unlocked = `rbin unlock-rule ${there} --identifier ${locked} ${state}`;
+  assert.deepEqual(await line(unlocked), ["pending_unlock"]);
+
+  const [volume = ""] = await line(
+    `ec2 create-volume ${there} --availability-zone eu-north-1a --size 1 --query VolumeId`,
+  );
+  await aws.text(`ec2 wait volume-available ${there} --volume-ids ${volume}`);
+  const [id = ""] = await line(`ec2 create-snapshot ${there} --volume-id ${volume} --query SnapshotId`);
+  await aws.text(`ec2 wait snapshot-completed ${there} --snapshot-ids ${id}`);
+  const [image = ""] = await line(
+    `ec2 register-image ${there} --name kept --root-device-name /dev/sda1 --architecture x86_64 --virtualization-type hvm ` +
+      `--block-device-mappings DeviceName=/dev/sda1,Ebs={SnapshotId=${id}} --query ImageId`,
+  );
+  await aws.text(`ec2 deregister-image ${there} --image-id ${image}`);
+  await aws.text(`ec2 delete-snapshot ${there} --snapshot-id ${id}`);
+  const snapshots = `ec2 list-snapshots-in-recycle-bin ${there} --page-size 5 --query Snapshots[].[SnapshotId,VolumeId]`;
+  assert.deepEqual(await aws.rows(snapshots), [[id, volume]]);
+  const images = `ec2 list-images-in-recycle-bin ${there} --page-size 5 --query Images[].[ImageId,Name]`;
+  assert.deepEqual(await aws.rows(images), [[image, "kept"]]);
+  const restoreImage = `ec2 restore-image-from-recycle-bin ${there} --image-id ${image} --query Return`;
+  assert.equal(await aws.refusal(restoreImage), "InvalidSnapshot.NotFound");
+  const restored = `ec2 restore-snapshot-from-recycle-bin ${there} --snapshot-id ${id} --query State`;
+  assert.deepEqual(await line(restored), ["completed"]);
+  assert.deepEqual(await line(restoreImage), ["True"]);
+  for (const rule of [ofSnapshots, ofImages])
+    await aws.text(`rbin delete-rule ${there} --identifier ${rule}`);
+  assert.equal(await aws.refusal(`${described} ${ofSnapshots}`), "ResourceNotFoundException");
+});
+
 test("terminated instances leave what was to be kept, and nothing else", async () => {
   const volumeOf = "BlockDeviceMappings[0].Ebs.VolumeId";
   const [[gone], [volume], [nic]] = await Promise.all([

@@ -64,6 +64,7 @@ const services = {
   ec2: "ec2",
   iam: "iam",
   kms: "kms",
+  rbin: "rbin",
   servicequotas: "service-quotas",
   ssm: "ssm",
   sts: "sts",

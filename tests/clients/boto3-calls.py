@@ -1315,6 +1315,64 @@ def _():
     iam.delete_role(RoleName="lifecycle")
 
 
+@told("the recycle bin keeps what is deleted, by rules that are tagged, listed in pages, locked, and deleted")
+def _():
+    # The rule that stays locked keeps nothing that other tests delete.
+    rbin = session.client("rbin", region_name="eu-north-1", **options)
+    there = session.client("ec2", region_name="eu-north-1", **options)
+    note_conveniences(rbin)
+    note_conveniences(there)
+    week = {"RetentionPeriodValue": 7, "RetentionPeriodUnit": "DAYS"}
+    with_volumes = hasattr(there, "restore_volume_from_recycle_bin")
+    types = ["EBS_SNAPSHOT", "EC2_IMAGE", "EC2_IMAGE", *(["EBS_VOLUME"] if with_volumes else [])]
+    made = [rbin.create_rule(ResourceType=it, RetentionPeriod=week) for it in types]
+    of_snapshots, of_images, locked, *of_volumes = [it["Identifier"] for it in made]
+    assert rbin.get_rule(Identifier=of_snapshots)["RetentionPeriod"] == week
+    account = sts.get_caller_identity()["Account"]
+    arn = f"arn:aws:rbin:eu-north-1:{account}:rule/{of_snapshots}"
+    rbin.tag_resource(ResourceArn=arn, Tags=[{"Key": "team", "Value": "a"}])
+    assert rbin.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "a"}]
+    rbin.untag_resource(ResourceArn=arn, TagKeys=["team"])
+    pages = pages_of(rbin, "list_rules", "Rules", 1, ResourceType="EC2_IMAGE")
+    assert sorted(it["Identifier"] for page in pages for it in page) == sorted([of_images, locked]), pages
+    changed = rbin.update_rule(Identifier=of_snapshots, Description="mine")
+    assert changed["Description"] == "mine", changed
+    if hasattr(rbin, "lock_rule"):
+        delay = {"UnlockDelayValue": 7, "UnlockDelayUnit": "DAYS"}
+        rbin.lock_rule(Identifier=locked, LockConfiguration={"UnlockDelay": delay})
+        with refused("ConflictException"):
+            rbin.delete_rule(Identifier=locked)
+        assert rbin.unlock_rule(Identifier=locked)["LockState"] == "pending_unlock"
+
+    volume = there.create_volume(AvailabilityZone="eu-north-1a", Size=1)["VolumeId"]
+    there.get_waiter("volume_available").wait(VolumeIds=[volume])
+    snapshot = there.create_snapshot(VolumeId=volume)["SnapshotId"]
+    there.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot])
+    disk = {"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": snapshot}}
+    kept = {"Architecture": "x86_64", "VirtualizationType": "hvm", "RootDeviceName": "/dev/sda1"}
+    kept_image = there.register_image(Name="kept", BlockDeviceMappings=[disk], **kept)["ImageId"]
+    there.deregister_image(ImageId=kept_image)
+    there.delete_snapshot(SnapshotId=snapshot)
+    ((found,),) = pages_of(there, "list_snapshots_in_recycle_bin", "Snapshots", 5)
+    assert (found["SnapshotId"], found["VolumeId"]) == (snapshot, volume), found
+    assert found["RecycleBinExitTime"] - found["RecycleBinEnterTime"] == timedelta(days=7), found
+    ((found,),) = pages_of(there, "list_images_in_recycle_bin", "Images", 5)
+    assert (found["ImageId"], found["Name"]) == (kept_image, "kept"), found
+    with refused("InvalidSnapshot.NotFound"):
+        there.restore_image_from_recycle_bin(ImageId=kept_image)
+    assert there.restore_snapshot_from_recycle_bin(SnapshotId=snapshot)["State"] == "completed"
+    assert there.restore_image_from_recycle_bin(ImageId=kept_image)["Return"]
+    if with_volumes:
+        there.delete_volume(VolumeId=volume)
+        ((found,),) = pages_of(there, "list_volumes_in_recycle_bin", "Volumes", 5)
+        assert (found["VolumeId"], found["State"]) == (volume, "available"), found
+        there.restore_volume_from_recycle_bin(VolumeId=volume)
+    for it in (of_snapshots, of_images, *of_volumes):
+        rbin.delete_rule(Identifier=it)
+    with refused("ResourceNotFoundException"):
+        rbin.get_rule(Identifier=of_snapshots)
+
+
 @told("an elastic address is allocated, mapped to the instance, and released")
 def _():
     instance = nano["id"]

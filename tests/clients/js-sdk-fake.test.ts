@@ -6,6 +6,7 @@ import * as ebsModule from "@aws-sdk/client-ebs";
 import * as ec2Module from "@aws-sdk/client-ec2";
 import * as iamModule from "@aws-sdk/client-iam";
 import * as kmsModule from "@aws-sdk/client-kms";
+import * as rbinModule from "@aws-sdk/client-rbin";
 import * as quotasModule from "@aws-sdk/client-service-quotas";
 import * as ssmModule from "@aws-sdk/client-ssm";
 import * as stsModule from "@aws-sdk/client-sts";
@@ -31,6 +32,7 @@ const sdk = noting("ec2", ec2Module, used);
 const iamSdk = noting("iam", iamModule, used);
 const dlmSdk = noting("dlm", dlmModule, used);
 const kmsSdk = noting("kms", kmsModule, used);
+const rbinSdk = noting("rbin", rbinModule, used);
 const quotasSdk = noting("servicequotas", quotasModule, used);
 const ssmSdk = noting("ssm", ssmModule, used);
 const offered = [
@@ -39,6 +41,7 @@ const offered = [
   ...(await offeredBy("ec2", ec2Module)),
   ...(await offeredBy("iam", iamModule)),
   ...(await offeredBy("kms", kmsModule)),
+  ...(await offeredBy("rbin", rbinModule)),
   ...(await offeredBy("servicequotas", quotasModule)),
   ...(await offeredBy("ssm", ssmModule)),
   ...(await offeredBy("sts", stsModule)),
@@ -1323,6 +1326,76 @@ test("lifecycle policies are made, changed, tagged and deleted", async () => {
   await dlm.deleteLifecyclePolicy({ PolicyId });
   await refused(dlm.getLifecyclePolicy({ PolicyId }), "ResourceNotFoundException");
   await iam.deleteRole(role);
+});
+
+test("the recycle bin keeps what is deleted, by rules that are tagged, listed in pages, locked, and deleted", async () => {
+  // The rule that stays locked keeps nothing that other tests delete.
+  const elsewhere = { region: "eu-north-1" };
+  const [rbin, there] = [new rbinSdk.Rbin(elsewhere), new sdk.EC2(elsewhere)];
+  const days = (RetentionPeriodValue: number) => ({
+    RetentionPeriodValue,
+    RetentionPeriodUnit: "DAYS" as const,
+  });
+  const made = async (type: string, period = days(7)) => {
+    const wanted = { ResourceType: type as rbinModule.ResourceType, RetentionPeriod: period };
+    return (await rbin.createRule(wanted)).Identifier ?? "";
+  };
+  const rules = [await made("EBS_SNAPSHOT"), await made("EBS_VOLUME"), await made("EC2_IMAGE")];
+  const locked = await made("EC2_IMAGE", days(1));
+  const [Identifier = ""] = rules;
+  const { RuleArn: ResourceArn = "" } = await rbin.getRule({ Identifier });
+  await rbin.tagResource({ ResourceArn, Tags: [{ Key: "team", Value: "a" }] });
+  assert.deepEqual((await rbin.listTagsForResource({ ResourceArn })).Tags, [{ Key: "team", Value: "a" }]);
+  await rbin.untagResource({ ResourceArn, TagKeys: ["team"] });
+  const listed = await severalPages(
+    rbinSdk.paginateListRules({ client: rbin, pageSize: 1 }, { ResourceType: "EC2_IMAGE" }),
+    (page) => page.Rules,
+  );
+  assert.deepEqual(new Set(listed.map((it) => it.Identifier)), new Set([rules[2], locked]));
+  const changed = await rbin.updateRule({ Identifier, RetentionPeriod: days(9) });
+  assert.deepEqual(changed.RetentionPeriod, days(9));
+  const UnlockDelay = { UnlockDelayValue: 7, UnlockDelayUnit: "DAYS" as const };
+  const lock = await rbin.lockRule({ Identifier: locked, LockConfiguration: { UnlockDelay } });
+  assert.equal(lock.LockState, "locked");
+  await refused(rbin.deleteRule({ Identifier: locked }), "ConflictException");
+  assert.equal((await rbin.unlockRule({ Identifier: locked })).LockState, "pending_unlock");
+
+  const { VolumeId = "" } = await there.createVolume({ AvailabilityZone: "eu-north-1a", Size: 1 });
+  const patient = { ...patience, client: there };
+  await sdk.waitUntilVolumeAvailable(patient, { VolumeIds: [VolumeId] });
+  const { SnapshotId = "" } = await there.createSnapshot({ VolumeId });
+  await sdk.waitUntilSnapshotCompleted(patient, { SnapshotIds: [SnapshotId] });
+  const { ImageId = "" } = await there.registerImage({
+    Name: "kept",
+    Architecture: "x86_64",
+    VirtualizationType: "hvm",
+    RootDeviceName: "/dev/sda1",
+    BlockDeviceMappings: [{ DeviceName: "/dev/sda1", Ebs: { SnapshotId } }],
+  });
+  await there.deregisterImage({ ImageId });
+  await there.deleteSnapshot({ SnapshotId });
+  await there.deleteVolume({ VolumeId });
+  const inPages = { client: there, pageSize: 5 };
+  const [[snapshots], [images], volumes] = [
+    await pages(sdk.paginateListSnapshotsInRecycleBin(inPages, {})),
+    await pages(sdk.paginateListImagesInRecycleBin(inPages, {})),
+    await there.listVolumesInRecycleBin({ MaxResults: 5 }),
+  ];
+  assert.deepEqual(
+    [
+      snapshots?.Snapshots?.map((it) => it.SnapshotId),
+      images?.Images?.map((it) => it.ImageId),
+      volumes.Volumes?.map((it) => it.VolumeId),
+    ],
+    [[SnapshotId], [ImageId], [VolumeId]],
+  );
+  await refused(there.restoreImageFromRecycleBin({ ImageId }), "InvalidSnapshot.NotFound");
+  assert.equal((await there.restoreSnapshotFromRecycleBin({ SnapshotId })).State, "completed");
+  assert.equal((await there.restoreImageFromRecycleBin({ ImageId })).Return, true);
+  assert.equal((await there.restoreVolumeFromRecycleBin({ VolumeId })).Return, true);
+  for (const rule of rules) await rbin.deleteRule({ Identifier: rule });
+  await refused(rbin.getRule({ Identifier }), "ResourceNotFoundException");
+  [rbin, there].forEach((client) => client.destroy());
 });
 
 const isCompleted = (it: ec2Module.VolumeModification | undefined) => it?.ModificationState === "completed";

@@ -6,7 +6,7 @@ import type { Ec2Context } from "../ec2/context.ts";
 import { byArn } from "../iam/holder.ts";
 import { isGone } from "../ec2/instance/instance.ts";
 import { together } from "../ec2/together.ts";
-import { volumeState } from "../ec2/volume/volume.ts";
+import { volumeState, volumesThere } from "../ec2/volume/volume.ts";
 import { lastDue } from "./due.ts";
 import { expiryOf } from "./expiry.ts";
 import { madeOf } from "./made-of.ts";
@@ -85,8 +85,7 @@ function targetsOf({ details }: DlmPolicyRecord, { records }: Ec2Context): strin
       .all("instance")
       .filter((it) => !isGone(it) && isTarget(it))
       .map(({ id }) => id);
-  return records
-    .all("volume")
+  return volumesThere(records)
     .filter((it) => ["available", "in-use"].includes(volumeState(it)) && isTarget(it))
     .map(({ id }) => id);
 }

@@ -1,5 +1,6 @@
 import type { OperationPlan } from "#api/operation.ts";
 import {
+  isThere,
   sharedSnapshots,
   snapshotArn,
   snapshotState,
@@ -21,7 +22,7 @@ export function completed(id: string, context: EbsContext): SnapshotRecord {
 export function findSnapshot(id: string, { records }: EbsContext): SnapshotRecord {
   if (!/^snap-[0-9a-f]+$/.test(id)) throw invalidSnapshotId(id);
   const snapshot = records.get("snapshot", id);
-  if (!snapshot || snapshot.deleting) throw snapshotNotFound(id);
+  if (!snapshot || !isThere(snapshot)) throw snapshotNotFound(id);
   return snapshot;
 }
 

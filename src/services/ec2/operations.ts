@@ -36,6 +36,7 @@ import { newInterfaceOperations } from "./network-interface/new-interface-operat
 import { privateAddressOperations } from "./network-interface/private-address-operations.ts";
 import { placementGroupOperations } from "./placement-group/placement-group-operations.ts";
 import { prefixListOperations } from "./prefix-list/prefix-list-operations.ts";
+import { recycleBinOperations } from "./recycle-bin/recycle-bin-operations.ts";
 import { restoreImageOperations } from "./restore-task/restore-image-operations.ts";
 import { rootReplacementOperations } from "./root-replacement/root-replacement-operations.ts";
 import { routeOperations } from "./route-table/route-operations.ts";
@@ -97,6 +98,7 @@ export const ec2Operations = {
   ...placementGroupOperations,
   ...prefixListOperations,
   ...privateAddressOperations,
+  ...recycleBinOperations,
   ...restoreImageOperations,
   ...rootReplacementOperations,
   ...routeOperations,

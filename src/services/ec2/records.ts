@@ -3,6 +3,7 @@ import type { Entry, Transaction } from "#store/store.ts";
 import type { DlmPolicyRecord } from "../dlm/policy.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import { IamRecords } from "../iam/records.ts";
+import type { RbinRuleRecord } from "../rbin/rule.ts";
 import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
 import type { ExportTaskRecord } from "./export-task/export-task.ts";
@@ -63,6 +64,7 @@ export interface Kinds {
   readonly "prefix-list": PrefixListRecord;
   readonly "prefix-list-version": PrefixListVersionRecord;
   readonly "public-address": PublicAddressRecord;
+  readonly "rbin-rule": RbinRuleRecord;
   readonly "replace-root-volume-task": RootReplacementRecord;
   readonly "restore-task": RestoreTaskRecord;
   readonly "route-table": RouteTableRecord;

@@ -1,8 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { DeleteSnapshotReturnCode, SnapshotReturnCodes } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
-import type { Transaction } from "#store/store.ts";
-import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { imageNotFound, imageProtected } from "../errors.ts";
@@ -10,12 +8,12 @@ import { isLocked } from "../snapshot/snapshot-lock.ts";
 import { deleted, snapshotArn, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { together } from "../together.ts";
 import { imageNamed } from "./image-alias.ts";
+import { deregistered } from "./image-in-bin.ts";
 import { isAllowed, isUsable } from "./image-settings.ts";
 import {
   describeImage,
   imageArn,
   imageFilters,
-  imageNameClaim,
   imagesMadeOf,
   isProtected,
   isPublic,
@@ -65,15 +63,6 @@ export const imageOperations = {
       const snapshots = withSnapshots ? snapshotsOf(image, records) : [];
       const fates = snapshots.map((it) => [it, fateOf(it, context)] as const);
       const going = fates.filter(([, fate]) => fate === "success").map(([it]) => it);
-      const name = records.key("claim", imageNameClaim(image.name));
-      const token = image.clientToken
-        ? [records.key("claim", clientTokenClaim("CopyImage", image.clientToken))]
-        : [];
-      const { expect, put } = records.rewrite("image", { ...image, tags: {}, deregistered: true });
-      const gone: Transaction =
-        image.cacheEntry === undefined
-          ? { expect, delete: [name, ...token, ...put.map(({ key }) => key)] }
-          : { expect, put, delete: [name] };
       return {
         touches: [
           { arn: imageArn(id, context), tags: image.tags },
@@ -83,7 +72,10 @@ export const imageOperations = {
             action: "ec2:DeleteSnapshot",
           })),
         ],
-        transaction: together(gone, ...going.map((it) => records.rewrite("snapshot", deleted(it)))),
+        transaction: together(
+          deregistered(image, context),
+          ...going.map((it) => records.rewrite("snapshot", deleted(it, context))),
+        ),
         ...(withSnapshots && {
           results: fates.map(([it, ReturnCode]) => ({ SnapshotId: it.id, ReturnCode })),
         }),

@@ -9,6 +9,7 @@ import type { Expectation } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord } from "../records.ts";
+import type { InBin } from "../recycle-bin/recycle-bin.ts";
 import { isPending, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { describeTags } from "../tag/tag.ts";
 import { devicesOf, mappingsOf, type ImageDevice } from "./image-device.ts";
@@ -49,6 +50,7 @@ export interface ImageRecord extends ResourceRecord {
   readonly deregistrationProtection?: DeregistrationProtection;
   /** Instances of it have IMDSv2 only, where their launch does not say otherwise. */
   readonly imdsSupport?: "v2.0";
+  readonly bin?: InBin;
   /** For its owner it is gone; its files go with the last volume or snapshot that was made of it. */
   readonly deregistered?: true;
 }
@@ -62,7 +64,10 @@ export interface DeregistrationProtection {
 
 /** The account's own, and those that Croft provides. */
 export const ownImages = (records: Pick<Ec2Records, "all">): ImageRecord[] =>
-  records.all("image").filter((it) => !it.deregistered);
+  records.all("image").filter(isOffered);
+
+/** Neither deregistered for good, nor in the recycle bin. */
+export const isOffered = ({ deregistered, bin }: ImageRecord): boolean => !deregistered && !bin;
 
 /** The images that may be described and launched: also those that others share. */
 export const offeredImages = (records: Ec2Records): ImageRecord[] => [
@@ -74,7 +79,7 @@ export const offeredImages = (records: Ec2Records): ImageRecord[] => [
 export const sharedImages = (records: Ec2Records): ImageRecord[] =>
   records
     .shared("image")
-    .filter(({ value }) => !value.deregistered)
+    .filter(({ value }) => isOffered(value))
     .map(({ value: { source, launchPermissions = [], ...image } }) => ({
       ...image,
       ...(source && { source: { imageId: source.imageId, region: source.region } }),

@@ -2,6 +2,7 @@ import type { OperationPlan } from "#api/operation.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { imageNameTaken, invalidParameter, malformedImageName } from "../errors.ts";
+import type { Ec2Records } from "../records.ts";
 import { together } from "../together.ts";
 import { imageNameClaim, snapshotsOf, type ImageRecord } from "./image.ts";
 
@@ -21,16 +22,14 @@ export function toldOf(
   return { name, description };
 }
 
-/** Its snapshots are written as they are: whoever is deleting one of them has to look again. */
 export function imageMade(image: ImageRecord, { records }: Pick<Ec2Context, "records">): Transaction {
-  const [key, name] = [records.key("image", image.id), records.key("claim", imageNameClaim(image.name))];
-  const made: Transaction = {
-    expect: [{ absent: key }, { absent: name }],
-    put: [
-      { key, value: image },
-      { key: name, value: image.id },
-    ],
-  };
+  const key = records.key("image", image.id);
+  return together({ expect: [{ absent: key }], put: [{ key, value: image }] }, claimed(image, records));
+}
+
+/** What an image has to itself. Its snapshots are written as they are: whoever is deleting one of them has to look again. */
+export function claimed(image: ImageRecord, records: Ec2Records): Transaction {
+  const name = records.key("claim", imageNameClaim(image.name));
   const kept = snapshotsOf(image, records).map((it) => records.rewrite("snapshot", it));
-  return together(made, ...kept);
+  return together({ expect: [{ absent: name }], put: [{ key: name, value: image.id }] }, ...kept);
 }

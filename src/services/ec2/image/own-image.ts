@@ -1,12 +1,12 @@
 import type { OperationPlan } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { imageNotAuthorized, imageNotFound } from "../errors.ts";
-import { imageArn, sharedImages, type ImageRecord } from "./image.ts";
+import { imageArn, isOffered, sharedImages, type ImageRecord } from "./image.ts";
 
 /** Throws InvalidAMIID.NotFound, and AuthFailure for the image of another. */
 export function ownImage(id: string, { records, accountId }: Ec2Context): ImageRecord {
   const image = records.get("image", id) ?? sharedImages(records).find((it) => it.id === id);
-  if (!image || image.deregistered) throw imageNotFound([id]);
+  if (!image || !isOffered(image)) throw imageNotFound([id]);
   if (image.ownerId !== accountId) throw imageNotAuthorized(id);
   return image;
 }

@@ -4,6 +4,7 @@ import { isChangeable } from "../instance/instance-change.ts";
 import { rebooted, type InstanceRecord } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
 import { together } from "../together.ts";
+import { deletedVolume } from "../volume/volume.ts";
 import { failed, rewritten } from "./root-exchange.ts";
 import { hasEnded, type RootReplacementRecord } from "./root-replacement.ts";
 
@@ -33,7 +34,7 @@ export function reconcileRootReplacement(
 /** So the instance runs on while the replacement is made, and if it cannot be. */
 function begin(task: RootReplacementRecord, instance: InstanceRecord, records: Ec2Records): Outcome {
   const replacement = records.get("volume", task.to.volumeId);
-  if (!replacement || replacement.deleting || replacement.attachment)
+  if (!replacement || replacement.deleting || replacement.bin || replacement.attachment)
     return moved(failed(task, `${task.to.volumeId} is no longer available`, records));
   if (replacement.so.failed !== undefined) return moved(failed(task, replacement.so.failed, records));
   if (!replacement.so.ready) return settled;
@@ -43,11 +44,15 @@ function begin(task: RootReplacementRecord, instance: InstanceRecord, records: E
 
 /** With it goes the volume that nobody wants any more, unless somebody has attached it since. */
 function end(task: RootReplacementRecord, records: Ec2Records, { now }: RootReplacementHost): Transaction {
-  const goes = task.so.failed === undefined ? task.deleteReplaced && task.from : task.made && task.to;
+  const done = task.so.failed === undefined;
+  const goes = done ? task.deleteReplaced && task.from : task.made && task.to;
   const volume = goes ? records.get("volume", goes.volumeId) : undefined;
+  const left = volume?.attachment ? undefined : volume;
   return together(
     rewritten(task, { endedAt: now().toISOString() }, records),
-    volume && !volume.attachment ? records.rewrite("volume", { ...volume, deleting: true }) : {},
+    left
+      ? records.rewrite("volume", done ? deletedVolume(left, records, now()) : { ...left, deleting: true })
+      : {},
   );
 }
 

@@ -96,7 +96,7 @@ export const newSnapshotOperations = {
       if (isLocked(snapshot, context.now())) throw snapshotIsLocked(id);
       return {
         touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags }],
-        transaction: records.rewrite("snapshot", deleted(snapshot)),
+        transaction: records.rewrite("snapshot", deleted(snapshot, context)),
       };
     },
     answer: () => ({}),

@@ -5,9 +5,11 @@ import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
+import { waitInBin } from "../recycle-bin/recycle-bin.ts";
 import { together } from "../together.ts";
 import {
   diskOf,
+  gone,
   isPending,
   storedOf,
   volumeOf,
@@ -34,7 +36,7 @@ export interface SnapshotHost {
 const patienceMs = 120_000;
 const shutdownPatienceMs = 180_000;
 
-/** Keeps a snapshot's bytes, and lets them go when it is deleted. */
+/** Keeps a snapshot's bytes, and lets them go when it is deleted, or its time in the recycle bin is over. */
 export async function reconcileSnapshot(
   id: string,
   records: Ec2Records,
@@ -48,7 +50,10 @@ export async function reconcileSnapshot(
     if (written && !entry.value.deleting) return makeWritten(entry, written, host);
     if (stored && !entry.value.deleting) return restore(entry, stored, host);
   }
-  return entry.value.deleting ? remove(entry, records, host) : settled;
+  if (entry.value.deleting) return remove(entry, records, host);
+  const { bin } = entry.value;
+  if (!bin) return settled;
+  return waitInBin(bin, host.now()) ?? moved(records.rewrite("snapshot", gone(entry.value)));
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Expectation } from "#store/store.ts";
 import { snapshotNotAuthorized, snapshotNotFound } from "../errors.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
+import { inBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { describeTags } from "../tag/tag.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
 import type { SnapshotLock } from "./snapshot-lock.ts";
@@ -41,6 +42,7 @@ export interface SnapshotRecord extends ResourceRecord {
   /** Account ids that may make volumes of it, or `everybody`. */
   readonly sharedWith?: readonly string[];
   readonly lock?: SnapshotLock;
+  readonly bin?: InBin;
   /** For its owner it is gone. */
   readonly deleting?: true;
   readonly clientToken?: string;
@@ -97,7 +99,7 @@ export const everybody = "all";
 /** Throws InvalidSnapshot.NotFound, and AuthFailure for one that another shares. */
 export function findSnapshot(id: string, { records }: { readonly records: Ec2Records }): SnapshotRecord {
   const snapshot = records.get("snapshot", id);
-  if (snapshot && !snapshot.deleting) return snapshot;
+  if (snapshot && isThere(snapshot)) return snapshot;
   throw sharedSnapshots(records).some((it) => it.id === id)
     ? snapshotNotAuthorized(id)
     : snapshotNotFound([id]);
@@ -117,7 +119,7 @@ export interface SeenSnapshot extends SnapshotRecord {
 export const sharedSnapshots = (records: Ec2Records): SeenSnapshot[] =>
   records
     .shared("snapshot")
-    .filter(({ value }) => !value.deleting)
+    .filter(({ value }) => isThere(value))
     .map(({ ownerId, value: { sharedWith = [], ...snapshot } }) => ({
       ...snapshot,
       ownerId,
@@ -127,7 +129,7 @@ export const sharedSnapshots = (records: Ec2Records): SeenSnapshot[] =>
 
 /** One's own that may be described and used. */
 export const snapshotsThere = (records: Ec2Records, ids?: readonly string[]): SnapshotRecord[] =>
-  records.named("snapshot", ids).filter(({ deleting }) => !deleting);
+  records.named("snapshot", ids).filter(isThere);
 
 /** What is made of a snapshot expects this; else it could go before there is what needs it. */
 export const snapshotStays = (id: string | undefined, records: Ec2Records): Expectation[] => {
@@ -135,7 +137,20 @@ export const snapshotStays = (id: string | undefined, records: Ec2Records): Expe
   return entry ? [{ at: [entry.key, entry.revision] }] : [];
 };
 
-export const deleted = (snapshot: SnapshotRecord): SnapshotRecord => ({
+/** Neither deleted for good, nor in the recycle bin. */
+export const isThere = ({ deleting, bin }: SnapshotRecord): boolean => !deleting && !bin;
+
+/** What deleting makes of it: kept in the recycle bin as the account's rules say, or gone. What has no bytes is not kept. */
+export function deleted(
+  snapshot: SnapshotRecord,
+  { records, now }: { readonly records: Ec2Records; readonly now: () => Date },
+): SnapshotRecord {
+  const hasNone =
+    snapshot.so.failed !== undefined || ((writtenOf(snapshot) ?? storedOf(snapshot)) && isPending(snapshot));
+  return (hasNone ? undefined : inBin("EBS_SNAPSHOT", snapshot, records, now())) ?? gone(snapshot);
+}
+
+export const gone = ({ bin: _, ...snapshot }: SnapshotRecord): SnapshotRecord => ({
   ...snapshot,
   tags: {},
   deleting: true,

@@ -5,6 +5,6 @@ import type { VolumeRecord } from "./volume.ts";
 /** Throws InvalidVolume.NotFound. */
 export function findVolume(id: string, { records }: { readonly records: Ec2Records }): VolumeRecord {
   const volume = records.get("volume", id);
-  if (!volume) throw volumeNotFound([id]);
+  if (!volume || volume.bin) throw volumeNotFound([id]);
   return volume;
 }

@@ -12,7 +12,6 @@ import {
   unsupportedParameter,
   volumeInState,
   volumeInUse,
-  volumeNotFound,
   zoneNotFound,
 } from "../errors.ts";
 import { diskShortage } from "../instance/capacity.ts";
@@ -20,15 +19,13 @@ import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { findVolume } from "./find-volume.ts";
 import { sourceOf } from "./volume-source.ts";
 import { knownType, volumeShape } from "./volume-types.ts";
-import { describeVolume, volumeArn, volumeState, type VolumeRecord } from "./volume.ts";
+import { deletedVolume, describeVolume, volumeArn, volumeState, type VolumeRecord } from "./volume.ts";
 
 export const newVolumeOperations = {
   CreateVolume: {
     resolve: (input, context) => once("CreateVolume", input, context, () => creation(input, context)),
     answer({ made }: MakingPlan, context) {
-      const volume = context.records.get("volume", made);
-      if (!volume) throw volumeNotFound([made]);
-      return describeVolume(volume, context);
+      return describeVolume(findVolume(made, context), context);
     },
   },
 
@@ -40,7 +37,8 @@ export const newVolumeOperations = {
       if (state === "deleting") return { touches };
       if (volume.attachment) throw volumeInUse(id, volume.attachment.instanceId);
       if (state === "creating") throw volumeInState(id, state);
-      return { touches, transaction: context.records.rewrite("volume", { ...volume, deleting: true }) };
+      const { records, now } = context;
+      return { touches, transaction: records.rewrite("volume", deletedVolume(volume, records, now())) };
     },
     answer: () => ({}),
   },

@@ -21,7 +21,7 @@ import {
   type ModifiedVolume,
 } from "./volume-modification.ts";
 import { knownType, volumeShape, volumeTypes, type VolumeShape } from "./volume-types.ts";
-import { volumeArn, volumeState, type VolumeRecord } from "./volume.ts";
+import { volumeArn, volumeState, volumesThere, type VolumeRecord } from "./volume.ts";
 
 interface ModificationPlan extends OperationPlan {
   readonly volume: ModifiedVolume;
@@ -45,7 +45,7 @@ export const volumeModificationOperations = {
 
   DescribeVolumesModifications: {
     resolve: (input, { records }) =>
-      describe(records.named("volume", input.VolumeIds).filter(isModified), input, {
+      describe(volumesThere(records, input.VolumeIds).filter(isModified), input, {
         ids: input.VolumeIds,
         parameter: "volumeIds",
         missing: (ids) => {

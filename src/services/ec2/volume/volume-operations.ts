@@ -6,7 +6,7 @@ import { describe } from "../describe.ts";
 import { invalidCombination, volumeNotFound } from "../errors.ts";
 import { findVolume } from "./find-volume.ts";
 import { describeVolumeStatus, volumeStatusFilters } from "./volume-status.ts";
-import { describeVolume, volumeArn, volumeFilters, type VolumeRecord } from "./volume.ts";
+import { describeVolume, volumeArn, volumeFilters, volumesThere, type VolumeRecord } from "./volume.ts";
 
 interface Page {
   readonly items: readonly VolumeRecord[];
@@ -16,7 +16,7 @@ interface Page {
 export const volumeOperations = {
   DescribeVolumes: {
     resolve: (input, context) =>
-      describe(context.records.named("volume", input.VolumeIds), input, {
+      describe(volumesThere(context.records, input.VolumeIds), input, {
         ids: input.VolumeIds,
         parameter: "volumeIds",
         missing: volumeNotFound,
@@ -31,7 +31,7 @@ export const volumeOperations = {
 
   DescribeVolumeStatus: {
     resolve: (input, context) =>
-      describe(context.records.named("volume", input.VolumeIds), input, {
+      describe(volumesThere(context.records, input.VolumeIds), input, {
         ids: input.VolumeIds,
         parameter: "volumeIds",
         missing: volumeNotFound,

@@ -5,10 +5,11 @@ import type { Entry } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
 import { isGone } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
+import { waitInBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { isPending } from "../snapshot/snapshot.ts";
 import { volumeLimits } from "./volume-limits.ts";
 import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
-import type { VolumeRecord } from "./volume.ts";
+import { deletedVolume, type VolumeRecord } from "./volume.ts";
 
 export interface VolumeHost {
   readonly hostId: string;
@@ -24,7 +25,10 @@ export interface VolumeHost {
 /** Milliseconds of work after which bytes that cannot be made, or made more, are given up. */
 const patienceMs = 120_000;
 
-/** Makes a volume's bytes exist, makes them more, and lets them go when it is deleted, or with an instance that is gone for good. */
+/**
+ * Makes a volume's bytes exist, makes them more, and lets them go when it is deleted, with an instance that is gone for good, or when its
+ * time in the recycle bin is over.
+ */
 export async function reconcileVolume(id: string, records: Ec2Records, host: VolumeHost): Promise<Outcome> {
   const entry = records.entry("volume", id);
   if (entry?.value.hostId !== host.hostId) return settled;
@@ -33,12 +37,20 @@ export async function reconcileVolume(id: string, records: Ec2Records, host: Vol
   if (instanceIsGone(volume, records)) {
     const { attachment, ...free } = volume;
     const stays = attachment?.detaching !== undefined || !attachment?.deleteOnTermination;
-    return stays ? written(entry, free) : remove(entry, records, host);
+    if (stays) return written(entry, free);
+    const kept = deletedVolume(volume, records, host.now());
+    return kept.bin ? written(entry, kept) : remove(entry, records, host);
   }
   if (!volume.so.ready) return volume.so.failed === undefined ? make(entry, records, host) : settled;
-  if (!isModified(volume) || modificationState(volume.modification) !== "modifying") return settled;
+  if (!isModified(volume) || modificationState(volume.modification) !== "modifying")
+    return volume.bin ? leave(entry, volume.bin, host) : settled;
   // A snapshot holds as much as it was said to.
   return records.snapshotsOf(id).some(isPending) ? settled : modify(entry, volume, host);
+}
+
+function leave(entry: Entry<VolumeRecord>, bin: InBin, { now }: VolumeHost): Outcome {
+  const { bin: _, ...volume } = entry.value;
+  return waitInBin(bin, now()) ?? written(entry, { ...volume, deleting: true });
 }
 
 async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: VolumeHost): Promise<Outcome> {

@@ -2,7 +2,13 @@ import type { Expectation } from "#store/store.ts";
 import { imageNotFound, snapshotInState, snapshotNotFound } from "../errors.ts";
 import { imageStays, ownImages, type ImageRecord } from "../image/image.ts";
 import type { Ec2Records } from "../records.ts";
-import { snapshotState, snapshotStays, usableSnapshot, type SnapshotRecord } from "../snapshot/snapshot.ts";
+import {
+  isThere,
+  snapshotState,
+  snapshotStays,
+  usableSnapshot,
+  type SnapshotRecord,
+} from "../snapshot/snapshot.ts";
 import type { VolumeRecord } from "./volume.ts";
 
 /** What a volume's first bytes are. */
@@ -61,7 +67,7 @@ export function sourceAgain(
 /** For what an image gives, or a volume had from it before. */
 function anybodys(snapshotId: string, records: Ec2Records): SnapshotRecord {
   const snapshot = records.whosever("snapshot", snapshotId)?.value;
-  if (!snapshot || snapshot.deleting) throw snapshotNotFound([snapshotId]);
+  if (!snapshot || !isThere(snapshot)) throw snapshotNotFound([snapshotId]);
   return snapshot;
 }
 

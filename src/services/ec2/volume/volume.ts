@@ -7,7 +7,8 @@ import type {
 } from "@aws-sdk/client-ec2";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
-import type { ResourceRecord, Scope } from "../records.ts";
+import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
+import { inBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { describeTags } from "../tag/tag.ts";
 import type { VolumeModificationRecord } from "./volume-modification.ts";
 import type { VolumeShape } from "./volume-types.ts";
@@ -31,6 +32,7 @@ export interface VolumeRecord extends ResourceRecord, VolumeShape {
   /** Of the request that made it, without an instance. */
   readonly clientToken?: string;
   readonly autoEnableIo?: boolean;
+  readonly bin?: InBin;
   readonly deleting?: true;
   readonly modification?: VolumeModificationRecord;
   /** Written by the reconciler: its bytes exist; or could not be made, and why. */
@@ -49,8 +51,9 @@ export interface VolumeAttachmentRecord {
   readonly detaching?: { readonly force: boolean; readonly busy?: true };
 }
 
-export function volumeState({ so, attachment, deleting }: VolumeRecord): VolumeState {
-  if (deleting) return "deleting";
+/** For all but the recycle bin what is in there is on its way out. */
+export function volumeState({ so, attachment, bin, deleting }: VolumeRecord): VolumeState {
+  if (deleting || bin) return "deleting";
   if (!so.ready) return so.failed === undefined ? "creating" : "error";
   return attachment ? "in-use" : "available";
 }
@@ -65,6 +68,18 @@ export function mappingStatus(volume: VolumeRecord): AttachmentStatus {
   const state = attachmentState(volume);
   return state === "busy" ? "detaching" : state;
 }
+
+/** Those that may be described and used: not in the recycle bin. */
+export const volumesThere = (records: Ec2Records, ids?: readonly string[]): VolumeRecord[] =>
+  records.named("volume", ids).filter(({ bin }) => !bin);
+
+/** What deleting makes of it: kept in the recycle bin as the account's rules say, or to go. What has no bytes is not kept. */
+export const deletedVolume = (
+  { attachment: _, ...volume }: VolumeRecord,
+  records: Ec2Records,
+  now: Date,
+): VolumeRecord =>
+  (volume.so.ready ? inBin("EBS_VOLUME", volume, records, now) : undefined) ?? { ...volume, deleting: true };
 
 export const volumeArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:volume/${id}`;
