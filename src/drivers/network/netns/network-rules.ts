@@ -21,14 +21,14 @@ import type { NftObject } from "./ruleset.ts";
 
 /**
  * The fixed part of a network's tables. Packets have no route until `arriving` marks them with their subnet's routing table, so
- * without these tables nothing passes. Where a packet leaves one subnet and enters another, the filters of both decide, whatever
- * was begun before. Then what belongs to no connection yet is decided twice: by the groups of where it comes from, and `entering` by
- * the groups of where it goes. Each packet passes as few chains and names as few links as will do: that is what a new connection
- * costs. DHCP answers go out to the leased address, so the route finds the link; a client that asked for a
- * broadcast (the first bit of its flags, which the answer repeats) gets its frame as one. An interface may send the services
- * as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an
- * interface forwards between the outside and an inspected address passes twice: its outer half has a zone of its own, where addresses
- * are translated.
+ * without these tables nothing passes. Where a packet goes is looked up once, and leads to the subnet that it enters. If it comes from
+ * there too, no filter is asked, else the filters of both decide, whatever was begun before. Then what belongs to no connection yet
+ * is decided twice: by the groups of where it comes from, and `entering` by the groups of where it goes. Each packet passes as few
+ * chains and names as few links as will do: that is what a new connection costs. DHCP answers go out to the leased address, so the
+ * route finds the link; a client that asked for a broadcast (the first bit of its flags, which the answer repeats) gets its frame as
+ * one. An interface may send the services as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood
+ * ends in the kernel. A connection that an interface forwards between the outside and an inspected address passes twice: its outer
+ * half has a zone of its own, where addresses are translated.
  */
 const outerZone = 1;
 const servicePacketsPerSecond = 1024;
@@ -43,8 +43,6 @@ table arp croft {
 table inet croft {
   set ports { typeof iifname . ether saddr; }
   set unchecked { typeof iifname . ether saddr; }
-  set destinations { typeof oifname . ip daddr; }
-  set forwarders { typeof oifname; }
   set inspected { typeof ip saddr; }
   set inspected_public { typeof ip daddr; }
   set gateways { typeof ip daddr; }
@@ -53,8 +51,9 @@ table inet croft {
   map sources { typeof iifname . ether saddr . ip saddr : verdict; }
   map peer_of { typeof iifname : verdict; }
   map subnet_of { typeof iifname : verdict; }
+  map destinations { typeof oifname . ip daddr : verdict; }
+  map forwarders { typeof oifname : verdict; }
   map leaves { typeof iifname : verdict; }
-  map enters { typeof oifname : verdict; }
   map egress { typeof iifname : verdict; }
   map ingress { typeof oifname : verdict; }
   map private_of { typeof ip daddr : ip daddr; }
@@ -83,10 +82,17 @@ table inet croft {
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
-    iifname vmap @leaves
-    oifname vmap @enters
-    oifname "eni*" oifname . ip daddr != @destinations oifname != @forwarders drop
+    oifname . ip daddr vmap @destinations
+    oifname vmap @forwarders
+    oifname "eni*" drop
     oifname "igw" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    goto leaving
+  }
+  chain leaving {
+    iifname vmap @leaves
+    goto filtered
+  }
+  chain filtered {
     ct state established,related accept
     ct state invalid drop
     oifname "igw" ip saddr != @public_of drop
@@ -188,13 +194,11 @@ const subnetRules = ({ id, cidr, table, filter }: SubnetElement): NftObject[] =>
     {
       kind: "chain",
       name: `${way}-${id}`,
-      rules:
-        filter === undefined
-          ? ["return"]
-          : [
-              `${way === "leave" ? "oifname" : "iifname"} @${linksOf(id).name} return`,
-              `goto ${way}-${filter}`,
-            ],
+      rules: [
+        ...(way === "enter" ? [`iifname @${linksOf(id).name} goto filtered`] : []),
+        ...(filter === undefined ? [] : [`jump ${way}-${filter}`]),
+        way === "enter" ? "goto leaving" : "return",
+      ],
     },
   ]),
 ];
@@ -224,10 +228,12 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
   const addresses = addressesOf(it);
   return [
     setElement("ports", port),
-    ...addresses.map(({ address }) => setElement("destinations", `"${link}" . ${address}`)),
+    ...addresses.map(({ address }) =>
+      setElement("destinations", `"${link}" . ${address}`, `goto enter-${it.subnet}`),
+    ),
     ...(it.sourceCheck && !it.nat
       ? []
-      : [setElement("unchecked", port), setElement("forwarders", `"${link}"`)]),
+      : [setElement("unchecked", port), setElement("forwarders", `"${link}"`, `goto enter-${it.subnet}`)]),
     linksOf(it.subnet),
     setElement(linksOf(it.subnet).name, `"${link}"`),
     ...["from", "leave", "enter"].map((way): NftObject => ({
@@ -240,7 +246,6 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
     ),
     setElement("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
     setElement("leaves", `"${link}"`, `jump leave-${it.subnet}`),
-    setElement("enters", `"${link}"`, `jump enter-${it.subnet}`),
     ...verdictOf(it, "egress"),
     ...verdictOf(it, "ingress"),
     ...addresses.flatMap(({ address, publicAddress, inspected }) =>
