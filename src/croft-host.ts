@@ -3,9 +3,11 @@ import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
 import { defaultRecipe, defaults, hostNames, layout } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
+import { noKeys, type OpenKey } from "./drivers/open-key.ts";
 import { serveSnapshots } from "./drivers/disk/socket/serve-snapshots.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
 import { hostMemory } from "./drivers/linux/host-memory.ts";
+import { forgetSecretFiles } from "./drivers/linux/key-files.ts";
 import { bootId } from "./drivers/linux/host-process.ts";
 import { openQemuMachines } from "./drivers/machine/qemu/qemu-machines.ts";
 import { openNetnsNetworks } from "./drivers/network/netns/netns-networks.ts";
@@ -27,6 +29,8 @@ import type { InstanceRecord } from "./services/ec2/instance/instance.ts";
 import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { recordKey } from "./services/ec2/records.ts";
+import { openDataKey } from "./services/ec2/volume/encryption.ts";
+import { KmsRecords } from "./services/kms/records.ts";
 import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { eachMinute } from "./services/host/each-minute.ts";
@@ -77,7 +81,12 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const buckets = exportDir === "" ? undefined : exportDir;
 
   const acceleration = await detectAcceleration();
-  const disks = await openQcow2Disks(paths.disksDir, { uid: uids.image });
+  forgetSecretFiles();
+  const sealingKey = readSealingKey(dataDir);
+  // Records are there by the time that anything is asked of the drivers.
+  let openKey: OpenKey = noKeys;
+  const keys: OpenKey = (key) => openKey(key);
+  const disks = await openQcow2Disks(paths.disksDir, { uid: uids.image, openKey: keys });
   const { snapshotsSocket: socketPath } = paths;
   const snapshots = await serveSnapshots(disks, { socketPath, uid: uids.croft, log });
   await using machines = await openQemuMachines({
@@ -85,6 +94,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     uids: { first: uids.firstMachine, count: 4000 },
     cgroup: prefix,
     acceleration: acceleration.kind,
+    openKey: keys,
     warn: log,
   });
   const networks = await openNetnsNetworks({
@@ -110,6 +120,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const store = connectStore(paths.storeSocket);
   const feed = await startFeed(store, signal);
   const regions = regionalRecords(feed);
+  openKey = openDataKey({ records: new KmsRecords(feed), sealingKey, now: () => systemClock.now() });
   const offered = baked(readRecipe(defaultRecipe).hash);
   if (offered) await reportImage(offered, scope, store);
   await withdrawGone((entry) => baked(entry) !== undefined, store);
@@ -142,7 +153,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       guests,
       queue,
       signIdentity: identitySigner(readIdentityKey(dataDir)),
-      roles: instanceRoles({ sealingKey: readSealingKey(dataDir), random, now: () => systemClock.now() }),
+      roles: instanceRoles({ sealingKey, random, now: () => systemClock.now() }),
       imageFile,
       imports: openDiskImports({
         imagesDir: paths.imagesDir,

@@ -1,5 +1,6 @@
 import type { AnsweredCall, RefusedRequest } from "./api/answered-call.ts";
 import { type ChainRequest, type ServedService, apiChain, served } from "./api/chain.ts";
+import type { Caller } from "./api/caller.ts";
 import { callMetrics } from "./api/call-metrics.ts";
 import { localAnswer } from "./api/local-answer.ts";
 import { metricsAnswer } from "./api/metrics-answer.ts";
@@ -66,6 +67,10 @@ export const servicesOf = (
   kmsContextOf: ReturnType<typeof kmsContexts>,
   regions: RegionalRecords,
 ): ReadonlyMap<string, ServedService> => {
+  const withKeys = async (region: string, caller: Caller) => ({
+    ...(await ec2ContextIn(region, caller)),
+    kms: kmsContextOf(region, caller),
+  });
   return new Map([
     served(accountWire(), accountOperations, (region, caller) => ({
       ...iamContextOf(region, caller),
@@ -74,10 +79,10 @@ export const servicesOf = (
     })),
     served(wires.dlm, servedOperations.dlm, ec2ContextIn),
     served(wires.ebs, servedOperations.ebs, async (region, caller) => ({
-      ...(await ec2ContextIn(region, caller)),
+      ...(await withKeys(region, caller)),
       ...blocks,
     })),
-    served(wires.ec2, servedOperations.ec2, ec2ContextIn, { callRate: ec2CallRate }),
+    served(wires.ec2, servedOperations.ec2, withKeys, { callRate: ec2CallRate }),
     served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.kms, servedOperations.kms, kmsContextOf),
     served(wires.rbin, servedOperations.rbin, ec2ContextIn),

@@ -31,6 +31,7 @@ export interface BackupOptions {
  */
 export const makeBackup = async (into: string, options: BackupOptions): Promise<void> => {
   const { dataDir, store, version, now, volumes, progress, signal } = options;
+  if (volumes) refuseEncrypted((await store.list("")).entries);
   const manifest: Manifest = {
     croft: version,
     format: migrations.length,
@@ -71,6 +72,23 @@ export const makeBackup = async (into: string, options: BackupOptions): Promise<
     signal,
   );
 };
+
+/** Its disks would stand in the archive as their guests see them. */
+function refuseEncrypted(entries: readonly Entry[]): void {
+  const encrypted = entries
+    .filter(({ key }) => key.startsWith("volume/") || key.startsWith("snapshot/"))
+    .map(({ value }) => value as VolumeRecord | SnapshotRecord)
+    .find((it) => it.encryption !== undefined);
+  if (encrypted)
+    throw new EncryptedBytes(
+      `${encrypted.id} is encrypted: --volumes does not copy encrypted volumes and snapshots; without it, records and keys are backed up`,
+    );
+}
+
+/** They are not copied. */
+export class EncryptedBytes extends Error {
+  override readonly name = "EncryptedBytes";
+}
 
 /** Those of one instance together. */
 const copyVolumes = async (

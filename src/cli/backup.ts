@@ -1,7 +1,7 @@
 import { existsSync, openSync, closeSync, fsyncSync } from "node:fs";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { makeBackup } from "#backup/make-backup.ts";
+import { EncryptedBytes, makeBackup } from "#backup/make-backup.ts";
 import { croftVersion } from "#checkout.ts";
 import { layout } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
@@ -76,6 +76,7 @@ const writeBackup = async (file: string, dataDir: string, volumes: boolean): Pro
     await rename(archive, file);
   } catch (error) {
     if (signal.aborted) throw new Refusal("interrupted: there is no backup", 1);
+    if (error instanceof EncryptedBytes) throw new Refusal(error.message, 1);
     throw error;
   } finally {
     bar.end();

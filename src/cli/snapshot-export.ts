@@ -2,7 +2,7 @@ import { chmod, link, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { hostNames, layout } from "#config.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
-import { snapshotFiles } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { locateSnapshot } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { isThere, snapshotState, type SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
@@ -67,6 +67,11 @@ const requireComplete = async (id: string, dataDir: string): Promise<void> => {
       .find((it) => it.id === id && isThere(it));
     if (!found) throw new Refusal(`there is no snapshot ${id}`, 1);
     if (snapshotState(found) !== "completed") throw new Refusal(`${id} is ${snapshotState(found)}`, 1);
+    if (found.encryption)
+      throw new Refusal(
+        `${id} is encrypted, and its key is not for this command: read it by EBS's direct APIs (aws ebs get-snapshot-block)`,
+        1,
+      );
   } finally {
     await store.close();
   }
@@ -80,8 +85,8 @@ const copySnapshot = async (
 ): Promise<void> => {
   for (let tries = 1; ; tries++) {
     try {
-      const [path = "", ...below] = await snapshotFiles(layout(dataDir).disksDir, id);
-      return await copyDisk({ path, below }, to, hostNames(dataDir).uids.image, format);
+      const place = await locateSnapshot(layout(dataDir).disksDir, id);
+      return await copyDisk(place, to, hostNames(dataDir).uids.image, format);
     } catch (error) {
       await rm(to, { force: true });
       // Layers were merged meanwhile.

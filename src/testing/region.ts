@@ -38,6 +38,7 @@ import { notedUse } from "#services/iam/last-used.ts";
 import { unnamedTypes } from "#services/iam/reference.ts";
 import { accountKeys } from "#services/iam/sign-in.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
+import { openDataKey } from "#services/ec2/volume/encryption.ts";
 import { kmsContexts } from "#services/kms/context.ts";
 import { keepKeys } from "#services/kms/key-keeper.ts";
 import { KmsRecords } from "#services/kms/records.ts";
@@ -136,8 +137,11 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   await feed.reached(revision);
 
   const sealingKey = Buffer.alloc(32, 7);
-  const machines = createFakeMachines(options);
-  const [disks, networks] = [createFakeDisks(), createFakeNetworks()];
+  const now = options.now ?? shared.now;
+  const kmsRecords = new KmsRecords(feed);
+  const openKey = openDataKey({ records: kmsRecords, sealingKey, now });
+  const machines = createFakeMachines({ openKey, ...options });
+  const [disks, networks] = [createFakeDisks({ openKey }), createFakeNetworks()];
   const imports = createFakeImports();
   const exports = createFakeExports();
   const guests = new Map<string, GuestNetwork>();
@@ -184,8 +188,6 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
     monotonicMs: () => systemClock.monotonicMs(),
   });
   const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId, issuerKeys });
-  const now = options.now ?? shared.now;
-  const kmsRecords = new KmsRecords(feed);
   const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
   const findKey = accountKeys({ accounts, root: credentials, sealingKey });
   const authorise = authorisation(accounts, sealingKey);

@@ -43,6 +43,24 @@ test("the caller is the account's root, whose account has one VPC", async () => 
   assert.deepEqual(encrypted, ["False"]);
 });
 
+test("volumes are encrypted by default once the account says so, by the key that it chose", async () => {
+  const byDefault = "ebs-encryption-by-default --query EbsEncryptionByDefault";
+  const key = (operation: string, more = "") =>
+    line(`ec2 ${operation}-ebs-default-kms-key-id --query KmsKeyId${more}`);
+  assert.deepEqual(await line(`ec2 enable-${byDefault}`), ["True"]);
+  assert.deepEqual(await key("get"), ["alias/aws/ebs"]);
+  const [arn = ""] = await line("kms create-key --query KeyMetadata.Arn");
+  assert.deepEqual(await key("modify", ` --kms-key-id ${arn}`), [arn]);
+  const made = await line(
+    `ec2 create-volume --availability-zone ${zones[0]} --size 1 --query [VolumeId,Encrypted,KmsKeyId]`,
+  );
+  assert.deepEqual(made.slice(1), ["True", arn]);
+  assert.deepEqual(await key("reset"), ["alias/aws/ebs"]);
+  assert.deepEqual(await line(`ec2 disable-${byDefault}`), ["False"]);
+  await aws.rows(`ec2 wait volume-available --volume-ids ${made[0]}`);
+  await aws.rows(`ec2 delete-volume --volume-id ${made[0]}`);
+});
+
 test("service quotas come in pages, and are AWS's defaults", async () => {
   assert.deepEqual(
     await aws.rows("service-quotas list-services --page-size 1 --query Services[].ServiceCode"),

@@ -138,6 +138,21 @@ def _():
     assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
 
 
+@told("volumes are encrypted by default once the account says so, by the key that it chose")
+def _():
+    assert ec2.enable_ebs_encryption_by_default()["EbsEncryptionByDefault"] is True
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+    key = kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]
+    assert ec2.modify_ebs_default_kms_key_id(KmsKeyId=key["KeyId"])["KmsKeyId"] == key["Arn"]
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    made = ec2.create_volume(AvailabilityZone=zone, Size=1)
+    assert made["Encrypted"] is True and made["KmsKeyId"] == key["Arn"], made
+    assert ec2.reset_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+    assert ec2.disable_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
+    ec2.get_waiter("volume_available").wait(VolumeIds=[made["VolumeId"]])
+    ec2.delete_volume(VolumeId=made["VolumeId"])
+
+
 @told("service quotas are read, listed by page, and are AWS's defaults")
 def _():
     assert {it["ServiceCode"] for it in every(quotas, "list_services", "Services", 1)} == {"ec2", "vpc"}

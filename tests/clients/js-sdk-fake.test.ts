@@ -78,6 +78,20 @@ test("the caller is the account's root, whose account has one VPC", async () => 
   assert.equal((await ec2.getEbsEncryptionByDefault({})).EbsEncryptionByDefault, false);
 });
 
+test("volumes are encrypted by default once the account says so, by the key that it chose", async () => {
+  assert.equal((await ec2.enableEbsEncryptionByDefault({})).EbsEncryptionByDefault, true);
+  assert.equal((await ec2.getEbsDefaultKmsKeyId({})).KmsKeyId, "alias/aws/ebs");
+  const { KeyMetadata } = await kms.describeKey({ KeyId: "alias/aws/ebs" });
+  const key = KeyMetadata?.Arn;
+  assert.equal((await ec2.modifyEbsDefaultKmsKeyId({ KmsKeyId: KeyMetadata?.KeyId })).KmsKeyId, key);
+  const made = await ec2.createVolume({ AvailabilityZone: zones[0], Size: 1 });
+  assert.deepEqual([made.Encrypted, made.KmsKeyId], [true, key]);
+  assert.equal((await ec2.resetEbsDefaultKmsKeyId({})).KmsKeyId, "alias/aws/ebs");
+  assert.equal((await ec2.disableEbsEncryptionByDefault({})).EbsEncryptionByDefault, false);
+  await sdk.waitUntilVolumeAvailable({ client: ec2, maxWaitTime: 60 }, { VolumeIds: [made.VolumeId ?? ""] });
+  await ec2.deleteVolume({ VolumeId: made.VolumeId });
+});
+
 test("policies are simulated, page by page, and the keys they ask for are named", async () => {
   const policy = JSON.stringify({
     Version: "2012-10-17",

@@ -123,6 +123,75 @@ export const diskConformance = (name: string, { driver, image, write, read }: Di
   });
 };
 
+/** What every disk driver promises of encryption, where it may act as root. */
+export const diskKeyConformance = (
+  name: string,
+  { driver, image, write, read }: DiskSubject,
+  [one, other]: readonly [string, string],
+): void => {
+  const encrypted = async (id: string) => (await driver().locate(id)).encrypted;
+  const volumes = ["vol-1", "vol-2", "vol-3", "vol-4"];
+  describe(`${name}, with keys`, () => {
+    test("a disk, its snapshots and what is made of them have one key; its image stays as it is", async () => {
+      await driver().ensure({ id: "vol-a", sizeGiB: 2, image, key: one });
+      assert.deepEqual(await encrypted("vol-a"), { key: one, files: 1 });
+      await write("vol-a", "secret");
+      await driver().snapshot("snap-1", "vol-a");
+      assert.deepEqual(await encrypted("vol-a"), { key: one, files: 2 });
+      assert.equal(await read("vol-a"), "secret");
+      await driver().copySnapshot("snap-copy", "snap-1");
+      await driver().ensure({ id: "vol-b", sizeGiB: 2, snapshot: "snap-copy" });
+      const { below } = await driver().locate("vol-b");
+      assert.deepEqual([below.length, await encrypted("vol-b")], [3, { key: one, files: 3 }]);
+      assert.equal(await read("vol-b"), "secret");
+      await driver().remove("vol-b");
+    });
+
+    test("with another key, or one where there was none, it needs nothing that it was made of", async () => {
+      await driver().ensure({ id: "vol-plain", sizeGiB: 2, image });
+      await write("vol-plain", "open");
+      await driver().snapshot("snap-plain", "vol-plain");
+      await driver().copySnapshot("snap-other", "snap-1", other);
+      await driver().copySnapshot("snap-first", "snap-plain", one);
+      for (const [id, snapshot, key] of [
+        ["vol-1", "snap-other", other],
+        ["vol-2", "snap-first", one],
+        ["vol-3", "snap-1", other],
+        ["vol-4", "snap-plain", other],
+      ] as const)
+        await driver().ensure({ id, sizeGiB: 2, snapshot, key });
+      for (const id of ["vol-a", "vol-plain"]) await driver().remove(id);
+      for (const id of ["snap-1", "snap-copy", "snap-plain"]) await driver().removeSnapshot(id);
+      assert.deepEqual(await Promise.all(volumes.map(read)), ["secret", "open", "secret", "open"]);
+      assert.deepEqual(await Promise.all(volumes.map(encrypted)), [
+        { key: other, files: 2 },
+        { key: one, files: 2 },
+        { key: other, files: 1 },
+        { key: other, files: 1 },
+      ]);
+      assert.deepEqual((await driver().locate("vol-3")).below, []);
+      assert.equal((await driver().readBlock("snap-other", 0)).toString("latin1", 0, 6), "secret");
+      assert.equal((await driver().difference("snap-other", "snap-first")).related, false);
+      for (const id of volumes) await driver().remove(id);
+      for (const id of ["snap-other", "snap-first"]) await driver().removeSnapshot(id);
+      assert.deepEqual([await driver().list(), await driver().snapshots()], [[], []]);
+    });
+
+    test("a key that may not be used makes nothing, and leaves nothing behind", async () => {
+      await driver().ensure({ id: "vol-plain", sizeGiB: 2, image });
+      await driver().snapshot("snap-plain", "vol-plain");
+      const made = [await driver().list(), await driver().snapshots()];
+      const bad = { id: "vol-a", sizeGiB: 2, key: "disabled" };
+      for (const spec of [bad, { ...bad, snapshot: "snap-plain" }])
+        await assert.rejects(driver().ensure(spec), /may not be used/);
+      await assert.rejects(driver().copySnapshot("snap-a", "snap-plain", "disabled"), /may not be used/);
+      assert.deepEqual([await driver().list(), await driver().snapshots()], made);
+      await driver().remove("vol-plain");
+      await driver().removeSnapshot("snap-plain");
+    });
+  });
+};
+
 /** What every disk driver promises where it may act as root. */
 export const diskGrowthConformance = (
   name: string,

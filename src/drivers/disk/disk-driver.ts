@@ -1,6 +1,9 @@
 /** Bytes at rest on this host. Every verb may be repeated. */
 export interface DiskDriver extends SnapshotReader, BlockWriter {
-  /** A disk of this size exists; its first bytes are the image's or the snapshot's, or zeros. An existing disk is left as it is. */
+  /**
+   * A disk of this size exists; its first bytes are the image's or the snapshot's, or zeros. An existing disk is left as it is. Where its key
+   * is not the snapshot's, all bytes are copied.
+   */
   ensure(disk: DiskSpec): Promise<void>;
   /** An ensured disk, which no machine has, is at least this large from now on; what comes to it are zeros. */
   grow(id: string, sizeGiB: number): Promise<void>;
@@ -15,10 +18,10 @@ export interface DiskDriver extends SnapshotReader, BlockWriter {
    * (`MachineDriver.layerDisks`): that is the moment the snapshot shows.
    */
   snapshot(id: string, diskId: string): Promise<void>;
-  /** The snapshot of this new id holds what the other one does, and stays when that goes. */
-  copySnapshot(id: string, from: string): Promise<void>;
+  /** The snapshot of this new id holds what the other one does, and stays when that goes. With another key all bytes are copied. */
+  copySnapshot(id: string, from: string, key?: string): Promise<void>;
   /** The snapshot of this new id holds what the qcow2 file does, which needs no other, and zeros up to this size. The file may go then. */
-  importSnapshot(id: string, file: string, sizeGiB: number): Promise<void>;
+  importSnapshot(id: string, file: string, sizeGiB: number, key?: string): Promise<void>;
   /** Nothing can be made of it any more. Disks and snapshots that are differences to it are as they were; its bytes go with the last. */
   removeSnapshot(id: string): Promise<void>;
   /** The ids of those that were not removed. */
@@ -75,6 +78,13 @@ export interface DiskPlace {
   readonly path: string;
   /** The read-only files it is a difference to, each to the next. */
   readonly below: readonly string[];
+  /** So many of its files, from `path` on, are encrypted with this key; absent: none is. */
+  readonly encrypted?: EncryptedFiles;
+}
+
+export interface EncryptedFiles {
+  readonly key: string;
+  readonly files: number;
 }
 
 export interface DiskSpec {
@@ -85,4 +95,6 @@ export interface DiskSpec {
   readonly image?: string;
   /** The id of a snapshot, instead of an image. */
   readonly snapshot?: string;
+  /** What its bytes are encrypted with, and those of its snapshots; absent: what the snapshot's are. Its image stays as it is. */
+  readonly key?: string;
 }

@@ -109,6 +109,8 @@ export interface MachineDisk {
   readonly path: string;
   /** Read-only files that it is a difference to, each to the next. */
   readonly below: readonly string[];
+  /** So many of its files, from `path` on, are encrypted with this key; absent: none is. */
+  readonly encrypted?: { readonly key: string; readonly files: number };
   /** Absent: as fast as it goes. */
   readonly limits?: DiskLimits;
 }

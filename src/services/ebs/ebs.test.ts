@@ -290,7 +290,7 @@ test("what cannot be started is told by AWS's reasons, and nothing is there of i
     [{ VolumeSize: 65_537 }, "ValidationException", "INVALID_VOLUME_SIZE", 400],
     [{ VolumeSize: 1, Timeout: 9 }, "ValidationException", undefined, 400],
     [{ VolumeSize: 1, ParentSnapshotId: none }, "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404],
-    [{ VolumeSize: 1, Encrypted: true }, "ValidationException", "INVALID_PARAMETER_VALUE", 400],
+    [{ VolumeSize: 1, KmsKeyArn: "alias/none" }, "ValidationException", "INVALID_PARAMETER_VALUE", 400],
     [
       { VolumeSize: 1, Encrypted: false, ParentSnapshotId: parent },
       "ValidationException",

@@ -26,6 +26,8 @@ export const snapshotSealed = (id: string) =>
   invalid("INVALID_SNAPSHOT_ID", `The snapshot '${id}' was completed, and takes no further blocks.`);
 export const invalidBlock = (message: string) => invalid("INVALID_BLOCK", message);
 export const invalidVolumeSize = (message: string) => invalid("INVALID_VOLUME_SIZE", message);
+export const keyRefused = (message: string) =>
+  new ApiError("AccessDeniedException", message, { status: 403, reason: "DEPENDENCY_ACCESS_DENIED" });
 export const invalidTag = (message: string) => invalid("INVALID_TAG", message);
 export const invalidParameterValue = (message: string) => invalid("INVALID_PARAMETER_VALUE", message);
 export const otherRequestWithToken = () =>

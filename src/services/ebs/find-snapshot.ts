@@ -7,7 +7,8 @@ import {
   type SnapshotRecord,
 } from "../ec2/snapshot/snapshot.ts";
 import type { EbsContext } from "./context.ts";
-import { invalidSnapshotId, snapshotNotCompleted, snapshotNotFound } from "./errors.ts";
+import { useOf } from "../ec2/volume/encryption.ts";
+import { invalidSnapshotId, keyRefused, snapshotNotCompleted, snapshotNotFound } from "./errors.ts";
 
 /** One's own, or one that is shared. Throws ResourceNotFoundException and ValidationException. */
 export function completed(id: string, context: EbsContext): SnapshotRecord {
@@ -26,6 +27,11 @@ export function findSnapshot(id: string, { records }: EbsContext): SnapshotRecor
   return snapshot;
 }
 
-export const touching = ({ id, tags }: SnapshotRecord, context: EbsContext): OperationPlan => ({
-  touches: [{ arn: snapshotArn(id, context), tags }],
-});
+/** With the key of one that is encrypted. */
+export function touching({ id, tags, encryption }: SnapshotRecord, context: EbsContext): OperationPlan {
+  const { touches = [], refusal } = encryption ? useOf(encryption, context) : {};
+  return {
+    touches: [{ arn: snapshotArn(id, context), tags }, ...touches],
+    ...(refusal && { refusal: keyRefused(refusal.message) }),
+  };
+}

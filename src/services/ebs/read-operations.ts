@@ -33,8 +33,10 @@ export const readOperations = {
       const second = completed(input.SecondSnapshotId, context);
       const first =
         input.FirstSnapshotId === undefined ? undefined : completed(input.FirstSnapshotId, context);
+      const plans = [first ?? [], second].flat().map((it) => touching(it, context));
       return {
-        touches: [first ?? [], second].flat().flatMap((it) => touching(it, context).touches),
+        touches: plans.flatMap(({ touches }) => touches),
+        refusal: plans.find(({ refusal }) => refusal)?.refusal,
         first,
         second,
         page: pageStart(`${first?.id ?? ""} ${second.id}`, input),

@@ -11,6 +11,9 @@ import {
   type SnapshotRecord,
 } from "../ec2/snapshot/snapshot.ts";
 import { withTags, type Tags } from "../ec2/tag/tag.ts";
+import { together } from "../ec2/together.ts";
+import { encryptionPlan } from "../ec2/volume/encryption.ts";
+import { sourceOfSnapshot } from "../ec2/volume/volume-source.ts";
 import type { EbsContext } from "./context.ts";
 import {
   invalidParameterValue,
@@ -40,11 +43,13 @@ function creation(input: Input, token: string | undefined, context: EbsContext):
   const { records, newId, now } = context;
   const { VolumeSize: sizeGiB, ParentSnapshotId: parentId, Timeout: timeoutMinutes = 60 } = input;
   const parent = parentId === undefined ? undefined : completed(parentId, context);
-  refuseEncryption(input);
+  if (input.Encrypted !== undefined && parent)
+    throw invalidParameterValue("Encrypted cannot be given together with ParentSnapshotId.");
   checkSize(sizeGiB, parent);
   const started = records.all("snapshot").filter((it) => writtenOf(it) && isPending(it) && !it.deleting);
   if (started.length >= mostStarted) throw tooManyStarted(mostStarted);
   const id = newId("snap");
+  const { encryption, touches, transaction } = encryptionOf(id, input, parent, context);
   const key = records.key("snapshot", id);
   const snapshot: SnapshotRecord = {
     id,
@@ -53,6 +58,7 @@ function creation(input: Input, token: string | undefined, context: EbsContext):
     sizeGiB,
     description: input.Description ?? "",
     ...(parent?.image && { image: parent.image }),
+    ...(encryption && { encryption }),
     together: id,
     ...(token && { clientToken: token }),
     tags: tagsOf(input),
@@ -70,11 +76,12 @@ function creation(input: Input, token: string | undefined, context: EbsContext):
       { ...made, keys },
       ...(input.Tags?.length ? [{ ...made, action: "ec2:CreateTags" }] : []),
       ...(parent ? [{ arn: snapshotArn(parent.id, context), tags: parent.tags, keys }] : []),
+      ...touches,
     ],
-    transaction: {
+    transaction: together(transaction, {
       expect: [{ absent: key }, ...snapshotStays(parent?.id, records)],
       put: [{ key, value: snapshot }],
-    },
+    }),
     made: id,
   };
 }
@@ -85,11 +92,23 @@ const claimable = (token: string): string => createHash("sha256").update(token).
 /** Of an account. Follows "Amazon EBS endpoints and quotas". */
 const mostStarted = 100;
 
-function refuseEncryption({ Encrypted, KmsKeyArn, ParentSnapshotId }: StartSnapshotRequest): void {
-  if (Encrypted !== undefined && ParentSnapshotId !== undefined)
-    throw invalidParameterValue("Encrypted cannot be given together with ParentSnapshotId.");
-  if (Encrypted || KmsKeyArn !== undefined)
-    throw invalidParameterValue("Croft does not serve encrypted snapshots yet.");
+/** Its parent's, or its account's by default, as of any other snapshot; but a key that cannot be used is refused at once. */
+function encryptionOf(
+  id: string,
+  { Encrypted, KmsKeyArn }: Input,
+  parent: SnapshotRecord | undefined,
+  context: EbsContext,
+) {
+  const encryptions = encryptionPlan(context);
+  try {
+    const source = parent && sourceOfSnapshot(parent, context.records).encrypted;
+    const { encryption, failed } = encryptions.of(id, { Encrypted, KmsKeyId: KmsKeyArn }, source);
+    if (failed !== undefined) throw invalidParameterValue(failed);
+    return { encryption, ...encryptions.parts() };
+  } catch (error) {
+    const isOfEc2 = error instanceof ApiError && error.code !== "ValidationException";
+    throw isOfEc2 ? invalidParameterValue(error.message) : error;
+  }
 }
 
 function checkSize(sizeGiB: number, parent: SnapshotRecord | undefined): void {

@@ -41,6 +41,8 @@ export const writeOperations = {
         BlockSize: BLOCK_BYTES,
         Description: snapshot.description || undefined,
         ParentSnapshotId: writtenOf(snapshot)?.parent,
+        KmsKeyArn: snapshot.encryption?.keyArn,
+        SseType: snapshot.encryption ? ("sse-kms" as const) : ("none" as const),
         Tags: describeTags(snapshot.tags),
       };
     },

@@ -1,4 +1,5 @@
 import type { ImageAlias } from "#config.ts";
+import type { KmsContext } from "../kms/context.ts";
 import type { Ec2Records, Scope } from "./records.ts";
 
 /** What an EC2 operation is given beside its input: who asks, what is there, and time and chance. */
@@ -17,4 +18,6 @@ export interface Ec2Context extends Scope {
   readonly hasBuckets?: boolean;
   /** What stands in for images that the region does not have. */
   readonly imageAliases?: readonly ImageAlias[];
+  /** Whose keys encrypt, in the caller's name; absent where nothing new is encrypted. */
+  readonly kms?: KmsContext;
 }

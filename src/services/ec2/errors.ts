@@ -61,6 +61,8 @@ export const exportTaskOver = (id: string, state: string) =>
   error("IncorrectState", `The export task '${id}' is ${state} and cannot be canceled.`);
 export const imageNotExportable = (id: string) =>
   error("NotExportable", `The image ID provided (${id}) belongs to another account and is not exportable.`);
+export const encryptedNotExported = (id: string) =>
+  error("NotExportable", `The image ID provided (${id}) has encrypted snapshots and is not exportable.`);
 /** S3's own codes; its sentence for the first, and what is to be done. */
 export const noBuckets = () =>
   error(
@@ -280,6 +282,18 @@ export const regionNotFound = (region: string) =>
 export const invalidParameter = (message: string) => error("InvalidParameterValue", message);
 export const tooManyFilterValues = (most: number) =>
   error("FilterLimitExceeded", `The maximum number of filter values specified on a single call is ${most}`);
+export const kmsKeyWithoutEncrypted = () =>
+  error("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.");
+export const encryptedStaysSo = () =>
+  invalidCombination("What is made of an encrypted snapshot is encrypted: Encrypted cannot be false.");
+export const defaultKeyNotShared = () =>
+  error("OperationNotPermitted", "Encrypted snapshots with EBS default key cannot be shared");
+export const encryptedNotPublic = () =>
+  error("OperationNotPermitted", "Encrypted snapshots cannot be shared with everybody");
+export const imageKeyNotShared = () =>
+  invalidParameter("Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.");
+export const encryptedImageNotPublic = () =>
+  invalidParameter("Images with encrypted snapshots cannot be shared with everybody.");
 export const invalidCombination = (message: string) => error("InvalidParameterCombination", message);
 export const exclusiveParameters = (one: string, other: string) =>
   invalidCombination(`The parameter '${one}' may not be used in combination with '${other}'.`);

@@ -54,6 +54,7 @@ import { tagOperations } from "./tag/tag-operations.ts";
 import { volumeAttachmentOperations } from "./volume/volume-attachment-operations.ts";
 import { newVolumeOperations } from "./volume/new-volume-operations.ts";
 import { volumeModificationOperations } from "./volume/volume-modification-operations.ts";
+import { ebsSettingsOperations } from "./volume/ebs-settings-operations.ts";
 import { volumeOperations } from "./volume/volume-operations.ts";
 import { vpcEndpointOperations } from "./vpc-endpoint/vpc-endpoint-operations.ts";
 import { vpcPeeringOperations } from "./vpc-peering/vpc-peering-operations.ts";
@@ -115,6 +116,7 @@ export const ec2Operations = {
   ...tagOperations,
   ...volumeAttachmentOperations,
   ...volumeModificationOperations,
+  ...ebsSettingsOperations,
   ...volumeOperations,
   ...vpcOperations,
   ...vpcEndpointOperations,

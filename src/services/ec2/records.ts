@@ -8,6 +8,7 @@ import type { DhcpOptionsRecord } from "./dhcp-options/dhcp-options.ts";
 import type { ElasticIpRecord } from "./elastic-ip/elastic-ip.ts";
 import type { ExportTaskRecord } from "./export-task/export-task.ts";
 import type { ImageSettingsRecord } from "./image/image-settings.ts";
+import type { EbsSettingsRecord } from "./volume/ebs-settings.ts";
 import type { ImageRecord } from "./image/image.ts";
 import type { ImportTaskRecord } from "./import-task/import-task.ts";
 import type { ConsoleRecord, CreditRecord, InstanceRecord, ScreenshotRecord } from "./instance/instance.ts";
@@ -48,6 +49,7 @@ export interface Kinds {
   readonly "export-task": ExportTaskRecord;
   readonly host: HostRecord;
   readonly image: ImageRecord;
+  readonly "ebs-settings": EbsSettingsRecord;
   readonly "image-settings": ImageSettingsRecord;
   readonly "import-task": ImportTaskRecord;
   readonly instance: InstanceRecord;

@@ -5,7 +5,7 @@ import { KMS } from "@aws-sdk/client-kms";
 import { testRegion } from "#testing/region.ts";
 import { encrypt } from "./ciphertext.ts";
 import { openMaterial } from "./key-material.ts";
-import { newServiceDataKey, openServiceDataKey } from "./service-data-key.ts";
+import { openServiceDataKey, serviceKey, useOfDataKey } from "./service-data-key.ts";
 
 const limit = { timeout: 30_000 };
 const account = "111122223333";
@@ -492,13 +492,18 @@ test(
       newKeyId: () => "",
     };
     const encryptionContext = { "aws:ebs:id": "vol-1" };
-    const { dataKey, touches, refusal } = newServiceDataKey(
-      { keyId: KeyId, via: "ec2", encryptionContext },
-      context,
+    const { keyArn, refusal, newDataKey } = serviceKey({ keyId: KeyId, via: "ec2" }, context);
+    const { ciphertext, touches } = newDataKey(encryptionContext);
+    assert.deepEqual([keyArn, refusal], [arnOf(KeyId), undefined]);
+    const use = () => useOfDataKey({ ciphertext, via: "ec2", encryptionContext }, context);
+    assert.deepEqual(
+      [...touches, ...use().touches].map(({ action, keys }) => [action, keys?.["kms:ViaService"]]),
+      ["kms:GenerateDataKeyWithoutPlaintext", "kms:Decrypt"].map((it) => [
+        it,
+        "ec2.eu-central-1.amazonaws.com",
+      ]),
     );
-    assert.deepEqual([dataKey.keyArn, refusal], [arnOf(KeyId), undefined]);
-    assert.equal(touches[0]?.keys?.["kms:ViaService"], "ec2.eu-central-1.amazonaws.com");
-    const open = (purpose = encryptionContext) => openServiceDataKey(dataKey.ciphertext, purpose, records);
+    const open = (purpose = encryptionContext) => openServiceDataKey(ciphertext, purpose, records);
     assert.equal(open().length, 64);
     assert.deepEqual(open(), open());
     assert.throws(() => open({ "aws:ebs:id": "vol-2" }), { code: "InvalidCiphertextException" });
@@ -506,6 +511,7 @@ test(
     assert.equal(open().length, 64);
     await kms.disableKey({ KeyId });
     assert.throws(open, { code: "DisabledException" });
+    assert.equal(use().refusal?.code, "DisabledException");
     await kms.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 });
     assert.throws(open, { code: "KMSInvalidStateException" });
     clock.now = new Date(+clock.now + 8 * day);

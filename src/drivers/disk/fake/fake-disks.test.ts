@@ -2,12 +2,18 @@ import {
   diskBlockConformance,
   diskConformance,
   diskGrowthConformance,
+  diskKeyConformance,
   diskMergeConformance,
   diskWriteConformance,
 } from "../disk-conformance.ts";
 import { createFakeDisks } from "./fake-disks.ts";
 
-const disks = createFakeDisks();
+const disks = createFakeDisks({
+  openKey: (key) => {
+    if (key === "disabled") throw new Error("the key may not be used");
+    return key;
+  },
+});
 const subject = {
   driver: () => disks,
   image: "/images/some.qcow2",
@@ -18,4 +24,5 @@ diskConformance("fake disks", subject);
 diskMergeConformance("fake disks", subject);
 diskBlockConformance("fake disks", subject);
 diskWriteConformance("fake disks", subject);
+diskKeyConformance("fake disks", subject, ["key-1", "key-2"]);
 diskGrowthConformance("fake disks", { ...subject, sizeOf: async (id) => disks.sizeOf(id) });

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { OpenKey } from "#drivers/open-key.ts";
 import { BLOCK_BYTES, type BlockRun, type DiskDriver, type DiskPlace } from "../disk-driver.ts";
 import { nextMerge } from "../next-merge.ts";
 
@@ -12,10 +13,11 @@ export interface FakeDisks extends DiskDriver {
   read(id: string): string;
 }
 
-/** `now`: when blocks are put. */
+/** `now`: when blocks are put. `openKey` is asked where a real one would be. */
 export const createFakeDisks = ({
   now = () => new Date(),
-}: { readonly now?: () => Date } = {}): FakeDisks => {
+  openKey = (key) => key,
+}: { readonly now?: () => Date; readonly openKey?: OpenKey } = {}): FakeDisks => {
   const disks = new Map<string, FakeDisk>();
   /** Also what was removed and stays for others' sake. */
   const snapshots = new Map<string, FakeDisk>();
@@ -30,6 +32,11 @@ export const createFakeDisks = ({
     const found = snapshots.get(id);
     if (!found || removed.has(id)) throw new Error(`there is no snapshot ${id}`);
     return found;
+  };
+  const encrypted = ({ key, on }: FakeDisk): Pick<DiskPlace, "encrypted"> => {
+    if (key === undefined) return {};
+    const further = encrypted(snapshots.get(on ?? "") ?? emptyDisk);
+    return { encrypted: { key, files: 1 + (further.encrypted?.files ?? 0) } };
   };
   const below = ({ on, image }: FakeDisk): string[] => {
     const next = snapshots.get(on ?? "");
@@ -54,17 +61,25 @@ export const createFakeDisks = ({
   };
 
   return {
-    ensure: async ({ id, sizeGiB, image, snapshot: from }) => {
+    ensure: async ({ id, sizeGiB, image, snapshot: from, key: asked }) => {
       if (disks.has(id)) return;
-      if (from !== undefined) snapshot(from);
-      disks.set(id, { sizeGiB, path: `/fake/${id}`, on: from, image, written: new Map() });
+      const has = from === undefined ? undefined : snapshot(from);
+      const key = asked ?? has?.key;
+      if (key !== undefined) openKey(key);
+      const made = { sizeGiB, path: `/fake/${id}`, key };
+      if (has && key !== has.key) disks.set(id, { ...made, written: new Map(textsOf(has)) });
+      else disks.set(id, { ...made, on: from, image, written: new Map() });
     },
     grow: async (id, sizeGiB) => {
       const found = disk(id);
       if (found.sizeGiB < sizeGiB) disks.set(id, { ...found, sizeGiB });
     },
     sizeOf: (id) => disks.get(id)?.sizeGiB,
-    locate: async (id): Promise<DiskPlace> => ({ path: disk(id).path, below: below(disk(id)) }),
+    locate: async (id): Promise<DiskPlace> => ({
+      path: disk(id).path,
+      below: below(disk(id)),
+      ...encrypted(disk(id)),
+    }),
     remove: async (id) => {
       const found = disks.get(id);
       disks.delete(id);
@@ -74,18 +89,25 @@ export const createFakeDisks = ({
     list: async () => [...disks.keys()],
     snapshot: async (id, diskId) => {
       if (snapshots.has(id)) return;
-      const { sizeGiB, written } = disk(diskId);
+      const { sizeGiB, written, key } = disk(diskId);
+      if (key !== undefined) openKey(key);
       for (const [index, bytes] of put.get(diskId)?.blocks ?? []) written.set(index, textOf(bytes));
       put.delete(diskId);
       snapshots.set(id, disk(diskId));
-      disks.set(diskId, { sizeGiB, path: `/fake/${diskId}/${id}`, on: id, written: new Map() });
+      disks.set(diskId, { sizeGiB, path: `/fake/${diskId}/${id}`, on: id, key, written: new Map() });
     },
-    copySnapshot: async (id, from) => {
+    copySnapshot: async (id, from, asked) => {
       if (snapshots.has(id)) return;
-      snapshots.set(id, { sizeGiB: snapshot(from).sizeGiB, path: "", on: from, written: new Map() });
+      const has = snapshot(from);
+      const key = asked ?? has.key;
+      if (key !== undefined) openKey(key);
+      const made = { sizeGiB: has.sizeGiB, path: "", key };
+      if (key !== has.key) snapshots.set(id, { ...made, written: new Map(textsOf(has)) });
+      else snapshots.set(id, { ...made, on: from, written: new Map() });
     },
-    importSnapshot: async (id, file, sizeGiB) => {
-      if (!snapshots.has(id)) snapshots.set(id, { sizeGiB, path: "", written: new Map([[0, file]]) });
+    importSnapshot: async (id, file, sizeGiB, key) => {
+      if (key !== undefined) openKey(key);
+      if (!snapshots.has(id)) snapshots.set(id, { sizeGiB, path: "", key, written: new Map([[0, file]]) });
     },
     removeSnapshot: async (id) => {
       if (snapshots.has(id)) removed.add(id);
@@ -101,9 +123,9 @@ export const createFakeDisks = ({
       const ids = nextMerge([...all, ...layers], (id) => mayBeWritten.has(id))?.map(({ id }) => id) ?? [];
       const [first, last] = [snapshots.get(ids[0] ?? ""), snapshots.get(ids.at(-1) ?? "")];
       if (!first || !last) return false;
-      const { sizeGiB, path } = last;
+      const { sizeGiB, path, key } = last;
       const written = new Map(ids.flatMap((id) => [...(snapshots.get(id)?.written ?? [])]));
-      const one: FakeDisk = { sizeGiB, path, on: first.on, image: first.image, written };
+      const one: FakeDisk = { sizeGiB, path, on: first.on, image: first.image, key, written };
       snapshots.set(ids.at(-1) ?? "", one);
       collect(ids.at(-2));
       return true;
@@ -117,6 +139,8 @@ export const createFakeDisks = ({
       return { runs, related: ancestors(id).some((it) => ancestors(from).includes(it)) };
     },
     readBlock: async (id, index) => {
+      const { key } = snapshot(id);
+      if (key !== undefined) openKey(key);
       const block = Buffer.alloc(BLOCK_BYTES);
       block.write(textsOf(snapshot(id)).get(index) ?? "", "latin1");
       return block;
@@ -136,6 +160,8 @@ export const createFakeDisks = ({
     read: (id) => textsOf(disks.get(id) ?? snapshot(id)).get(0) ?? "",
   };
 };
+
+const emptyDisk: FakeDisk = { sizeGiB: 0, path: "", written: new Map() };
 
 const sha256 = (bytes: Buffer): Buffer => createHash("sha256").update(bytes).digest();
 
@@ -161,6 +187,7 @@ interface FakeDisk {
   /** The snapshot that it is a difference to. */
   readonly on?: string | undefined;
   readonly image?: string | undefined;
+  readonly key?: string | undefined;
   /** Texts by block. */
   readonly written: Map<number, string>;
 }

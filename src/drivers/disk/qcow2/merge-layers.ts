@@ -3,23 +3,34 @@ import { once } from "node:events";
 import { chown } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { jailed } from "../../linux/jail.ts";
+import { withKeyFiles, type ShownKeys } from "./key-file.ts";
 import type { LentFiles } from "./lent-files.ts";
+import { byLuks, KEY } from "./qcow2-layout.ts";
 
 /**
  * Copies what the qcow2 files `layers`, each a difference to the one before, hold together to the empty qcow2 file `to`, which may then
  * stand in for the last of them on what the first stands on. Nobody else may write any of them until `use` of the copy has ended: throws
  * when somebody does already. What their bytes lead to is followed by the user alone that they are lent to, in a jail, which ends with
- * this process. Commands follow QEMU 7.2's QMP reference.
+ * this process. `secret`: all of them are encrypted with it. Commands follow QEMU 7.2's QMP reference.
  */
 export const mergeLayers = (
   layers: readonly string[],
   to: string,
   lent: LentFiles,
   use: () => Promise<void>,
+  secret?: string,
+): Promise<void> => withKeyFiles({ [KEY]: secret }, lent.uid, (keys) => merged(layers, to, lent, use, keys));
+
+const merged = (
+  layers: readonly string[],
+  to: string,
+  lent: LentFiles,
+  use: () => Promise<void>,
+  keys: ShownKeys,
 ): Promise<void> =>
   lent.during(layers, async () => {
     await chown(to, lent.uid, lent.uid);
-    await using daemon = startDaemon([...layers, to], lent.uid);
+    await using daemon = startDaemon([...layers, to], lent.uid, keys);
     await daemon.execute("qmp_capabilities");
     await daemon.execute("block-stream", {
       "job-id": JOB,
@@ -35,13 +46,14 @@ export const mergeLayers = (
     await use();
   });
 
-const startDaemon = (files: readonly string[], uid: number) => {
+const startDaemon = (files: readonly string[], uid: number, keys: ShownKeys) => {
   const inside = (index: number) => `/layer${index}`;
   const isTop = (index: number) => index === files.length - 1;
   const nodes = files.map((_, index) => ({
     driver: "qcow2",
     "node-name": node(index),
     file: { driver: "file", filename: inside(index) },
+    ...(keys.objects.length > 0 && byLuks(KEY)),
     backing: index === 0 ? null : node(index - 1),
     "read-only": !isTop(index),
   }));
@@ -49,6 +61,7 @@ const startDaemon = (files: readonly string[], uid: number) => {
     [
       ...mortal,
       "qemu-storage-daemon",
+      ...keys.objects,
       ...nodes.flatMap((it) => ["--blockdev", JSON.stringify(it)]),
       "--chardev",
       "stdio,id=control",
@@ -58,7 +71,10 @@ const startDaemon = (files: readonly string[], uid: number) => {
     {
       uid,
       limits: ["--nofile=512", "--nproc=64", `--as=${2 * 1024 ** 3}`],
-      shows: files.map((outside, index) => ({ outside, inside: inside(index), writable: isTop(index) })),
+      shows: [
+        ...files.map((outside, index) => ({ outside, inside: inside(index), writable: isTop(index) })),
+        ...keys.shows,
+      ],
     },
   );
   const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";

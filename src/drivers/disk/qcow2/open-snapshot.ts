@@ -1,8 +1,11 @@
 import { open, type FileHandle } from "node:fs/promises";
-import { BLOCK_BYTES } from "../disk-driver.ts";
+import { BLOCK_BYTES, type DiskPlace } from "../disk-driver.ts";
+import { encryptedClusters, laidOver } from "./encrypted-clusters.ts";
+import { masterKeyOf } from "./encrypted-file.ts";
 import { jailedQemuImg } from "./jailed-qemu-img.ts";
 import type { LentFiles } from "./lent-files.ts";
 import { chainOf } from "./qcow2-layout.ts";
+import { decryptSectors } from "./luks.ts";
 import { extentsOf, type Extent, type Mapped } from "./snapshot-extents.ts";
 
 /**
@@ -13,21 +16,38 @@ export class OpenSnapshot implements Mapped {
   readonly extents: readonly Extent[];
   readonly files: readonly string[];
   readonly #handles: readonly FileHandle[];
+  /** Of its first files, which are encrypted. */
+  readonly #masterKeys: readonly Buffer[];
 
-  /** Nobody may put other files in their places until this has resolved. */
-  static open(paths: readonly string[], lent: LentFiles): Promise<OpenSnapshot> {
-    return OpenSnapshot.of(paths, async () => {
-      const shows = paths.map((outside, index) => ({ outside, inside: `/layer${index}` }));
+  /** Nobody may put other files in their places until this has resolved. `secret`: of those that are encrypted. */
+  static open(
+    { path, below, encrypted }: DiskPlace,
+    secret: string | undefined,
+    lent: LentFiles,
+  ): Promise<OpenSnapshot> {
+    const paths = [path, ...below];
+    const count = encrypted?.files ?? 0;
+    const plain = paths.slice(count);
+    const map = async (): Promise<readonly Extent[]> => {
+      if (plain.length === 0) return [];
+      const shows = plain.map((outside, index) => ({ outside, inside: `/layer${index}` }));
       const chain = chainOf(shows.map(({ inside }) => inside));
       const limits = { uid: lent.uid, shows, memoryBytes: 2 * 1024 ** 3 };
-      const printed = await lent.during(paths, () =>
+      const printed = await lent.during(plain, () =>
         jailedQemuImg(["map", "--force-share", "--output=json", chain], limits, { timeoutMs: 120_000 }),
       );
-      return extentsOf(printed, paths.length);
-    });
+      return extentsOf(printed, plain.length).map((it) => ({ ...it, layer: it.layer + count }));
+    };
+    const keys = paths.slice(0, count).map((file) => masterKeyOf(file, secret ?? ""));
+    return OpenSnapshot.of(paths, map, Promise.all(keys));
   }
 
-  static async of(paths: readonly string[], map: () => Promise<readonly Extent[]>): Promise<OpenSnapshot> {
+  static async of(
+    paths: readonly string[],
+    map: () => Promise<readonly Extent[]>,
+    keys: Promise<readonly Buffer[]> = Promise.resolve([]),
+  ): Promise<OpenSnapshot> {
+    const masterKeys = await keys;
     await using opened = new AsyncDisposableStack();
     const handles: FileHandle[] = [];
     const files: string[] = [];
@@ -37,15 +57,23 @@ export class OpenSnapshot implements Mapped {
       handles.push(handle);
       files.push(`${dev}:${ino}`);
     }
-    const extents = await map();
+    let extents = await map();
+    for (const [layer, handle] of [...handles.slice(0, masterKeys.length).entries()].toReversed())
+      extents = laidOver(await encryptedClusters(handle), layer, extents);
     opened.move();
-    return new OpenSnapshot(extents, files, handles);
+    return new OpenSnapshot(extents, files, handles, masterKeys);
   }
 
-  private constructor(extents: readonly Extent[], files: readonly string[], handles: readonly FileHandle[]) {
+  private constructor(
+    extents: readonly Extent[],
+    files: readonly string[],
+    handles: readonly FileHandle[],
+    masterKeys: readonly Buffer[],
+  ) {
     this.extents = extents;
     this.files = files;
     this.#handles = handles;
+    this.#masterKeys = masterKeys;
   }
 
   /** Exactly `BLOCK_BYTES`. */
@@ -72,6 +100,8 @@ export class OpenSnapshot implements Mapped {
   /** A file may end within its last cluster; the rest of that is zeros. */
   async #fill(target: Buffer, { layer, offset }: Extent, into: number): Promise<void> {
     await this.#handles[layer]?.read(target, 0, target.length, offset + into);
+    const masterKey = this.#masterKeys[layer];
+    if (masterKey) target.set(decryptSectors(masterKey, target, offset + into));
   }
 
   /** The place of the first extent that ends after this byte. */

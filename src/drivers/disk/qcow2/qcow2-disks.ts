@@ -3,8 +3,11 @@ import { chmod, link, mkdir, readdir, rename, rm, stat, statfs, symlink, writeFi
 import { join } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
 import { exchangeNames } from "#drivers/linux/libc.ts";
-import type { DiskDriver } from "../disk-driver.ts";
+import { noKeys, type OpenKey } from "#drivers/open-key.ts";
+import type { DiskDriver, DiskPlace } from "../disk-driver.ts";
 import { nextMerge, type Layer } from "../next-merge.ts";
+import { copyEncrypted } from "./encrypted-copy.ts";
+import { encryptFile } from "./encrypted-file.ts";
 import { growDisk } from "./grow-disk.ts";
 import { LentFiles } from "./lent-files.ts";
 import { mergeLayers } from "./merge-layers.ts";
@@ -13,14 +16,16 @@ import {
   diskFile,
   imageLink,
   isUnfinished,
+  KEY,
+  keyOf,
   LINK,
   linkOf,
   linkTo,
   locateDisk,
+  locateSnapshot,
   missing,
   REMOVED,
   SNAPSHOT,
-  snapshotFiles,
   snapshotOf,
   sync,
   unless,
@@ -32,11 +37,15 @@ import { bringIn, writeBlock, writtenBlocks } from "./written-blocks.ts";
 /**
  * Disks and snapshots as qcow2 files that only root may open, laid out as `qcow2-layout.ts` says. An image's file must stay, and stay
  * as it is. A disk stands on `mostLayers` files at most, since a machine holds each of them open. `uid` has no other use for its files:
- * it follows what a disk's bytes lead to.
+ * it follows what a disk's bytes lead to. Without `openKey` nothing that is encrypted is made or read.
  */
 export const openQcow2Disks = async (
   directory: string,
-  { uid, mostLayers = 100 }: { readonly uid: number; readonly mostLayers?: number },
+  {
+    uid,
+    mostLayers = 100,
+    openKey = noKeys,
+  }: { readonly uid: number; readonly mostLayers?: number; readonly openKey?: OpenKey },
 ): Promise<Qcow2Disks> => {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
@@ -96,10 +105,33 @@ export const openQcow2Disks = async (
   };
 
   const lent = new LentFiles(uid);
+  const secretOf = (key: string | undefined) => (key === undefined ? undefined : openKey(key));
+  /** An empty qcow2 file, whole on the disk when this returns. */
+  const createFile = async (path: string, bytes: number, key: string | undefined): Promise<void> => {
+    const secret = secretOf(key);
+    await rm(path, { force: true });
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(bytes)]);
+    await chmod(path, 0o600);
+    if (secret !== undefined) await encryptFile(path, secret);
+    await sync(path);
+  };
+  /** Without it the file in this new directory is lost. */
+  const noteKey = async (into: string, key: string | undefined): Promise<void> => {
+    if (key === undefined) return;
+    await writeFile(join(into, KEY), key, { mode: 0o600, flag: "wx" });
+    await sync(join(into, KEY));
+  };
+  /** The new file holds what is at `from` does, and needs no other. */
+  const copyWhole = async (from: DiskPlace, file: string, bytes: number, key: string): Promise<void> => {
+    await createFile(file, bytes, key);
+    await copyEncrypted(from, file, { from: secretOf(from.encrypted?.key), to: openKey(key) }, lent);
+    await sync(file);
+  };
   const reader = new Qcow2SnapshotReader((id) =>
     inTurn(async () => {
       await requireSnapshot(id);
-      return OpenSnapshot.open(await snapshotFiles(directory, id), lent);
+      const found = await locateSnapshot(directory, id);
+      return OpenSnapshot.open(found, secretOf(found.encrypted?.key), lent);
     }),
   );
 
@@ -108,7 +140,7 @@ export const openQcow2Disks = async (
     const file = join(disk, diskFile(await linkOf(disk)));
     if (await isSameFile(file, join(place(id), SNAPSHOT))) {
       const next = join(disk, `${LINK}.next`);
-      await createFile(join(disk, diskFile(linkTo(id))), await virtualBytes(file));
+      await createFile(join(disk, diskFile(linkTo(id))), await virtualBytes(file), await keyOf(disk));
       await rm(next, { force: true });
       await symlink(linkTo(id), next);
       await rename(next, join(disk, LINK));
@@ -141,7 +173,9 @@ export const openQcow2Disks = async (
     const [file, files] = [join(unfinished, SNAPSHOT), merged.map((id) => join(place(id), SNAPSHOT))];
     await mkdir(unfinished, { mode: 0o700 });
     try {
-      await createFile(file, await virtualBytes(join(place(last), SNAPSHOT)));
+      const key = await keyOf(place(last));
+      await noteKey(unfinished, key);
+      await createFile(file, await virtualBytes(join(place(last), SNAPSHOT)), key);
       const replace = async () => {
         const [first, ...others] = await Promise.all(merged.map(async (id) => linkOf(place(id))));
         if (others.some((it, index) => snapshotOf(it) !== merged[index]))
@@ -154,7 +188,7 @@ export const openQcow2Disks = async (
         reader.forget();
         await sync(directory);
       };
-      await mergeLayers(files, file, lent, () => inTurn(replace));
+      await mergeLayers(files, file, lent, () => inTurn(replace), secretOf(key));
     } finally {
       await rm(unfinished, { recursive: true, force: true });
     }
@@ -167,7 +201,7 @@ export const openQcow2Disks = async (
   for (const name of await names()) await collect(name);
 
   return {
-    ensure: async ({ id, sizeGiB, image, snapshot }) => {
+    ensure: async ({ id, sizeGiB, image, snapshot, key: asked }) => {
       const bytes = Math.round(sizeGiB * 1024 ** 3);
       const create = async () => {
         if (await isThere(place(id))) return;
@@ -175,8 +209,18 @@ export const openQcow2Disks = async (
         const parent = snapshot === undefined ? image && imageLink(image) : linkTo(snapshot);
         const first = snapshot === undefined ? image : join(place(snapshot), SNAPSHOT);
         if (first !== undefined) await checkSize(first, bytes, snapshot === undefined);
+        const has = snapshot === undefined ? undefined : await keyOf(place(snapshot));
+        const key = asked ?? has;
         await make(id, async (into) => {
-          await createFile(join(into, diskFile(parent)), bytes);
+          await noteKey(into, key);
+          if (snapshot !== undefined && key !== undefined && key !== has)
+            return copyWhole(
+              await locateSnapshot(directory, snapshot),
+              join(into, diskFile(undefined)),
+              bytes,
+              key,
+            );
+          await createFile(join(into, diskFile(parent)), bytes, key);
           if (parent !== undefined) await symlink(parent, join(into, LINK));
         });
       };
@@ -184,9 +228,9 @@ export const openQcow2Disks = async (
     },
     grow: (id, sizeGiB) =>
       inTurn(async () => {
-        const { path } = await locateDisk(directory, id);
+        const { path, encrypted } = await locateDisk(directory, id);
         const bytes = sizeGiB * 1024 ** 3;
-        if ((await virtualBytes(path)) < bytes) await growDisk(path, bytes, uid);
+        if ((await virtualBytes(path)) < bytes) await growDisk(path, bytes, uid, secretOf(encrypted?.key));
       }),
     locate: (id) => locateDisk(directory, id),
     remove: (id) => inTurn(() => destroy(id)),
@@ -198,7 +242,11 @@ export const openQcow2Disks = async (
     snapshot: async (id, diskId) => {
       // They may take long, and nobody else has the disk.
       if (!(await isThere(place(id))) && (await isThere(place(diskId))))
-        await bringIn(place(diskId), (await locateDisk(directory, diskId)).path);
+        await bringIn(
+          place(diskId),
+          (await locateDisk(directory, diskId)).path,
+          secretOf(await keyOf(place(diskId))),
+        );
       await inTurn(async () => {
         const disk = place(diskId);
         const gone = !(await isThere(disk));
@@ -208,31 +256,40 @@ export const openQcow2Disks = async (
           if (below.length >= mostLayers)
             throw new Error(`${diskId} stands on ${below.length} files, which are yet to be merged`);
           const parent = await linkOf(disk);
+          const key = await keyOf(disk);
           await make(id, async (into) => {
             await link(join(disk, diskFile(parent)), join(into, SNAPSHOT));
+            await noteKey(into, key);
             if (parent !== undefined) await symlink(parent, join(into, LINK));
           });
         }
         if (!gone) await moveOnto(id, disk);
       });
     },
-    copySnapshot: (id, from) =>
+    copySnapshot: (id, from, asked) =>
       inTurn(async () => {
         if (await isThere(place(id))) return;
         await requireSnapshot(from);
         const bytes = await virtualBytes(join(place(from), SNAPSHOT));
+        const has = await keyOf(place(from));
+        const key = asked ?? has;
         await make(id, async (into) => {
-          await createFile(join(into, SNAPSHOT), bytes);
+          await noteKey(into, key);
+          if (key !== undefined && key !== has)
+            return copyWhole(await locateSnapshot(directory, from), join(into, SNAPSHOT), bytes, key);
+          await createFile(join(into, SNAPSHOT), bytes, key);
           await symlink(linkTo(from), join(into, LINK));
         });
       }),
-    importSnapshot: (id, file, sizeGiB) =>
+    importSnapshot: (id, file, sizeGiB, key) =>
       inTurn(async () => {
         if (await isThere(place(id))) return;
         const bytes = sizeGiB * 1024 ** 3;
         await checkSize(file, bytes, true);
         await make(id, async (into) => {
           const kept = join(into, SNAPSHOT);
+          await noteKey(into, key);
+          if (key !== undefined) return copyWhole({ path: file, below: [] }, kept, bytes, key);
           await link(file, kept);
           await chmod(kept, 0o600);
           if ((await virtualBytes(kept)) < bytes) await growDisk(kept, bytes, uid);
@@ -277,13 +334,15 @@ export const openQcow2Disks = async (
     readBlock: reader.readBlock,
     writeBlock: async (diskId, index, bytes) => {
       await locateDisk(directory, diskId);
-      await writeBlock(place(diskId), index, bytes);
+      await writeBlock(place(diskId), index, bytes, secretOf(await keyOf(place(diskId))));
     },
-    written: (diskId) => writtenBlocks(place(diskId)),
+    written: async (diskId) => writtenBlocks(place(diskId), secretOf(await keyOf(place(diskId)))),
     lendSnapshot: async (id, use) => {
       const files = await inTurn(async () => {
         await requireSnapshot(id);
-        return snapshotFiles(directory, id);
+        const { path, below, encrypted } = await locateSnapshot(directory, id);
+        if (encrypted) throw new Error(`${id} is encrypted`);
+        return [path, ...below];
       });
       return lent.during(files, () => use(files));
     },
@@ -301,14 +360,6 @@ export interface Qcow2Disks extends DiskDriver {
 
 /** Merging waits while what it writes would leave less to what machines write. */
 const ROOM_LEFT_BYTES = 1024 ** 3;
-
-/** An empty qcow2 file, whole on the disk when this returns. */
-const createFile = async (path: string, bytes: number): Promise<void> => {
-  await rm(path, { force: true });
-  await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(bytes)]);
-  await chmod(path, 0o600);
-  await sync(path);
-};
 
 /** An image that leads on to other files could show its disks any file of this host; snapshots are our own. */
 const checkSize = async (file: string, diskBytes: number, isImage: boolean): Promise<void> => {

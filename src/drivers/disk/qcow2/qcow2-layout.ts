@@ -1,6 +1,6 @@
-import { open, readdir, readlink, stat } from "node:fs/promises";
+import { open, readdir, readFile, readlink, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-import type { DiskPlace } from "../disk-driver.ts";
+import type { DiskPlace, EncryptedFiles } from "../disk-driver.ts";
 
 /**
  * Each disk and snapshot is a directory:
@@ -9,6 +9,7 @@ import type { DiskPlace } from "../disk-driver.ts";
  *     DISK/SNAPSHOT.qcow2             and `image -> ../SNAPSHOT/snapshot.qcow2`
  *     DISK/blocks/INDEX               blocks that are yet to be brought into its file
  *     SNAPSHOT/snapshot.qcow2         and what its disk had for `image`; `removed`, when it stays for others' sake
+ *     DISK/key, SNAPSHOT/key          the wrapped key that its file is encrypted with: that of all snapshots below it
  *
  * A disk's file is called after what it is a difference to, so both change in the one moment that the link does, and no file is ever
  * found on top of another than its own. The link counts, not the file's own header: a machine could rewrite that to name any file
@@ -21,13 +22,35 @@ export const locateDisk = async (directory: string, id: string): Promise<DiskPla
   const link = await linkOf(place);
   const path = join(place, diskFile(link));
   if ((await stat(path).catch(unless("ENOENT"))) === undefined) throw missing(id);
-  return { path, below: await filesBelow(place, link) };
+  const encrypted = await encryptedFiles(place, link);
+  return { path, below: await filesBelow(place, link), ...(encrypted && { encrypted }) };
 };
 
-/** The files that a snapshot's bytes are in, each a difference to the next. */
-export const snapshotFiles = async (directory: string, id: string): Promise<string[]> => {
+/** Of the disk or snapshot at `place`; undefined: its bytes are not encrypted. */
+export const keyOf = (place: string): Promise<string | undefined> =>
+  readFile(join(place, KEY), "utf8").catch(unless("ENOENT"));
+
+const encryptedFiles = async (
+  place: string,
+  link: string | undefined,
+): Promise<EncryptedFiles | undefined> => {
+  const key = await keyOf(place);
+  if (key === undefined) return undefined;
+  const below = link === undefined || isAbsolute(link) ? undefined : dirname(resolve(place, link));
+  const further = below === undefined ? undefined : await encryptedFiles(below, await linkOf(below));
+  return { key, files: 1 + (further?.files ?? 0) };
+};
+
+/** Where a snapshot's bytes are. */
+export const locateSnapshot = async (directory: string, id: string): Promise<DiskPlace> => {
   const place = join(directory, id);
-  return [join(place, SNAPSHOT), ...(await filesBelow(place, await linkOf(place)))];
+  const link = await linkOf(place);
+  const encrypted = await encryptedFiles(place, link);
+  return {
+    path: join(place, SNAPSHOT),
+    below: await filesBelow(place, link),
+    ...(encrypted && { encrypted }),
+  };
 };
 
 /** The image that each disk or snapshot in `directory` comes from, by its id; changes nothing, so the region may run or not. */
@@ -45,14 +68,25 @@ const filesBelow = async (place: string, link: string | undefined): Promise<stri
   return [file, ...(isAbsolute(link) ? [] : await filesBelow(dirname(file), await linkOf(dirname(file))))];
 };
 
-/** How QEMU and its tools are told to open a disk: each file, and what it is a difference to, from the top down. */
-export const chainOf = (files: readonly string[]): string =>
+/**
+ * How QEMU and its tools are told to open a disk: each file, and what it is a difference to, from the top down. The first `encrypted` of them
+ * with the secret of the object `secret`.
+ */
+export const chainOf = (files: readonly string[], encrypted = 0, secret = KEY): string =>
   `json:${JSON.stringify(
     files.reduceRight<object | null>(
-      (backing, filename) => ({ driver: "qcow2", file: { driver: "file", filename }, backing }),
+      (backing, filename, index) => ({
+        driver: "qcow2",
+        file: { driver: "file", filename },
+        ...(index < encrypted && byLuks(secret)),
+        backing,
+      }),
       null,
     ),
   )}`;
+
+/** Of a qcow2 file. */
+export const byLuks = (secret: string) => ({ encrypt: { format: "luks", "key-secret": secret } });
 
 /** What the disk or snapshot at `place` is a difference to. */
 export const linkOf = (place: string): Promise<string | undefined> =>
@@ -85,6 +119,7 @@ export const unless =
     if (!(error instanceof Error && "code" in error && error.code === code)) throw error;
   };
 
+export const KEY = "key";
 export const LINK = "image";
 export const SNAPSHOT = "snapshot.qcow2";
 export const REMOVED = "removed";

@@ -1,3 +1,4 @@
+import type { OpenKey } from "#drivers/open-key.ts";
 import { fakePicture } from "./fake-picture.ts";
 import type {
   MachineDisk,
@@ -34,12 +35,15 @@ export interface FakeOptions {
   readonly listens?: boolean;
   /** What a guest prints before its login prompt. Default nothing. */
   readonly says?: string;
+  /** Asked where a real one would be. */
+  readonly openKey?: OpenKey;
 }
 
 export const createFakeMachines = ({
   boots = true,
   listens = true,
   says = "",
+  openKey = (key) => key,
 }: FakeOptions = {}): FakeMachines => {
   const machines = new Map<string, FakeMachine>();
   const listeners: ((id: string) => void)[] = [];
@@ -94,6 +98,7 @@ export const createFakeMachines = ({
       const machine = machines.get(spec.id) ?? { console: "", life: absent };
       machines.set(spec.id, machine);
       if (machine.life.state === "running") return;
+      for (const { encrypted } of spec.disks) if (encrypted) openKey(encrypted.key);
       machine.life = { state: "running", booted: false, processorMs: 0, limit: undefined, spec };
       boot(spec.id);
     },
@@ -103,7 +108,10 @@ export const createFakeMachines = ({
     },
     plug: async (id, port) => plug(id, "ports", port),
     unplug: async (id, portId, { force }) => unplug(id, "ports", portId, force),
-    plugDisk: async (id, disk) => plug(id, "disks", disk),
+    plugDisk: async (id, disk) => {
+      if (running(id) && disk.encrypted) openKey(disk.encrypted.key);
+      plug(id, "disks", disk);
+    },
     unplugDisk: async (id, diskId, { force }) => unplug(id, "disks", diskId, force),
     changeDisk: async (id, diskId, { limits }) => {
       const life = running(id);
@@ -115,13 +123,13 @@ export const createFakeMachines = ({
     layerDisks: async (id, disks) => {
       const life = running(id);
       if (life === undefined) return;
-      const now = new Map(disks.map(({ id: disk, path, below }) => [disk, { path, below }]));
+      const now = new Map(disks.map(({ id: disk, limits: _, ...place }) => [disk, place]));
       life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) })) };
     },
     rebaseDisks: async (id, disks) => {
       const life = running(id);
       if (life === undefined) return;
-      const now = new Map(disks.map(({ path, below }) => [path, { below }]));
+      const now = new Map(disks.map(({ path, id: _, limits: _l, ...place }) => [path, place]));
       life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.path) })) };
     },
     reset: async (id) => {

@@ -26,6 +26,20 @@ const port = (n: number) => ({
 const lines = (argv: readonly string[]): string => argv.join(" ").replaceAll(/ (?=-[a-z])/g, "\n");
 
 describe("QEMU's command line", () => {
+  test("names an encrypted disk's secret by a file in its jail, and has no key in it", () => {
+    const disk = { id: "vol-1", path: "/disks/b", below: ["/disks/a", "/images/debian"] };
+    const encrypted = { key: "a wrapped key", files: 2 };
+    const { argv, secrets } = commandLine({ ...smallest, disks: [{ ...disk, encrypted }] }, "tcg");
+    assert.deepEqual(secrets, [{ key: "a wrapped key", inside: "/vol-1-key" }]);
+    const nodes = argv.filter((it) => it.includes('"driver":"qcow2"'));
+    assert.deepEqual(
+      nodes.map((it) => it.includes('"encrypt":{"format":"luks","key-secret":"vol-1-key"}')),
+      [false, true, true],
+    );
+    assert.ok(argv.includes('{"qom-type":"secret","id":"vol-1-key","file":"/vol-1-key"}'));
+    assert.doesNotMatch(argv.join(), /a wrapped key/);
+  });
+
   test("of an instance that boots by a BIOS from a disk made of an image", () => {
     const disk = { id: "vol-0123456789abcdef0", path: "/disks/a", below: ["/images/debian"] };
     const { argv, opens, shows } = commandLine({ ...smallest, disks: [disk], ports: [port(1)] }, "tcg");

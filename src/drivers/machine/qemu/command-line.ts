@@ -1,6 +1,14 @@
 import type { Architecture, MachineBoot, MachineDisk, MachinePort, MachineSpec } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
-import { descriptorsOf, diskNodes, layersOf, throttleGroup, virtioBlk, type Layer } from "./disk-nodes.ts";
+import {
+  descriptorsOf,
+  diskNodes,
+  layersOf,
+  secret,
+  throttleGroup,
+  virtioBlk,
+  type Layer,
+} from "./disk-nodes.ts";
 import { accelerationOf, hardware, type Hardware } from "./hardware.ts";
 import { netdev, virtioNet } from "./hot-plug.ts";
 
@@ -63,8 +71,13 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     argv: [program, ...options.flatMap(([name, value]) => (value === undefined ? [name] : [name, value]))],
     opens,
     shows,
+    secrets: spec.disks.flatMap(({ id, encrypted }) =>
+      encrypted ? [{ key: encrypted.key, inside: secretFile(id) }] : [],
+    ),
   };
 };
+
+const secretFile = (diskId: string): string => `/${secret(diskId)}`;
 
 export interface CommandLine {
   readonly argv: readonly string[];
@@ -72,6 +85,8 @@ export interface CommandLine {
   readonly opens: readonly Opened[];
   /** Files of this host the jail shows, read-only, and where. They must be readable by everyone. */
   readonly shows: readonly { readonly outside: string; readonly inside: string }[];
+  /** The keys whose secrets the process finds in files of these names in its jail, readable by it alone, until it answers. */
+  readonly secrets: readonly { readonly key: string; readonly inside: string }[];
 }
 
 /** `socket`: one that QEMU answers QMP on, in the machine's directory. `variables`: the machine's own of UEFI, to be written;
@@ -160,6 +175,14 @@ const diskOptions = (
       ]),
     ),
     ["-object", JSON.stringify(throttleGroup(disk))],
+    ...(disk.encrypted
+      ? [
+          [
+            "-object",
+            JSON.stringify({ "qom-type": "secret", id: secret(disk.id), file: secretFile(disk.id) }),
+          ] satisfies Option,
+        ]
+      : []),
     ...diskNodes(disk, setOf).map((node): Option => ["-blockdev", JSON.stringify(node)]),
     [
       "-device",

@@ -19,20 +19,29 @@ export interface Layer {
   readonly height: number;
   /** It is written, the others are read only. */
   readonly isTop: boolean;
+  /** By the disk's own secret. */
+  readonly isEncrypted: boolean;
 }
 
 /** From the lowest up, as a machine is first given them. */
-export const layersOf = ({ path, below }: Pick<MachineDisk, "path" | "below">): Layer[] =>
+export const layersOf = ({ path, below, ...disk }: DiskFiles): Layer[] =>
   [path, ...below].toReversed().map((file, height) => ({
     path: file,
     height,
     isTop: height === below.length,
+    isEncrypted: isEncrypted(disk, below.length - height),
   }));
+
+export type DiskFiles = Pick<MachineDisk, "path" | "below" | "encrypted">;
+
+/** Its files are counted from the one that it writes. */
+export const isEncrypted = ({ encrypted }: Pick<MachineDisk, "encrypted">, file: number): boolean =>
+  file < (encrypted?.files ?? 0);
 
 /** A qcow2 file in descriptor set `set`, on top of node `backing`. */
 export const layerNodes = (
   id: string,
-  { height, isTop }: Pick<Layer, "height" | "isTop">,
+  { height, isTop, isEncrypted: withSecret }: Omit<Layer, "path">,
   set: number,
   backing: string | null,
 ): object[] => {
@@ -40,14 +49,19 @@ export const layerNodes = (
   const flags = flagsOf(isTop);
   return [
     { driver: "file", "node-name": fileOf(name), filename: setName(set), ...flags, ...(isTop && untilRead) },
-    layerNode(name, isTop, backing),
+    layerNode(id, { name, isTop, isEncrypted: withSecret }, backing),
   ];
 };
 
-export const layerNode = (name: string, isTop: boolean, backing: string | null): object => ({
+export const layerNode = (
+  id: string,
+  { name, isTop, isEncrypted: withSecret }: Pick<Layer, "isTop" | "isEncrypted"> & { readonly name: string },
+  backing: string | null,
+): object => ({
   driver: "qcow2",
   "node-name": name,
   file: fileOf(name),
+  ...(withSecret && { encrypt: { format: "luks", "key-secret": secret(id) } }),
   backing,
   ...flagsOf(isTop),
 });
@@ -136,6 +150,7 @@ export const deadNodes = (id: string, bytes: number): object[] => [
 
 /** QEMU's names have at most 31 characters. */
 export const throttle = (id: string): string => `${id}-limits`;
+export const secret = (id: string): string => `${id}-key`;
 export const node = (id: string, height: number): string => `${id}-${height}`;
 export const setName = (set: number): string => `/dev/fdset/${set}`;
 export const fileOf = (name: string): string => `${name}-file`;

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from "node:fs";
+import type { OpenKey } from "../../open-key.ts";
 import type { DiskChange, DiskLimits, MachineDisk } from "../machine-driver.ts";
 import { askBack, devicesOf, freeSlots } from "./hot-plug.ts";
 import {
@@ -8,6 +9,7 @@ import {
   diskNodes,
   isDead,
   layersOf,
+  secret,
   sharedThrottle,
   throttle,
   throttleGroup,
@@ -21,19 +23,22 @@ import type { Qmp } from "./qmp.ts";
 
 /** How disks come to a running QEMU and go from it. Commands follow QEMU 7.2's QMP reference. */
 
-/** Into the first free root port. One that its guest has still not let go of is refused. */
-export async function plugDisk(qmp: Qmp, disk: MachineDisk): Promise<void> {
+/** Into the first free root port. One that its guest has still not let go of is refused. `openKey`: of an encrypted one. */
+export async function plugDisk(qmp: Qmp, disk: MachineDisk, openKey: OpenKey): Promise<void> {
   const devices = await devicesOf(qmp);
   if (devices.includes(disk.id)) {
     if (!(await nodesNow(qmp)).has(dead(disk.id))) return;
     await askBack(qmp, disk.id);
     throw new Error(`the guest has not let go of ${disk.id} yet`);
   }
+  const data = disk.encrypted && openKey(disk.encrypted.key);
   const slot = (await freeSlots(qmp, devices)).at(-1);
   await forget(qmp, disk.id); // left by whoever was ended before its device came
   const sets = new Map<number, number>();
   for (const layer of layersOf(disk)) sets.set(layer.height, await handLayer(qmp, disk.id, layer));
   await qmp.execute("object-add", throttleGroup(disk));
+  if (data !== undefined)
+    await qmp.execute("object-add", { "qom-type": "secret", id: secret(disk.id), data });
   for (const node of diskNodes(disk, ({ height }) => sets.get(height) ?? -1))
     await qmp.execute("blockdev-add", node);
   await qmp.execute("device_add", { ...virtioBlk(disk), bus: slot });
@@ -108,8 +113,9 @@ async function kill(qmp: Qmp, id: string): Promise<void> {
 /** All of the disk's nodes, and its limits, but those that stay. Throws while something still uses them. */
 async function forget(qmp: Qmp, id: string, stays: (node: string) => boolean = () => false): Promise<void> {
   await deleteNodes(qmp, (name) => (name === id || name.startsWith(`${id}-`)) && !stays(name));
-  if (!stays(id) && (await objectsNow(qmp)).has(throttle(id)))
-    await qmp.execute("object-del", { id: throttle(id) });
+  const objects = await objectsNow(qmp);
+  if (!stays(id) && objects.has(throttle(id))) await qmp.execute("object-del", { id: throttle(id) });
+  if (objects.has(secret(id))) await qmp.execute("object-del", { id: secret(id) });
   for (const { set, fd, opaque } of await handed(qmp))
     if (opaque === id || opaque === writable(id)) await qmp.execute("remove-fd", { "fdset-id": set, fd });
 }

@@ -1,6 +1,6 @@
 import type { MachineDisk } from "../machine-driver.ts";
 import { chainsNow, freeHeight, keepOnly, type ChainNode } from "./disk-chains.ts";
-import { fileOf, layerNodes, node, setName, writable } from "./disk-nodes.ts";
+import { fileOf, isEncrypted, layerNodes, node, setName, writable } from "./disk-nodes.ts";
 import { fileIdentity, type OpenFiles } from "./file-identity.ts";
 import { handed, handLayer, nodesNow } from "./hot-plug-disk.ts";
 import type { Qmp } from "./qmp.ts";
@@ -32,6 +32,7 @@ export async function layerDisks(qmp: Qmp, disks: readonly MachineDisk[], open: 
 interface LackingLayer {
   readonly id: string;
   readonly path: string;
+  readonly isEncrypted: boolean;
   /** The node that is written now. */
   readonly on: string;
 }
@@ -40,7 +41,7 @@ interface LackingLayer {
 async function lacking(qmp: Qmp, disks: readonly MachineDisk[], open: OpenFiles): Promise<LackingLayer[]> {
   const chains = await chainsNow(qmp, open);
   const next: LackingLayer[] = [];
-  for (const { id, path, below } of disks) {
+  for (const { id, path, below, ...disk } of disks) {
     const chain = chains.get(id);
     if (chain === undefined) continue;
     const top = topOf(chain);
@@ -50,14 +51,14 @@ async function lacking(qmp: Qmp, disks: readonly MachineDisk[], open: OpenFiles)
     const [above] = index === 0 ? [] : files.slice(index - 1);
     if (above === undefined || chain === "unknown") continue;
     await keepOnly(qmp, id, chain);
-    next.push({ id, path: above, on: top.name });
+    next.push({ id, path: above, isEncrypted: isEncrypted(disk, index - 1), on: top.name });
   }
   return next;
 }
 
 /** The new node, which is the top first, also when it comes between two and QEMU will only read it. */
-async function add(qmp: Qmp, { id, path, on }: LackingLayer): Promise<string> {
-  const layer = { path, height: await freeHeight(qmp, id), isTop: true };
+async function add(qmp: Qmp, { id, on, ...file }: LackingLayer): Promise<string> {
+  const layer = { ...file, height: await freeHeight(qmp, id), isTop: true };
   const set = await handLayer(qmp, id, layer);
   for (const it of layerNodes(id, layer, set, null)) await qmp.execute("blockdev-add", it);
   const name = node(id, layer.height);

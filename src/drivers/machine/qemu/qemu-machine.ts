@@ -11,6 +11,7 @@ import type {
 } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { commandLine } from "./command-line.ts";
+import type { OpenKey } from "../../open-key.ts";
 import { accelerationOf } from "./hardware.ts";
 import { confined, threadLimit } from "./confinement.ts";
 import { appendConsole } from "./console-log.ts";
@@ -35,11 +36,13 @@ import { pictureIn } from "./picture.ts";
 import { readRecord, writeRecord } from "./machine-record.ts";
 import type { MachineLife, MachineRecord, Off, Running } from "./machine-record.ts";
 import { QemuControl } from "./qemu-control.ts";
+import { secretFiles } from "../../linux/key-files.ts";
 import { lastComplaint, socketPath, startMark, startProcess, stderrPath } from "./qemu-process.ts";
 
 /** What the machines of one host share. */
 export interface MachineHost {
   readonly acceleration: Acceleration["kind"];
+  readonly openKey: OpenKey;
   readonly groups: ControlGroups;
   takeUid(): number;
   giveUid(uid: number): void;
@@ -125,7 +128,7 @@ export class QemuMachine {
   async plugDisk(disk: MachineDisk): Promise<void> {
     if ((await this.look()).state !== "running") return;
     const qmp = await this.#control.connect();
-    await plugDisk(qmp, disk);
+    await plugDisk(qmp, disk, this.#host.openKey);
     const life = this.#record?.life;
     if (life?.state === "running") await shareLimits(qmp, [disk], life.spec?.sharedLimits);
     await this.#nowHas("disks", disk.id, disk);
@@ -149,7 +152,7 @@ export class QemuMachine {
     if (life?.state !== "running") return;
     await layerDisks(await this.#control.connect(), disks, openIn(life.process));
     if (!life.spec) return;
-    const now = new Map(disks.map(({ id, path, below }) => [id, { path, below }]));
+    const now = new Map(disks.map(({ id, limits: _, ...place }) => [id, place]));
     const layered = life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) }));
     await this.#become({ ...life, spec: { ...life.spec, disks: layered } });
   }
@@ -160,7 +163,7 @@ export class QemuMachine {
     if (life?.state !== "running") return;
     await rebaseDisks(await this.#control.connect(), disks, openIn(life.process));
     if (!life.spec) return;
-    const now = new Map(disks.map(({ path, below }) => [path, { below }]));
+    const now = new Map(disks.map(({ path, id: _, limits: _l, ...place }) => [path, place]));
     const rebased = life.spec.disks.map((it) => ({ ...it, ...now.get(it.path) }));
     await this.#become({ ...life, spec: { ...life.spec, disks: rebased } });
   }
@@ -264,15 +267,17 @@ export class QemuMachine {
   }
 
   async #start(spec: MachineSpec): Promise<void> {
-    const { acceleration, groups } = this.#host;
+    const { acceleration, groups, openKey } = this.#host;
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const uid = this.#record?.uid ?? this.#host.takeUid();
     await this.#become({ state: "starting" }, uid);
     try {
       const boot = this.#record?.refusedKernel && spec.boot.by === "kernel" ? bios : spec.boot;
-      const { argv, opens, shows } = commandLine({ ...spec, boot }, acceleration);
+      const { argv, opens, shows, secrets } = commandLine({ ...spec, boot }, acceleration);
+      const opened = secrets.map(({ key, inside }) => ({ secret: openKey(key), inside }));
+      using keys = secretFiles(opened, uid);
       const command = confined(
-        { argv, shows },
+        { argv, shows: [...shows, ...keys.shows] },
         {
           uid,
           cpus: spec.cpus,

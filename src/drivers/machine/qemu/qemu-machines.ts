@@ -1,5 +1,6 @@
 import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { noKeys, type OpenKey } from "#drivers/open-key.ts";
 import type { MachineDriver } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { readConsole } from "./console-log.ts";
@@ -14,6 +15,8 @@ export interface QemuOptions {
   /** Name of the control group that holds one for each machine. */
   readonly cgroup: string;
   readonly acceleration: Acceleration["kind"];
+  /** Of encrypted disks; the secret is given to QEMU alone. Absent: there are none. */
+  readonly openKey?: OpenKey;
   /** Told, once, what this host cannot do. */
   readonly warn?: (message: string) => void;
 }
@@ -27,6 +30,7 @@ export const openQemuMachines = async ({
   uids,
   cgroup,
   acceleration,
+  openKey = noKeys,
   warn = () => {},
 }: QemuOptions): Promise<QemuMachines> => {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -38,6 +42,7 @@ export const openQemuMachines = async ({
   const usedUids = new Set<number>();
   const host = {
     acceleration,
+    openKey,
     groups,
     takeUid: () => takeUid(uids, usedUids),
     giveUid: (uid: number) => usedUids.delete(uid),

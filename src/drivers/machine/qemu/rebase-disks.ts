@@ -1,6 +1,6 @@
 import type { MachineDisk } from "../machine-driver.ts";
 import { chainsNow, freeHeight, keepOnly, type ChainNode } from "./disk-chains.ts";
-import { layerNode, layerNodes, node } from "./disk-nodes.ts";
+import { isEncrypted, layerNode, layerNodes, node } from "./disk-nodes.ts";
 import { fileIdentity, type OpenFiles } from "./file-identity.ts";
 import { handLayer } from "./hot-plug-disk.ts";
 import type { Qmp } from "./qmp.ts";
@@ -21,10 +21,14 @@ export async function rebaseDisks(qmp: Qmp, disks: readonly MachineDisk[], open:
 
 async function rebase(
   qmp: Qmp,
-  { id, path, below }: MachineDisk,
+  { id, path, below, ...disk }: MachineDisk,
   chain: readonly ChainNode[],
 ): Promise<void> {
-  const files = [path, ...below].map((file) => ({ path: file, file: fileIdentity(file) }));
+  const files = [path, ...below].map((file, n) => ({
+    path: file,
+    file: fileIdentity(file),
+    isEncrypted: isEncrypted(disk, n),
+  }));
   const wanted = files.slice(files.findIndex(({ file }) => file === chain[0]?.file));
   const stay = shared(chain, wanted);
   const lowest = chain[stay - 1];
@@ -35,13 +39,18 @@ async function rebase(
   let backing = under === 0 ? null : (chain.at(-under)?.name ?? null);
   const now = chain.slice(chain.length - under);
   for (const layer of wanted.slice(stay, wanted.length - under).toReversed()) {
-    const added = { path: layer.path, height: await freeHeight(qmp, id), isTop: false };
+    const added = { ...layer, height: await freeHeight(qmp, id), isTop: false };
     const set = await handLayer(qmp, id, added);
     for (const it of layerNodes(id, added, set, backing)) await qmp.execute("blockdev-add", it);
     backing = node(id, added.height);
     now.unshift({ name: backing, file: layer.file });
   }
-  await qmp.execute("blockdev-reopen", { options: [layerNode(lowest.name, stay === 1, backing)] });
+  const reopened = {
+    name: lowest.name,
+    isTop: stay === 1,
+    isEncrypted: wanted[stay - 1]?.isEncrypted ?? false,
+  };
+  await qmp.execute("blockdev-reopen", { options: [layerNode(id, reopened, backing)] });
   await keepOnly(qmp, id, [...chain.slice(0, stay), ...now]);
 }
 

@@ -8,12 +8,14 @@ import { describe } from "../describe.ts";
 import {
   exportTaskNotFound,
   exportTaskOver,
+  encryptedNotExported,
   imageNotExportable,
   imageNotFound,
   imageNotLaunchable,
   invalidParameter,
   missingParameter,
 } from "../errors.ts";
+import { devicesOf, isEncrypted } from "../image/image-device.ts";
 import { imageArn, imageState, offeredImages, type ImageRecord } from "../image/image.ts";
 import { oneOf } from "../instance/launch-parameters.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
@@ -126,6 +128,7 @@ function exportable(id: string, { records, accountId }: Ec2Context): ImageRecord
   const image = offeredImages(records).find((it) => it.id === id);
   if (!image) throw imageNotFound([id]);
   if (image.ownerId !== accountId) throw imageNotExportable(id);
+  if (devicesOf(image).some((it) => isEncrypted(it, records))) throw encryptedNotExported(id);
   if (imageState(image, records) !== "available") throw imageNotLaunchable(id);
   return image;
 }

@@ -6,9 +6,16 @@ import type {
 } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
-import { imageNotAuthorized, imageNotFound, imageNotLaunchable, invalidParameter } from "../errors.ts";
+import {
+  encryptedNotExported,
+  imageNotAuthorized,
+  imageNotFound,
+  imageNotLaunchable,
+  invalidParameter,
+} from "../errors.ts";
 import { filtered } from "../filters.ts";
 import { isCopyable } from "../image/copy-image-operations.ts";
+import { devicesOf, isEncrypted } from "../image/image-device.ts";
 import { imageArn, imageState, offeredImages, type ImageRecord } from "../image/image.ts";
 import { page, refuseIdsWithPages } from "../pagination.ts";
 import type { Tags } from "../tag/tag.ts";
@@ -79,6 +86,7 @@ function storable(id: string, context: Ec2Context): ImageRecord {
   if (!image) throw imageNotFound([id]);
   const isShared = (image.launchPermissions ?? []).some(({ UserId }) => UserId === accountId);
   if (image.ownerId !== accountId && !(isShared && isCopyable(image, context))) throw imageNotAuthorized(id);
+  if (devicesOf(image).some((it) => isEncrypted(it, records))) throw encryptedNotExported(id);
   if (imageState(image, records) !== "available") throw imageNotLaunchable(id);
   return image;
 }

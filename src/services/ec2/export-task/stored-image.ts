@@ -150,7 +150,12 @@ function deviceOf(
       DeleteOnTermination: deleteOnTermination !== false,
     },
   };
-  return mappedDevice(name, mapping, undefined, begin && { sizeGiB: begin.sizeGiB, of: {}, stays: [] });
+  return mappedDevice(
+    name,
+    mapping,
+    undefined,
+    begin && { sizeGiB: begin.sizeGiB, of: {}, encrypted: {}, stays: [] },
+  );
 }
 
 function parsed(text: string): unknown {

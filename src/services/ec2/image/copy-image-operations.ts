@@ -10,9 +10,17 @@ import {
   noRoomForVolume,
   unsupportedParameter,
 } from "../errors.ts";
-import { sharedSnapshots, snapshotArn, snapshotStays, type SnapshotRecord } from "../snapshot/snapshot.ts";
+import {
+  keyNotAccessible,
+  sharedSnapshots,
+  snapshotArn,
+  snapshotStays,
+  type SnapshotRecord,
+} from "../snapshot/snapshot.ts";
 import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { together } from "../together.ts";
+import { encryptionPlan, type AskedEncryption, type EncryptionPlan } from "../volume/encryption.ts";
+import { sourceOfSnapshot } from "../volume/volume-source.ts";
 import { imageNamed } from "./image-alias.ts";
 import { devicesOf, type ImageDevice } from "./image-device.ts";
 import { isUsable } from "./image-settings.ts";
@@ -51,8 +59,9 @@ function copy(
   const told = toldOf(input, context);
   const id = context.newId("ami");
   const tags = tagsFor("snapshot", input.TagSpecifications);
+  const encryptions = encryptionPlan(context);
   const copies = devicesOf(source).map((device) => {
-    const snapshot = snapshotOf(device, source, context);
+    const snapshot = snapshotOf(device, source, input, encryptions, context);
     if (!snapshot) return { device };
     const description = `Copied for DestinationAmi ${id} from SourceAmi ${source.id} for SourceSnapshot ${device.snapshotId}.`;
     return { device: { ...device, snapshotId: snapshot.id }, snapshot: { ...snapshot, description, tags } };
@@ -81,8 +90,10 @@ function copy(
       { arn: imageArn(source.id, context), tags: source.tags },
       { arn: imageArn("*", context), tags: image.tags },
       { arn: snapshotArn("*", context), tags },
+      ...encryptions.parts().touches,
     ],
     transaction: together(
+      encryptions.parts().transaction,
       {
         expect: [
           ...imageStays(source.id, records),
@@ -100,8 +111,6 @@ const unserved = [
   "DestinationAvailabilityZone",
   "DestinationAvailabilityZoneId",
   "DestinationOutpostArn",
-  "Encrypted",
-  "KmsKeyId",
   "SnapshotCopyCompletionDurationMinutes",
 ] as const satisfies (keyof CopyImageRequest)[];
 
@@ -109,19 +118,29 @@ const unserved = [
 function snapshotOf(
   device: ImageDevice,
   source: ImageRecord,
+  asked: AskedEncryption,
+  encryptions: EncryptionPlan,
   { records, newId, now }: Ec2Context,
 ): Omit<SnapshotRecord, "description" | "tags"> | undefined {
   if (device.snapshotId === undefined) return undefined;
   const id = newId("snap");
-  const made = { id, together: id, createdAt: now().toISOString(), so: {} };
   const snapshot = records.whosever("snapshot", device.snapshotId)?.value;
-  if (source.cacheEntry === undefined && snapshot)
+  const of = source.cacheEntry === undefined ? snapshot : undefined;
+  const { encryption, failed } = encryptions.of(id, asked, of && sourceOfSnapshot(of, records).encrypted);
+  const made = {
+    id,
+    together: id,
+    createdAt: now().toISOString(),
+    ...(encryption && { encryption }),
+    so: failed === undefined ? {} : { failed: keyNotAccessible },
+  };
+  if (of)
     return {
       ...made,
-      hostId: snapshot.hostId,
-      of: { copy: snapshot.id },
-      sizeGiB: snapshot.sizeGiB,
-      ...(snapshot.image && { image: snapshot.image }),
+      hostId: of.hostId,
+      of: { copy: of.id },
+      sizeGiB: of.sizeGiB,
+      ...(of.image && { image: of.image }),
     };
   const [host] = records.hosts(now());
   if (!host) throw noRoomForVolume("No host is there.");

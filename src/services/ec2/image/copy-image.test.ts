@@ -96,7 +96,7 @@ test("what cannot be copied says why", limit, async (t) => {
   for (const [change, refusal] of [
     [{ SourceImageId: none }, "InvalidAMIID.NotFound"],
     [{ SourceRegion: "us-west-2" }, "UnsupportedOperation"],
-    [{ Encrypted: true }, "UnsupportedOperation"],
+    [{ KmsKeyId: "alias/aws/ebs" }, "InvalidParameterDependency"],
     [{ Name: "mine" }, "InvalidAMIName.Duplicate"],
     [{ DryRun: true }, "DryRunOperation"],
   ] as const)

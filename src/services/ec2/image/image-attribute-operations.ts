@@ -8,6 +8,8 @@ import type {
 import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import {
+  encryptedImageNotPublic,
+  imageKeyNotShared,
   imageNotLaunchable,
   imageNotShared,
   invalidCombination,
@@ -16,7 +18,8 @@ import {
 } from "../errors.ts";
 import { blocksPublicAccess } from "./image-settings.ts";
 import { mappingsOf } from "./image-device.ts";
-import { describeProtection, imageArn, type ImageRecord } from "./image.ts";
+import { isAwsManaged } from "../volume/encryption.ts";
+import { describeProtection, imageArn, snapshotsOf, type ImageRecord } from "./image.ts";
 import { changedImage, ownImage } from "./own-image.ts";
 
 export const imageAttributeOperations = {
@@ -46,7 +49,7 @@ export const imageAttributeOperations = {
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 const described: Record<ImageAttributeName, (image: ImageRecord, context: Ec2Context) => ImageAttribute> = {
-  blockDeviceMapping: (it) => ({ BlockDeviceMappings: mappingsOf(it) }),
+  blockDeviceMapping: (it, { records }) => ({ BlockDeviceMappings: mappingsOf(it, records) }),
   bootMode: ({ bootMode }) => ({ BootMode: { Value: bootMode } }),
   deregistrationProtection: (it, { now }) => ({
     DeregistrationProtection: { Value: describeProtection(it, now()) },
@@ -117,11 +120,24 @@ function permissionsOf(input: ModifyImageAttributeCommandInput): Change | undefi
   return (image, context) => {
     if (add.length > 0 && image.disabled) throw imageNotLaunchable(image.id);
     if (add.some(({ Group }) => Group === "all") && blocksPublicAccess(context)) throw imageNotShared();
+    if (add.length > 0)
+      refuseSharing(
+        image,
+        add.some(({ Group }) => Group === "all"),
+        context,
+      );
     const gone = new Set([...remove, ...add].map(nameOf));
     const kept = (image.launchPermissions ?? []).filter((it) => !gone.has(nameOf(it)));
     const added = [...new Map(add.map((it) => [nameOf(it), it])).values()];
     return { ...image, launchPermissions: [...kept, ...added] };
   };
+}
+
+/** Nobody else may use the key that AWS manages, and nobody at all shares a key with everybody. */
+function refuseSharing(image: ImageRecord, withEverybody: boolean, context: Ec2Context): void {
+  const keys = snapshotsOf(image, context.records).flatMap(({ encryption }) => encryption ?? []);
+  if (keys.length > 0 && withEverybody) throw encryptedImageNotPublic();
+  if (keys.some((it) => isAwsManaged(it, context))) throw imageKeyNotShared();
 }
 
 const nameOf = ({ UserId, Group, OrganizationArn, OrganizationalUnitArn }: LaunchPermission): string =>

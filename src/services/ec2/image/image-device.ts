@@ -1,5 +1,6 @@
 import type { BlockDeviceMapping } from "@aws-sdk/client-ec2";
 import { volumeTypes, type VolumeShape } from "../volume/volume-types.ts";
+import type { Ec2Records } from "../records.ts";
 import type { ImageRecord } from "./image.ts";
 
 /** A volume that each instance of an image begins with. */
@@ -9,6 +10,9 @@ export interface ImageDevice extends VolumeShape {
   /** Absent: it begins blank. */
   readonly snapshotId?: string;
   readonly deleteOnTermination: boolean;
+  /** What is asked for of volumes made of it, beside what its snapshot has. */
+  readonly encrypted?: boolean;
+  readonly kmsKeyId?: string;
 }
 
 /** Root first. */
@@ -23,7 +27,7 @@ export const devicesOf = ({
   ];
 
 /** As EC2 shows them. */
-export const mappingsOf = (image: ImageRecord): BlockDeviceMapping[] =>
+export const mappingsOf = (image: ImageRecord, records: Pick<Ec2Records, "whosever">): BlockDeviceMapping[] =>
   devicesOf(image).map((it) => ({
     DeviceName: it.device,
     Ebs: {
@@ -32,9 +36,15 @@ export const mappingsOf = (image: ImageRecord): BlockDeviceMapping[] =>
       VolumeType: it.type,
       ...chosenRates(it),
       DeleteOnTermination: it.deleteOnTermination,
-      Encrypted: false,
+      Encrypted: isEncrypted(it, records),
+      KmsKeyId: it.kmsKeyId,
     },
   }));
+
+export const isEncrypted = (
+  { snapshotId = "", encrypted = false }: ImageDevice,
+  records: Pick<Ec2Records, "whosever">,
+): boolean => records.whosever("snapshot", snapshotId)?.value.encryption !== undefined || encrypted;
 
 /** What a request would have to say of a volume's rates to have one like it; nothing of those that follow from its type and size. */
 export const chosenRates = ({

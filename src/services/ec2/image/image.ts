@@ -12,7 +12,7 @@ import type { Ec2Records, ResourceRecord } from "../records.ts";
 import type { InBin } from "../recycle-bin/recycle-bin.ts";
 import { isPending, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { describeTags } from "../tag/tag.ts";
-import { devicesOf, mappingsOf, type ImageDevice } from "./image-device.ts";
+import { devicesOf, isEncrypted, mappingsOf, type ImageDevice } from "./image-device.ts";
 
 /**
  * A machine image: baked by Croft or imported, with files under `cacheEntry` that every host finds; or one of the account's own, whose
@@ -181,7 +181,7 @@ export const describeImage = (
   UsageOperation: "RunInstances",
   RootDeviceName: image.rootDevice,
   RootDeviceType: "ebs",
-  BlockDeviceMappings: mappingsOf(image),
+  BlockDeviceMappings: mappingsOf(image, records),
   ProductCodes: [],
   SourceImageId: image.source?.imageId,
   SourceImageRegion: image.source?.region,
@@ -194,7 +194,8 @@ export const imageFilters = (records: Ec2Records): FilterTable<ImageRecord> => (
   "block-device-mapping.delete-on-termination": (it) =>
     devicesOf(it).map(({ deleteOnTermination }) => String(deleteOnTermination)),
   "block-device-mapping.device-name": (it) => devicesOf(it).map(({ device }) => device),
-  "block-device-mapping.encrypted": () => "false",
+  "block-device-mapping.encrypted": (it) =>
+    devicesOf(it).map((device) => String(isEncrypted(device, records))),
   "block-device-mapping.snapshot-id": (it) => devicesOf(it).map(({ snapshotId }) => snapshotId),
   "block-device-mapping.volume-size": (it) => devicesOf(it).map(({ sizeGiB }) => String(sizeGiB)),
   "block-device-mapping.volume-type": (it) => devicesOf(it).map(({ type }) => type),

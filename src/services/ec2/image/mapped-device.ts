@@ -25,8 +25,6 @@ export function mappingsByDevice(
 const unserved = [
   "AvailabilityZone",
   "AvailabilityZoneId",
-  "Encrypted",
-  "KmsKeyId",
   "OutpostArn",
   "VolumeInitializationRate",
 ] as const satisfies (keyof EbsBlockDevice)[];
@@ -63,6 +61,16 @@ export function mappedDevice(
       Iops: ebs.Iops ?? rates.Iops,
       Throughput: ebs.Throughput ?? rates.Throughput,
     }),
+    ...encryptionOf(ebs, has),
     deleteOnTermination: ebs.DeleteOnTermination ?? has?.deleteOnTermination ?? true,
   };
+}
+
+/** As it is asked for; whether it can be so is told when volumes are made of it. */
+function encryptionOf(
+  { Encrypted, KmsKeyId }: EbsBlockDevice,
+  has: ImageDevice | undefined,
+): Pick<ImageDevice, "encrypted" | "kmsKeyId"> {
+  const [encrypted, kmsKeyId] = [Encrypted ?? has?.encrypted, KmsKeyId || has?.kmsKeyId];
+  return { ...(encrypted !== undefined && { encrypted }), ...(kmsKeyId !== undefined && { kmsKeyId }) };
 }

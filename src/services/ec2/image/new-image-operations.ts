@@ -8,10 +8,12 @@ import type {
 import type { OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import {
+  encryptedStaysSo,
   instanceNotImageable,
   invalidCombination,
   invalidMapping,
   invalidParameter,
+  kmsKeyWithoutEncrypted,
   rootVolumeMissing,
   unsupported,
   unsupportedParameter,
@@ -198,8 +200,11 @@ function deviceOf(
     VolumeSize: sizeGiB,
     Iops: iops,
     Throughput: throughputMiBps,
+    Encrypted: volume.encryption !== undefined,
+    KmsKeyId: volume.encryption?.keyArn,
   };
-  for (const name of ["SnapshotId", "VolumeType", "VolumeSize", "Iops", "Throughput"] as const)
+  if (ebs.Encrypted === false && is.Encrypted) throw encryptedStaysSo();
+  for (const name of changeless)
     if (ebs[name] && ebs[name] !== is[name])
       throw invalidMapping(
         `${name} of the device ${device} cannot be changed: of a device that the instance has, only DeleteOnTermination can be.`,
@@ -215,6 +220,16 @@ function deviceOf(
   };
 }
 
+const changeless = [
+  "SnapshotId",
+  "VolumeType",
+  "VolumeSize",
+  "Iops",
+  "Throughput",
+  "Encrypted",
+  "KmsKeyId",
+] as const satisfies (keyof EbsBlockDevice)[];
+
 /** A device that begins blank, or as a snapshot of the account's own. */
 function newDevice(device: string, mapping: BlockDeviceMapping, context: Ec2Context): ImageDevice {
   const snapshotId = mappedSnapshot(mapping);
@@ -222,6 +237,7 @@ function newDevice(device: string, mapping: BlockDeviceMapping, context: Ec2Cont
     throw invalidMapping(
       `the encrypted flag cannot be specified since device ${device} has a snapshot specified.`,
     );
+  if (mapping.Ebs?.KmsKeyId && !mapping.Ebs.Encrypted) throw kmsKeyWithoutEncrypted();
   const source =
     snapshotId === undefined
       ? undefined

@@ -88,6 +88,7 @@ function recorded(
   const snapshots = task.disks.map(({ snapshotId: id }, n): SnapshotRecord => ({
     ...importedSnapshot(id, sizesGiB[n] ?? 0, task.hostId, now),
     description: `Created by AWS-VMImport service for ${task.id}`,
+    ...(task.disks[n]?.encryption && { encryption: task.disks[n].encryption }),
   }));
   const puts = snapshots.map((value) => ({ key: records.key("snapshot", value.id), value }));
   const made = { expect: puts.map(({ key }) => ({ absent: key })), put: puts };

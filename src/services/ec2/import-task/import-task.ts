@@ -6,6 +6,7 @@ import type { FilterTable } from "../filters.ts";
 import type { ImageRecord } from "../image/image.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
+import type { Encryption } from "../volume/encryption.ts";
 
 /**
  * What ImportImage or ImportSnapshot began. Operations write what is wanted; the reconciler on its host makes it so.
@@ -50,6 +51,7 @@ export interface ImportedDisk {
   readonly source: string;
   /** Absent: told by its first bytes. */
   readonly format?: DiskFormat;
+  readonly encryption?: Encryption;
 }
 
 export const isImageImport = ({ id }: ImportTaskRecord): boolean => id.startsWith("import-ami-");
@@ -80,7 +82,7 @@ export const describeImageImport = (task: ImportTaskRecord): ImportImageTask => 
   ...task.told,
   Architecture: task.image?.architecture,
   BootMode: task.image?.bootMode,
-  Encrypted: false,
+  ...describeEncryption(task),
   Hypervisor: "xen",
   ImageId: task.so.sizesGiB && task.image?.id,
   ...progressOf(task),
@@ -93,7 +95,7 @@ export const describeSnapshotImport = (task: ImportTaskRecord): ImportSnapshotTa
   return {
     ImportTaskId: task.id,
     Description: task.description,
-    SnapshotTaskDetail: { ...detail, ...progressOf(task), Encrypted: false },
+    SnapshotTaskDetail: { ...detail, ...progressOf(task), ...describeEncryption(task) },
     Tags: describeTags(task.tags),
   };
 };
@@ -112,6 +114,11 @@ function describeDisk(task: ImportTaskRecord, n: number): SnapshotDetail {
     ...(object ? { UserBucket: { S3Bucket: object.bucket, S3Key: object.key } } : { Url: source }),
   };
 }
+
+const describeEncryption = ({ disks: [first] }: ImportTaskRecord) => ({
+  Encrypted: first?.encryption !== undefined,
+  KmsKeyId: first?.encryption?.keyArn,
+});
 
 /** A task that is completed says no more of it. */
 function progressOf(task: ImportTaskRecord): Pick<ImportImageTask, "Status" | "StatusMessage" | "Progress"> {

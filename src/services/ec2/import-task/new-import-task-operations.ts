@@ -22,6 +22,8 @@ import { imageArn } from "../image/image.ts";
 import { oneOf } from "../instance/launch-parameters.ts";
 import { snapshotArn } from "../snapshot/snapshot.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { together } from "../together.ts";
+import { encryptionPlan, type AskedEncryption, type EncryptionPlan } from "../volume/encryption.ts";
 import {
   describeImageImport,
   describeSnapshotImport,
@@ -55,7 +57,7 @@ const taskOf = ({ task, made }: ImportPlan, records: Ec2Context["records"]) =>
   task ?? findImportTask(made, records);
 
 function imageImport(input: ImportImageRequest, context: Ec2Context): ImportPlan {
-  for (const name of ["ClientData", "Encrypted", "KmsKeyId", "LicenseSpecifications"] as const)
+  for (const name of ["ClientData", "LicenseSpecifications"] as const)
     if (input[name]) throw unsupportedParameter(name);
   onlyTags(["import-image-task"], input.TagSpecifications);
   if (!input.DiskContainers?.length) throw missingParameter("diskContainers");
@@ -70,11 +72,12 @@ function imageImport(input: ImportImageRequest, context: Ec2Context): ImportPlan
   if (new Set(disks.map(({ device }) => device)).size < disks.length)
     throw invalidParameter("Two disk containers have the same device name.");
   const { Platform, LicenseType, UsageOperation } = input;
+  const encryptions = encryptionPlan(context);
   return newTask(
     {
       id: context.newId("import-ami"),
       description: input.Description ?? "",
-      disks,
+      ...encrypted(disks, input, encryptions),
       image: { id: context.newId("ami"), architecture, ...(bootMode && { bootMode }) },
       told: {
         Platform: oneOf(["Linux", "Windows"], Platform ?? "Linux", "platform"),
@@ -84,31 +87,34 @@ function imageImport(input: ImportImageRequest, context: Ec2Context): ImportPlan
       tags: tagsFor("import-image-task", input.TagSpecifications),
     },
     [imageArn("*", context), ...disks.map(() => snapshotArn("*", context))],
+    encryptions,
     context,
   );
 }
 
 function snapshotImport(input: ImportSnapshotRequest, context: Ec2Context): ImportPlan {
-  for (const name of ["ClientData", "Encrypted", "KmsKeyId"] as const)
-    if (input[name]) throw unsupportedParameter(name);
+  if (input.ClientData) throw unsupportedParameter("ClientData");
   onlyTags(["import-snapshot-task"], input.TagSpecifications);
   if (!input.DiskContainer) throw missingParameter("diskContainer");
+  const encryptions = encryptionPlan(context);
   return newTask(
     {
       id: context.newId("import-snap"),
       description: input.Description ?? "",
-      disks: [diskOf(input.DiskContainer, 0, context)],
+      ...encrypted([diskOf(input.DiskContainer, 0, context)], input, encryptions),
       told: {},
       tags: tagsFor("import-snapshot-task", input.TagSpecifications),
     },
     [snapshotArn("*", context)],
+    encryptions,
     context,
   );
 }
 
 function newTask(
-  wanted: Omit<ImportTaskRecord, "hostId" | "createdAt" | "so">,
+  { failed, ...wanted }: Omit<ImportTaskRecord, "hostId" | "createdAt" | "so"> & { readonly failed?: string },
   makes: readonly string[],
+  encryptions: EncryptionPlan,
   context: Ec2Context,
 ): ImportPlan {
   const { records } = context;
@@ -118,18 +124,30 @@ function newTask(
     ...wanted,
     hostId: host.id,
     createdAt: context.now().toISOString(),
-    so: {},
+    so: failed === undefined ? {} : { over: { status: "deleted", reason: failed } },
   };
+  const ofKeys = encryptions.parts();
   const key = records.key("import-task", task.id);
   const touches: OperationPlan["touches"] = [
     { arn: importTaskArn(task.id, context), tags: task.tags },
     ...[...new Set(makes)].map((arn) => ({ arn })),
+    ...ofKeys.touches,
   ];
   return {
     touches,
-    transaction: { expect: [{ absent: key }], put: [{ key, value: task }] },
+    transaction: together(ofKeys.transaction, { expect: [{ absent: key }], put: [{ key, value: task }] }),
     made: task.id,
     task,
+  };
+}
+
+/** A key that cannot be used fails the task. */
+function encrypted(disks: readonly ImportedDisk[], asked: AskedEncryption, encryptions: EncryptionPlan) {
+  const chosen = disks.map((disk) => ({ disk, ...encryptions.of(disk.snapshotId, asked) }));
+  const failed = chosen.flatMap((it) => it.failed ?? [])[0];
+  return {
+    disks: chosen.map(({ disk, encryption }) => ({ ...disk, ...(encryption && { encryption }) })),
+    ...(failed !== undefined && { failed }),
   };
 }
 

@@ -8,6 +8,7 @@ import { volumeLimit } from "../instance-type/instance-type.ts";
 import { tagsFor } from "../tag/tag.ts";
 import { isStore } from "./instance-store.ts";
 import type { Expectation } from "#store/store.ts";
+import type { AskedEncryption, EncryptedSource, EncryptionPlan } from "../volume/encryption.ts";
 import { sourceOf, sourceOfImage } from "../volume/volume-source.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
 import type { VolumeShape } from "../volume/volume-types.ts";
@@ -17,6 +18,8 @@ interface BlockDevice extends VolumeShape, Pick<VolumeRecord, "image" | "snapsho
   readonly deleteOnTermination: boolean;
   /** What is made of its source expects this. */
   readonly stays?: readonly Expectation[];
+  readonly asked: AskedEncryption;
+  readonly encrypted: EncryptedSource;
 }
 
 /** The volumes a launch makes: the image's, root first, changed as the request says, and others beside them, blank or from snapshots. */
@@ -53,8 +56,10 @@ export function blockDevices(
     const source = isOfImage
       ? sourceOfImage(image, snapshotId, context.records)
       : snapshotId && sourceOf(snapshotId, context);
-    const { snapshotId: _, ...volume } = mappedDevice(device, mapping, has, source || undefined);
-    return { ...volume, ...(source && { ...source.of, stays: source.stays }) };
+    const chosen = mappedDevice(device, mapping, has, source || undefined);
+    const { snapshotId: _, encrypted: Encrypted, kmsKeyId: KmsKeyId, ...volume } = chosen;
+    const encryption = { asked: { Encrypted, KmsKeyId }, encrypted: source ? source.encrypted : {} };
+    return { ...volume, ...encryption, ...(source && { ...source.of, stays: source.stays }) };
   });
 }
 
@@ -64,18 +69,24 @@ export function newVolumes(
   zone: string,
   hostId: string,
   input: RunInstancesRequest,
+  encryptions: EncryptionPlan,
   { newId }: Ec2Context,
 ): VolumeRecord[] {
-  return devices.map(({ device, deleteOnTermination, stays: _, ...volume }) => ({
-    id: newId("vol"),
-    ...volume,
-    hostId,
-    zone,
-    attachment: { ...attachedTo, device, deleteOnTermination },
-    tags: tagsFor("volume", input.TagSpecifications),
-    createdAt: attachedTo.attachedAt,
-    so: { ready: false },
-  }));
+  return devices.map(({ device, deleteOnTermination, stays: _, asked, encrypted, ...volume }) => {
+    const id = newId("vol");
+    const { encryption, failed } = encryptions.of(id, asked, encrypted);
+    return {
+      id,
+      ...volume,
+      hostId,
+      zone,
+      ...(encryption && { encryption }),
+      attachment: { ...attachedTo, device, deleteOnTermination },
+      tags: tagsFor("volume", input.TagSpecifications),
+      createdAt: attachedTo.attachedAt,
+      so: { ready: false, ...(failed !== undefined && { failed }) },
+    };
+  });
 }
 
 /** Throws AttachmentLimitExceeded. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Clock } from "#clock.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
@@ -22,6 +23,8 @@ import type { Ec2Context } from "../context.ts";
 import { hostReconcilers } from "../host-reconcilers.ts";
 import { type Ec2Records, recordKey } from "../records.ts";
 import { type RegionalRecords, regionalRecords } from "../regional-records.ts";
+import { Accounts } from "../../iam/accounts.ts";
+import { KmsRecords } from "../../kms/records.ts";
 import { defaultVpc } from "../vpc/default-vpc.ts";
 import { attachmentOperations } from "../network-interface/attachment-operations.ts";
 import { attachmentStatus } from "../network-interface/network-interface.ts";
@@ -257,6 +260,29 @@ for (const [what, options, [snapshots, volumes]] of [
     assert.ok(crashes > 15, `${crashes} crashes`);
   });
 
+for (const [what, wishes] of [
+  ["are launched with an instance, and it stops and starts", ["launch", "stop", "start"]],
+  ["are attached, snapshot and copied", [...together, "copy snapshot", "delete snapshots"]],
+  ["are made of snapshots", [...together, "snapshot", "volume from snapshot", "delete snapshots"]],
+  ["become an image", [...withVolume, "image"]],
+  ["are of a copied image", ["launch", "copy image"]],
+] as const satisfies [string, readonly Wish[]][])
+  test(`encrypted volumes ${what}: after every crash each has its record's key`, limit, async () => {
+    await crashEverywhere(scene({ wishes, encrypted: true }), async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      const { disks, machines } = end.drivers;
+      for (const { id, encryption } of records.all("volume")) {
+        assert.ok(encryption);
+        assert.equal((await disks.locate(id)).encrypted?.key, encryption.dataKey);
+      }
+      for (const { encryption, so } of records.all("snapshot")) assert.ok(encryption && so.completedAt);
+      for (const { id } of records.all("instance"))
+        for (const { limits: _, id: disk, ...place } of machines.spec(id)?.disks ?? [])
+          assert.deepEqual(place, await disks.locate(disk));
+    });
+  });
+
 for (const [what, options, [snapshots, running]] of [
   ["made of a running instance", { wishes: [...withVolume, "image"] }, [2, 1]],
   ["made without a reboot", { wishes: [...withVolume, "image at once"] }, [2, 1]],
@@ -396,11 +422,13 @@ interface SceneOptions extends FakeOptions {
   readonly wishes: readonly Wish[];
   /** The crash ends every machine on the host. */
   readonly losesPower?: boolean;
+  /** All that is new is encrypted by default. */
+  readonly encrypted?: true;
 }
 
 const scope = { accountId: "111122223333", region: "eu-central-1" };
 
-const newDrivers = ({ startsWith, ...options }: Omit<SceneOptions, "wishes">) => ({
+const newDrivers = ({ startsWith, encrypted: _, ...options }: Omit<SceneOptions, "wishes">) => ({
   machines: startsWith ? faithful(createFakeMachines(options)) : createFakeMachines(options),
   disks: createFakeDisks(),
   networks: createFakeNetworks(),
@@ -444,6 +472,14 @@ const scene =
         testLease,
         { key: recordKey("image", scope, testImage.id), value: testImage },
         { key: "user/1", value: 0 },
+        ...(options.encrypted
+          ? [
+              {
+                key: recordKey("ebs-settings", scope, "settings"),
+                value: { id: "settings", tags: {}, createdAt: testImage.createdAt, encrypted: true },
+              },
+            ]
+          : []),
       ],
     });
     return {
@@ -485,7 +521,25 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
 
 /** Says each wish once: that it was said is written with what it asks for. */
 function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wish[]): Reconciler {
-  const context = testContext(records, clock);
+  const context: Ec2Context = {
+    ...testContext(records, clock),
+    kms: {
+      ...scope,
+      records: new KmsRecords(feed),
+      accounts: new Accounts(feed, scope.accountId),
+      sealingKey: Buffer.alloc(32, 7),
+      now: () => clock.now(),
+      newKeyId: randomUUID,
+      caller: {
+        accountId: scope.accountId,
+        accessKeyId: "",
+        arn: `arn:aws:iam::${scope.accountId}:root`,
+        userId: scope.accountId,
+        principalArn: `arn:aws:iam::${scope.accountId}:root`,
+        type: "Account",
+      },
+    },
+  };
   return {
     kind: "user",
     async step(key) {

@@ -1,5 +1,6 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
+import { keyRefusal } from "#drivers/open-key.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim, modificationClaims } from "../client-token.ts";
@@ -94,6 +95,8 @@ const launch: Step = async (entry, records, host) => {
     host.worked.forget(clock);
     return launchFailed(entry, host, reason);
   };
+  if (records.volumesOf(id).some(({ so }) => so.failed?.startsWith("Client.")))
+    return fail(reasons.clientError);
   if (![...records.volumesOf(id), ...records.interfacesOf(id)].every(({ so }) => so.ready)) {
     if (!overdue(host, clock, deadlines.launch)) return wait(1_000);
     return fail(reasons.internal("the launch failed: its disks and network were not ready in time"));
@@ -108,6 +111,7 @@ const launch: Step = async (entry, records, host) => {
   try {
     await host.machines.ensure(await host.machineSpec(entry.value, records));
   } catch (error) {
+    if (keyRefusal(error)) return fail(reasons.clientError);
     if (!overdue(host, clock, deadlines.launch / 4)) throw error;
     return fail(reasons.internal(`the launch failed: ${messageOf(error)}`));
   }
@@ -315,8 +319,10 @@ async function reboot(
     if (machine.state === "running") await host.machines.reset(id);
     else await host.machines.ensure(await host.machineSpec(entry.value, records));
   } catch (error) {
-    if (!overdue(host, start, deadlines.startWithNewRoot)) throw error;
+    const refusal = keyRefusal(error);
+    if (!refusal && !overdue(host, start, deadlines.startWithNewRoot)) throw error;
     const back = await putRootBack(entry.value, messageOf(error), records, host);
+    if (!back && refusal) return launchFailed(entry, host, reasons.clientError);
     if (!back) throw error;
     host.worked.forget(start);
     return back;
@@ -347,6 +353,7 @@ async function relaunch(
   try {
     await host.machines.ensure(await host.machineSpec(instance, records));
   } catch (error) {
+    if (keyRefusal(error)) return launchFailed(entry, host, reasons.clientError);
     if (!overdue(host, clock, deadlines.launch)) throw error;
     host.worked.forget(clock);
     return launchFailed(

@@ -169,6 +169,11 @@ export const reasons = {
     code: "Client.InstanceInitiatedShutdown",
     message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
   },
+  /** As EC2 says of a key that cannot be used. */
+  clientError: {
+    code: "Client.InternalError",
+    message: "Client.InternalError: Client error on launch",
+  },
   noRoom: {
     code: "Server.InsufficientInstanceCapacity",
     message: "Server.InsufficientInstanceCapacity: the host has no memory left for it",

@@ -90,7 +90,7 @@ export function launchTouches(launch: TouchingLaunch, context: Ec2Context): Touc
       keys: {
         "ec2:VolumeSize": String(volume.sizeGiB),
         "ec2:VolumeType": volume.type,
-        "ec2:Encrypted": "false",
+        "ec2:Encrypted": String(volume.encryption !== undefined),
         "ec2:AvailabilityZone": `${region}${volume.zone}`,
         ...templateTags(launch, "volume"),
       },

@@ -1,4 +1,5 @@
 import { moved, wait, type Outcome } from "#reconcile/outcome.ts";
+import { keyRefusal } from "#drivers/open-key.ts";
 import type { Ec2Records } from "../records.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
 import type { InstanceHost } from "./instance-reconciler.ts";
@@ -13,7 +14,8 @@ const patienceMs = 60_000;
  *     plugged in: attached → detaching (→ busy) → out: available
  *
  * A guest that is not up is given none and asked for none; what it never had, or what goes by force, goes all the same. Nothing
- * is taken from a guest by force unless that was asked: it may have the volume mounted.
+ * is taken from a guest by force unless that was asked: it may have the volume mounted. What is encrypted with a key that may not be used
+ * is available again.
  */
 export async function moveVolumes(
   instance: InstanceRecord,
@@ -44,7 +46,12 @@ export async function moveVolumes(
     } else if (guestIsUp && plugging && volume.so.ready) {
       const pluggedIn = rewritten({ ...volume, attachment: held }, records);
       const { disks } = await host.machineSpec(instance, records);
-      for (const disk of disks) if (disk.id === volumeId) await host.machines.plugDisk(id, disk);
+      try {
+        for (const disk of disks) if (disk.id === volumeId) await host.machines.plugDisk(id, disk);
+      } catch (error) {
+        if (keyRefusal(error)) return rewritten(free, records);
+        throw error;
+      }
       return pluggedIn;
     }
   }

@@ -35,6 +35,7 @@ import {
 } from "./launch-parameters.ts";
 import { chosenProfile } from "./instance-profile.ts";
 import { launchableType } from "./launchable-type.ts";
+import { encryptionPlan } from "../volume/encryption.ts";
 import { launchTouches } from "./launch-touches.ts";
 import { privateDnsNames } from "./private-dns-names.ts";
 import { chooseNetworks, launchedInterface, newAddresses } from "./launch-network.ts";
@@ -95,6 +96,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
 
   const reservationId = newId("r");
   const now = context.now().toISOString();
+  const encryptions = encryptionPlan(context);
   const launches = addresses.map((ofInterfaces, launchIndex) => {
     const instance: InstanceRecord = {
       id: newId("i"),
@@ -136,7 +138,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       so: { generation: 0, state: "new", reboots: 0 },
     };
     const attachedTo = { instanceId: instance.id, attachedAt: now };
-    const volumes = newVolumes(devices, attachedTo, network.subnet.zone, hostId, input, context);
+    const volumes = newVolumes(devices, attachedTo, network.subnet.zone, hostId, input, encryptions, context);
     const nics = networks.map((it, n) => {
       const address = ofInterfaces[n] ?? { address: "", secondary: [] };
       const nic = launchedInterface(it, address, attachedTo, hostId, input, context);
@@ -155,10 +157,12 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     ...volumes.map((volume) => ({ key: records.key("volume", volume.id), value: volume })),
     ...publicAddresses.map((value) => ({ key: records.key("public-address", value.id), value })),
   ]);
-  const put = [...written, ...group.put];
+  const ofKeys = encryptions.parts();
+  const put = [...written, ...group.put, ...(ofKeys.transaction.put ?? [])];
   const expect: Expectation[] = [
     ...(profile?.stays ?? []),
     ...group.expect,
+    ...(ofKeys.transaction.expect ?? []),
     ...devices.flatMap(({ stays = [] }) => stays),
     ...[...new Set(networks.map(({ subnet }) => subnet.id))].map((id) => ({
       exists: records.key("subnet", id),
@@ -180,7 +184,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
       .flatMap(({ instance, volumes }) =>
         launchTouches({ request, input, instance, volumes, networks, image }, context),
       )
-      .concat(profile?.passing("*") ?? []),
+      .concat(profile?.passing("*") ?? [], ofKeys.touches),
     transaction: { expect, put },
     made: reservationId,
   };

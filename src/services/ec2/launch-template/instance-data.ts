@@ -48,7 +48,8 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
       DeviceName: volume.attachment?.device,
       Ebs: {
         DeleteOnTermination: volume.attachment?.deleteOnTermination,
-        Encrypted: false,
+        Encrypted: volume.encryption !== undefined,
+        KmsKeyId: volume.encryption?.keyArn,
         SnapshotId: volume.image?.snapshotId,
         VolumeSize: volume.sizeGiB,
         VolumeType: volume.type,

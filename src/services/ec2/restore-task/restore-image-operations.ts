@@ -10,6 +10,8 @@ import { imageArn } from "../image/image.ts";
 import { toldOf } from "../image/new-image.ts";
 import { snapshotArn } from "../snapshot/snapshot.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { together } from "../together.ts";
+import { encryptionPlan } from "../volume/encryption.ts";
 import type { RestoreTaskRecord } from "./restore-task.ts";
 
 /** How long a host may take to read what an object says of its image. */
@@ -37,14 +39,20 @@ function restoration(
   const name = input.Name === undefined ? undefined : toldOf({ Name: input.Name }, context).name;
   const [host] = records.hosts(now());
   if (!host) throw noRoomForVolume("No host is there.");
+  const id = newId("ami");
+  const encryptions = encryptionPlan(context);
+  // A key that cannot be used is told by the snapshots, whose bytes are yet to be fetched.
+  const { encryption } = encryptions.of(id, {});
+  const ofKeys = encryptions.parts();
   const task: RestoreTaskRecord = {
-    id: newId("ami"),
+    id,
     hostId: host.id,
     bucket,
     key,
     ...(name !== undefined && { name }),
     imageTags: tagsFor("image", input.TagSpecifications),
     snapshotTags: tagsFor("snapshot", input.TagSpecifications),
+    ...(encryption && { encryption }),
     until: new Date(now().getTime() + patienceMs).toISOString(),
     tags: {},
     createdAt: now().toISOString(),
@@ -56,9 +64,13 @@ function restoration(
       { arn: imageArn("*", context), tags: task.imageTags },
       { arn: snapshotArn("*", context), tags: task.snapshotTags },
       { arn: objectArn({ bucket, key }), action: "s3:GetObject" },
+      ...ofKeys.touches,
     ],
-    transaction: { expect: [{ absent: place }], put: [{ key: place, value: task }] },
-    id: task.id,
+    transaction: together(ofKeys.transaction, {
+      expect: [{ absent: place }],
+      put: [{ key: place, value: task }],
+    }),
+    id,
   };
 }
 

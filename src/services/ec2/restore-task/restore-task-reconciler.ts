@@ -92,6 +92,7 @@ function restored(
       },
       sizeGiB,
       description,
+      ...(task.encryption && { encryption: task.encryption }),
       together: id,
       tags: withTags(tags, describeTags(task.snapshotTags)),
       createdAt,

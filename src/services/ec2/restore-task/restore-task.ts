@@ -1,5 +1,6 @@
 import type { ResourceRecord } from "../records.ts";
 import type { Tags } from "../tag/tag.ts";
+import type { Encryption } from "../volume/encryption.ts";
 
 /**
  * What CreateRestoreImageTask asks of the host that reads objects: it makes the image, pending, with snapshots that fetch their bytes from
@@ -15,6 +16,8 @@ export interface RestoreTaskRecord extends ResourceRecord {
   readonly name?: string;
   readonly imageTags: Tags;
   readonly snapshotTags: Tags;
+  /** Of all its snapshots, when the account encrypts by default. */
+  readonly encryption?: Encryption;
   /** Nobody waits for it afterwards. ISO 8601, UTC. */
   readonly until: string;
   readonly so: {

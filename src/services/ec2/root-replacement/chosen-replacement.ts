@@ -1,6 +1,6 @@
 import type { CreateReplaceRootVolumeTaskRequest } from "@aws-sdk/client-ec2";
 import type { TouchedResource } from "#api/operation.ts";
-import type { Expectation } from "#store/store.ts";
+import type { Expectation, Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   imageOfOtherKind,
@@ -16,6 +16,7 @@ import { launchableImage } from "../image/launchable-image.ts";
 import type { InstanceRecord } from "../instance/instance.ts";
 import { launchableType } from "../instance/launchable-type.ts";
 import { findSnapshot, snapshotArn, volumeOf } from "../snapshot/snapshot.ts";
+import { encryptionPlan } from "../volume/encryption.ts";
 import { findVolume } from "../volume/find-volume.ts";
 import { sizeToBe } from "../volume/volume-modification.ts";
 import { sourceAgain, sourceOfImage, sourceOfSnapshot, type VolumeSource } from "../volume/volume-source.ts";
@@ -33,6 +34,8 @@ interface Replacement {
   readonly root: Partial<Root>;
   readonly stays: readonly Expectation[];
   readonly touches: readonly TouchedResource[];
+  /** Of its encryption. */
+  readonly transaction: Transaction;
 }
 
 /**
@@ -50,7 +53,7 @@ export function chosenReplacement(
   if (VolumeId) return ofVolume(VolumeId, instance, context);
   const source = sourceAgain(instance.launchedFrom ?? root, context);
   if (!source) throw noLaunchState(root.id);
-  return { ...madeOf(source, source.sizeGiB, root, context), root: {}, touches: [] };
+  return { ...madeOf(source, source.sizeGiB, root, context), root: {} };
 }
 
 function ofSnapshot(
@@ -63,11 +66,9 @@ function ofSnapshot(
   const roots: readonly (string | undefined)[] = [root.id, ...(instance.formerRoots ?? [])];
   if (!roots.includes(volumeOf(snapshot))) throw snapshotOfOtherRoot(id, instance.id);
   const source = sourceOfSnapshot(snapshot, context.records);
-  return {
-    ...madeOf(source, source.sizeGiB, root, context),
-    root: {},
-    touches: [{ arn: snapshotArn(id, context), tags: snapshot.tags, keys: { "ec2:SnapshotID": id } }],
-  };
+  const made = madeOf(source, source.sizeGiB, root, context);
+  const touched = { arn: snapshotArn(id, context), tags: snapshot.tags, keys: { "ec2:SnapshotID": id } };
+  return { ...made, root: {}, touches: [touched, ...made.touches] };
 }
 
 /** The instance is from then on one of this image, but for its further volumes. */
@@ -86,6 +87,7 @@ function ofImage(id: string, instance: InstanceRecord, root: VolumeRecord, conte
         tags: image.tags,
         keys: { "ec2:ImageID": image.id, "ec2:Owner": ownerOf(image).alias ?? ownerOf(image).id },
       },
+      ...made.touches,
     ],
   };
 }
@@ -112,26 +114,43 @@ function ofVolume(id: string, instance: InstanceRecord, context: Ec2Context): Re
   if (volume.attachment) throw volumeAttached(id);
   if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
   if (volume.zone !== instance.zone) throw volumeElsewhere(id, instance.id);
-  return { volume, made: false, root: { deleteOnTermination: false }, stays: [], touches: [] };
+  return {
+    volume,
+    made: false,
+    root: { deleteOnTermination: false },
+    stays: [],
+    touches: [],
+    transaction: {},
+  };
 }
 
 /** Of the original's type and, unless it has to be larger, its size. */
 function madeOf(
-  { of, stays }: VolumeSource,
+  { of, stays, encrypted }: VolumeSource,
   leastGiB: number,
   root: VolumeRecord,
-  { newId, now }: Ec2Context,
+  context: Ec2Context,
 ) {
+  const { newId, now } = context;
   const sizeGiB = Math.max(sizeToBe(root), leastGiB);
+  const id = newId("vol");
+  const encryptions = encryptionPlan(context);
+  const asOriginal = encrypted.encryption
+    ? {}
+    : root.encryption && { Encrypted: true, KmsKeyId: root.encryption.keyArn };
+  const { encryption, failed } = encryptions.of(id, asOriginal ?? {}, encrypted);
+  const { touches, transaction } = encryptions.parts();
   const volume: VolumeRecord = {
-    id: newId("vol"),
+    id,
     hostId: root.hostId,
     zone: root.zone,
     ...volumeShape(root.type, sizeGiB, chosenRates(root)),
     ...of,
+    ...(encryption && { encryption }),
     tags: {},
     createdAt: now().toISOString(),
-    so: { ready: false },
+    so: { ready: false, ...(failed !== undefined && { failed }) },
   };
-  return { volume, made: true, snapshotId: of.snapshotId ?? of.image?.snapshotId, stays };
+  const snapshotId = of.snapshotId ?? of.image?.snapshotId;
+  return { volume, made: true, snapshotId, stays, transaction, touches };
 }

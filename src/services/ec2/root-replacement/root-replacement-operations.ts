@@ -100,6 +100,7 @@ function creation(
     transaction: together(
       { expect: [{ absent: key }, ...stays], put: [{ key, value: task }] },
       made ? newVolume(volume, context) : records.rewrite("volume", volume),
+      chosen.transaction,
       rewrite([instance], context), // lest two tasks come to be at once
       { delete: forgotten(instance.id, context) },
     ),

@@ -16,12 +16,16 @@ import { instanceArn, isGone, type InstanceRecord } from "../instance/instance.t
 import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { findVolume } from "../volume/find-volume.ts";
 import { volumeArn, type VolumeRecord } from "../volume/volume.ts";
+import { encryptionPlan, type EncryptionPlan } from "../volume/encryption.ts";
+import { sourceOfSnapshot } from "../volume/volume-source.ts";
+import { together } from "../together.ts";
 import { attachedVolumes, newSnapshots } from "./new-snapshots.ts";
 import { isLocked } from "./snapshot-lock.ts";
 import {
   deleted,
   describeSnapshot,
   findSnapshot,
+  keyNotAccessible,
   snapshotArn,
   snapshotState,
   snapshotStays,
@@ -58,10 +62,8 @@ export const newSnapshotOperations = {
     },
     answer: ({ snapshots }: SnapshotsPlan, context) => ({
       Snapshots: snapshots.map((it) => {
-        const { StateMessage, CompletionTime, StorageTier, TransferType, ...info } = describeSnapshot(
-          it,
-          context,
-        );
+        const { StateMessage, CompletionTime, StorageTier, TransferType, KmsKeyId, ...info } =
+          describeSnapshot(it, context);
         return info;
       }),
     }),
@@ -69,14 +71,16 @@ export const newSnapshotOperations = {
 
   CopySnapshot: {
     resolve(input, context): SnapshotsPlan {
-      const snapshot = copyOf(input, context);
+      const encryptions = encryptionPlan(context);
+      const snapshot = copyOf(input, encryptions, context);
       const { key, ...made } = newRecord(snapshot, context);
+      const { touches, transaction } = encryptions.parts();
       return {
-        touches: [{ arn: snapshotArn("*", context), tags: snapshot.tags }],
-        transaction: {
+        touches: [{ arn: snapshotArn("*", context), tags: snapshot.tags }, ...touches],
+        transaction: together(transaction, {
           expect: [{ absent: key }, ...snapshotStays(input.SourceSnapshotId, context.records)],
           ...made,
-        },
+        }),
         snapshots: [snapshot],
       };
     },
@@ -154,6 +158,7 @@ function chosenVolumes(
 
 function copyOf(
   input: CopySnapshotRequest & { SourceSnapshotId: string },
+  encryptions: EncryptionPlan,
   context: Ec2Context,
 ): SnapshotRecord {
   for (const name of unservedCopies) if (input[name]) throw unsupportedParameter(name);
@@ -166,6 +171,11 @@ function copyOf(
   if (state !== "completed") throw snapshotInState(state);
   onlyTags(["snapshot"], input.TagSpecifications);
   const id = context.newId("snap");
+  const { encryption, failed } = encryptions.of(
+    id,
+    input,
+    sourceOfSnapshot(source, context.records).encrypted,
+  );
   return {
     id,
     hostId: source.hostId,
@@ -173,10 +183,11 @@ function copyOf(
     sizeGiB: source.sizeGiB,
     description: description(input),
     ...(source.image && { image: source.image }),
+    ...(encryption && { encryption }),
     together: id,
     tags: tagsFor("snapshot", input.TagSpecifications),
     createdAt: context.now().toISOString(),
-    so: {},
+    so: failed === undefined ? {} : { failed: keyNotAccessible },
   };
 }
 
@@ -184,8 +195,6 @@ const unservedCopies = [
   "CompletionDurationMinutes",
   "DestinationAvailabilityZone",
   "DestinationOutpostArn",
-  "Encrypted",
-  "KmsKeyId",
 ] as const satisfies (keyof CopySnapshotRequest)[];
 
 /** Of up to 255 characters. */

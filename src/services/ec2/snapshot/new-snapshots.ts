@@ -23,6 +23,7 @@ export function newSnapshots(
       of: { volumeId: volume.id },
       sizeGiB: sizeToBe(volume),
       ...(volume.image && { image: volume.image }),
+      ...(volume.encryption && { encryption: volume.encryption }),
       together: ids[0] ?? "",
       createdAt,
       ...told(volume),

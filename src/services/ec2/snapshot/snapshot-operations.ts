@@ -3,7 +3,15 @@ import type { ModifySnapshotAttributeRequest, SnapshotAttributeName } from "@aws
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
-import { invalidParameter, invalidUserId, missingParameter, snapshotNotFound } from "../errors.ts";
+import {
+  defaultKeyNotShared,
+  encryptedNotPublic,
+  invalidParameter,
+  invalidUserId,
+  missingParameter,
+  snapshotNotFound,
+} from "../errors.ts";
+import { isAwsManaged } from "../volume/encryption.ts";
 import {
   describeSnapshot,
   describeTierStatus,
@@ -89,7 +97,10 @@ export const snapshotOperations = {
   ModifySnapshotAttribute: {
     resolve(input, context) {
       const snapshot = findSnapshot(input.SnapshotId, context);
-      return shared(snapshot, usersOf(input, snapshot), context);
+      const users = usersOf(input, snapshot);
+      const added = users.filter((it) => !snapshot.sharedWith?.includes(it));
+      refuseSharing(snapshot, added, context);
+      return shared(snapshot, users, context);
     },
     answer: () => ({}),
   },
@@ -108,6 +119,13 @@ const shared = (snapshot: SnapshotRecord, users: readonly string[], context: Ec2
   touches: [{ arn: snapshotArn(snapshot.id, context), tags: snapshot.tags }],
   transaction: context.records.rewrite("snapshot", { ...snapshot, sharedWith: users }),
 });
+
+/** Nobody else may use the key that AWS manages, and nobody at all shares a key with everybody. */
+function refuseSharing({ encryption }: SnapshotRecord, users: readonly string[], context: Ec2Context): void {
+  if (!encryption || users.length === 0) return;
+  if (users.includes(everybody)) throw encryptedNotPublic();
+  if (isAwsManaged(encryption, context)) throw defaultKeyNotShared();
+}
 
 /** Who may make volumes of it once the request is heeded. */
 function usersOf(input: ModifySnapshotAttributeRequest, { sharedWith: before = [] }: SnapshotRecord) {

@@ -1,6 +1,7 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { DiskImports } from "#images/disk-imports.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
+import { keyRefusal } from "#drivers/open-key.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
@@ -11,6 +12,7 @@ import {
   diskOf,
   gone,
   isPending,
+  keyNotAccessible,
   storedOf,
   volumeOf,
   writtenOf,
@@ -94,6 +96,7 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     const unchanged = attached.map(({ key, revision }) => ({ at: [key, revision] as const }));
     return completed({ completedAt: host.now().toISOString() }, { expect: unchanged });
   } catch (error) {
+    if (keyRefusal(error)) return completed({ failed: keyNotAccessible });
     if (host.worked.since(clock) < patienceMs) throw error;
     return completed({ failed: error instanceof Error ? error.message : String(error) });
   }
@@ -101,14 +104,15 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
 
 /** May be repeated. */
 async function keep(
-  { id, of, sizeGiB }: SnapshotRecord,
+  { id, of, sizeGiB, encryption }: SnapshotRecord,
   records: Ec2Records,
   { disks, imageFile, imports }: SnapshotHost,
 ) {
-  if ("copy" in of) return disks.copySnapshot(id, of.copy);
+  const key = encryption?.dataKey;
+  if ("copy" in of) return disks.copySnapshot(id, of.copy, key);
   if ("volumeId" in of) return disks.snapshot(id, of.volumeId);
   if ("file" in of) {
-    await disks.importSnapshot(id, imports.file(of.file), sizeGiB);
+    await disks.importSnapshot(id, imports.file(of.file), sizeGiB, key);
     return imports.remove(of.file);
   }
   if ("written" in of || "stored" in of) return undefined; // `makeWritten` and `restore` do.
@@ -116,7 +120,7 @@ async function keep(
   if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
   // By way of a disk that is nobody's.
   const diskId = diskOf(id);
-  await disks.ensure({ id: diskId, sizeGiB, image: imageFile(files) });
+  await disks.ensure({ id: diskId, sizeGiB, image: imageFile(files), ...(key !== undefined && { key }) });
   await disks.snapshot(id, diskId);
   await disks.remove(diskId);
 }
@@ -141,7 +145,12 @@ async function makeWritten(
       return reached({ completedAt: host.now().toISOString() });
     }
     if (!snapshot.so.begun) {
-      await disks.ensure({ id: diskOf(id), sizeGiB, ...(parent !== undefined && { snapshot: parent }) });
+      await disks.ensure({
+        id: diskOf(id),
+        sizeGiB,
+        ...(parent !== undefined && { snapshot: parent }),
+        ...(snapshot.encryption && { key: snapshot.encryption.dataKey }),
+      });
       return reached({ begun: true });
     }
     const { lastAt = createdAt } = await disks.written(diskOf(id));
@@ -150,8 +159,10 @@ async function makeWritten(
     await disks.remove(diskOf(id));
     return reached({ failed: `it was not completed within ${timeoutMinutes} minutes of its last block` });
   } catch (error) {
-    if (host.worked.since(clock) < patienceMs) throw error;
+    const refusal = keyRefusal(error);
+    if (!refusal && host.worked.since(clock) < patienceMs) throw error;
     await disks.remove(diskOf(id));
+    if (refusal) return reached({ failed: keyNotAccessible });
     return reached({ failed: error instanceof Error ? error.message : String(error) });
   }
 }
@@ -162,7 +173,7 @@ async function restore(
   stored: StoredBytes,
   { disks, imports, worked, now }: SnapshotHost,
 ): Promise<Outcome> {
-  const { id, sizeGiB } = snapshot;
+  const { id, sizeGiB, encryption } = snapshot;
   const clock = `${id} make`;
   const reached = (so: SnapshotRecord["so"]): Outcome => {
     worked.forget(clock);
@@ -183,10 +194,11 @@ async function restore(
     return reached({ begun: true });
   }
   try {
-    await disks.importSnapshot(id, imports.file(id), sizeGiB);
+    await disks.importSnapshot(id, imports.file(id), sizeGiB, encryption?.dataKey);
     await imports.remove(id);
     return reached({ completedAt: now().toISOString() });
   } catch (error) {
+    if (keyRefusal(error)) return failed(keyNotAccessible);
     if (worked.since(clock) < patienceMs) throw error;
     return failed(error instanceof Error ? error.message : String(error));
   }

@@ -6,6 +6,7 @@ import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { inBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { describeTags } from "../tag/tag.ts";
+import type { Encryption } from "../volume/encryption.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
 import type { SnapshotLock } from "./snapshot-lock.ts";
 
@@ -35,6 +36,8 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly description: string;
   /** The image that its volume was made of, or what that was made of. */
   readonly image?: VolumeRecord["image"];
+  /** Absent: its bytes are as they were written. */
+  readonly encryption?: Encryption;
   /** The id of the first of those that one request made of an instance's volumes: they are of one moment. */
   readonly together: string;
   /** It waits until its volume's machine is off, which is not started again before. */
@@ -82,6 +85,9 @@ export const diskOf = (id: string): string => id.replace("snap-", "vol-");
 /** The snapshot whose bytes another begins with, which stay until it has them. */
 export const basisOf = ({ of }: SnapshotRecord): string | undefined =>
   "copy" in of ? of.copy : "written" in of ? of.written.parent : undefined;
+
+/** As EC2 tells of a copy whose key cannot be used. */
+export const keyNotAccessible = "Given key ID is not accessible";
 
 export const isPending = ({ so }: SnapshotRecord): boolean =>
   so.completedAt === undefined && so.failed === undefined;
@@ -166,7 +172,8 @@ export const describeSnapshot = (snapshot: SeenSnapshot, { accountId }: Scope): 
   VolumeSize: snapshot.sizeGiB,
   OwnerId: snapshot.ownerId ?? accountId,
   Description: snapshot.description,
-  Encrypted: false,
+  Encrypted: snapshot.encryption !== undefined,
+  KmsKeyId: snapshot.encryption?.keyArn,
   StartTime: new Date(snapshot.createdAt),
   State: snapshotState(snapshot),
   StateMessage: snapshot.so.failed,
@@ -196,7 +203,7 @@ const noVolume = "vol-ffffffff";
 export const snapshotFilters = ({ accountId }: Scope): FilterTable<SeenSnapshot> => ({
   ...matchingNothing("owner-alias"),
   description: (it) => it.description,
-  encrypted: () => "false",
+  encrypted: (it) => String(it.encryption !== undefined),
   "owner-id": (it) => it.ownerId ?? accountId,
   progress,
   "snapshot-id": (it) => it.id,

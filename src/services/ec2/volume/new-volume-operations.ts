@@ -17,6 +17,8 @@ import {
 import { diskShortage } from "../instance/capacity.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { findVolume } from "./find-volume.ts";
+import { together } from "../together.ts";
+import { encryptionPlan } from "./encryption.ts";
 import { sourceOf } from "./volume-source.ts";
 import { knownType, volumeShape } from "./volume-types.ts";
 import { deletedVolume, describeVolume, volumeArn, volumeState, type VolumeRecord } from "./volume.ts";
@@ -54,31 +56,41 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
   if (sizeGiB === undefined) throw missingParameter("size or snapshotId");
   if (source && sizeGiB < source.sizeGiB)
     throw smallerThanSnapshot("InvalidParameterValue", sizeGiB, input.SnapshotId ?? "", source.sizeGiB);
+  const id = context.newId("vol");
+  const encryptions = encryptionPlan(context);
+  const { encryption, failed } = encryptions.of(id, input, source?.encrypted);
+  const { touches, transaction } = encryptions.parts();
   const volume: VolumeRecord = {
-    id: context.newId("vol"),
+    id,
     hostId: hostFor(zone, source?.hostId, context),
     zone,
     ...volumeShape(knownType(input.VolumeType ?? "gp2"), sizeGiB, input),
     ...source?.of,
+    ...(encryption && { encryption }),
     ...(input.ClientToken && { clientToken: input.ClientToken }),
     tags: tagsFor("volume", input.TagSpecifications),
     createdAt: context.now().toISOString(),
-    so: { ready: false },
+    so: { ready: false, ...(failed !== undefined && { failed }) },
   };
   const key = records.key("volume", volume.id);
   return {
-    touches: [{ arn: volumeArn("*", context), tags: volume.tags }],
-    transaction: {
+    touches: [
+      {
+        arn: volumeArn("*", context),
+        tags: volume.tags,
+        keys: { "ec2:Encrypted": String(encryption !== undefined) },
+      },
+      ...touches,
+    ],
+    transaction: together(transaction, {
       expect: [{ absent: key }, ...(source?.stays ?? [])],
       put: [{ key, value: volume }],
-    },
+    }),
     made: volume.id,
   };
 }
 
 const unserved = [
-  "Encrypted",
-  "KmsKeyId",
   "MultiAttachEnabled",
   "Operator",
   "OutpostArn",

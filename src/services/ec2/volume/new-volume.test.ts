@@ -113,7 +113,6 @@ test("what a type does not allow has AWS's code and sentence, and makes nothing"
       "InvalidParameterValue",
       /^Volume of size 7GB is smaller than snapshot 'snap-0aaaaaaaaaaaaaaaa', expect size >= 8GB$/,
     ],
-    [() => create({ Size: 1, Encrypted: true }), "UnsupportedOperation", /Encrypted/],
     [() => create({ Size: 1, MultiAttachEnabled: true }), "UnsupportedOperation", /MultiAttachEnabled/],
     [() => create({ Size: 1, DryRun: true }), "DryRunOperation"],
     [

@@ -77,9 +77,4 @@ export const volumeOperations = {
     }),
     answer: () => ({}),
   },
-
-  GetEbsEncryptionByDefault: {
-    resolve: () => ({ touches: [] }),
-    answer: () => ({ EbsEncryptionByDefault: false, SseType: "none" }),
-  },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;

@@ -1,5 +1,6 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
+import { keyRefusal } from "#drivers/open-key.ts";
 import { moved, settled, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry } from "#store/store.ts";
 import { clientTokenClaim } from "../client-token.ts";
@@ -7,6 +8,7 @@ import { isGone } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
 import { waitInBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { isPending } from "../snapshot/snapshot.ts";
+import { invalidKey } from "./encryption.ts";
 import { volumeLimits } from "./volume-limits.ts";
 import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
 import { deletedVolume, type VolumeRecord } from "./volume.ts";
@@ -61,14 +63,17 @@ async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: Volum
     await host.disks.ensure({
       id: volume.id,
       sizeGiB: volume.sizeGiB,
+      ...(volume.encryption && { key: volume.encryption.dataKey }),
       ...(volume.snapshotId !== undefined
         ? { snapshot: volume.snapshotId }
         : files !== undefined && { image: host.imageFile(files) }),
     });
   } catch (error) {
-    if (host.worked.since(clock) < patienceMs) throw error;
+    const refusal = keyRefusal(error);
+    if (!refusal && host.worked.since(clock) < patienceMs) throw error;
     host.worked.forget(clock);
-    return written(entry, { ...volume, so: { ready: false, failed: messageOf(error) } });
+    const failed = refusal ? invalidKey(refusal) : messageOf(error);
+    return written(entry, { ...volume, so: { ready: false, failed } });
   }
   host.worked.forget(clock);
   return written(entry, { ...volume, so: { ready: true } });

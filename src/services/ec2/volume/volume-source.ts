@@ -9,6 +9,7 @@ import {
   usableSnapshot,
   type SnapshotRecord,
 } from "../snapshot/snapshot.ts";
+import type { EncryptedSource } from "./encryption.ts";
 import type { VolumeRecord } from "./volume.ts";
 
 /** What a volume's first bytes are. */
@@ -19,6 +20,8 @@ export interface VolumeSource {
   readonly of: Pick<VolumeRecord, "image" | "snapshotId">;
   /** The host that keeps them; absent: every one does. */
   readonly hostId?: string;
+  /** What its bytes are encrypted with. */
+  readonly encrypted: EncryptedSource;
   /** What is made of it expects this. */
   readonly stays: readonly Expectation[];
 }
@@ -40,6 +43,10 @@ export function sourceOfSnapshot(snapshot: SnapshotRecord, records: Ec2Records):
     sizeGiB: snapshot.sizeGiB,
     of: { snapshotId: snapshot.id, ...(snapshot.image && { image: snapshot.image }) },
     hostId: snapshot.hostId,
+    encrypted: {
+      encryption: snapshot.encryption,
+      isForeign: records.get("snapshot", snapshot.id) === undefined,
+    },
     stays: snapshotStays(snapshot.id, records),
   };
 }
@@ -74,5 +81,6 @@ function anybodys(snapshotId: string, records: Ec2Records): SnapshotRecord {
 const sourceOfFiles = ({ id, snapshotId, sizeGiB }: ImageRecord, records: Ec2Records): VolumeSource => ({
   sizeGiB,
   of: { image: { imageId: id, snapshotId } },
+  encrypted: {},
   stays: imageStays(id, records),
 });

@@ -10,6 +10,7 @@ import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { inBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { describeTags } from "../tag/tag.ts";
+import type { Encryption } from "./encryption.ts";
 import type { VolumeModificationRecord } from "./volume-modification.ts";
 import type { VolumeShape } from "./volume-types.ts";
 
@@ -28,6 +29,8 @@ export interface VolumeRecord extends ResourceRecord, VolumeShape {
   readonly image?: { readonly imageId: string; readonly snapshotId: string };
   /** Of the account's own, whose bytes it begins with. */
   readonly snapshotId?: string;
+  /** Absent: its bytes are as its guest wrote them. */
+  readonly encryption?: Encryption;
   readonly attachment?: VolumeAttachmentRecord;
   /** Of the request that made it, without an instance. */
   readonly clientToken?: string;
@@ -96,7 +99,8 @@ export const describeVolume = (volume: VolumeRecord, scope: Scope): Volume => ({
   VolumeType: volume.type,
   Iops: volume.iops,
   Throughput: volume.throughputMiBps,
-  Encrypted: false,
+  Encrypted: volume.encryption !== undefined,
+  KmsKeyId: volume.encryption?.keyArn,
   MultiAttachEnabled: false,
   Attachments: volume.attachment ? [describeAttachment(volume, volume.attachment)] : [],
   Tags: describeTags(volume.tags),
@@ -125,7 +129,7 @@ export const volumeFilters = ({ region }: Scope): FilterTable<VolumeRecord> => (
   "availability-zone": (it) => it.zone,
   "availability-zone-id": (it) => zoneId(region, it.zone),
   "create-time": (it) => it.createdAt,
-  encrypted: () => "false",
+  encrypted: (it) => String(it.encryption !== undefined),
   "fast-restored": () => "false",
   "multi-attach-enabled": () => "false",
   "operator.managed": () => "false",
