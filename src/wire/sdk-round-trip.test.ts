@@ -10,7 +10,8 @@ import { wireServices, type WireServiceRow } from "../../tools/wire-services.ts"
 import { boundedRow, shapeRow, structRow, type MemberRow, type WireTable } from "./table.ts";
 import { loadWireService } from "./wire-service.ts";
 
-for (const row of wireServices)
+// Others have no schemas of the SDK's; botocore's round trip has them.
+for (const row of wireServices.filter((it) => it.package !== undefined))
   test(`every operation of ${row.signingName} reads what the SDK sends, and the SDK reads what it answers`, () =>
     roundTrip(row));
 
