@@ -1,10 +1,5 @@
-import { signRequest, type Credentials } from "#auth/sign-request.ts";
-import type { ChainRequest } from "#api/chain.ts";
-import { lastingFakeDisks } from "#fake/lasting-fake-disks.ts";
-import { loadApiParts, openRegionApi } from "#region-api.ts";
-import { newCredentials } from "#setup/credentials.ts";
-import { settle } from "#setup/region-settings.ts";
-import { openMemoryStore } from "#store/sqlite/memory-store.ts";
+import type { Credentials } from "#auth/sign-request.ts";
+import { ownRegion, signed } from "./own-region.ts";
 import { comparePairs, median, round } from "./pairs.ts";
 
 /**
@@ -28,18 +23,7 @@ const policies = Array.from({ length: 10 }, (_, policy) =>
   }),
 );
 
-const root = newCredentials();
-const ending = new AbortController();
-const { answer } = await openRegionApi({
-  parts: loadApiParts(),
-  store: openMemoryStore(),
-  snapshots: lastingFakeDisks(),
-  settings: settle(undefined, { machines: "fake" }, () => "198.18.0.0/16"),
-  credentials: root,
-  sealingKey: Buffer.alloc(32, 1),
-  signal: ending.signal,
-  log: (line) => process.stderr.write(`${line}\n`),
-});
+const { root, answer, call, end } = await ownRegion();
 
 await call(root, "iam", { Action: "CreateUser", Version: "2010-05-08", UserName: "ada" });
 for (const [n, PolicyDocument] of policies.entries()) {
@@ -67,7 +51,7 @@ const { ours, bare } = await comparePairs(
   "by the root",
 );
 console.log(`what policy adds to half of all calls: ${round(ours - bare)} µs; 60 are promised`);
-ending.abort();
+end();
 
 async function microseconds(who: Credentials): Promise<number> {
   const request = signed(who, "ec2", describe);
@@ -78,24 +62,4 @@ async function microseconds(who: Credentials): Promise<number> {
     took.push((performance.now() - start) * 1000);
   }
   return median(took);
-}
-
-async function call(who: Credentials, service: string, parameters: Record<string, string>): Promise<string> {
-  const { status, body } = await answer(signed(who, service, parameters));
-  const text = Buffer.concat([body].flat().map((it) => Buffer.from(Object(it)))).toString();
-  if (status !== 200) throw new Error(text);
-  return text;
-}
-
-function signed(credentials: Credentials, service: string, parameters: Record<string, string>): ChainRequest {
-  const body = Buffer.from(new URLSearchParams(parameters).toString().replaceAll("+", "%20"));
-  const unsigned = {
-    method: "POST",
-    path: "/",
-    query: "",
-    headers: { host: "127.0.0.1", "content-type": "application/x-www-form-urlencoded" },
-    body,
-  };
-  const headers = signRequest(unsigned, { credentials, region: "us-east-1", service, date: new Date() });
-  return { ...unsigned, headers, requestId: "bench", remoteAddress: "127.0.0.1" };
 }
