@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { startIssuer } from "#testing/issuer.ts";
+import { makeSamlProvider } from "#testing/saml-provider.ts";
 import { until } from "../until.ts";
 import { awsCli } from "./aws-cli.ts";
 import { federationTests } from "./aws-cli-federation.ts";
@@ -16,7 +17,7 @@ import { fakeRegion } from "./fake-region.ts";
 
 /** Every served operation by the CLI of Debian 12, on fake machines. Each test goes on from where the one before it ended. */
 const region = await fakeRegion();
-const issuer = await startIssuer({ after });
+const [issuer, idp] = [await startIssuer({ after }), await makeSamlProvider({ after })];
 const aws = awsCli(region);
 const everythingWasUsed = await followCoverage(region.endpoint);
 const files = mkdtempSync(join(tmpdir(), "croft-test-"));
@@ -116,7 +117,7 @@ const awsAs = (environment: Readonly<Record<string, string>>) =>
 iamTests(aws, awsAs);
 iamCredentialTests(aws, awsAs, files);
 
-federationTests(aws, issuer);
+federationTests(aws, issuer, idp);
 
 kmsTests(aws);
 

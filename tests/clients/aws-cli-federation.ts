@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestIssuer } from "#testing/issuer.ts";
+import type { TestSamlProvider } from "#testing/saml-provider.ts";
 import type { awsCli } from "./aws-cli.ts";
 
-/** Every operation of OIDC providers and service-linked roles, and a role that is assumed by a token. */
-export function federationTests(aws: ReturnType<typeof awsCli>, issuer: TestIssuer): void {
+/** Every operation of providers and service-linked roles, and a role that is assumed by a token. */
+export function federationTests(
+  aws: ReturnType<typeof awsCli>,
+  issuer: TestIssuer,
+  idp: TestSamlProvider,
+): void {
   const line = async (command: string) => (await aws.rows(command)).flat();
 
   test("whoever has a token of a provider assumes a role", async () => {
@@ -60,5 +65,42 @@ export function federationTests(aws: ReturnType<typeof awsCli>, issuer: TestIssu
     const [task] = await line(`iam delete-service-linked-role ${role} --query DeletionTaskId`);
     const status = `iam get-service-linked-role-deletion-status --deletion-task-id ${task} --query Status`;
     assert.deepEqual(await line(status), ["SUCCEEDED"]);
+  });
+
+  test("whom a SAML provider vouches for assumes a role", async () => {
+    const [account, metadata] = [
+      "arn:aws:iam::000000000000",
+      `--saml-metadata-document file://${idp.metadataFile}`,
+    ];
+    const [arn, roleArn] = [`${account}:saml-provider/corp`, `${account}:role/federated`];
+    const provider = `--saml-provider-arn ${arn}`;
+    const create = `iam create-saml-provider --name corp ${metadata} --query SAMLProviderArn`;
+    assert.deepEqual(await line(create), [arn]);
+    await aws.text(`iam update-saml-provider ${provider} ${metadata}`);
+    await aws.text(`iam tag-saml-provider ${provider} --tags Key=a,Value=1`);
+    assert.deepEqual(await line(`iam list-saml-provider-tags ${provider} --query Tags[].Key`), ["a"]);
+    await aws.text(`iam untag-saml-provider ${provider} --tag-keys a`);
+    assert.deepEqual(await line("iam list-saml-providers --query SAMLProviderList[].Arn"), [arn]);
+    assert.match(
+      await aws.text(`iam get-saml-provider ${provider} --query SAMLMetadataDocument`),
+      /EntityDescriptor/,
+    );
+    const trust = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: { Effect: "Allow", Principal: { Federated: arn }, Action: "sts:AssumeRoleWithSAML" },
+    });
+    await aws.text(`iam create-role --role-name federated --assume-role-policy-document ${trust}`);
+    const assume = (assertion: string) =>
+      `sts assume-role-with-saml --role-arn ${roleArn} --principal-arn ${arn} --saml-assertion ${assertion}`;
+    const about = { role: roleArn, provider: arn };
+    assert.deepEqual(await line(`${assume(idp.assertion(about))} --query [Subject,Issuer]`), [
+      "ada",
+      idp.entityId,
+    ]);
+    const unsigned = Buffer.from(idp.response(about)).toString("base64");
+    assert.equal(await aws.refusal(assume(unsigned)), "InvalidIdentityToken");
+    await aws.text("iam delete-role --role-name federated");
+    await aws.text(`iam delete-saml-provider ${provider}`);
+    assert.equal(await aws.refusal(`iam get-saml-provider ${provider}`), "NoSuchEntity");
   });
 }

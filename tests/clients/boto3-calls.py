@@ -34,6 +34,8 @@ console = os.environ["CROFT_CONSOLE"]
 disk_url, slow_disk_url = os.environ["CROFT_DISKS"].split()
 # An OIDC provider, its thumbprint, and a token of it for "croft" about "ada".
 issuer, thumbprint, token = os.environ["CROFT_ISSUER"].split()
+# A SAML provider's metadata, and an assertion of it for the role "federated" about "ada".
+metadata_file, assertion = os.environ["CROFT_SAML"].split()
 region = os.environ["AWS_REGION"]
 release = "/aws/service/debian/release/12/latest/amd64"
 
@@ -402,6 +404,34 @@ def _():
         iam.delete_role(RoleName=role["RoleName"])
     task = iam.delete_service_linked_role(RoleName=role["RoleName"])["DeletionTaskId"]
     assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+
+
+@told("whom a SAML provider vouches for assumes a role")
+def _():
+    with open(metadata_file) as file:
+        metadata = {"SAMLMetadataDocument": file.read()}
+    arn = iam.create_saml_provider(Name="corp", **metadata)["SAMLProviderArn"]
+    provider = {"SAMLProviderArn": arn}
+    iam.update_saml_provider(**provider, **metadata)
+    iam.tag_saml_provider(**provider, Tags=[{"Key": "a", "Value": "1"}])
+    assert iam.list_saml_provider_tags(**provider)["Tags"] == [{"Key": "a", "Value": "1"}]
+    if iam.can_paginate("list_saml_provider_tags"):
+        assert len(every(iam, "list_saml_provider_tags", "Tags", 1, **provider)) == 1
+    iam.untag_saml_provider(**provider, TagKeys=["a"])
+    assert [it["Arn"] for it in iam.list_saml_providers()["SAMLProviderList"]] == [arn]
+    assert iam.get_saml_provider(**provider)["SAMLMetadataDocument"] == metadata["SAMLMetadataDocument"]
+    role = {"RoleName": "federated"}
+    trust = BY_EC2.replace('"Service":"ec2.amazonaws.com"', f'"Federated":"{arn}"')
+    iam.create_role(**role, AssumeRolePolicyDocument=trust.replace("AssumeRole", "AssumeRoleWithSAML"))
+    asked = {"RoleArn": "arn:aws:iam::000000000000:role/federated", "PrincipalArn": arn}
+    given = sts.assume_role_with_saml(**asked, SAMLAssertion=assertion)
+    assert (given["Subject"], given["SubjectType"]) == ("ada", "persistent"), given
+    with refused("InvalidIdentityToken"):
+        sts.assume_role_with_saml(**asked, SAMLAssertion=assertion[:-40])
+    iam.delete_role(**role)
+    iam.delete_saml_provider(**provider)
+    with refused("NoSuchEntity"):
+        iam.get_saml_provider(**provider)
 
 
 @told("KMS's keys and their aliases are made, described, tagged and listed page by page, and what they encrypted is decrypted")

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
 import { startIssuer, type TestIssuer } from "#testing/issuer.ts";
+import { makeSamlProvider, type TestSamlProvider } from "#testing/saml-provider.ts";
 import { followCoverage, isServed } from "./coverage.ts";
 import type { FakeRegion } from "./fake-region.ts";
 
@@ -16,7 +17,11 @@ export interface Boto3Region extends FakeRegion {
 /** Runs `boto3-calls.py` by Debian's own boto3 and Python, and tells its tests as tests of the calling file. */
 export const boto3Tests = async (region: Boto3Region): Promise<void> => {
   const everythingWasUsed = await followCoverage(region.endpoint);
-  const { tests, offered, used, operations } = await callAll(region, await startIssuer({ after }));
+  const { tests, offered, used, operations } = await callAll(
+    region,
+    await startIssuer({ after }),
+    await makeSamlProvider({ after }),
+  );
   for (const { name, error } of tests) test(name, () => assert.ok(error === undefined, error ?? ""));
   const forServed = Object.entries(offered).filter(([, operation]) => isServed(...operation));
   everythingWasUsed("boto3", () => ({
@@ -36,9 +41,15 @@ interface Calls {
   readonly operations: readonly string[];
 }
 
+const samlRole = {
+  role: "arn:aws:iam::000000000000:role/federated",
+  provider: "arn:aws:iam::000000000000:saml-provider/corp",
+};
+
 const callAll = async (
   { endpoint, environment, imageId, consoleSays, diskUrls }: Boto3Region,
   issuer: TestIssuer,
+  idp: TestSamlProvider,
 ): Promise<Calls> => {
   const variables = {
     ...environment,
@@ -46,6 +57,7 @@ const callAll = async (
     CROFT_IMAGE: imageId,
     CROFT_CONSOLE: consoleSays,
     CROFT_DISKS: diskUrls.join(" "),
+    CROFT_SAML: `${idp.metadataFile} ${idp.assertion(samlRole)}`,
     CROFT_ISSUER: `${issuer.url} ${issuer.thumbprint} ${await issuer.token()}`,
     AWS_CONFIG_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",

@@ -11,6 +11,7 @@ import * as quotasModule from "@aws-sdk/client-service-quotas";
 import * as ssmModule from "@aws-sdk/client-ssm";
 import * as stsModule from "@aws-sdk/client-sts";
 import { startIssuer } from "#testing/issuer.ts";
+import { makeSamlProvider } from "#testing/saml-provider.ts";
 import { until } from "../until.ts";
 import { followCoverage } from "./coverage.ts";
 import { fakeRegion } from "./fake-region.ts";
@@ -22,7 +23,7 @@ import { noting, offeredBy } from "./js-sdk.ts";
 
 /** Every served operation by the SDK for JavaScript, on fake machines. Each test goes on from where the one before it ended. */
 const region = await fakeRegion();
-const issuer = await startIssuer({ after });
+const [issuer, idp] = [await startIssuer({ after }), await makeSamlProvider({ after })];
 Object.assign(process.env, region.environment);
 const everythingWasUsed = await followCoverage(region.endpoint);
 
@@ -120,7 +121,7 @@ test("policies are simulated, page by page, and the keys they ask for are named"
 iamTests(iamSdk, iam, sts);
 iamCredentialTests(iamSdk, iam);
 
-federationTests(iamSdk, iam, sts, issuer);
+federationTests(iamSdk, iam, sts, issuer, idp);
 
 kmsTests(kmsSdk, kms);
 

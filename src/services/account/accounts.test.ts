@@ -6,6 +6,7 @@ import * as sdk from "@aws-sdk/client-iam";
 import { IAM } from "@aws-sdk/client-iam";
 import { STS } from "@aws-sdk/client-sts";
 import { iamOperations } from "#services/iam/operations.ts";
+import { makeSamlProvider } from "#testing/saml-provider.ts";
 import { testRegion, type TestRegion } from "#testing/region.ts";
 import { shapeRow, structRow, type WireTable } from "#wire/table.ts";
 
@@ -242,6 +243,8 @@ test("IAM answers of another account's as of what nobody has, and leaves it as i
   });
   await iam.createVirtualMFADevice({ VirtualMFADeviceName: "theirs" });
   await iam.createOpenIDConnectProvider({ Url: "https://theirs.example" });
+  const SAMLMetadataDocument = (await makeSamlProvider(t)).metadata;
+  await iam.createSAMLProvider({ Name: "theirs", SAMLMetadataDocument });
   const { AccessKey: key } = await iam.createAccessKey({ UserName: "theirs" });
   const records = async () =>
     (await region.store.list("")).entries
@@ -262,6 +265,7 @@ test("IAM answers of another account's as of what nobody has, and leaves it as i
         SerialNumber: `arn:aws:iam::${first}:mfa/${name}`,
         AuthenticationCode1: "123456",
         AuthenticationCode2: "654321",
+        SAMLProviderArn: `arn:aws:iam::${first}:saml-provider/${name}`,
         OpenIDConnectProviderArn: `arn:aws:iam::${first}:oidc-provider/${name}.example`,
       };
       const [, required, members] = structRow(wire, wire.operations[operation]?.[0]);

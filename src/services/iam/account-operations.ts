@@ -93,7 +93,7 @@ function summary({ records }: IamContext): Partial<Record<SummaryKeyType, number
     MFADevicesInUse: devices.filter(({ assigned }) => assigned).length,
     Policies: records.all("iam-policy").length,
     PolicyVersionsInUse: records.all("iam-policy").reduce((sum, { versions }) => sum + versions.length, 0),
-    Providers: records.all("iam-oidc-provider").length,
+    Providers: records.all("iam-oidc-provider").length + records.all("iam-saml-provider").length,
     ServerCertificates: 0,
     Users: records.all("iam-user").length,
   };

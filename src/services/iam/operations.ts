@@ -13,6 +13,7 @@ import { mfaOperations } from "./mfa-operations.ts";
 import { oidcProviderOperations } from "./oidc-provider-operations.ts";
 import { policyVersionOperations } from "./policy-version-operations.ts";
 import { roleOperations } from "./role-operations.ts";
+import { samlProviderOperations } from "./saml-provider-operations.ts";
 import { serviceLinkedRoleOperations } from "./service-linked-role-operations.ts";
 import { simulationOperations } from "./simulation-operations.ts";
 import { tagOperations } from "./tag-operations.ts";
@@ -32,6 +33,7 @@ export const iamOperations = {
   ...oidcProviderOperations,
   ...policyVersionOperations,
   ...roleOperations,
+  ...samlProviderOperations,
   ...serviceLinkedRoleOperations,
   ...simulationOperations,
   ...tagOperations,

@@ -84,6 +84,12 @@ export interface OidcProviderRecord extends IamRecord {
   readonly thumbprints: readonly string[];
 }
 
+export interface SamlProviderRecord extends IamRecord {
+  readonly tags: Tags;
+  /** The document by which it was made: who signs, and with what. */
+  readonly metadata: string;
+}
+
 export interface AccessKeyRecord {
   readonly id: string;
   readonly userId: string;
@@ -127,6 +133,7 @@ export interface IamKinds {
   readonly "iam-instance-profile": InstanceProfileRecord;
   readonly "iam-mfa": MfaDeviceRecord;
   readonly "iam-oidc-provider": OidcProviderRecord;
+  readonly "iam-saml-provider": SamlProviderRecord;
   readonly "iam-linked-role-deletion": LinkedRoleDeletionRecord;
   readonly "iam-alias": AliasRecord;
   readonly "iam-access-key": AccessKeyRecord;

@@ -6,15 +6,15 @@ import type { IamContext } from "../iam/context.ts";
 import { decodeMessage } from "../iam/denied.ts";
 import { validationError } from "../iam/errors.ts";
 import { sessionOperations } from "./session-operations.ts";
-import { webIdentityOperations } from "./web-identity-operations.ts";
+import { federationOperations } from "./federation-operations.ts";
 
 /** What needs no signature: who calls is told by what he sends. */
-export const unsignedStsOperations: ReadonlySet<string> = new Set(Object.keys(webIdentityOperations));
+export const unsignedStsOperations: ReadonlySet<string> = new Set(Object.keys(federationOperations));
 
 /** Every STS operation that Croft serves. */
 export const stsOperations = {
   ...sessionOperations,
-  ...webIdentityOperations,
+  ...federationOperations,
 
   GetCallerIdentity: {
     resolve: () => ({ touches: [] }),

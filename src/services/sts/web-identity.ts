@@ -4,20 +4,10 @@ import type { IamContext } from "../iam/context.ts";
 import { arnOf } from "../iam/holder.ts";
 import { type Issuer, IssuerUnfit, IssuerUnknown, IssuerUnreachable } from "../iam/issuer-keys.ts";
 import type { IamRecords, OidcProviderRecord } from "../iam/records.ts";
+import type { FederatedIdentity } from "./federated-role.ts";
 
-/** What a token of an OIDC provider says of its bearer. */
-export interface WebIdentity {
-  /** The provider's ARN. */
-  readonly provider: string;
-  readonly subject: string;
-  readonly audience: string;
-  /** What policies may ask: "accounts.example.com:sub". AWS, "Available keys for AWS OIDC federation". */
-  readonly keys: Readonly<Record<string, string | readonly string[]>>;
-  /** Of the session. AWS, "Passing session tags using AssumeRoleWithWebIdentity". */
-  readonly tags: readonly { readonly Key: string; readonly Value: string }[];
-  readonly transitive: readonly string[];
-  readonly sourceIdentity: string | undefined;
-}
+/** What a token of an OIDC provider says of its bearer. AWS, "Available keys for AWS OIDC federation", "Passing session tags using AssumeRoleWithWebIdentity". */
+export type WebIdentity = FederatedIdentity;
 
 /**
  * The token, signed by a provider of the account, for one of the audiences that are registered for it, and in force. A provider is asked for
