@@ -1,7 +1,7 @@
 import type { TestContext } from "node:test";
 import { testRegion, type TestRegionOptions } from "./region.ts";
 
-/** A region with an image, of two snapshots with tags and a blank device, that the account registered. */
+/** A region with an image, of two snapshots with tags, a blank device and an instance store, that the account registered. */
 export async function regionWithGolden(t: Pick<TestContext, "after">, options: TestRegionOptions = {}) {
   const region = await testRegion(t, options);
   const { client, records, disks } = region;
@@ -37,6 +37,7 @@ export async function regionWithGolden(t: Pick<TestContext, "after">, options: T
         Ebs: { SnapshotId: snapshots[1], VolumeType: "io1", Iops: 150, VolumeSize: 8 },
       },
       { DeviceName: "/dev/sdg", Ebs: { VolumeSize: 3, VolumeType: "gp3", DeleteOnTermination: false } },
+      { DeviceName: "/dev/sdh", VirtualName: "ephemeral0" },
     ],
     TagSpecifications: tagged("image", "i"),
   });

@@ -6,6 +6,7 @@ import { notStored } from "../errors.ts";
 import { chosenRates, devicesOf, type ImageDevice } from "../image/image-device.ts";
 import type { ImageRecord } from "../image/image.ts";
 import { mappedDevice, mappingsByDevice } from "../image/mapped-device.ts";
+import { changedStores } from "../instance/instance-store.ts";
 import { copiedTags, describeTags, withTags, type Tags } from "../tag/tag.ts";
 import { volumeTypes } from "../volume/volume-types.ts";
 
@@ -14,7 +15,15 @@ interface StoredHead {
   /** What of the image is of no region. */
   readonly image: Pick<
     ImageRecord,
-    "id" | "name" | "description" | "architecture" | "bootMode" | "enaSupport" | "imdsSupport" | "createdAt"
+    | "id"
+    | "name"
+    | "description"
+    | "architecture"
+    | "bootMode"
+    | "enaSupport"
+    | "imdsSupport"
+    | "storeDevices"
+    | "createdAt"
   > & { readonly tags: Tags };
   readonly ownerId: string | undefined;
   readonly storedAt: string;
@@ -44,6 +53,7 @@ export function storedHead(
   const nameOf = (disk: ExportedDisk) => ("snapshotId" in disk ? disk.snapshotId : disk.cacheEntry);
   const disks = [...new Map(begins.flatMap((it) => (it ? [[nameOf(it), it]] : []))).values()];
   const { id, name, description, architecture, bootMode, enaSupport, imdsSupport, createdAt } = image;
+  const { storeDevices } = image;
   const head: StoredHead = {
     image: {
       id,
@@ -53,6 +63,7 @@ export function storedHead(
       ...(bootMode && { bootMode }),
       ...(enaSupport === false && { enaSupport }),
       ...(imdsSupport && { imdsSupport }),
+      ...(storeDevices && { storeDevices }),
       tags: copiedTags(image.tags),
       createdAt,
     },
@@ -93,8 +104,11 @@ export function readStoredImage(
   });
   if (snapshots.length !== parts.length) throw notStored("it has other snapshots than it says.");
   const devices = listOf(read["devices"], "devices").map((it) => deviceOf(it, snapshots, snapshotIds));
+  const stores = Object.entries(fieldsOf(told["storeDevices"] ?? {}, "instance stores")).map(
+    ([VirtualName, device]) => ({ VirtualName, DeviceName: deviceName(device) }),
+  );
   // Throws for one that occurs twice.
-  mappingsByDevice(devices.map(({ device }) => ({ DeviceName: device })));
+  mappingsByDevice([...devices.map(({ device }) => ({ DeviceName: device })), ...stores], devices[0]?.device);
   if (devices[0]?.snapshotId === undefined) throw notStored("it has no root device.");
   const used = new Set(devices.map(({ snapshotId }) => snapshotId));
   if (snapshotIds.some((id) => !used.has(id))) throw notStored("no device begins as one of its snapshots.");
@@ -110,6 +124,7 @@ export function readStoredImage(
       }),
       ...(enaSupport === false && { enaSupport }),
       ...(imdsSupport !== undefined && { imdsSupport: oneOf(["v2.0"], imdsSupport, "IMDS support") }),
+      ...changedStores(undefined, stores),
       tags: tagsOf(told["tags"]),
       createdAt: textOf(told["createdAt"], "creation date"),
     },
@@ -128,8 +143,7 @@ function deviceOf(
     value,
     "a device",
   );
-  const name = textOf(device, "device name");
-  if (!/^[\w/-]{1,64}$/.test(name)) throw notStored("a device has no name.");
+  const name = deviceName(device);
   const index = snapshot === undefined ? undefined : Number(snapshot);
   const begin = index === undefined ? undefined : snapshots[index];
   const snapshotId = index === undefined ? undefined : snapshotIds[index];
@@ -156,6 +170,12 @@ function deviceOf(
     undefined,
     begin && { sizeGiB: begin.sizeGiB, of: {}, encrypted: {}, stays: [] },
   );
+}
+
+function deviceName(value: unknown): string {
+  const name = textOf(value, "device name");
+  if (!/^[\w/-]{1,64}$/.test(name)) throw notStored("a device has no name.");
+  return name;
 }
 
 function parsed(text: string): unknown {

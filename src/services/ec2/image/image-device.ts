@@ -26,9 +26,12 @@ export const devicesOf = ({
     { device, snapshotId, sizeGiB, type: "gp3", iops: 3000, throughputMiBps: 125, deleteOnTermination: true },
   ];
 
-/** As EC2 shows them. */
-export const mappingsOf = (image: ImageRecord, records: Pick<Ec2Records, "whosever">): BlockDeviceMapping[] =>
-  devicesOf(image).map((it) => ({
+/** As EC2 shows them: volumes, then instance stores. */
+export const mappingsOf = (
+  image: ImageRecord,
+  records: Pick<Ec2Records, "whosever">,
+): BlockDeviceMapping[] => [
+  ...devicesOf(image).map((it) => ({
     DeviceName: it.device,
     Ebs: {
       SnapshotId: it.snapshotId,
@@ -39,7 +42,12 @@ export const mappingsOf = (image: ImageRecord, records: Pick<Ec2Records, "whosev
       Encrypted: isEncrypted(it, records),
       KmsKeyId: it.kmsKeyId,
     },
-  }));
+  })),
+  ...Object.entries(image.storeDevices ?? {}).map(([VirtualName, DeviceName]) => ({
+    DeviceName,
+    VirtualName,
+  })),
+];
 
 export const isEncrypted = (
   { snapshotId = "", encrypted = false }: ImageDevice,

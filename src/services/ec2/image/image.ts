@@ -10,6 +10,7 @@ import type { Ec2Context } from "../context.ts";
 import { matchingNothing, type FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord } from "../records.ts";
 import type { InBin } from "../recycle-bin/recycle-bin.ts";
+import type { StoreDevices } from "../instance/instance-store.ts";
 import { isPending, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { describeTags } from "../tag/tag.ts";
 import { devicesOf, isEncrypted, mappingsOf, type ImageDevice } from "./image-device.ts";
@@ -34,6 +35,8 @@ export interface ImageRecord extends ResourceRecord {
   readonly rootDevice: string;
   /** Root first. Absent: that alone. */
   readonly devices?: readonly ImageDevice[];
+  /** Where its instances have instance stores, by their names. */
+  readonly storeDevices?: StoreDevices;
   readonly cacheEntry?: string;
   /** What it was made of, by CreateImage or CopyImage. */
   readonly source?: { readonly imageId: string; readonly region: string; readonly instanceId?: string };
@@ -193,7 +196,7 @@ export const imageFilters = (records: Ec2Records): FilterTable<ImageRecord> => (
   architecture: (it) => it.architecture,
   "block-device-mapping.delete-on-termination": (it) =>
     devicesOf(it).map(({ deleteOnTermination }) => String(deleteOnTermination)),
-  "block-device-mapping.device-name": (it) => devicesOf(it).map(({ device }) => device),
+  "block-device-mapping.device-name": (it) => mappingsOf(it, records).map(({ DeviceName }) => DeviceName),
   "block-device-mapping.encrypted": (it) =>
     devicesOf(it).map((device) => String(isEncrypted(device, records))),
   "block-device-mapping.snapshot-id": (it) => devicesOf(it).map(({ snapshotId }) => snapshotId),

@@ -1,26 +1,33 @@
 import type { BlockDeviceMapping, EbsBlockDevice, VolumeType } from "@aws-sdk/client-ec2";
 import { invalidMapping, missingParameter, smallerThanSnapshot, unsupportedParameter } from "../errors.ts";
+import { isStore } from "../instance/instance-store.ts";
 import { oneOf } from "../instance/launch-parameters.ts";
 import type { VolumeSource } from "../volume/volume-source.ts";
 import { volumeShape, volumeTypes } from "../volume/volume-types.ts";
 import { chosenRates, type ImageDevice } from "./image-device.ts";
 
-/** A request's block device mappings by their devices, in its order. Throws InvalidBlockDeviceMapping. */
+/** A request's mappings to volumes by their devices, in its order; those to instance stores are none. Throws InvalidBlockDeviceMapping. */
 export function mappingsByDevice(
   mappings: readonly BlockDeviceMapping[] = [],
+  rootDevice: string | undefined,
 ): ReadonlyMap<string, BlockDeviceMapping> {
   const byDevice = new Map<string, BlockDeviceMapping>();
+  const ofStores = mappings.filter(isStore).map(({ DeviceName }) => DeviceName);
+  const taken = new Set<string | undefined>(ofStores);
+  if (taken.size < ofStores.length || taken.has(rootDevice)) throw deviceTwice();
   for (const mapping of mappings) {
-    const { DeviceName: device, VirtualName, Ebs: ebs = {} } = mapping;
+    const { DeviceName: device, Ebs: ebs = {} } = mapping;
     if (!device) throw invalidMapping("A block device mapping needs a device name.");
-    if (byDevice.has(device))
-      throw invalidMapping("A device name occurs more than once in the block device mapping.");
-    if (VirtualName) throw unsupportedParameter("BlockDeviceMappings.VirtualName");
+    if (isStore(mapping)) continue;
+    if (taken.has(device)) throw deviceTwice();
+    taken.add(device);
     for (const name of unserved) if (ebs[name]) throw unsupportedParameter(`BlockDeviceMappings.Ebs.${name}`);
     byDevice.set(device, mapping);
   }
   return byDevice;
 }
+
+const deviceTwice = () => invalidMapping("A device name occurs more than once in the block device mapping.");
 
 const unserved = [
   "AvailabilityZone",

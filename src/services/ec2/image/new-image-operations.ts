@@ -19,6 +19,7 @@ import {
   unsupportedParameter,
 } from "../errors.ts";
 import { currentBootMode } from "../instance/boot-mode.ts";
+import { changedStores, isStore } from "../instance/instance-store.ts";
 import { instancesOf } from "../instance/instance-change.ts";
 import { instanceState, rebooted, touchedInstance, type InstanceRecord } from "../instance/instance.ts";
 import { oneOf } from "../instance/launch-parameters.ts";
@@ -60,7 +61,7 @@ function registration(input: RegisterImageRequest & { Name: string }, context: E
   const told = toldOf(input, context);
   const rootDevice = input.RootDeviceName || "/dev/sda1";
   const devices = rootFirst(
-    [...mappingsByDevice(input.BlockDeviceMappings)]
+    [...mappingsByDevice(input.BlockDeviceMappings, rootDevice)]
       .filter(([, { NoDevice }]) => NoDevice === undefined)
       .map(([device, mapping]) => newDevice(device, mapping, context)),
     (it) => it.device === rootDevice,
@@ -79,6 +80,7 @@ function registration(input: RegisterImageRequest & { Name: string }, context: E
     sizeGiB: root.sizeGiB,
     rootDevice,
     devices,
+    ...changedStores(undefined, input.BlockDeviceMappings),
     tags: tagsFor("image", input.TagSpecifications),
     createdAt: context.now().toISOString(),
   };
@@ -125,8 +127,11 @@ function creation(
   onlyTags(["image", "snapshot"], input.TagSpecifications);
   const told = toldOf(input, context);
   const id = context.newId("ami");
-  const asked = mappingsByDevice(input.BlockDeviceMappings);
+  const asked = mappingsByDevice(input.BlockDeviceMappings, instance.rootDevice);
   const volumes = chosenVolumes(instance, asked, context);
+  const held = volumes.map(({ attachment }) => attachment?.device);
+  if (input.BlockDeviceMappings?.some((it) => isStore(it) && held.includes(it.DeviceName)))
+    throw invalidMapping("A device name occurs more than once in the block device mapping.");
   const snapshotTags = tagsFor("snapshot", input.TagSpecifications);
   const { snapshots, transaction } = newSnapshots(
     volumes,
@@ -139,6 +144,8 @@ function creation(
   );
   const taken = volumes.map((volume, n) => deviceOf(volume, snapshots[n]?.id ?? "", asked));
   const has = new Set(context.records.volumesOf(instance.id).map(({ attachment }) => attachment?.device));
+  const { storeDevices } = changedStores(instance.storeDevices, input.BlockDeviceMappings);
+  const stores = Object.entries(storeDevices ?? {}).filter(([, device]) => !has.has(device));
   const others = [...asked]
     .filter(([device, { NoDevice }]) => !has.has(device) && NoDevice === undefined)
     .map(([device, mapping]) => newDevice(device, mapping, context));
@@ -154,6 +161,7 @@ function creation(
     sizeGiB: taken[0]?.sizeGiB ?? 0,
     rootDevice: instance.rootDevice,
     devices: [...taken, ...others],
+    ...(stores.length > 0 && { storeDevices: Object.fromEntries(stores) }),
     source: { imageId: instance.imageId, region: context.region, instanceId: instance.id },
     tags: tagsFor("image", input.TagSpecifications),
     createdAt: context.now().toISOString(),

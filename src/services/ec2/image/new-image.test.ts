@@ -344,6 +344,81 @@ test("what registers no image says why, and changes nothing", limit, async (t) =
   await assert.rejects(client.registerImage(good), { name: "InvalidAMIName.Duplicate" });
 });
 
+test(
+  "an image maps instance stores where it was told, or its instance has them; a launch changes them",
+  limit,
+  async (t) => {
+    const region = await withSnapshot(t);
+    const { client, records, snapshotId } = region;
+    const wanted = registration(snapshotId);
+    const stores = [
+      { DeviceName: "/dev/sdb", VirtualName: "ephemeral0" },
+      { DeviceName: "/dev/sdc", VirtualName: "ephemeral1" },
+    ];
+    const { ImageId = "" } = await client.registerImage({
+      ...wanted,
+      BlockDeviceMappings: [...(wanted.BlockDeviceMappings ?? []), ...stores],
+    });
+    const mapped = async (id: string) =>
+      ((await client.describeImages({ ImageIds: [id] })).Images?.[0]?.BlockDeviceMappings ?? []).slice(1);
+    assert.deepEqual(await mapped(ImageId), stores);
+    const Filters = [{ Name: "block-device-mapping.device-name", Values: ["/dev/sdc"] }];
+    assert.deepEqual((await client.describeImages({ Filters })).Images?.length, 1);
+
+    const storesOf = (id: string) => records.get("instance", id)?.storeDevices;
+    const of = { ImageId, InstanceType: "m3.xlarge" } as const;
+    const plain = await region.launched(of);
+    assert.deepEqual(storesOf(plain.id), { ephemeral0: "/dev/sdb", ephemeral1: "/dev/sdc" });
+    const changed = await region.launched({
+      ...of,
+      BlockDeviceMappings: [
+        { DeviceName: "/dev/sdb", NoDevice: "" },
+        { DeviceName: "/dev/sdc", Ebs: { VolumeSize: 1 } },
+        { DeviceName: "/dev/sdd", VirtualName: "ephemeral1" },
+      ],
+    });
+    assert.deepEqual(storesOf(changed.id), { ephemeral1: "/dev/sdd" });
+    assert.deepEqual(
+      changed.volumes
+        .map(({ device }) => device)
+        .toSorted()
+        .at(-1),
+      "/dev/sdc",
+    );
+
+    const image = { InstanceId: changed.id, NoReboot: true };
+    const { ImageId: made = "" } = await client.createImage({ ...image, Name: "as it is" });
+    assert.deepEqual((await mapped(made)).at(-1), { DeviceName: "/dev/sdd", VirtualName: "ephemeral1" });
+    const { ImageId: other = "" } = await client.createImage({
+      ...image,
+      Name: "others",
+      BlockDeviceMappings: [{ DeviceName: "/dev/sdd", NoDevice: "" }, ...stores.slice(0, 1)],
+    });
+    assert.deepEqual((await mapped(other)).at(-1), stores[0]);
+    await region.until(() => stateOf(other, records) === "available");
+    const copied = await client.copyImage({
+      SourceImageId: other,
+      SourceRegion: region.clientConfig.region,
+      Name: "copied",
+    });
+    assert.deepEqual((await mapped(copied.ImageId ?? "")).at(-1), stores[0]);
+
+    for (const [device, VirtualName] of [
+      ["/dev/sdc", "ephemeral0"],
+      [wanted.RootDeviceName, "ephemeral0"],
+      ["/dev/sdb", "fast"],
+    ] as const)
+      await assert.rejects(
+        client.createImage({
+          ...image,
+          Name: "wrong",
+          BlockDeviceMappings: [{ DeviceName: device, VirtualName }],
+        }),
+        { name: "InvalidBlockDeviceMapping" },
+      );
+  },
+);
+
 test("a snapshot is an image's or deleted, never both, whoever comes first", limit, async (t) => {
   const region = await withSnapshot(t);
   const { client, records, snapshotId } = region;

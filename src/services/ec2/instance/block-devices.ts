@@ -29,14 +29,8 @@ export function blockDevices(
   instanceType: string,
   context: Ec2Context,
 ): BlockDevice[] {
-  const [stores, volumes] = [mappings.filter(isStore), mappings.filter((it) => !isStore(it))];
-  const asked = mappingsByDevice(volumes);
-  const takenByStores = new Set(stores.map(({ DeviceName: device }) => device));
-  if (
-    stores.length > takenByStores.size ||
-    [...asked.keys(), image.rootDevice].some((it) => takenByStores.has(it))
-  )
-    throw invalidMapping("A device name occurs more than once in the block device mapping.");
+  const asked = mappingsByDevice(mappings, image.rootDevice);
+  const takenByStores = new Set(mappings.filter(isStore).map(({ DeviceName: device }) => device));
   const ofImage = devicesOf(image)
     .filter(({ device }) => !takenByStores.has(device))
     .map((it) => ({ device: it.device, has: it, mapping: asked.get(it.device) }));

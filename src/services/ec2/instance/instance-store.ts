@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { BlockDeviceMapping, RunInstancesRequest } from "@aws-sdk/client-ec2";
+import type { BlockDeviceMapping } from "@aws-sdk/client-ec2";
 import { invalidMapping } from "../errors.ts";
 import { instanceTypes } from "../instance-type/instance-type.ts";
 import type { InstanceRecord } from "./instance.ts";
@@ -35,10 +35,8 @@ export function instanceStores({
     });
 }
 
-/** As a launch maps them; what its type has not, or has anyway, is recorded all the same: the type may change. */
-export function mappedStores({ BlockDeviceMappings: mappings = [] }: RunInstancesRequest): {
-  readonly storeDevices?: StoreDevices;
-} {
+/** As a launch, or an image, maps them; what a type has not, or has anyway, is recorded all the same: the type may change. */
+function mappedStores(mappings: readonly BlockDeviceMapping[]): StoreDevices {
   const devices = mappings.filter(isStore).map(({ DeviceName: device, VirtualName: name, Ebs: ebs }) => {
     if (!/^ephemeral\d{1,2}$/.test(name ?? ""))
       throw invalidMapping(`The virtual name '${name}' is not one of ephemeral0 to ephemeral99.`);
@@ -46,7 +44,18 @@ export function mappedStores({ BlockDeviceMappings: mappings = [] }: RunInstance
     if (ebs) throw invalidMapping(`The device '${device}' is mapped both to a volume and to '${name}'.`);
     return [name, device] as const;
   });
-  return devices.length === 0 ? {} : { storeDevices: Object.fromEntries(devices) as StoreDevices };
+  return Object.fromEntries(devices);
+}
+
+/** What there is, as a request changes it: by a name, or by what else it has of a device, or that nothing is there. */
+export function changedStores(
+  has: StoreDevices | undefined,
+  mappings: readonly BlockDeviceMapping[] = [],
+): { readonly storeDevices?: StoreDevices } {
+  const taken = new Set(mappings.map(({ DeviceName }) => DeviceName));
+  const left = Object.entries(has ?? {}).filter(([, device]) => !taken.has(device));
+  const storeDevices = { ...Object.fromEntries(left), ...mappedStores(mappings) };
+  return Object.keys(storeDevices).length === 0 ? {} : { storeDevices };
 }
 
 /** Not to a volume. */

@@ -20,7 +20,7 @@ import { placeInGroup, type GroupPlacement } from "../placement-group/group-plac
 import { groupStands } from "../security-group/group-member.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
-import { mappedStores } from "./instance-store.ts";
+import { changedStores } from "./instance-store.ts";
 import { placeInstances } from "./capacity.ts";
 import { describeReservations } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
@@ -82,7 +82,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
   const networks = chooseNetworks(input, type, context);
   const [network] = networks;
   const devices = blockDevices(input, image, type.id, context);
-  const stores = mappedStores(input);
+  const stores = changedStores(image.storeDevices, input.BlockDeviceMappings);
   const { hostId, ...shape } = placeInstances(
     type.id,
     chosenShape(input.CpuOptions, type),

@@ -62,11 +62,13 @@ test(
     for (const name of ["Architecture", "BootMode", "ImdsSupport", "EnaSupport", "RootDeviceName"] as const)
       assert.equal(after?.[name], before?.[name], name);
     const devices = (image: typeof before) =>
-      image?.BlockDeviceMappings?.map(({ DeviceName, Ebs: { SnapshotId: _, ...ebs } = {} }) => [
+      image?.BlockDeviceMappings?.map(({ DeviceName, VirtualName, Ebs: { SnapshotId: _, ...ebs } = {} }) => [
         DeviceName,
+        VirtualName,
         ebs,
       ]);
     assert.deepEqual(devices(after), devices(before));
+    assert.equal(after?.BlockDeviceMappings?.at(-1)?.VirtualName, "ephemeral0");
     assert.deepEqual(after?.Tags, [
       { Key: "i", Value: "kept" },
       { Key: "more", Value: "1" },
