@@ -43,6 +43,23 @@ test("an operation resolves, commits, then answers from what the store then hold
   assert.match((await chain.call("Action=DescribeVpcs")).body, /<vpcId>vpc-1<\/vpcId>/);
 });
 
+test("what costs to write is made once the call is allowed, and not for a dry run", limit, async (t) => {
+  let made = 0;
+  const chain = await withOperation(t, {
+    resolve: () => ({
+      touches: [],
+      refusal: made > 0 ? new ApiError("VpcLimitExceeded", "once is enough") : undefined,
+      costly: async () => ({ put: [{ key: "vpc/1", value: ++made }] }),
+    }),
+    answer: (_plan, { feed }) => ({ Vpcs: [{ VpcId: String(feed.get<number>("vpc/1")?.value) }] }),
+  });
+  await chain.call("Action=DescribeVpcs&DryRun=true");
+  assert.equal(made, 0);
+  assert.match((await chain.call("Action=DescribeVpcs")).body, /<vpcId>1<\/vpcId>/);
+  assert.match((await chain.call("Action=DescribeVpcs")).body, /VpcLimitExceeded/);
+  assert.equal(made, 1);
+});
+
 test("a dry run says that it would have succeeded, and writes nothing", limit, async (t) => {
   const chain = await withOperation(t, {
     resolve: () => ({ touches: [], transaction: { put: [{ key: "vpc/1", value: 1 }] } }),

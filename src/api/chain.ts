@@ -206,7 +206,8 @@ async function perform(
       );
     try {
       // Others read what this one wrote as soon as it is answered.
-      if (plan.transaction) await feed.reached((await store.commit(plan.transaction)).revision);
+      const transaction = plan.transaction ?? (await plan.costly?.());
+      if (transaction) await feed.reached((await store.commit(transaction)).revision);
       return await operation.answer(plan, context);
     } catch (error) {
       if (!(error instanceof ExpectationFailed) || attempt === attempts) throw error;

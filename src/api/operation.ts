@@ -16,6 +16,8 @@ export interface OperationPlan {
   readonly touches: readonly TouchedResource[];
   /** Absent: nothing is written. */
   readonly transaction?: Transaction;
+  /** In its place, where it costs to make: it is asked for once the call is allowed. Throws `ApiError` of what only the cost can tell. */
+  readonly costly?: () => Promise<Transaction>;
   /** Why it cannot be done, told only to who may do it: to others not even that. */
   readonly refusal?: ApiError | undefined;
 }

@@ -55,4 +55,30 @@ export function iamCredentialTests(
     await line(`delete-virtual-mfa-device ${device}`);
     await line(`delete-user ${user}`);
   });
+
+  test("a user has a password, as the account's policy asks for, and changes it", async () => {
+    const policy =
+      "update-account-password-policy --minimum-password-length 10 --allow-users-to-change-password";
+    await Promise.all([line(`create-user ${user}`), line(policy)]);
+    const create = `create-login-profile ${user} --password-reset-required --password`;
+    assert.equal(await aws.refusal(`iam ${create} short`), "PasswordPolicyViolation");
+    const [[keyId = "", secret = ""]] = await Promise.all([
+      line(`create-access-key ${user} --query AccessKey.[AccessKeyId,SecretAccessKey]`),
+      line(`${create} correct-horse`),
+    ]);
+    assert.deepEqual(
+      await Promise.all([
+        line("get-account-password-policy --query PasswordPolicy.MinimumPasswordLength"),
+        line(`get-login-profile ${user} --query LoginProfile.PasswordResetRequired`),
+      ]),
+      [["10"], ["True"]],
+    );
+    await line(`update-login-profile ${user} --password battery-staple`);
+    const grace = awsAs({ AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret });
+    await grace.text("iam change-password --old-password battery-staple --new-password third-time-lucky");
+    await line(`delete-access-key ${user} --access-key-id ${keyId}`);
+    assert.equal(await aws.refusal(`iam delete-user ${user}`), "DeleteConflict");
+    await line(`delete-login-profile ${user}`);
+    await Promise.all([line("delete-account-password-policy"), line(`delete-user ${user}`)]);
+  });
 }

@@ -337,6 +337,29 @@ def _():
         iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"].replace("phone", name))
 
 
+@told("a user has a password, as the account's policy asks for, and changes it")
+def _():
+    with refused("NoSuchEntity"):
+        iam.get_account_password_policy()
+    iam.update_account_password_policy(MinimumPasswordLength=10, RequireNumbers=True, AllowUsersToChangePassword=True)
+    assert iam.get_account_password_policy()["PasswordPolicy"]["MinimumPasswordLength"] == 10
+    with refused("PasswordPolicyViolation"):
+        iam.create_login_profile(**USER, Password="short1")
+    iam.create_login_profile(**USER, Password="correct-horse-1", PasswordResetRequired=True)
+    assert iam.get_login_profile(**USER)["LoginProfile"]["PasswordResetRequired"]
+    iam.update_login_profile(**USER, Password="battery-staple-2")
+    key = iam.create_access_key(**USER)["AccessKey"]
+    ada = session.client("iam", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"], **options)
+    # The policy that the tests before left denies everything.
+    iam.put_user_policy(**USER, PolicyName="in", PolicyDocument=ALL)
+    ada.change_password(OldPassword="battery-staple-2", NewPassword="third-time-lucky-3")
+    iam.delete_access_key(**USER, AccessKeyId=key["AccessKeyId"])
+    with refused("DeleteConflict"):
+        iam.delete_user(**USER)
+    iam.delete_login_profile(**USER)
+    iam.delete_account_password_policy()
+
+
 @told("IAM's users are in groups, roles in instance profiles, and all of it goes")
 def _():
     iam.add_user_to_group(**GROUP, **USER)

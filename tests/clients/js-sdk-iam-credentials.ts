@@ -48,6 +48,30 @@ export function iamCredentialTests(sdk: typeof iamModule, iam: iamModule.IAM): v
       await iam.deleteVirtualMFADevice({ SerialNumber });
     await iam.deleteUser(user);
   });
+
+  test("a user has a password, as the account's policy asks for, and changes it", async () => {
+    await iam.createUser(user);
+    await assert.rejects(iam.getAccountPasswordPolicy({}), { name: "NoSuchEntityException" });
+    await iam.updateAccountPasswordPolicy({ MinimumPasswordLength: 10, AllowUsersToChangePassword: true });
+    const { PasswordPolicy } = await iam.getAccountPasswordPolicy({});
+    assert.equal(PasswordPolicy?.MinimumPasswordLength, 10);
+    await assert.rejects(iam.createLoginProfile({ ...user, Password: "short" }), {
+      name: "PasswordPolicyViolationException",
+    });
+    await iam.createLoginProfile({ ...user, Password: "correct-horse", PasswordResetRequired: true });
+    assert.equal((await iam.getLoginProfile(user)).LoginProfile?.PasswordResetRequired, true);
+    await iam.updateLoginProfile({ ...user, Password: "battery-staple" });
+    const { AccessKey: key } = await iam.createAccessKey(user);
+    const credentials = { accessKeyId: key?.AccessKeyId ?? "", secretAccessKey: key?.SecretAccessKey ?? "" };
+    const grace = new sdk.IAM({ credentials });
+    await grace.changePassword({ OldPassword: "battery-staple", NewPassword: "third-time-lucky" });
+    grace.destroy();
+    await iam.deleteAccessKey({ ...user, AccessKeyId: credentials.accessKeyId });
+    await assert.rejects(iam.deleteUser(user), { name: "DeleteConflictException" });
+    await iam.deleteLoginProfile(user);
+    await iam.deleteAccountPasswordPolicy({});
+    await iam.deleteUser(user);
+  });
 }
 
 async function every<Page, Item>(

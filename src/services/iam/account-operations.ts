@@ -37,13 +37,9 @@ export const accountOperations = {
   },
   DeleteAccountAlias: {
     resolve({ AccountAlias: alias }, { records }) {
-      const entry = records.entry("iam-alias", "alias");
-      if (entry?.value.alias !== alias)
+      if (records.get("iam-alias", "alias")?.alias !== alias)
         throw noSuchEntity(`The account alias ${alias} cannot be found for this account.`);
-      return {
-        touches: [],
-        transaction: { expect: [{ at: [entry.key, entry.revision] as const }], delete: [entry.key] },
-      };
+      return { touches: [], transaction: records.forget("iam-alias", "alias") };
     },
     answer: () => ({}),
   },
@@ -87,6 +83,7 @@ function summary({ records }: IamContext): Partial<Record<SummaryKeyType, number
     ...quotas,
     AccountAccessKeysPresent: 1,
     AccountMFAEnabled: 0,
+    AccountPasswordPresent: 0,
     AccountSigningCertificatesPresent: 0,
     Groups: records.all("iam-group").length,
     MFADevices: devices.length,

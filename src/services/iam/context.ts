@@ -3,7 +3,7 @@ import { random } from "../ec2/chance.ts";
 import type { Accounts } from "./accounts.ts";
 import type { IssuerKeys } from "./issuer-keys.ts";
 import type { IamRecords } from "./records.ts";
-import { WrongCodes } from "./wrong-codes.ts";
+import { WrongTries } from "./wrong-tries.ts";
 
 /** What an IAM operation is given beside its input. */
 export interface IamContext {
@@ -18,8 +18,8 @@ export interface IamContext {
   readonly sealingKey: Buffer;
   /** Of the account that the region was made with. */
   readonly rootKeyId: string;
-  /** Of MFA devices. */
-  readonly wrongCodes: WrongCodes;
+  /** Of MFA devices' codes, and of passwords. */
+  readonly wrongTries: WrongTries;
   /** What OIDC providers publish. */
   readonly issuerKeys: IssuerKeys;
   readonly caller: Caller;
@@ -29,14 +29,14 @@ export interface IamContext {
 export function iamContexts(
   shared: Pick<IamContext, "accounts" | "sealingKey" | "rootKeyId" | "issuerKeys">,
 ) {
-  const wrongCodes = new WrongCodes();
+  const wrongTries = new WrongTries();
   return (_region: string, caller: Caller): IamContext => ({
     ...shared,
     accountId: caller.accountId,
     records: shared.accounts.ofCaller(caller),
     now: () => new Date(),
     random,
-    wrongCodes,
+    wrongTries,
     caller,
   });
 }

@@ -56,7 +56,7 @@ export interface MfaProof extends Pick<OperationPlan, "transaction" | "refusal">
 
 /** Of the caller's own devices. A code is taken a step of 30 seconds early or late. */
 export function mfaProof({ SerialNumber: serial, TokenCode: code }: MfaInput, context: IamContext): MfaProof {
-  const { caller, records, wrongCodes, sealingKey } = context;
+  const { caller, records, wrongTries, sealingKey } = context;
   if (serial === undefined && code === undefined) return { isGiven: false };
   if (serial === undefined || code === undefined)
     return refused("must provide both MFA serial number and one time pass code.");
@@ -67,15 +67,15 @@ export function mfaProof({ SerialNumber: serial, TokenCode: code }: MfaInput, co
     );
   const now = context.now();
   const wrong = refused("with invalid MFA one time pass code.");
-  if (!wrongCodes.mayTry(device.id, now)) return wrong;
+  if (!wrongTries.mayTry(device.id, now)) return wrong;
   const middle = stepAt(now) + device.aheadSteps;
   const from = Math.max(device.lastStep + 1, middle - 1);
   const step = stepOf([code], seedOf(device, sealingKey), from, middle + 1);
   if (step === undefined) {
-    wrongCodes.wrong(device.id, now);
+    wrongTries.wrong(device.id, now);
     return wrong;
   }
-  wrongCodes.right(device.id);
+  wrongTries.right(device.id);
   return { isGiven: true, transaction: records.rewrite("iam-mfa", taken(device, step, stepAt(now))) };
 }
 

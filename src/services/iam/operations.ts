@@ -8,9 +8,11 @@ import type { IamContext } from "./context.ts";
 import { groupOperations } from "./group-operations.ts";
 import { inlinePolicyOperations } from "./inline-policy-operations.ts";
 import { instanceProfileOperations } from "./instance-profile-operations.ts";
+import { loginProfileOperations } from "./login-profile-operations.ts";
 import { managedPolicyOperations } from "./managed-policy-operations.ts";
 import { mfaOperations } from "./mfa-operations.ts";
 import { oidcProviderOperations } from "./oidc-provider-operations.ts";
+import { passwordPolicyOperations } from "./password-policy-operations.ts";
 import { policyVersionOperations } from "./policy-version-operations.ts";
 import { roleOperations } from "./role-operations.ts";
 import { samlProviderOperations } from "./saml-provider-operations.ts";
@@ -28,9 +30,11 @@ export const iamOperations = {
   ...groupOperations,
   ...inlinePolicyOperations,
   ...instanceProfileOperations,
+  ...loginProfileOperations,
   ...managedPolicyOperations,
   ...mfaOperations,
   ...oidcProviderOperations,
+  ...passwordPolicyOperations,
   ...policyVersionOperations,
   ...roleOperations,
   ...samlProviderOperations,

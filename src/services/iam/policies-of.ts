@@ -17,11 +17,19 @@ export function policiesOf(caller: Caller, records: IamRecords): PolicySets {
   const mustBeGiven = session?.kind === "federated";
   return {
     identity:
-      principalId === undefined ? [everything] : holders.flatMap((holder) => policiesIn(holder, records)),
+      principalId === undefined
+        ? [everything]
+        : [...holders.flatMap((holder) => policiesIn(holder, records)), ...ofAccount(principalId, records)],
     ...(boundary !== undefined && { boundary: [managed(boundary, records)] }),
     ...(given && (given.length > 0 || mustBeGiven) && { session: given }),
   };
 }
+
+/** Users may change their passwords where the account's password policy says so. AWS, "Permit IAM users to change their own passwords". */
+const ofAccount = (principalId: string, records: IamRecords): readonly Policy[] =>
+  principalId.startsWith("AIDA") && records.get("iam-password-policy", "policy")?.usersMayChange
+    ? [changingPassword]
+    : [];
 
 /** Of a user, group or role, itself first: all whose policies are in force. */
 export function holdersOf(id: string | undefined, records: IamRecords): readonly PolicyHolder[] {
@@ -62,6 +70,10 @@ const managedOf = new WeakMap<PolicyRecord, Policy>();
 
 const everything = parsed(
   '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',
+);
+/** ChangePassword is of the caller's own alone. */
+const changingPassword = parsed(
+  '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:ChangePassword","iam:GetAccountPasswordPolicy"],"Resource":"*"}}',
 );
 /** Of a policy that is not there. */
 const nothing = parsed('{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}');

@@ -1,5 +1,5 @@
 import type { Feed } from "#store/feed.ts";
-import type { Entry, Transaction } from "#store/store.ts";
+import type { Entry, Expectation, Transaction } from "#store/store.ts";
 
 /** What every named thing of IAM has. */
 export interface IamRecord {
@@ -98,6 +98,31 @@ export interface AccessKeyRecord {
   readonly sealedSecret: string;
 }
 
+/** That a user has a password, for the console. */
+export interface LoginProfileRecord {
+  /** The user's. */
+  readonly id: string;
+  readonly createdAt: string;
+  /** The password. */
+  readonly changedAt: string;
+  readonly mustReset: boolean;
+  readonly hash: string;
+  /** Of the passwords before it, the last first. */
+  readonly former: readonly string[];
+}
+
+/** What users' passwords must be. */
+export interface PasswordPolicyRecord {
+  readonly id: "policy";
+  readonly shortest: number;
+  readonly required: readonly ("symbols" | "numbers" | "uppercase" | "lowercase")[];
+  readonly usersMayChange: boolean;
+  readonly maxAgeDays?: number | undefined;
+  /** How many passwords, the one in use among them, may not be chosen again. */
+  readonly notAgain?: number | undefined;
+  readonly hardExpiry: boolean;
+}
+
 /** A virtual MFA device: what knows its seed tells codes. */
 export interface MfaDeviceRecord extends IamRecord {
   readonly tags: Tags;
@@ -136,18 +161,19 @@ export interface IamKinds {
   readonly "iam-saml-provider": SamlProviderRecord;
   readonly "iam-linked-role-deletion": LinkedRoleDeletionRecord;
   readonly "iam-alias": AliasRecord;
+  readonly "iam-login-profile": LoginProfileRecord;
+  readonly "iam-password-policy": PasswordPolicyRecord;
   readonly "iam-access-key": AccessKeyRecord;
   readonly "iam-access-key-use": AccessKeyUseRecord;
 }
 export type IamKind = keyof IamKinds;
-export type NamedKind = Exclude<
-  IamKind,
-  "iam-alias" | "iam-linked-role-deletion" | "iam-access-key" | "iam-access-key-use"
->;
+export type NamedKind = {
+  [K in IamKind]: IamKinds[K] extends IamRecord ? K : never;
+}[IamKind];
 export type HolderKind = "iam-user" | "iam-group" | "iam-role";
 
 /** For what one record needs another, which therefore cannot go. */
-export type Use = "attached" | "boundary" | "member" | "profile" | "key" | "mfa";
+export type Use = "attached" | "boundary" | "member" | "profile" | "key" | "mfa" | "login";
 
 /** Typed reads of one account from the feed, and the transactions that change it. */
 export class IamRecords {
@@ -207,22 +233,31 @@ export class IamRecords {
   rewrite<K extends IamKind>(
     kind: K,
     record: IamKinds[K],
-    { using = [], leaving = [] }: { using?: readonly UseOf[]; leaving?: readonly UseOf[] } = {},
+    {
+      using = [],
+      leaving = [],
+      asRead = this.asRead(kind, record.id),
+    }: {
+      using?: readonly UseOf[];
+      leaving?: readonly UseOf[];
+      /** When it was read, if that was before a wait. */
+      asRead?: Expectation;
+    } = {},
   ): Required<Transaction> {
-    const before = this.entry(kind, record.id);
     return {
-      expect: [
-        before
-          ? { at: [this.key(kind, record.id), before.revision] as const }
-          : { absent: this.key(kind, record.id) },
-        ...using.flatMap((it) => this.#stays(it)),
-      ],
+      expect: [asRead, ...using.flatMap((it) => this.#stays(it))],
       put: [
         { key: this.key(kind, record.id), value: record },
         ...using.map((it) => ({ key: this.#useKey(it, record.id), value: true })),
       ],
       delete: leaving.map((it) => this.#useKey(it, record.id)),
     };
+  }
+
+  /** That the record is as it is now, or not there. */
+  asRead(kind: IamKind, id: string): Expectation {
+    const before = this.entry(kind, id);
+    return before ? { at: [before.key, before.revision] } : { absent: this.key(kind, id) };
   }
 
   /** As `rewrite`, under another name. */
@@ -250,6 +285,15 @@ export class IamRecords {
         this.#nameClaim(kind, claimedName(kind, record)),
         ...leaving.map((it) => this.#useKey(it, record.id)),
       ],
+    };
+  }
+
+  /** Removes one that has no name, as it was read. */
+  forget(kind: Exclude<IamKind, NamedKind>, id: string, leaving: readonly UseOf[] = []): Transaction {
+    const key = this.key(kind, id);
+    return {
+      expect: [{ at: [key, this.entry(kind, id)?.revision ?? 0] }],
+      delete: [key, ...leaving.map((it) => this.#useKey(it, id))],
     };
   }
 

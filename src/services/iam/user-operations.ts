@@ -88,6 +88,8 @@ export const userOperations = {
       const user = findUser(name, context);
       if (context.records.usersOf(user.id, "key").length > 0)
         throw deleteConflict("Cannot delete entity, must delete access keys first.");
+      if (context.records.usersOf(user.id, "login").length > 0)
+        throw deleteConflict("Cannot delete entity, must delete login profile first.");
       if (context.records.usersOf(user.id, "mfa").length > 0)
         throw deleteConflict("Cannot delete entity, must delete MFA device first.");
       if (user.groups.length > 0)
