@@ -5,10 +5,14 @@ import { testRegion } from "./region.ts";
 
 /** IAM of a fresh region, asked by its root. */
 export async function iamScene(t: TestContext) {
-  const { clientConfig } = await testRegion(t);
+  const region = await testRegion(t);
+  const { clientConfig, feed, until } = region;
   const iam = new IAM(clientConfig);
   t.after(() => iam.destroy());
   const refused = async (call: Promise<unknown>, name: string, message?: RegExp) =>
     assert.rejects(call, { name, ...(message && { message }) });
-  return { iam, refused, clientConfig };
+  /** Until a record is there whose key begins and ends so: some are written after the answer. */
+  const noted = (kind: string, id = "") =>
+    until(() => feed.list(`${kind}/`).some(({ key }) => key.endsWith(id)));
+  return { ...region, iam, refused, noted };
 }

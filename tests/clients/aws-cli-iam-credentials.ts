@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { authenticator } from "#testing/authenticator.ts";
+import { testCertificate } from "#testing/certificates.ts";
 import type { awsCli } from "./aws-cli.ts";
 
 type Cli = ReturnType<typeof awsCli>;
@@ -80,5 +81,39 @@ export function iamCredentialTests(
     assert.equal(await aws.refusal(`iam delete-user ${user}`), "DeleteConflict");
     await line(`delete-login-profile ${user}`);
     await Promise.all([line("delete-account-password-policy"), line(`delete-user ${user}`)]);
+  });
+
+  test("the credential report tells what users sign in with", async () => {
+    assert.equal(await aws.refusal("iam get-credential-report"), "ReportNotPresent");
+    assert.deepEqual(await line("generate-credential-report --query State"), ["STARTED"]);
+    assert.deepEqual(await line("generate-credential-report --query State"), ["COMPLETE"]);
+    const [content = ""] = await line("get-credential-report --query Content");
+    assert.match(Buffer.from(content, "base64").toString(), /^user,arn,.*\n<root_account>,/);
+  });
+
+  test("server certificates are uploaded with their keys, listed, tagged, renamed and deleted", async () => {
+    const { certificate, key } = testCertificate("web");
+    const [body, privateKey, other] = [
+      join(files, "web.pem"),
+      join(files, "web.key"),
+      join(files, "other.key"),
+    ];
+    writeFileSync(body, certificate);
+    writeFileSync(privateKey, key, { mode: 0o600 });
+    writeFileSync(other, testCertificate("other").key, { mode: 0o600 });
+    const name = "--server-certificate-name web";
+    const upload = `upload-server-certificate ${name} --certificate-body file://${body} --private-key file://`;
+    assert.equal(await aws.refusal(`iam ${upload}${other}`), "KeyPairMismatch");
+    await line(`${upload}${privateKey}`);
+    await line(`tag-server-certificate ${name} --tags Key=a,Value=1`);
+    const lists = await Promise.all([
+      line("list-server-certificates --page-size 1 --query ServerCertificateMetadataList[].Path"),
+      line(`list-server-certificate-tags ${name} --query Tags[].Key`),
+      line(`get-server-certificate ${name} --query ServerCertificate.ServerCertificateMetadata.Arn`),
+    ]);
+    assert.deepEqual(lists, [["/"], ["a"], ["arn:aws:iam::000000000000:server-certificate/web"]]);
+    await line(`untag-server-certificate ${name} --tag-keys a`);
+    await line(`update-server-certificate ${name} --new-server-certificate-name site`);
+    await line("delete-server-certificate --server-certificate-name site");
   });
 }

@@ -5,10 +5,13 @@ of boto3's own data ("ec2:wait VpcExists") with the service and operation it cal
 """
 
 import base64
+import csv
 import hashlib
 import hmac
 import json
 import os
+import subprocess
+import tempfile
 import time
 import traceback
 from contextlib import contextmanager
@@ -358,6 +361,39 @@ def _():
         iam.delete_user(**USER)
     iam.delete_login_profile(**USER)
     iam.delete_account_password_policy()
+
+
+@told("the credential report tells what users sign in with")
+def _():
+    with refused("ReportNotPresent"):
+        iam.get_credential_report()
+    assert iam.generate_credential_report()["State"] == "STARTED"
+    assert iam.generate_credential_report()["State"] == "COMPLETE"
+    (_, root, *users) = csv.reader(iam.get_credential_report()["Content"].decode().splitlines())
+    assert (root[0], "ada" in [user[0] for user in users]) == ("<root_account>", True), users
+
+
+@told("server certificates are uploaded with their keys, listed, tagged, renamed and deleted")
+def _():
+    with tempfile.TemporaryDirectory() as folder:
+        made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=web -keyout key -out web"
+        subprocess.run(made.split(), cwd=folder, check=True, capture_output=True)
+        body, key = (open(f"{folder}/{name}").read() for name in ("web", "key"))
+    for name in ("web", "other"):
+        iam.upload_server_certificate(ServerCertificateName=name, CertificateBody=body, PrivateKey=key)
+    with refused("MalformedCertificate"):
+        iam.upload_server_certificate(ServerCertificateName="bad", CertificateBody=key, PrivateKey=key)
+    web = {"ServerCertificateName": "web"}
+    assert iam.get_server_certificate(**web)["ServerCertificate"]["CertificateBody"] == body
+    assert len(every(iam, "list_server_certificates", "ServerCertificateMetadataList", 1)) == 2
+    iam.tag_server_certificate(**web, Tags=[{"Key": "a", "Value": "1"}])
+    assert iam.list_server_certificate_tags(**web)["Tags"] == [{"Key": "a", "Value": "1"}]
+    iam.untag_server_certificate(**web, TagKeys=["a"])
+    iam.update_server_certificate(**web, NewServerCertificateName="site")
+    for name in ("site", "other"):
+        iam.delete_server_certificate(ServerCertificateName=name)
+    with refused("NoSuchEntity"):
+        iam.get_server_certificate(**web)
 
 
 @told("IAM's users are in groups, roles in instance profiles, and all of it goes")

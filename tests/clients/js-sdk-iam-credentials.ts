@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type * as iamModule from "@aws-sdk/client-iam";
 import * as stsModule from "@aws-sdk/client-sts";
 import { authenticator } from "#testing/authenticator.ts";
+import { testCertificate } from "#testing/certificates.ts";
 
 /** Every operation and paginator of what users sign in with beside access keys; `sdk` is the module that notes which were used. */
 export function iamCredentialTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
@@ -71,6 +72,50 @@ export function iamCredentialTests(sdk: typeof iamModule, iam: iamModule.IAM): v
     await iam.deleteLoginProfile(user);
     await iam.deleteAccountPasswordPolicy({});
     await iam.deleteUser(user);
+  });
+
+  test("the credential report tells what users sign in with", async () => {
+    await iam.createUser(user);
+    await assert.rejects(iam.getCredentialReport({}), { name: "CredentialReportNotPresentException" });
+    assert.equal((await iam.generateCredentialReport({})).State, "STARTED");
+    assert.equal((await iam.generateCredentialReport({})).State, "COMPLETE");
+    const { Content } = await iam.getCredentialReport({});
+    assert.match(Buffer.from(Content ?? []).toString(), /^user,arn,.*\n<root_account>,[^]*^grace,arn/m);
+    await iam.deleteUser(user);
+  });
+
+  test("server certificates are uploaded with their keys, listed, tagged, renamed and deleted", async () => {
+    const { certificate: CertificateBody, key: PrivateKey } = testCertificate("web");
+    const web = { ServerCertificateName: "web" };
+    await iam.uploadServerCertificate({ ...web, CertificateBody, PrivateKey });
+    await iam.uploadServerCertificate({ ServerCertificateName: "other", CertificateBody, PrivateKey });
+    await assert.rejects(
+      iam.uploadServerCertificate({
+        ServerCertificateName: "bad",
+        CertificateBody,
+        PrivateKey: testCertificate("bad").key,
+      }),
+      { name: "KeyPairMismatchException" },
+    );
+    const { ServerCertificate } = await iam.getServerCertificate(web);
+    assert.equal(ServerCertificate?.CertificateBody, CertificateBody);
+    const Tags = [
+      { Key: "a", Value: "1" },
+      { Key: "b", Value: "2" },
+    ];
+    await iam.tagServerCertificate({ ...web, Tags });
+    assert.deepEqual(await every(sdk.paginateListServerCertificateTags(inPages, web), (it) => it.Tags), Tags);
+    await iam.untagServerCertificate({ ...web, TagKeys: ["a", "b"] });
+    await iam.updateServerCertificate({ ...web, NewServerCertificateName: "site" });
+    const all = await every(
+      sdk.paginateListServerCertificates(inPages, {}),
+      (it) => it.ServerCertificateMetadataList,
+    );
+    assert.deepEqual(
+      all.map((it) => it.ServerCertificateName),
+      ["other", "site"],
+    );
+    for (const { ServerCertificateName } of all) await iam.deleteServerCertificate({ ServerCertificateName });
   });
 }
 

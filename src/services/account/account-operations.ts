@@ -58,6 +58,7 @@ export const accountOperations = {
         transaction: {
           expect: [{ at: [key, accounts.revision(id) ?? 0] }],
           put: [{ key, value: account }],
+          delete: [accounts.ofCaller({ accountId: id }).key("iam-access-key-use", before.rootKey.id)],
         },
         account,
         secret,

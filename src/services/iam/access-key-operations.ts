@@ -6,7 +6,7 @@ import { seal } from "#sealed.ts";
 import { newAccessKeyId, newSecret } from "./access-key-id.ts";
 import type { IamContext } from "./context.ts";
 import { noSuchEntity, quotaExceeded, validationError } from "./errors.ts";
-import { touching, userOrCaller } from "./holder.ts";
+import { rootKeyOf, touching, userOrCaller } from "./holder.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { AccessKeyRecord, UserRecord } from "./records.ts";
 import { secretPurpose } from "./sign-in.ts";
@@ -52,8 +52,8 @@ export const accessKeyOperations = {
     resolve(input, context) {
       const { records, caller } = context;
       if (input.UserName === undefined && caller.principalId === undefined) {
-        const CreateDate = new Date(records.beganAt() ?? context.now());
-        const key: AccessKeyMetadata = { AccessKeyId: context.rootKeyId, Status: "Active", CreateDate };
+        const { id: AccessKeyId, createdAt } = rootKeyOf(context);
+        const key: AccessKeyMetadata = { AccessKeyId, Status: "Active", CreateDate: new Date(createdAt) };
         return { touches: [], items: [key], truncation: { IsTruncated: false } };
       }
       const user = userOf(input.UserName, context);

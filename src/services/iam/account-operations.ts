@@ -18,7 +18,7 @@ import { page, type Truncation } from "./pagination.ts";
 import { describeWholeVersion } from "./policy-version-operations.ts";
 import { quotas } from "./quotas.ts";
 import type { GroupRecord, PolicyHolder, RoleRecord, UserRecord } from "./records.ts";
-import { describeRole } from "./role-operations.ts";
+import { describeRole, lastUse } from "./role-operations.ts";
 import { tagsMember } from "./tags.ts";
 import { describeUser } from "./user-operations.ts";
 
@@ -91,7 +91,7 @@ function summary({ records }: IamContext): Partial<Record<SummaryKeyType, number
     Policies: records.all("iam-policy").length,
     PolicyVersionsInUse: records.all("iam-policy").reduce((sum, { versions }) => sum + versions.length, 0),
     Providers: records.all("iam-oidc-provider").length + records.all("iam-saml-provider").length,
-    ServerCertificates: 0,
+    ServerCertificates: records.all("iam-server-certificate").length,
     Users: records.all("iam-user").length,
   };
 }
@@ -164,7 +164,7 @@ function roleDetail(role: RoleRecord, context: IamContext): OneOf<Details["RoleD
     AttachedManagedPolicies: attachedPolicies(role),
     ...boundaryMember(role),
     ...tagsMember(role.tags),
-    RoleLastUsed: {},
+    RoleLastUsed: lastUse(role, context),
   };
 }
 

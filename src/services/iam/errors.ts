@@ -29,3 +29,5 @@ export const versionNotFound = (arn: string, version: string) =>
   noSuchEntity(`Policy ${arn} version ${version} does not exist or is not attachable.`);
 export const deviceNotFound = (serial: string) =>
   noSuchEntity(`VirtualMFADevice with serial number ${serial} doesn't exist.`);
+export const certificateNotFound = (name: string) =>
+  noSuchEntity(`The Server Certificate with name ${name} cannot be found.`);

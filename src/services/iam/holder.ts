@@ -3,6 +3,7 @@ import type { OperationPlan, TouchedResource } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import {
   alreadyExists,
+  certificateNotFound,
   deleteConflict,
   groupNotFound,
   profileNotFound,
@@ -22,6 +23,7 @@ import type {
   NamedKind,
   PolicyHolder,
   RoleRecord,
+  ServerCertificateRecord,
   Tags,
   UserRecord,
 } from "./records.ts";
@@ -47,6 +49,16 @@ export function findOwnRole(name: string, context: IamContext): RoleRecord {
 }
 export const findProfile = (name: string, { records }: IamContext): InstanceProfileRecord =>
   records.named("iam-instance-profile", name) ?? raise(profileNotFound(name));
+
+export const findCertificate = (name: string, { records }: IamContext): ServerCertificateRecord =>
+  records.named("iam-server-certificate", name) ?? raise(certificateNotFound(name));
+
+/** The one key of the account's root, and since when there is the account. */
+export function rootKeyOf({ accounts, accountId, records, rootKeyId, now }: IamContext) {
+  const account = accounts.record(accountId);
+  const createdAt = account?.createdAt ?? records.beganAt() ?? now().toISOString();
+  return { id: account?.rootKey.id ?? rootKeyId, createdAt };
+}
 
 export const arnOf = (
   kind: NamedKind,

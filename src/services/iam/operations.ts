@@ -5,6 +5,7 @@ import { accountOperations } from "./account-operations.ts";
 import { attachmentOperations } from "./attachment-operations.ts";
 import { boundaryOperations } from "./boundary-operations.ts";
 import type { IamContext } from "./context.ts";
+import { credentialReportOperations } from "./credential-report-operations.ts";
 import { groupOperations } from "./group-operations.ts";
 import { inlinePolicyOperations } from "./inline-policy-operations.ts";
 import { instanceProfileOperations } from "./instance-profile-operations.ts";
@@ -16,6 +17,7 @@ import { passwordPolicyOperations } from "./password-policy-operations.ts";
 import { policyVersionOperations } from "./policy-version-operations.ts";
 import { roleOperations } from "./role-operations.ts";
 import { samlProviderOperations } from "./saml-provider-operations.ts";
+import { serverCertificateOperations } from "./server-certificate-operations.ts";
 import { serviceLinkedRoleOperations } from "./service-linked-role-operations.ts";
 import { simulationOperations } from "./simulation-operations.ts";
 import { tagOperations } from "./tag-operations.ts";
@@ -27,6 +29,7 @@ export const iamOperations = {
   ...accountOperations,
   ...attachmentOperations,
   ...boundaryOperations,
+  ...credentialReportOperations,
   ...groupOperations,
   ...inlinePolicyOperations,
   ...instanceProfileOperations,
@@ -38,6 +41,7 @@ export const iamOperations = {
   ...policyVersionOperations,
   ...roleOperations,
   ...samlProviderOperations,
+  ...serverCertificateOperations,
   ...serviceLinkedRoleOperations,
   ...simulationOperations,
   ...tagOperations,

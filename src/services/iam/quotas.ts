@@ -10,6 +10,7 @@ export const quotas = {
   PoliciesQuota: 1500,
   PolicySizeQuota: 6144,
   PolicyVersionsInUseQuota: 10_000,
+  ServerCertificatesQuota: 20,
   UserPolicySizeQuota: 2048,
   UsersQuota: 5000,
   VersionsPerPolicyQuota: 5,

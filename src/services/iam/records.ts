@@ -135,7 +135,33 @@ export interface MfaDeviceRecord extends IamRecord {
   readonly lastStep: number;
 }
 
-/** When a user's access key signed last, to the minute. */
+/** A TLS certificate with its key. */
+export interface ServerCertificateRecord extends IamRecord {
+  readonly tags: Tags;
+  readonly expiresAt: string;
+  /** PEM. */
+  readonly body: string;
+  readonly chain?: string | undefined;
+  readonly sealedKey: string;
+}
+
+/** The last that was made. */
+export interface CredentialReportRecord {
+  readonly id: "report";
+  readonly generatedAt: string;
+  /** CSV, by gzip and base64. */
+  readonly packed: string;
+}
+
+/** When a session of a role signed last, to the minute. */
+export interface RoleUseRecord {
+  /** The role's. */
+  readonly id: string;
+  readonly at: string;
+  readonly region: string;
+}
+
+/** When a user's or root's access key signed last, to the minute. */
 export interface AccessKeyUseRecord {
   readonly id: string;
   readonly at: string;
@@ -160,6 +186,9 @@ export interface IamKinds {
   readonly "iam-oidc-provider": OidcProviderRecord;
   readonly "iam-saml-provider": SamlProviderRecord;
   readonly "iam-linked-role-deletion": LinkedRoleDeletionRecord;
+  readonly "iam-server-certificate": ServerCertificateRecord;
+  readonly "iam-credential-report": CredentialReportRecord;
+  readonly "iam-role-use": RoleUseRecord;
   readonly "iam-alias": AliasRecord;
   readonly "iam-login-profile": LoginProfileRecord;
   readonly "iam-password-policy": PasswordPolicyRecord;
@@ -295,6 +324,12 @@ export class IamRecords {
       expect: [{ at: [key, this.entry(kind, id)?.revision ?? 0] }],
       delete: [key, ...leaving.map((it) => this.#useKey(it, id))],
     };
+  }
+
+  /** With when it was used last. */
+  removeRole(role: RoleRecord, leaving: readonly UseOf[]): Transaction {
+    const { expect = [], delete: gone = [] } = this.remove("iam-role", role, leaving);
+    return { expect, delete: [...gone, this.key("iam-role-use", role.id)] };
   }
 
   /** A device that a user who is as was read is given: of many that are enabled at once not more are than there may be. */

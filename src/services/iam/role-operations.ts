@@ -1,5 +1,5 @@
 import type * as iam from "@aws-sdk/client-iam";
-import type { Role } from "@aws-sdk/client-iam";
+import type { Role, RoleLastUsed } from "@aws-sdk/client-iam";
 import type { OperationsOf } from "#api/operation.ts";
 import { percentEncoded } from "#wire/percent-encoding.ts";
 import type { IamContext } from "./context.ts";
@@ -23,6 +23,7 @@ import { tagsMember, withTags } from "./tags.ts";
 import { trustedIds, trustInForce } from "./trust.ts";
 
 export const mostRoles = 1000;
+const daysTracked = 400;
 
 export const roleOperations = {
   CreateRole: {
@@ -60,7 +61,7 @@ export const roleOperations = {
       return { touches: touching("iam-role", role, context), role };
     },
     answer: ({ role }: { role: RoleRecord }, context) => ({
-      Role: { ...describeWholeRole(role, context), RoleLastUsed: {} },
+      Role: { ...describeWholeRole(role, context), RoleLastUsed: lastUse(role, context) },
     }),
   },
 
@@ -117,7 +118,7 @@ export const roleOperations = {
       const leaving = role.boundary === undefined ? [] : [useOfPolicy(role.boundary, "boundary", context)];
       return {
         touches: touching("iam-role", role, context),
-        transaction: context.records.remove("iam-role", role, leaving),
+        transaction: context.records.removeRole(role, leaving),
       };
     },
     answer: () => ({}),
@@ -155,6 +156,15 @@ export const describeRole = (role: RoleRecord, context: IamContext): Role => ({
   ...(role.description !== undefined && { Description: role.description }),
   MaxSessionDuration: role.maxSessionSeconds,
 });
+
+/** Nothing when its sessions did not sign for 400 days. AWS, "RoleLastUsed". */
+export function lastUse({ id }: RoleRecord, { records, now }: IamContext): RoleLastUsed {
+  const use = records.get("iam-role-use", id);
+  const since = now().getTime() - daysTracked * 86_400_000;
+  return use && new Date(use.at).getTime() > since
+    ? { LastUsedDate: new Date(use.at), Region: use.region }
+    : {};
+}
 
 export const describeWholeRole = (role: RoleRecord, context: IamContext): Role => ({
   ...describeRole(role, context),

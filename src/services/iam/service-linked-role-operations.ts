@@ -62,7 +62,7 @@ export const serviceLinkedRoleOperations = {
         .join("-");
       const deletion = { id, service, roleName: role.name, at: now().toISOString() };
       const leaving = role.attached.map((arn) => useOfPolicy(arn, "attached", context));
-      const removal = records.remove("iam-role", role, leaving);
+      const removal = records.removeRole(role, leaving);
       const forgotten = records
         .all("iam-linked-role-deletion")
         .filter(({ at }) => now().getTime() - Date.parse(at) > keptMs)

@@ -2,7 +2,7 @@ import type * as iam from "@aws-sdk/client-iam";
 import type { Tag } from "@aws-sdk/client-iam";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
-import { findProfile, findRole, findUser, touching } from "./holder.ts";
+import { findCertificate, findProfile, findRole, findUser, touching } from "./holder.ts";
 import { findDevice } from "./mfa-device.ts";
 import { findPolicy } from "./managed-policy.ts";
 import { refuseAws } from "./managed-policy-operations.ts";
@@ -36,6 +36,11 @@ export const tagOperations = {
       tag("iam-mfa", findDevice(serial, context), tags, context),
     answer: () => ({}),
   },
+  TagServerCertificate: {
+    resolve: ({ ServerCertificateName: name, Tags: tags }, context) =>
+      tag("iam-server-certificate", findCertificate(name, context), tags, context),
+    answer: () => ({}),
+  },
 
   UntagUser: {
     resolve: ({ UserName: name, TagKeys: keys }, context) =>
@@ -62,6 +67,11 @@ export const tagOperations = {
       untag("iam-mfa", findDevice(serial, context), keys, context),
     answer: () => ({}),
   },
+  UntagServerCertificate: {
+    resolve: ({ ServerCertificateName: name, TagKeys: keys }, context) =>
+      untag("iam-server-certificate", findCertificate(name, context), keys, context),
+    answer: () => ({}),
+  },
 
   ListUserTags: {
     resolve: (input, context) => list("iam-user", findUser(input.UserName, context), input, context),
@@ -84,9 +94,20 @@ export const tagOperations = {
     resolve: (input, context) => list("iam-mfa", findDevice(input.SerialNumber, context), input, context),
     answer: listed,
   },
+  ListServerCertificateTags: {
+    resolve: (input, context) =>
+      list("iam-server-certificate", findCertificate(input.ServerCertificateName, context), input, context),
+    answer: listed,
+  },
 } satisfies OperationsOf<typeof iam, IamContext>;
 
-type TaggedKind = "iam-user" | "iam-role" | "iam-policy" | "iam-instance-profile" | "iam-mfa";
+type TaggedKind =
+  | "iam-user"
+  | "iam-role"
+  | "iam-policy"
+  | "iam-instance-profile"
+  | "iam-mfa"
+  | "iam-server-certificate";
 
 /** AWS's own policies have no tags. */
 function ownPolicy(arn: string, context: IamContext): PolicyRecord {
