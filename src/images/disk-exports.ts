@@ -82,6 +82,9 @@ export const openDiskExports = (options: DiskExportOptions): DiskExports => {
       one?.ending.abort();
       await one?.ended;
       begun.delete(id);
+      // What one of a killed program was at.
+      if ([...begun.values()].every(({ now }) => now.state !== "running"))
+        await rm(options.workDir, { recursive: true, force: true });
       for (const { key } of objects)
         await removeObject(options.buckets, { bucket, key }, { id, whole: named });
     },

@@ -106,6 +106,15 @@ async function until(id: string, wanted: WantedExport, what: string): Promise<vo
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
+/** A program exports it, and is killed when it says this. */
+async function killedWhile(what: string, wanted: WantedExport): Promise<void> {
+  const program = join(import.meta.dirname, "exporting-program.ts");
+  const told = [disksDir, String(uid), JSON.stringify(options), "export-killed", JSON.stringify(wanted)];
+  const child = spawn(process.execPath, [program, ...told], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  for await (const line of createInterface({ input: child.stdout })) if (line === what) child.kill("SIGKILL");
+  await ended;
+}
 async function imported(id: string, source: string, part: { offset: number; bytes: number }) {
   for (;;) {
     const now = await imports.look(id, { source, part, format: "qcow2" });
@@ -178,17 +187,19 @@ describe("an export", { timeout: 300_000 }, () => {
     assert.deepEqual([readdirSync(at("buckets", "mine")), existsSync(workDir)], [["vm"], false]);
   });
 
+  test("that is ended after its program was killed leaves nothing either", async () => {
+    const wanted = of("snap-1", "vmdk", "killed.vmdk");
+    await killedWhile("converting", wanted);
+    assert.ok(existsSync(workDir));
+    await exports.remove("export-killed", wanted);
+    assert.deepEqual([readdirSync(at("buckets", "mine")), existsSync(workDir)], [["vm"], false]);
+  });
+
   for (const what of ["validating", "converting", "writing", "done"])
     test(`is whole at last when its program is killed while it is ${what}, and never half before`, async () => {
       const wanted = of("snap-1", "vmdk", "killed.vmdk");
       const file = at("buckets", "mine", "killed.vmdk");
-      const program = join(import.meta.dirname, "exporting-program.ts");
-      const told = [disksDir, String(uid), JSON.stringify(options), "export-killed", JSON.stringify(wanted)];
-      const child = spawn(process.execPath, [program, ...told], { stdio: ["ignore", "pipe", "inherit"] });
-      const ended = once(child, "exit");
-      for await (const line of createInterface({ input: child.stdout }))
-        if (line === what) child.kill("SIGKILL");
-      await ended;
+      await killedWhile(what, wanted);
       if (what !== "done" && existsSync(file)) await holds(file, "vmdk", "snap-1");
       assert.deepEqual(await over("export-killed", wanted), { state: "done" });
       await holds(file, "vmdk", "snap-1");
