@@ -5,7 +5,7 @@ import { testRegion } from "./region.ts";
 
 /** IAM of a fresh region, asked by its root. */
 export async function iamScene(t: TestContext) {
-  const region = await testRegion(t);
+  const region = await testRegion(t, { notesRoot: true });
   const { clientConfig, feed, until } = region;
   const iam = new IAM(clientConfig);
   t.after(() => iam.destroy());

@@ -103,6 +103,8 @@ export interface TestRegionOptions extends FakeOptions {
   readonly issuerFrom?: readonly string[];
   /** By which instances' credentials are renewed, KMS keys rotated and removed, and lifecycle policies served; default: this host's. */
   readonly now?: () => Date;
+  /** Absent: that the root's key is used is not written down, so the revision tells what a call of its has written. */
+  readonly notesRoot?: boolean;
   /** How long something has been worked on, which decides when it is given up; absent: by this machine's clock. */
   readonly worked?: InstanceHost["worked"];
   /** Whose time fills the buckets of calls; absent: calls are not throttled. */
@@ -216,7 +218,9 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       store,
       feed,
       clock: systemClock,
-      answered: noteUse,
+      answered: (call) => {
+        if (options.notesRoot || call.signedIn?.accessKeyId !== credentials.accessKeyId) noteUse(call);
+      },
       throttle: options.throttledBy && tokenBuckets(options.throttledBy),
       log: (line) => void errors.push(line),
     }),

@@ -26,7 +26,7 @@ const document = (...statements: Statement[]) =>
 
 /** A region with a user "ada", whose one policy is what `allow` says. */
 async function scene(t: TestContext) {
-  const region = await testRegion(t);
+  const region = await testRegion(t, { notesRoot: true });
   const { clientConfig } = region;
   const iam = new IAM(clientConfig);
   await iam.createUser({ UserName: "ada", Tags: [{ Key: "team", Value: "blue" }] });
