@@ -1,13 +1,11 @@
 import type * as iam from "@aws-sdk/client-iam";
-import type { Tag } from "@aws-sdk/client-iam";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, invalidInput, noSuchEntity, quotaExceeded, validationError } from "./errors.ts";
 import { arnOf, touching, untagged } from "./holder.ts";
 import { newUniqueId } from "./names.ts";
-import { page, type Truncation } from "./pagination.ts";
 import type { OidcProviderRecord } from "./records.ts";
-import { describeTags, tagsMember, withoutTags, withTags } from "./tags.ts";
+import { tagsMember, withTags } from "./tags.ts";
 
 /** AWS, "IAM and AWS STS quotas". */
 const most = { providers: 100, clientIds: 100, thumbprints: 5, urlCharacters: 255 } as const;
@@ -44,7 +42,7 @@ export const oidcProviderOperations = {
 
   GetOpenIDConnectProvider: {
     resolve({ OpenIDConnectProviderArn: arn }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findOidcProvider(arn, context);
       return { touches: touching("iam-oidc-provider", provider, context), provider };
     },
     answer: ({ provider }: ProviderPlan) => ({
@@ -67,7 +65,7 @@ export const oidcProviderOperations = {
 
   DeleteOpenIDConnectProvider: {
     resolve({ OpenIDConnectProviderArn: arn }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findOidcProvider(arn, context);
       return {
         touches: touching("iam-oidc-provider", provider, context),
         transaction: context.records.remove("iam-oidc-provider", provider),
@@ -78,7 +76,7 @@ export const oidcProviderOperations = {
 
   UpdateOpenIDConnectProviderThumbprint: {
     resolve({ OpenIDConnectProviderArn: arn, ThumbprintList: list }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findOidcProvider(arn, context);
       return changed({ ...provider, thumbprints: checkThumbprints(list) }, context);
     },
     answer: () => ({}),
@@ -87,7 +85,7 @@ export const oidcProviderOperations = {
   /** One that it has already is no error. */
   AddClientIDToOpenIDConnectProvider: {
     resolve({ OpenIDConnectProviderArn: arn, ClientID: id }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findOidcProvider(arn, context);
       const clientIds = checkClientIds([...new Set([...provider.clientIds, id])]);
       return changed({ ...provider, clientIds }, context);
     },
@@ -97,38 +95,10 @@ export const oidcProviderOperations = {
   /** One that it does not have is no error. */
   RemoveClientIDFromOpenIDConnectProvider: {
     resolve({ OpenIDConnectProviderArn: arn, ClientID: id }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findOidcProvider(arn, context);
       return changed({ ...provider, clientIds: provider.clientIds.filter((it) => it !== id) }, context);
     },
     answer: () => ({}),
-  },
-
-  TagOpenIDConnectProvider: {
-    resolve({ OpenIDConnectProviderArn: arn, Tags: tags }, context) {
-      const provider = findProvider(arn, context);
-      return changed({ ...provider, tags: withTags(provider.tags, tags) }, context);
-    },
-    answer: () => ({}),
-  },
-  UntagOpenIDConnectProvider: {
-    resolve({ OpenIDConnectProviderArn: arn, TagKeys: keys }, context) {
-      const provider = findProvider(arn, context);
-      return changed({ ...provider, tags: withoutTags(provider.tags, keys) }, context);
-    },
-    answer: () => ({}),
-  },
-  ListOpenIDConnectProviderTags: {
-    resolve(input, context) {
-      const provider = findProvider(input.OpenIDConnectProviderArn, context);
-      return {
-        touches: touching("iam-oidc-provider", provider, context),
-        ...page(describeTags(provider.tags), ({ Key }) => Key, input),
-      };
-    },
-    answer: ({ items, truncation }: { items: readonly Tag[]; truncation: Truncation }) => ({
-      Tags: [...items],
-      ...truncation,
-    }),
   },
 } satisfies OperationsOf<typeof iam, IamContext>;
 
@@ -136,7 +106,8 @@ interface ProviderPlan extends OperationPlan {
   readonly provider: OidcProviderRecord;
 }
 
-function findProvider(arn: string, context: IamContext): OidcProviderRecord {
+/** Throws NoSuchEntity. */
+export function findOidcProvider(arn: string, context: IamContext): OidcProviderRecord {
   const [, name = ""] = /:oidc-provider\/(.+)$/.exec(arn) ?? [];
   const provider = context.records.named("iam-oidc-provider", name);
   if (!provider || arnOf("iam-oidc-provider", provider, context) !== arn)

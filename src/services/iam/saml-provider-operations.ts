@@ -1,14 +1,12 @@
 import type * as iam from "@aws-sdk/client-iam";
-import type { Tag } from "@aws-sdk/client-iam";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { IamContext } from "./context.ts";
 import { alreadyExists, invalidInput, noSuchEntity, quotaExceeded, validationError } from "./errors.ts";
 import { arnOf, byArn, touching, untagged } from "./holder.ts";
 import { newUniqueId } from "./names.ts";
-import { page, type Truncation } from "./pagination.ts";
 import type { SamlProviderRecord } from "./records.ts";
 import { samlMetadata } from "./saml-metadata.ts";
-import { describeTags, tagsMember, withoutTags, withTags } from "./tags.ts";
+import { tagsMember, withTags } from "./tags.ts";
 
 /** AWS, "IAM and AWS STS quotas". */
 const mostProviders = 100;
@@ -49,7 +47,7 @@ export const samlProviderOperations = {
 
   GetSAMLProvider: {
     resolve({ SAMLProviderArn: arn }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findSamlProvider(arn, context);
       return { touches: touching("iam-saml-provider", provider, context), provider };
     },
     answer: ({ provider }: ProviderPlan) => ({
@@ -75,7 +73,7 @@ export const samlProviderOperations = {
   UpdateSAMLProvider: {
     resolve(input, context) {
       refuseEncryption(input);
-      const provider = findProvider(input.SAMLProviderArn, context);
+      const provider = findSamlProvider(input.SAMLProviderArn, context);
       const { SAMLMetadataDocument: metadata } = input;
       if (metadata === undefined)
         throw invalidInput(
@@ -91,7 +89,7 @@ export const samlProviderOperations = {
 
   DeleteSAMLProvider: {
     resolve({ SAMLProviderArn: arn }, context) {
-      const provider = findProvider(arn, context);
+      const provider = findSamlProvider(arn, context);
       return {
         touches: touching("iam-saml-provider", provider, context),
         transaction: context.records.remove("iam-saml-provider", provider),
@@ -99,41 +97,14 @@ export const samlProviderOperations = {
     },
     answer: () => ({}),
   },
-
-  TagSAMLProvider: {
-    resolve({ SAMLProviderArn: arn, Tags: tags }, context) {
-      const provider = findProvider(arn, context);
-      return changed({ ...provider, tags: withTags(provider.tags, tags) }, context);
-    },
-    answer: () => ({}),
-  },
-  UntagSAMLProvider: {
-    resolve({ SAMLProviderArn: arn, TagKeys: keys }, context) {
-      const provider = findProvider(arn, context);
-      return changed({ ...provider, tags: withoutTags(provider.tags, keys) }, context);
-    },
-    answer: () => ({}),
-  },
-  ListSAMLProviderTags: {
-    resolve(input, context) {
-      const provider = findProvider(input.SAMLProviderArn, context);
-      return {
-        touches: touching("iam-saml-provider", provider, context),
-        ...page(describeTags(provider.tags), ({ Key }) => Key, input),
-      };
-    },
-    answer: ({ items, truncation }: { items: readonly Tag[]; truncation: Truncation }) => ({
-      Tags: [...items],
-      ...truncation,
-    }),
-  },
 } satisfies OperationsOf<typeof iam, IamContext>;
 
 interface ProviderPlan extends OperationPlan {
   readonly provider: SamlProviderRecord;
 }
 
-function findProvider(arn: string, context: IamContext): SamlProviderRecord {
+/** Throws NoSuchEntity. */
+export function findSamlProvider(arn: string, context: IamContext): SamlProviderRecord {
   const provider = byArn("iam-saml-provider", arn, context.records);
   if (!provider) throw noSuchEntity(`Manifest not found for arn ${arn}`);
   return provider;

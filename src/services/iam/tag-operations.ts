@@ -6,8 +6,10 @@ import { findCertificate, findProfile, findRole, findUser, touching } from "./ho
 import { findDevice } from "./mfa-device.ts";
 import { findPolicy } from "./managed-policy.ts";
 import { refuseAws } from "./managed-policy-operations.ts";
+import { findOidcProvider } from "./oidc-provider-operations.ts";
 import { page, type Truncation } from "./pagination.ts";
 import type { IamKinds, PolicyRecord, Tags } from "./records.ts";
+import { findSamlProvider } from "./saml-provider-operations.ts";
 import { describeTags, withoutTags, withTags } from "./tags.ts";
 
 export const tagOperations = {
@@ -41,6 +43,16 @@ export const tagOperations = {
       tag("iam-server-certificate", findCertificate(name, context), tags, context),
     answer: () => ({}),
   },
+  TagOpenIDConnectProvider: {
+    resolve: ({ OpenIDConnectProviderArn: arn, Tags: tags }, context) =>
+      tag("iam-oidc-provider", findOidcProvider(arn, context), tags, context),
+    answer: () => ({}),
+  },
+  TagSAMLProvider: {
+    resolve: ({ SAMLProviderArn: arn, Tags: tags }, context) =>
+      tag("iam-saml-provider", findSamlProvider(arn, context), tags, context),
+    answer: () => ({}),
+  },
 
   UntagUser: {
     resolve: ({ UserName: name, TagKeys: keys }, context) =>
@@ -72,6 +84,16 @@ export const tagOperations = {
       untag("iam-server-certificate", findCertificate(name, context), keys, context),
     answer: () => ({}),
   },
+  UntagOpenIDConnectProvider: {
+    resolve: ({ OpenIDConnectProviderArn: arn, TagKeys: keys }, context) =>
+      untag("iam-oidc-provider", findOidcProvider(arn, context), keys, context),
+    answer: () => ({}),
+  },
+  UntagSAMLProvider: {
+    resolve: ({ SAMLProviderArn: arn, TagKeys: keys }, context) =>
+      untag("iam-saml-provider", findSamlProvider(arn, context), keys, context),
+    answer: () => ({}),
+  },
 
   ListUserTags: {
     resolve: (input, context) => list("iam-user", findUser(input.UserName, context), input, context),
@@ -99,6 +121,16 @@ export const tagOperations = {
       list("iam-server-certificate", findCertificate(input.ServerCertificateName, context), input, context),
     answer: listed,
   },
+  ListOpenIDConnectProviderTags: {
+    resolve: (input, context) =>
+      list("iam-oidc-provider", findOidcProvider(input.OpenIDConnectProviderArn, context), input, context),
+    answer: listed,
+  },
+  ListSAMLProviderTags: {
+    resolve: (input, context) =>
+      list("iam-saml-provider", findSamlProvider(input.SAMLProviderArn, context), input, context),
+    answer: listed,
+  },
 } satisfies OperationsOf<typeof iam, IamContext>;
 
 type TaggedKind =
@@ -107,7 +139,9 @@ type TaggedKind =
   | "iam-policy"
   | "iam-instance-profile"
   | "iam-mfa"
-  | "iam-server-certificate";
+  | "iam-server-certificate"
+  | "iam-oidc-provider"
+  | "iam-saml-provider";
 
 /** AWS's own policies have no tags. */
 function ownPolicy(arn: string, context: IamContext): PolicyRecord {
