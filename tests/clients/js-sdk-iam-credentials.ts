@@ -4,6 +4,7 @@ import type * as iamModule from "@aws-sdk/client-iam";
 import * as stsModule from "@aws-sdk/client-sts";
 import { authenticator } from "#testing/authenticator.ts";
 import { testCertificate } from "#testing/certificates.ts";
+import { every } from "./every.ts";
 
 /** Every operation and paginator of what users sign in with beside access keys; `sdk` is the module that notes which were used. */
 export function iamCredentialTests(sdk: typeof iamModule, iam: iamModule.IAM): void {
@@ -117,13 +118,4 @@ export function iamCredentialTests(sdk: typeof iamModule, iam: iamModule.IAM): v
     );
     for (const { ServerCertificateName } of all) await iam.deleteServerCertificate({ ServerCertificateName });
   });
-}
-
-async function every<Page, Item>(
-  pages: AsyncIterable<Page>,
-  items: (page: Page) => Item[] | undefined,
-): Promise<Item[]> {
-  const found: Item[] = [];
-  for await (const page of pages) found.push(...(items(page) ?? []));
-  return found;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as iamModule from "@aws-sdk/client-iam";
 import * as stsModule from "@aws-sdk/client-sts";
+import { every } from "./every.ts";
 
 const all = JSON.stringify({
   Version: "2012-10-17",
@@ -267,13 +268,4 @@ export function iamTests(sdk: typeof iamModule, iam: iamModule.IAM, sts: stsModu
     await iam.deletePolicy(policy);
     await assert.rejects(iam.getPolicy(policy), { name: "NoSuchEntityException" });
   });
-}
-
-async function every<Page, Item>(
-  pages: AsyncIterable<Page>,
-  items: (page: Page) => Item[] | undefined,
-): Promise<Item[]> {
-  const found: Item[] = [];
-  for await (const page of pages) found.push(...(items(page) ?? []));
-  return found;
 }

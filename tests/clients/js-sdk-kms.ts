@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as kmsModule from "@aws-sdk/client-kms";
+import { every } from "./every.ts";
 
 const rootArn = "arn:aws:iam::000000000000:root";
 const Plaintext = Buffer.from("attack at dawn");
@@ -95,13 +96,4 @@ export function kmsTests(sdk: typeof kmsModule, kms: kmsModule.KMS): void {
     await assert.rejects(kms.encrypt({ KeyId, Plaintext }), { name: "KMSInvalidStateException" });
     await kms.cancelKeyDeletion({ KeyId });
   });
-}
-
-async function every<Page, Item>(
-  pages: AsyncIterable<Page>,
-  items: (page: Page) => Item[] | undefined,
-): Promise<Item[]> {
-  const all: Item[] = [];
-  for await (const page of pages) all.push(...(items(page) ?? []));
-  return all;
 }
