@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
 import type { NetworkElement } from "#drivers/network/network-driver.ts";
 import { factsOf, failClosedRules, linkBatch, type Fact } from "#drivers/network/netns/link-facts.ts";
 import { interfaceLink, tableNumber, uplink } from "#drivers/network/netns/names.ts";
-import { ensureNamespace, removeNamespace } from "#drivers/network/netns/namespace.ts";
+import { ensureNamespace, namespaceExists, removeNamespace } from "#drivers/network/netns/namespace.ts";
 import { RoutedNamespace } from "#drivers/network/netns/routed-namespace.ts";
 
 const name = "croft-rns-one";
@@ -50,6 +51,20 @@ before(async () => {
 after(async () => {
   namespace[Symbol.dispose]();
   await removeNamespace(name);
+});
+
+test("what a killed ip left of a namespace is taken for none, and makes room for one", async () => {
+  const half = "croft-rns-half";
+  const file = `/run/netns/${half}`;
+  writeFileSync(file, "");
+  assert.equal(namespaceExists(half), false);
+  await removeNamespace(half);
+  assert.equal(existsSync(file), false);
+  writeFileSync(file, "");
+  await ensureNamespace(half);
+  assert.equal(namespaceExists(half), true);
+  await removeNamespace(half);
+  assert.equal(existsSync(file), false);
 });
 
 describe("the kernel's own news", () => {

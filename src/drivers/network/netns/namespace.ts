@@ -1,8 +1,12 @@
-import { closeSync, existsSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
 
-export const namespaceExists = (name: string): boolean => existsSync(`/run/netns/${name}`);
+/** Whether `name` leads to a namespace. While `ip` adds or deletes one, or was killed meanwhile, it is a plain file. */
+export const namespaceExists = (name: string): boolean => {
+  const found = statSync(`/run/netns/${name}`, { throwIfNoEntry: false });
+  return found !== undefined && found.dev !== statSync("/run/netns").dev;
+};
 
 /** Differs between two namespaces that had one name; 0 while there is none. */
 export const namespaceIdentity = (name: string): bigint =>
@@ -19,7 +23,10 @@ const namesStarting = (start: string): string[] =>
 
 /** A namespace that forwards IPv4 between its links, answers ARP for what it can reach, and speaks no IPv6. */
 export const ensureNamespace = async (name: string, more: readonly Sysctl[] = []): Promise<void> => {
-  if (!namespaceExists(name)) await run("ip", ["netns", "add", name]);
+  if (!namespaceExists(name)) {
+    rmSync(`/run/netns/${name}`, { force: true });
+    await run("ip", ["netns", "add", name]);
+  }
   inNamespace(name, () => {
     for (const [key, value] of [...sysctls, ...more]) writeFileSync(`/proc/sys/net/${key}`, value);
     disableIpv6("all");
@@ -43,7 +50,7 @@ export const disableIpv6 = (link: string, root = "/proc/sys/net"): void => {
 
 /** Links go first: a machine or a server may hold the namespace itself open for longer. */
 export const removeNamespace = async (name: string): Promise<void> => {
-  if (!namespaceExists(name)) return;
+  if (!namespaceExists(name)) return rmSync(`/run/netns/${name}`, { force: true });
   const links: { ifname: string }[] = JSON.parse(
     await run("ip", ["-json", "link", "show"], { namespace: name }),
   );

@@ -4,7 +4,7 @@ import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks, LinkBatch } from "./link-facts.ts";
 import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from "./names.ts";
-import { ensureNamespace, namespaceExists, namespacesUnder, removeNamespace } from "./namespace.ts";
+import { ensureNamespace, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
 import type { Peerings } from "./peerings.ts";
 import { networkTable, networkTables, rulesOf } from "./network-rules.ts";
@@ -178,7 +178,7 @@ export class Network implements Disposable {
     this.#applied = undefined;
     await this.#edge.removeLinks({ remove: [], add: [], gone, come: [] });
     await this.#removeNats([]);
-    if (namespaceExists(this.namespace)) await removeNamespace(this.namespace);
+    await removeNamespace(this.namespace);
     this[Symbol.dispose]();
   }
 
