@@ -10,7 +10,7 @@ export interface Caller {
   readonly principalArn: string;
   /** `aws:PrincipalType` */
   readonly type: "Account" | "User" | "AssumedRole" | "FederatedUser" | "Anonymous";
-  /** AIDA… or AROA…: whose policies decide. Absent: the account's root, or nobody. */
+  /** AIDA… or AROA…: whose policies decide; of an instance itself no record's. Absent: the account's root, or nobody. */
   readonly principalId?: string | undefined;
   /** Absent: a key that does not end. */
   readonly session?: Session | undefined;
@@ -20,10 +20,11 @@ export interface Caller {
 export interface Session {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly kind: "role" | "federated" | "token";
-  /** Of the role, or of the user who asked for it; absent: the account's root did. */
+  /** "instance": it says which instance asks, and may do nothing else. */
+  readonly kind: "role" | "federated" | "token" | "instance";
+  /** Of the role, or of the user who asked for it; absent: the account's root did, or it is an instance's. */
   readonly principalId?: string | undefined;
-  /** Of the session, or of the federated user. */
+  /** Of the session, of the federated user, or the instance's id. */
   readonly name: string;
   /** Seconds since 1970. */
   readonly issuedAt: number;

@@ -10,7 +10,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { until } from "../until.ts";
 import { dial, guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
-import { signedCall } from "../signed-call.ts";
+import { signedCall, whoAmI } from "../signed-call.ts";
 import { awsCli } from "./aws-cli.ts";
 
 /** The first day with a region, told by the CLI of Debian 12. Each test goes on from where the one before it ended. */
@@ -101,8 +101,9 @@ test("an instance signs with the credentials of its role, and policy decides eac
   );
   const imds = "http://169.254.169.254/latest";
   const token = `$(curl -sX PUT ${imds}/api/token -H X-aws-ec2-metadata-token-ttl-seconds:60)`;
-  const credentials = `${imds}/meta-data/iam/security-credentials/reader`;
-  const ask = () => web.run(`curl -s -H X-aws-ec2-metadata-token:${token} ${credentials}`);
+  const read = (path: string) =>
+    web.run(`curl -s -H X-aws-ec2-metadata-token:${token} ${imds}/meta-data/${path}`);
+  const ask = () => read("iam/security-credentials/reader");
   const told = await until(ask, (text) => text.includes('"Success"'));
   const { programs } = await region.status();
   const others = [programs["croft"], programs["croft-host"]].filter((pid) => typeof pid === "number");
@@ -113,13 +114,16 @@ test("an instance signs with the credentials of its role, and policy decides eac
   } finally {
     for (const pid of others) process.kill(pid, "SIGCONT");
   }
-  const given = JSON.parse(told);
-  const environment = {
-    AWS_REGION: region.environment["AWS_REGION"] ?? "",
-    AWS_ACCESS_KEY_ID: given.AccessKeyId,
-    AWS_SECRET_ACCESS_KEY: given.SecretAccessKey,
-    AWS_SESSION_TOKEN: given.Token,
+  const signing = (credentials: string) => {
+    const { AccessKeyId, SecretAccessKey, Token } = JSON.parse(credentials);
+    return {
+      AWS_REGION: region.environment["AWS_REGION"] ?? "",
+      AWS_ACCESS_KEY_ID: AccessKeyId,
+      AWS_SECRET_ACCESS_KEY: SecretAccessKey,
+      AWS_SESSION_TOKEN: Token,
+    };
   };
+  const environment = signing(told);
   const url = `https://ec2.${environment.AWS_REGION}.amazonaws.com/`;
   const call = (...fields: string[]) =>
     web.run(`curl -m 60 ${signedCall(environment, fields, { url }).join(" ")}`);
@@ -136,6 +140,18 @@ test("an instance signs with the credentials of its role, and policy decides eac
   await allow("ec2:RunInstances");
   assert.match(await call(...launch, "DryRun=true"), /<Code>DryRunOperation<\/Code>/);
   assert.match(await call("Action=DescribeInstances"), /<Code>UnauthorizedOperation<\/Code>/);
+
+  // Which instance it is, it says by itself, and may do nothing else by that.
+  const itself = signing(await read("identity-credentials/ec2/security-credentials/ec2-instance"));
+  const who = await web.run(whoAmI(itself));
+  assert.ok(
+    who.includes(`<Arn>arn:aws:sts::000000000000:assumed-role/aws:ec2-instance/${ids[0]}</Arn>`),
+    who,
+  );
+  const refused = await web.run(
+    `curl -m 60 ${signedCall(itself, ["Action=DescribeInstances"], { url }).join(" ")}`,
+  );
+  assert.match(refused, /<Code>UnauthorizedOperation<\/Code>/);
 });
 
 test("neighbours in one subnet are kept apart until a group may reach the other", async () => {

@@ -70,9 +70,13 @@ const needsNoLeave = ({ service, operation, caller }: AuthorisedCall): boolean =
   service === "sts" &&
   (operation === "GetCallerIdentity" || (operation === "GetSessionToken" && !caller.session));
 
-/** A session without a role and an MFA device does not change IAM, and makes no further ones but of roles. AWS, "Compare AWS STS credentials". */
+/**
+ * A session without a role and an MFA device does not change IAM, and makes no further ones but of roles. AWS, "Compare AWS STS
+ * credentials". An instance itself may do nothing, whatever a policy says: "Instance identity roles for Amazon EC2 instances".
+ */
 function isKeptFrom({ caller: { session }, service, operation }: AuthorisedCall): boolean {
   if (!session) return false;
+  if (session.kind === "instance") return true;
   if (session.kind === "role")
     return service === "sts" && ["GetSessionToken", "GetFederationToken"].includes(operation);
   return (

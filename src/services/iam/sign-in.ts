@@ -65,6 +65,19 @@ function sessionCaller(session: Session, records: IamRecords): Caller | undefine
   const { kind, accessKeyId, principalId, name } = session;
   const { accountId } = records;
   const sts = `arn:aws:sts::${accountId}`;
+  if (kind === "instance") {
+    const role = "aws:ec2-instance";
+    return {
+      accountId,
+      accessKeyId,
+      arn: `${sts}:assumed-role/${role}/${name}`,
+      userId: `${accountId}:${role}:${name}`,
+      principalArn: `arn:aws:iam::${accountId}:role/${role}`,
+      type: "AssumedRole",
+      principalId: `${accountId}:${role}`,
+      session,
+    };
+  }
   if (kind === "role") {
     const role = records.get("iam-role", principalId ?? "");
     return (

@@ -32,7 +32,16 @@ test("an instance's metadata is all of AWS's paths for what it has", limit, asyn
         value,
       ]),
     );
-  assert.deepEqual(metadata().tree, {
+  const { tree } = metadata();
+  const identity = {
+    "identity-credentials/ec2/info": tree["identity-credentials/ec2/info"],
+    "identity-credentials/ec2/security-credentials/ec2-instance":
+      tree["identity-credentials/ec2/security-credentials/ec2-instance"],
+  };
+  const { LastUpdated, ...info } = JSON.parse(identity["identity-credentials/ec2/info"] ?? "");
+  assert.match(LastUpdated, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  assert.deepEqual(info, { Code: "Success", AccountId: "111122223333" });
+  assert.deepEqual(tree, {
     "ami-id": testImage.id,
     "ami-launch-index": "0",
     "ami-manifest-path": "(unknown)",
@@ -44,6 +53,7 @@ test("an instance's metadata is all of AWS's paths for what it has", limit, asyn
     "events/maintenance/scheduled": "[]",
     "hibernation/configured": "false",
     hostname: instance.PrivateDnsName,
+    ...identity,
     "instance-action": "none",
     "instance-id": instance.InstanceId,
     "instance-life-cycle": "on-demand",
@@ -102,7 +112,7 @@ test("what an instance has none of is not there", limit, async (t) => {
   const absent = `iam iam/info iam/security-credentials/ spot/instance-action spot/termination-time
     events/recommendations/rebalance autoscaling/target-lifecycle-state placement/group-name placement/partition-number
     placement/host-id public-keys/ tags/ kernel-id ramdisk-id product-codes ancestor-ami-ids ipv6
-    block-device-mapping/ebs1 identity-credentials/ec2/info managed-ssh-keys/signer-cert`;
+    block-device-mapping/ebs1 managed-ssh-keys/signer-cert`;
   for (const path of absent.split(/\s+/)) assert.equal(ask(`meta-data/${path}`).status, 404, path);
   for (const path of ["user-data", "vendor-data"]) assert.equal(ask(path).status, 404, path);
   assert.equal(ask("meta-data/instance-id").status, 200);

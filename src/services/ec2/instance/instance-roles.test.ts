@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { EC2 } from "@aws-sdk/client-ec2";
 import { IAM } from "@aws-sdk/client-iam";
+import { KMS } from "@aws-sdk/client-kms";
 import { STS } from "@aws-sdk/client-sts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
 import { answerImds } from "#guest/imds.ts";
@@ -165,7 +166,7 @@ test(
   "credentials are renewed each hour, five before they end, and are the same in between",
   limit,
   async (t) => {
-    const { region, instance, id } = await scene(t);
+    const { region, instance } = await scene(t);
     let now = Date.now();
     const roles = instanceRoles({
       sealingKey: Buffer.alloc(32),
@@ -199,9 +200,81 @@ test(
     const { IamInstanceProfileAssociations: [there] = [] } =
       await region.client.describeIamInstanceProfileAssociations({});
     await region.client.disassociateIamInstanceProfile({ AssociationId: there?.AssociationId });
-    assert.deepEqual((await look()).outcome, { kind: "settled" }, `${id} has nothing to renew`);
+    const without = await look();
+    assert.equal(without.credentials, undefined);
+    assert.deepEqual(
+      without.outcome,
+      first.outcome,
+      "those that say which instance it is are renewed as well",
+    );
   },
 );
+
+const identity = "identity-credentials/ec2/security-credentials/ec2-instance";
+
+test(
+  "an instance without a profile has credentials too, which say which instance it is",
+  limit,
+  async (t) => {
+    const { ask, as, id, region, until } = await scene(t);
+    const { IamInstanceProfileAssociations: [there] = [] } =
+      await region.client.describeIamInstanceProfileAssociations({});
+    await region.client.disassociateIamInstanceProfile({ AssociationId: there?.AssociationId });
+    await until(() => ask("iam/info").status === 404);
+    assert.equal(ask("identity-credentials/ec2/").body, "info\nsecurity-credentials/");
+    assert.equal(ask("identity-credentials/ec2/security-credentials/").body, "ec2-instance");
+    assert.equal(ask(identity, "a token").body, ask(identity).body);
+    const { LastUpdated, Token, SecretAccessKey, ...given } = JSON.parse(String(ask(identity).body));
+    assert.deepEqual(Object.keys(given), ["Code", "Type", "AccessKeyId", "Expiration"]);
+    assert.deepEqual([given.Code, given.Type], ["Success", "AWS-HMAC"]);
+    assert.equal(Date.parse(given.Expiration) - Date.parse(LastUpdated), 6 * hour);
+
+    const { sts } = as({ ...given, Token, SecretAccessKey });
+    const { $metadata: _, ...who } = await sts.getCallerIdentity({});
+    assert.deepEqual(who, {
+      Account: "111122223333",
+      Arn: `arn:aws:sts::111122223333:assumed-role/aws:ec2-instance/${id}`,
+      UserId: `111122223333:aws:ec2-instance:${id}`,
+    });
+  },
+);
+
+test("whatever policies say, those credentials are good for nothing else", limit, async (t) => {
+  const { ask, as, iam, region, id } = await scene(t);
+  const given = JSON.parse(String(ask(identity).body));
+  const { ec2, sts, iam: itsIam, kms } = as(given);
+  // Everybody of the account, by name and by "*": a role and a key that AWS's users could open like this.
+  const open = { Effect: "Allow", Action: "*", Resource: "*", Principal: { AWS: "*" } };
+  const { Resource: _, ...opens } = open;
+  await iam.createRole({
+    RoleName: "open",
+    AssumeRolePolicyDocument: document({ ...opens, Action: "sts:AssumeRole" }),
+  });
+  const owner = new KMS(region.clientConfig);
+  t.after(() => owner.destroy());
+  const { KeyMetadata: { KeyId } = {} } = await owner.createKey({ Policy: document(open) });
+  const RoleArn = "arn:aws:iam::111122223333:role/open";
+  const refused = (call: Promise<unknown>, name: string) =>
+    assert.rejects(call, {
+      name,
+      message: new RegExp(`:assumed-role/aws:ec2-instance/${id} is not authorized to perform: `),
+    });
+  await refused(ec2.describeInstances({}), "UnauthorizedOperation");
+  await refused(ec2.describeInstances({ DryRun: true }), "UnauthorizedOperation");
+  await refused(ec2.terminateInstances({ InstanceIds: [id] }), "UnauthorizedOperation");
+  await refused(sts.assumeRole({ RoleArn, RoleSessionName: "me" }), "AccessDenied");
+  await refused(sts.getSessionToken({}), "AccessDenied");
+  await refused(itsIam.getUser({}), "AccessDenied");
+  await refused(itsIam.createAccessKey({}), "AccessDenied");
+  await refused(kms.describeKey({ KeyId }), "AccessDeniedException");
+  await assert.rejects(
+    iam.getRole({ RoleName: "aws:ec2-instance" }),
+    (error: Error) => error.name !== "AccessDenied",
+  );
+  // Nobody is it by another's key, and by no changed token.
+  const { Token } = JSON.parse(String(ask("iam/security-credentials/reader").body));
+  await assert.rejects(as({ ...given, Token }).sts.getCallerIdentity({}), { name: "InvalidClientTokenId" });
+});
 
 test("an instance whose IMDS is version 2 alone has credentials of it alone", limit, async (t) => {
   const { region, id, ask, until } = await scene(t);
@@ -262,6 +335,8 @@ async function scene(t: TestContext) {
     const clients = {
       ec2: new EC2({ ...region.clientConfig, credentials }),
       sts: new STS({ ...region.clientConfig, credentials }),
+      iam: new IAM({ ...region.clientConfig, credentials }),
+      kms: new KMS({ ...region.clientConfig, credentials }),
     };
     t.after(() => Object.values(clients).forEach((it) => it.destroy()));
     return clients;

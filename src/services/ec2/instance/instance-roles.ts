@@ -1,4 +1,4 @@
-import type { Session, SessionInstance } from "#api/caller.ts";
+import type { SessionInstance } from "#api/caller.ts";
 import { decide } from "#policy/decide.ts";
 import { parsePolicy, type Policy } from "#policy/policy-document.ts";
 import { arnOf } from "../../iam/holder.ts";
@@ -8,9 +8,12 @@ import { trustInForce } from "../../iam/trust.ts";
 import type { Scope } from "../records.ts";
 import { instanceArn, type InstanceRecord } from "./instance.ts";
 
-/** What IMDS tells of instances' roles, with credentials that are made as they are told, and kept in memory alone. */
+/**
+ * What IMDS tells of instances' roles, that of their profile and the one that every instance has to say which it is. Credentials are
+ * made as they are told, and kept in memory alone.
+ */
 export interface InstanceRoles {
-  /** Leaves below `iam/` by their whole paths; none without an instance profile. The same until something of it changes, or is renewed. */
+  /** Leaves below `iam/` and `identity-credentials/` by their whole paths. The same until something of it changes, or is renewed. */
   metadata(instance: InstanceRecord, privateAddress: string, scope: Scope, iam: IamRecords): RoleMetadata;
   /** When to look whether something that was told of these instances is to be told anew; undefined: nothing is. */
   renewInMs(instanceIds: readonly string[]): number | undefined;
@@ -35,17 +38,17 @@ export function instanceRoles(options: InstanceRolesOptions): InstanceRoles {
   const told = new Map<string, Told>();
   return {
     metadata(instance, privateAddress, scope, iam) {
-      if (!instance.profile) {
-        told.delete(instance.id);
-        return nothing;
-      }
-      const about = factsOf(instance, privateAddress, scope, iam, options.now());
-      const facts = JSON.stringify(about);
+      const about = instance.profile && factsOf(instance, privateAddress, scope, iam, options.now());
+      const facts = JSON.stringify(about ?? null);
       const before = told.get(instance.id);
       if (before?.facts === facts && before.renewAtMs > nowMs()) return before.is;
+      // The oldest come first.
       for (const [id, { renewAtMs }] of told)
         if (renewAtMs < nowMs() - lifetimeSeconds * 1000) told.delete(id);
-      const is = roleMetadata(about, scope, options);
+        else break;
+      const role = about ? roleMetadata(about, scope, options) : nothing;
+      const is = { ...role, tree: { ...identityTree(instance.id, scope, options), ...role.tree } };
+      told.delete(instance.id);
       told.set(instance.id, { facts, is, renewAtMs: nowMs() + renewAfterMs });
       return is;
     },
@@ -135,10 +138,10 @@ const trusts = new WeakMap<RoleRecord, { readonly document: string; readonly pol
 /** As AWS's guide shows them, "Retrieve security credentials from instance metadata" and "Troubleshoot IAM and Amazon EC2". */
 function roleMetadata(
   { instanceId, arn, profileId, role, byVersion1, of }: Facts,
-  { accountId }: Scope,
-  { sealingKey, random, now }: InstanceRolesOptions,
+  scope: Scope,
+  options: InstanceRolesOptions,
 ): RoleMetadata {
-  const LastUpdated = toSeconds(now());
+  const LastUpdated = toSeconds(options.now());
   const failed = (Code: string, Message: string) => written({ Code, Message, LastUpdated });
   if (profileId === undefined)
     return {
@@ -164,20 +167,43 @@ function roleMetadata(
       name: instanceId,
       instance: { ...of, roleDelivery },
     } as const;
-    const session = newSession(about, lifetimeSeconds, { accountId, random, now });
-    return written({ Code: "Success", LastUpdated, Type: "AWS-HMAC", ...credentialsOf(session, sealingKey) });
+    return credentialsOf(about, scope, options);
   };
   const byToken = credentials("2.0");
   if (!byVersion1) return { tree: { "iam/info": info, [path]: byToken } };
   return { tree: { "iam/info": info, [path]: credentials("1.0") }, treeByToken: { [path]: byToken } };
 }
 
-const credentialsOf = (session: Session, sealingKey: Buffer) => ({
-  AccessKeyId: session.accessKeyId,
-  SecretAccessKey: session.secretAccessKey,
-  Token: sessionToken(session, sealingKey),
-  Expiration: toSeconds(new Date(session.expiresAt * 1000)),
+/** AWS, "Instance identity roles for Amazon EC2 instances". No policy asks how these were handed out: they are the same by both versions. */
+const identityTree = (instanceId: string, scope: Scope, options: InstanceRolesOptions) => ({
+  "identity-credentials/ec2/info": written({
+    Code: "Success",
+    LastUpdated: toSeconds(options.now()),
+    AccountId: scope.accountId,
+  }),
+  "identity-credentials/ec2/security-credentials/ec2-instance": credentialsOf(
+    { kind: "instance", name: instanceId },
+    scope,
+    options,
+  ),
 });
+
+function credentialsOf(
+  about: Parameters<typeof newSession>[0],
+  { accountId }: Scope,
+  { sealingKey, random, now }: InstanceRolesOptions,
+): string {
+  const session = newSession(about, lifetimeSeconds, { accountId, random, now });
+  return written({
+    Code: "Success",
+    LastUpdated: toSeconds(now()),
+    Type: "AWS-HMAC",
+    AccessKeyId: session.accessKeyId,
+    SecretAccessKey: session.secretAccessKey,
+    Token: sessionToken(session, sealingKey),
+    Expiration: toSeconds(new Date(session.expiresAt * 1000)),
+  });
+}
 
 const toSeconds = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
 
