@@ -83,9 +83,9 @@ test("console output has the kernel's lines, and the fingerprints of the keys th
 test("an instance signs with the credentials of its role, and policy decides each of its calls", async () => {
   const statement = (of: object) =>
     JSON.stringify({ Version: "2012-10-17", Statement: { Effect: "Allow", ...of } });
-  const allow = (Action: string) =>
+  const allow = (Action: string, more: object = {}) =>
     aws.text(
-      `iam put-role-policy --role-name reader --policy-name p --policy-document ${statement({ Action, Resource: "*" })}`,
+      `iam put-role-policy --role-name reader --policy-name p --policy-document ${statement({ Action, Resource: "*", ...more })}`,
     );
   const trust = statement({ Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" });
   await Promise.all([
@@ -140,6 +140,16 @@ test("an instance signs with the credentials of its role, and policy decides eac
   await allow("ec2:RunInstances");
   assert.match(await call(...launch, "DryRun=true"), /<Code>DryRunOperation<\/Code>/);
   assert.match(await call("Action=DescribeInstances"), /<Code>UnauthorizedOperation<\/Code>/);
+
+  // Held to the VPC that a call comes out of.
+  const outOf = (vpc: string) =>
+    allow("ec2:DescribeInstances", { Condition: { StringEquals: { "aws:SourceVpc": vpc } } });
+  await outOf("vpc-00000000000000000");
+  assert.match(await call("Action=DescribeInstances"), /<Code>UnauthorizedOperation<\/Code>/);
+  await outOf(await describe(ids[0], "VpcId"));
+  assert.match(await call("Action=DescribeInstances"), new RegExp(`<instanceId>${ids[0]}</instanceId>`));
+  const outside = awsCli({ ...region, environment: { ...region.environment, ...environment } });
+  assert.equal(await outside.refusal("ec2 describe-instances"), "UnauthorizedOperation", "from the host");
 
   // Which instance it is, it says by itself, and may do nothing else by that.
   const itself = signing(await read("identity-credentials/ec2/security-credentials/ec2-instance"));
