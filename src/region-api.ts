@@ -32,6 +32,7 @@ import { eachMinute } from "./services/host/each-minute.ts";
 import { regionActivity } from "./services/host/region-activity.ts";
 import { regionHealth } from "./services/host/region-health.ts";
 import { regionMetrics } from "./services/host/region-metrics.ts";
+import { withResourceKeys } from "./services/ec2/resource-keys.ts";
 import { servedOperations } from "./services/operations.ts";
 import { unsignedStsOperations } from "./services/sts/operations.ts";
 import { type Feed, startFeed } from "./store/feed.ts";
@@ -78,11 +79,13 @@ export const servicesOf = (
       ec2ContextIn,
     })),
     served(wires.dlm, servedOperations.dlm, ec2ContextIn),
-    served(wires.ebs, servedOperations.ebs, async (region, caller) => ({
-      ...(await withKeys(region, caller)),
-      ...blocks,
-    })),
-    served(wires.ec2, servedOperations.ec2, withKeys, { callRate: ec2CallRate }),
+    served(
+      wires.ebs,
+      servedOperations.ebs,
+      async (region, caller) => ({ ...(await withKeys(region, caller)), ...blocks }),
+      { known: withResourceKeys },
+    ),
+    served(wires.ec2, servedOperations.ec2, withKeys, { callRate: ec2CallRate, known: withResourceKeys }),
     served(wires.iam, servedOperations.iam, iamContextOf),
     served(wires.kms, servedOperations.kms, kmsContextOf),
     served(wires.rbin, servedOperations.rbin, ec2ContextIn),

@@ -8,7 +8,7 @@ import type { AuthorisedCall, Authorise } from "./authorisation.ts";
 import { isSomebody, nobody, type Caller } from "./caller.ts";
 import type { AnsweredCall } from "./answered-call.ts";
 import { ApiError, exceptionSuffix } from "./error.ts";
-import type { Operation, OperationPlan } from "./operation.ts";
+import type { Operation, OperationPlan, TouchedResource } from "./operation.ts";
 import type { CallRate, Throttle } from "./throttle.ts";
 
 /** One AWS service: its wire, its operations by name, and what they are given in a region beside their input. */
@@ -20,6 +20,8 @@ export interface ServedService {
   readonly callRate?: CallRateOf | undefined;
   /** The operations that nobody has to sign. */
   readonly unsigned?: ReadonlySet<string> | undefined;
+  /** A resource with what policies may ask about it whatever operation touches it; absent: that is what the operation says. */
+  readonly known?: ((touched: TouchedResource, context: never) => TouchedResource) | undefined;
 }
 export type CallRateOf = (operation: string, input: object) => { bucket: string; rate: CallRate };
 
@@ -29,12 +31,18 @@ export function served<Context extends object>(
   // oxlint-disable-next-line typescript/no-explicit-any -- each operation's plan is its own business
   operations: Readonly<Record<string, Operation<never, object, Context, any>>>,
   contextIn: (region: string, caller: Caller) => Context | Promise<Context>,
-  { callRate, unsigned }: Pick<ServedService, "callRate" | "unsigned"> = {},
+  {
+    callRate,
+    unsigned,
+    known,
+  }: Pick<ServedService, "callRate" | "unsigned"> & {
+    readonly known?: (touched: TouchedResource, context: Context) => TouchedResource;
+  } = {},
 ): [signingName: string, ServedService] {
   // The wire checks every input against AWS's schema before an operation sees it.
   return [
     wire.signingName,
-    { wire, operations: operations as ServedService["operations"], contextIn, callRate, unsigned },
+    { wire, operations: operations as ServedService["operations"], contextIn, callRate, unsigned, known },
   ];
 }
 
@@ -98,7 +106,7 @@ export function apiChain(options: ChainOptions): (request: ChainRequest) => Prom
         at: options.clock.now(),
       };
       const context = await service.contextIn(signedIn.region, asked.caller);
-      const output = await perform(called, asked, context, options);
+      const output = await perform(called, asked, context, service, options);
       call.output = output;
       return wire.answer(operation, output, request.requestId);
     } catch (error) {
@@ -193,11 +201,12 @@ async function perform(
   operation: AnyOperation,
   asked: Asked,
   context: object,
+  service: ServedService,
   options: ChainOptions,
 ): Promise<object> {
   const { store, feed } = options;
   for (let attempt = 1; ; attempt++) {
-    const plan = await allowedPlan(operation, asked, context, options);
+    const plan = await allowedPlan(operation, asked, context, service, options);
     if (asked.input["DryRun"] === true)
       throw new ApiError(
         `DryRunOperation${exceptionSuffix(asked.service)}`,
@@ -223,6 +232,7 @@ async function allowedPlan(
   operation: AnyOperation,
   asked: Asked,
   context: object,
+  { known }: ServedService,
   { authorise }: ChainOptions,
 ): Promise<OperationPlan> {
   let plan: OperationPlan;
@@ -232,7 +242,9 @@ async function allowedPlan(
     authorise(asked);
     throw error;
   }
-  authorise({ ...asked, plan });
+  // The context is the service's own.
+  const touches = known ? plan.touches.map((it) => known(it, context as never)) : plan.touches;
+  authorise({ ...asked, plan: { ...plan, touches } });
   if (plan.refusal) throw plan.refusal;
   return plan;
 }

@@ -143,6 +143,15 @@ export const ownerOf = ({ ownerId }: ImageRecord): { readonly id: string; readon
 export const imageArn = (id: string, { region }: { readonly region: string }): string =>
   `arn:aws:ec2:${region}::image/${id}`;
 
+/** What policies may ask about an image beside its tags. */
+export const imageKeys = (image: ImageRecord): Readonly<Record<string, string>> => ({
+  "ec2:ImageID": image.id,
+  "ec2:ImageType": "machine",
+  "ec2:Owner": ownerOf(image).alias ?? ownerOf(image).id,
+  "ec2:Public": String(isPublic(image)),
+  "ec2:RootDeviceType": "ebs",
+});
+
 export const isPublic = (image: ImageRecord): boolean =>
   isProvided(image) || (image.launchPermissions ?? []).some(({ Group }) => Group === "all");
 

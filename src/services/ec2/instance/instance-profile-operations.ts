@@ -111,10 +111,7 @@ function associated(instance: InstanceRecord, chosen: ChosenProfile, context: Ec
   const { expect, put } = rewrite([changed], context);
   const touched = touchedInstance(instance, context);
   return {
-    touches: [
-      { ...touched, keys: { ...touched.keys, "ec2:NewInstanceProfile": chosen.arn } },
-      ...chosen.passing(instance.id),
-    ],
+    touches: [{ ...touched, keys: { "ec2:NewInstanceProfile": chosen.arn } }, ...chosen.passing(instance.id)],
     transaction: { expect: [...expect, ...chosen.stays], put },
     instance,
     profile: changed.profile,

@@ -233,13 +233,10 @@ export const stateCodes = {
 export const describeState = (state: InstanceStateName) => ({ Code: stateCodes[state], Name: state });
 
 /** What policies may ask about an instance beside its tags. */
-export const instanceKeys = (
-  instance: InstanceRecord,
-  { region }: Scope,
-): Readonly<Record<string, string>> => ({
+export const instanceKeys = (instance: InstanceRecord): Readonly<Record<string, string>> => ({
   "ec2:InstanceType": instance.type,
   ...(instance.profile && { "ec2:InstanceProfile": instance.profile.arn }),
-  "ec2:AvailabilityZone": `${region}${instance.zone}`,
+  "ec2:AvailabilityZone": instance.zone,
   "ec2:EbsOptimized": String(instance.ebsOptimized),
   "ec2:RootDeviceType": "ebs",
   "ec2:Tenancy": "default",
@@ -252,7 +249,6 @@ export const instanceKeys = (
 export const touchedInstance = (instance: InstanceRecord, scope: Scope): TouchedResource => ({
   arn: instanceArn(instance.id, scope),
   tags: instance.tags,
-  keys: { ...instanceKeys(instance, scope), "ec2:InstanceID": instance.id },
 });
 
 export const instanceArn = (id: string, { region, accountId }: Scope) =>

@@ -1,7 +1,7 @@
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import type { TouchedResource } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
-import { isPublic, ownerOf, type ImageRecord } from "../image/image.ts";
+import { imageKeys, type ImageRecord } from "../image/image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchTemplateArn } from "../launch-template/launch-template.ts";
 import { networkInterfaceArn } from "../network-interface/network-interface.ts";
@@ -9,7 +9,7 @@ import { placementGroupArn } from "../placement-group/placement-group.ts";
 import { securityGroupArn } from "../security-group/security-group.ts";
 import { subnetArn } from "../subnet/subnet.ts";
 import type { VolumeRecord } from "../volume/volume.ts";
-import { volumeArn } from "../volume/volume.ts";
+import { volumeArn, volumeKeys } from "../volume/volume.ts";
 import { vpcArn } from "../vpc/vpc.ts";
 import { instanceArn, instanceKeys, type InstanceRecord } from "./instance.ts";
 import type { LaunchNetwork } from "./launch-network.ts";
@@ -38,60 +38,41 @@ export function launchTouches(launch: TouchingLaunch, context: Ec2Context): Touc
     }),
   };
   const keyPair = records.get("key-pair", records.claimed(keyNameClaim(instance.keyName ?? "")) ?? "");
-  const vpcKey = (vpcId: string) => ({ "ec2:Vpc": vpcArn(vpcId, context) });
   const groups = new Set(networks.flatMap(({ groupIds }) => groupIds));
   const touched: TouchedResource[] = [
     {
       arn: instanceArn("*", context),
-      keys: { ...instanceKeys(instance, context), ...templateTags(launch, "instance") },
+      keys: { ...instanceKeys(instance), ...templateTags(launch, "instance") },
     },
     {
       arn: `arn:aws:ec2:${region}::image/${image.id}`,
       tags: image.tags,
-      keys: {
-        "ec2:ImageID": image.id,
-        "ec2:ImageType": "machine",
-        "ec2:Owner": ownerOf(image).alias ?? ownerOf(image).id,
-        "ec2:Public": String(isPublic(image)),
-        "ec2:RootDeviceType": "ebs",
-      },
+      keys: imageKeys(image),
     },
     ...networks.flatMap(({ subnet, existing }): TouchedResource[] => [
       {
         arn: subnetArn(subnet, context),
         tags: subnet.tags,
-        keys: {
-          ...vpcKey(subnet.vpcId),
-          "ec2:SubnetID": subnet.id,
-          "ec2:AvailabilityZone": `${region}${subnet.zone}`,
-        },
       },
       {
         arn: networkInterfaceArn(existing?.id ?? "*", context),
         ...(existing && { tags: existing.tags }),
         keys: {
-          ...vpcKey(subnet.vpcId),
+          "ec2:Vpc": vpcArn(subnet.vpcId, context),
           "ec2:Subnet": subnetArn(subnet, context),
-          "ec2:AvailabilityZone": `${region}${subnet.zone}`,
+          "ec2:AvailabilityZone": subnet.zone,
           ...templateTags(launch, "network-interface"),
         },
       },
     ]),
-    ...[...groups].map((id) => {
-      const group = records.get("security-group", id);
-      return {
-        arn: securityGroupArn(id, context),
-        tags: group?.tags ?? {},
-        keys: { ...vpcKey(group?.vpcId ?? ""), "ec2:SecurityGroupID": id },
-      };
-    }),
+    ...[...groups].map((id) => ({
+      arn: securityGroupArn(id, context),
+      tags: records.get("security-group", id)?.tags ?? {},
+    })),
     ...volumes.map((volume) => ({
       arn: volumeArn("*", context),
       keys: {
-        "ec2:VolumeSize": String(volume.sizeGiB),
-        "ec2:VolumeType": volume.type,
-        "ec2:Encrypted": String(volume.encryption !== undefined),
-        "ec2:AvailabilityZone": `${region}${volume.zone}`,
+        ...volumeKeys(volume, context),
         ...templateTags(launch, "volume"),
       },
     })),
@@ -100,7 +81,6 @@ export function launchTouches(launch: TouchingLaunch, context: Ec2Context): Touc
           {
             arn: `arn:aws:ec2:${region}:${accountId}:key-pair/${keyPair.name}`,
             tags: keyPair.tags,
-            keys: { "ec2:KeyPairName": keyPair.name },
           },
         ]
       : []),

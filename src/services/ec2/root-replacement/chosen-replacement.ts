@@ -11,7 +11,7 @@ import {
   volumeNotAvailable,
 } from "../errors.ts";
 import { chosenRates, devicesOf } from "../image/image-device.ts";
-import { imageArn, ownerOf, type ImageRecord } from "../image/image.ts";
+import { imageArn, imageKeys, type ImageRecord } from "../image/image.ts";
 import { launchableImage } from "../image/launchable-image.ts";
 import type { InstanceRecord } from "../instance/instance.ts";
 import { launchableType } from "../instance/launchable-type.ts";
@@ -67,7 +67,7 @@ function ofSnapshot(
   if (!roots.includes(volumeOf(snapshot))) throw snapshotOfOtherRoot(id, instance.id);
   const source = sourceOfSnapshot(snapshot, context.records);
   const made = madeOf(source, source.sizeGiB, root, context);
-  const touched = { arn: snapshotArn(id, context), tags: snapshot.tags, keys: { "ec2:SnapshotID": id } };
+  const touched = { arn: snapshotArn(id, context), tags: snapshot.tags };
   return { ...made, root: {}, touches: [touched, ...made.touches] };
 }
 
@@ -85,7 +85,7 @@ function ofImage(id: string, instance: InstanceRecord, root: VolumeRecord, conte
       {
         arn: imageArn(image.id, context),
         tags: image.tags,
-        keys: { "ec2:ImageID": image.id, "ec2:Owner": ownerOf(image).alias ?? ownerOf(image).id },
+        keys: imageKeys(image),
       },
       ...made.touches,
     ],

@@ -138,9 +138,7 @@ const rootAsIs = (
 });
 
 const touchedVolume = ({ id, tags }: VolumeRecord, made: boolean, context: Ec2Context): TouchedResource =>
-  made
-    ? { arn: volumeArn("*", context) }
-    : { arn: volumeArn(id, context), tags, keys: { "ec2:VolumeID": id } };
+  made ? { arn: volumeArn("*", context) } : { arn: volumeArn(id, context), tags };
 
 function newVolume(volume: VolumeRecord, { records }: Ec2Context): Transaction {
   const key = records.key("volume", volume.id);

@@ -21,7 +21,14 @@ import { together } from "../together.ts";
 import { encryptionPlan } from "./encryption.ts";
 import { sourceOf } from "./volume-source.ts";
 import { knownType, volumeShape } from "./volume-types.ts";
-import { deletedVolume, describeVolume, volumeArn, volumeState, type VolumeRecord } from "./volume.ts";
+import {
+  deletedVolume,
+  describeVolume,
+  volumeArn,
+  volumeKeys,
+  volumeState,
+  type VolumeRecord,
+} from "./volume.ts";
 
 export const newVolumeOperations = {
   CreateVolume: {
@@ -78,7 +85,7 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
       {
         arn: volumeArn("*", context),
         tags: volume.tags,
-        keys: { "ec2:Encrypted": String(encryption !== undefined) },
+        keys: volumeKeys(volume, context),
       },
       ...touches,
     ],

@@ -8,6 +8,7 @@ import type {
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
+import { snapshotArn } from "../snapshot/snapshot.ts";
 import { inBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { describeTags } from "../tag/tag.ts";
 import type { Encryption } from "./encryption.ts";
@@ -83,6 +84,17 @@ export const deletedVolume = (
   now: Date,
 ): VolumeRecord =>
   (volume.so.ready ? inBin("EBS_VOLUME", volume, records, now) : undefined) ?? { ...volume, deleting: true };
+
+/** What policies may ask about a volume beside its tags and its id. */
+export const volumeKeys = (volume: VolumeRecord, scope: Scope): Readonly<Record<string, string>> => ({
+  "ec2:AvailabilityZone": volume.zone,
+  "ec2:VolumeSize": String(volume.sizeGiB),
+  "ec2:VolumeType": volume.type,
+  ...(volume.iops !== undefined && { "ec2:VolumeIops": String(volume.iops) }),
+  ...(volume.throughputMiBps !== undefined && { "ec2:VolumeThroughput": String(volume.throughputMiBps) }),
+  "ec2:Encrypted": String(volume.encryption !== undefined),
+  ...(volume.snapshotId !== undefined && { "ec2:ParentSnapshot": snapshotArn(volume.snapshotId, scope) }),
+});
 
 export const volumeArn = (id: string, { region, accountId }: Scope) =>
   `arn:aws:ec2:${region}:${accountId}:volume/${id}`;
