@@ -304,3 +304,71 @@ test("who puts a role into an instance profile must be allowed to pass it", limi
   await allow({ Action: "iam:*InstanceProfile" }, passing("ec2.amazonaws.com"));
   await ada.iam.addRoleToInstanceProfile(web);
 });
+
+test(
+  "an ARN is what it says letter by letter: no path, case or account written otherwise leads on",
+  limit,
+  async (t) => {
+    const { ada, allow, iam } = await scene(t);
+    const PolicyDocument = document({ Action: "ec2:*" });
+    const policy = { PolicyName: "p", Path: "/team/", PolicyDocument };
+    const { Policy } = await iam.createPolicy(policy);
+    const arn = Policy?.Arn ?? "";
+    assert.equal(arn, `arn:aws:iam::${account}:policy/team/p`);
+    const AssumeRolePolicyDocument = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: { Effect: "Allow", Principal: { AWS: account }, Action: "sts:AssumeRole" },
+    });
+    await iam.createRole({ RoleName: "boss", Path: "/team/", AssumeRolePolicyDocument });
+    await allow({ Action: ["iam:*", "sts:AssumeRole"] });
+    const of = (type: string, name: string) => (written: string) =>
+      written.replace("X", `${type}/team/${name}`);
+    const otherwise = [
+      `arn:aws:iam::${account}:X/`,
+      `arn:aws:iam::${account}:/X`,
+      `arn:aws-cn:iam::${account}:X`,
+      `arn:aws:iam::222233334444:X`,
+      `arn:aws:iam:eu-central-1:${account}:X`,
+      `arn:aws:sts::${account}:X`,
+      `arn:aws:iam::${account}:other-X`,
+      `arn:aws:iam::${account}:x/../X`,
+    ];
+    const inside = (type: string, name: string) => [
+      `arn:aws:iam::${account}:${type}/${name}`,
+      `arn:aws:iam::${account}:${type}//team/${name}`,
+      `arn:aws:iam::${account}:${type}/team/./${name}`,
+      `arn:aws:iam::${account}:${type}/team/../team/${name}`,
+      `arn:aws:iam::${account}:${type}/other/../team/${name}`,
+      `arn:aws:iam::${account}:${type}/team%2F${name}`,
+      `arn:aws:iam::${account}:${type}/TEAM/${name}`,
+      `arn:aws:iam::${account}:${type}/team/${name.toUpperCase()}`,
+      `arn:aws:iam::${account}:${type}/team/*`,
+    ];
+    const refused = (call: Promise<unknown>, what: string) =>
+      assert.rejects(
+        call,
+        { name: /^(NoSuchEntityException|AccessDenied|ValidationError|InvalidInput\w*)$/ },
+        what,
+      );
+    for (const PolicyArn of [...otherwise.map(of("policy", "p")), ...inside("policy", "p")]) {
+      await refused(ada.iam.getPolicy({ PolicyArn }), PolicyArn);
+      await refused(ada.iam.attachUserPolicy({ UserName: "ada", PolicyArn }), PolicyArn);
+      await refused(ada.iam.deletePolicy({ PolicyArn }), PolicyArn);
+    }
+    for (const RoleArn of [...otherwise.map(of("role", "boss")), ...inside("role", "boss")])
+      await refused(ada.sts.assumeRole({ RoleArn, RoleSessionName: "me" }), RoleArn);
+    assert.deepEqual((await iam.listAttachedUserPolicies({ UserName: "ada" })).AttachedPolicies, []);
+    await ada.iam.attachUserPolicy({ UserName: "ada", PolicyArn: arn });
+    await ada.sts.assumeRole({ RoleArn: `arn:aws:iam::${account}:role/team/boss`, RoleSessionName: "me" });
+
+    // Who may do something below one path does it below no other.
+    for (const Path of ["team", "/team", "/a b/", "//"])
+      await refused(iam.createUser({ UserName: "eve", Path }), Path);
+    await allow({ Action: "iam:*", Resource: `arn:aws:iam::${account}:user/team/*` });
+    await ada.iam.createUser({ UserName: "bob", Path: "/team/" });
+    await iam.createUser({ UserName: "team", Path: "/" });
+    for (const UserName of ["ada", "team"]) await denied(ada.iam.createAccessKey({ UserName }));
+    await denied(ada.iam.createUser({ UserName: "team2", Path: "/teams/" }));
+    await denied(ada.iam.updateUser({ UserName: "bob", NewPath: "/" }));
+  },
+);
