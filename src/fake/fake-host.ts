@@ -33,6 +33,8 @@ export interface FakeHostOptions {
   readonly disks: DiskDriver;
   /** Real ones, in which namespaces stand for the machines; absent: no packet flows. */
   readonly networks?: NetworkDriver | undefined;
+  /** Whether somebody waits for the answer to a call; absent: nobody does. */
+  readonly isAsked?: () => boolean;
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
 }
@@ -73,8 +75,13 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     store,
     feed,
     options.networks ? real : [...real.filter(({ kind }) => kind !== "vpc"), fakeInterfaces(regions)],
-    // Few at once: a call that someone waits for comes first.
-    { clock: systemClock, signal, concurrency: 4, log: ({ key, message }) => log(`${key}: ${message}`) },
+    {
+      clock: systemClock,
+      signal,
+      // A call that someone waits for comes first. Else steps share their waits for the disk, but the next call waits for few.
+      concurrency: () => (options.isAsked?.() ? 1 : 8),
+      log: ({ key, message }) => log(`${key}: ${message}`),
+    },
   );
   const printed = consoleReports(machines, regions, store, unhurriedClock, log);
   machines.onChange((id) => {

@@ -66,8 +66,9 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     signal,
   });
   const { settings: home, networks, log } = options;
-  const host = await runFakeHost({ store, feed, regions, home, disks, networks, signal, log });
   const calls = new Set<Promise<WireAnswer>>();
+  const isAsked = () => calls.size > 0;
+  const host = await runFakeHost({ store, feed, regions, home, disks, networks, isAsked, signal, log });
   return {
     refused,
     health,

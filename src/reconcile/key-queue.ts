@@ -10,7 +10,7 @@ export type LookAt = (key: string) => Promise<number | undefined>;
 export class KeyQueue {
   readonly #lookAt: LookAt;
   readonly #clock: Clock;
-  readonly #concurrency: number;
+  readonly #concurrency: () => number;
   readonly #ready = new Set<string>();
   readonly #running = new Set<string>();
   /** How to cancel the next look at keys that wait. */
@@ -18,7 +18,7 @@ export class KeyQueue {
   readonly #closed = Promise.withResolvers<void>();
   #closing = false;
 
-  constructor(lookAt: LookAt, clock: Clock, concurrency: number) {
+  constructor(lookAt: LookAt, clock: Clock, concurrency: () => number) {
     this.#lookAt = lookAt;
     this.#clock = clock;
     this.#concurrency = concurrency;
@@ -44,7 +44,7 @@ export class KeyQueue {
 
   #start(): void {
     for (const key of this.#ready) {
-      if (this.#running.size >= this.#concurrency) return;
+      if (this.#running.size >= this.#concurrency()) return;
       if (this.#running.has(key)) continue;
       this.#ready.delete(key);
       this.#running.add(key);

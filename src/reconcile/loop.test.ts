@@ -12,7 +12,7 @@ import { moved, type Outcome, type Reconciler, settled, wait } from "./outcome.t
 async function start(
   t: TestContext,
   step: (key: string, nth: number) => Outcome | Promise<Outcome>,
-  options: { put?: string[]; affected?: Reconciler["affected"]; concurrency?: number } = {},
+  options: { put?: string[]; affected?: Reconciler["affected"]; concurrency?: () => number } = {},
 ) {
   const store = openMemoryStore();
   const ending = new AbortController();
@@ -31,7 +31,7 @@ async function start(
     ...(options.affected && { affected: options.affected }),
   };
   const log = (failure: ReconcileFailure) => failures.push(failure);
-  const { concurrency = 32 } = options;
+  const { concurrency = () => 32 } = options;
   const standing: (readonly FailingRecord[])[] = [];
   const troubled = (failing: readonly FailingRecord[]) => standing.push(failing);
   const { signal } = ending;
@@ -125,7 +125,7 @@ test("a record never has two steps at once; changes during one cause one more", 
 test("a slow record does not hold up the others, up to the concurrency", async (t) => {
   const gate = Promise.withResolvers<Outcome>();
   const { store, steps } = await start(t, (key) => (key.includes("slow") ? gate.promise : settled), {
-    concurrency: 2,
+    concurrency: () => 2,
   });
   await put(store, "volume/slow-1");
   await put(store, "volume/1");
@@ -138,6 +138,23 @@ test("a slow record does not hold up the others, up to the concurrency", async (
   gate.resolve(settled);
   await rest();
   assert.deepEqual(steps.slice(3), ["volume/2"]);
+});
+
+test("how many records are looked at at once may change at any time", async (t) => {
+  let atOnce = 1;
+  const gate = Promise.withResolvers<Outcome>();
+  const { store, steps } = await start(t, () => gate.promise, { concurrency: () => atOnce });
+  await put(store, "volume/1");
+  await put(store, "volume/2");
+  await rest();
+  assert.deepEqual(steps, ["volume/1"]);
+  atOnce = 2;
+  await put(store, "volume/3");
+  await rest();
+  assert.deepEqual(steps, ["volume/1", "volume/2"]);
+  gate.resolve(settled);
+  await rest();
+  assert.deepEqual(steps, ["volume/1", "volume/2", "volume/3"]);
 });
 
 test("a step that waits is repeated when its time has come, or sooner on a nudge", async (t) => {

@@ -12,8 +12,8 @@ export interface ReconcileOptions {
   readonly troubled?: (failing: readonly FailingRecord[]) => void;
   /** No step begins after it aborts. */
   readonly signal: AbortSignal;
-  /** Steps of one reconciler that may run at once. */
-  readonly concurrency?: number;
+  /** Steps of one reconciler that may run at once; asked whenever one could begin. */
+  readonly concurrency?: () => number;
 }
 
 export interface ReconcileFailure {
@@ -54,9 +54,16 @@ export function runReconcilers(
     return { reconciler, queue: new KeyQueue(lookAt, clock, concurrency) };
   });
 
+  const queues = Map.groupBy(loops, ({ reconciler }) => reconciler.kind);
+  const affecting = Map.groupBy(
+    loops.flatMap(({ reconciler, queue }) =>
+      Object.entries(reconciler.affected ?? {}).map(([kind, affected]) => ({ kind, affected, queue })),
+    ),
+    ({ kind }) => kind,
+  );
+
   function nudge(key: string): void {
-    const kind = kindOf(key);
-    for (const { reconciler, queue } of loops) if (reconciler.kind === kind) queue.add(key);
+    for (const { queue } of queues.get(kindOf(key)) ?? []) queue.add(key);
   }
 
   for (const { reconciler, queue } of loops)
@@ -64,10 +71,8 @@ export function runReconcilers(
 
   feed.onChange((key, now, before) => {
     nudge(key);
-    const kind = kindOf(key);
-    for (const { reconciler, queue } of loops)
-      for (const other of reconciler.affected?.[kind]?.(key, now?.value, before?.value) ?? [])
-        queue.add(other);
+    for (const { affected, queue } of affecting.get(kindOf(key)) ?? [])
+      for (const other of affected(key, now?.value, before?.value)) queue.add(other);
   });
 
   return {
@@ -80,7 +85,7 @@ export function runReconcilers(
 }
 
 /** Steps mostly wait for a program or the kernel; enough that a few slow ones do not hold up the rest. */
-const defaultConcurrency = 32;
+const defaultConcurrency = () => 32;
 
 async function step(
   store: Store,
