@@ -31,23 +31,38 @@ import {
 import { describeProfile } from "./instance-profile.ts";
 import { describePrivateDnsNames, instanceDnsName } from "./private-dns-names.ts";
 
-/** Instances launched together, in launch order. */
 export function describeReservations(
   instances: readonly InstanceRecord[],
   records: Ec2Records,
   scope: Scope,
 ): Reservation[] {
-  const together = Map.groupBy(instances, (it) => it.reservationId);
   const changedAt = records.changedAt(toldOf);
-  return [...together].map(([ReservationId, members]) => ({
-    ReservationId,
-    OwnerId: scope.accountId,
-    Groups: [],
-    Instances: members
-      .toSorted((a, b) => a.launchIndex - b.launchIndex)
-      .map((it) => describeOnce(it, records, scope, changedAt)),
-  }));
+  const together = Map.groupBy(instances, (it) => it.reservationId);
+  return [...together].map(([id, members]) =>
+    reservation(id, members, scope, (it) => describeOnce(it, records, scope, changedAt)),
+  );
 }
+
+/** What was launched this moment: it soon looks otherwise, so nothing is kept of what it looks like. */
+export const describeLaunch = (
+  reservationId: string,
+  instances: readonly InstanceRecord[],
+  records: Ec2Records,
+  scope: Scope,
+): Reservation => reservation(reservationId, instances, scope, (it) => describeInstance(it, records, scope));
+
+/** Instances launched together, in launch order. */
+const reservation = (
+  ReservationId: string,
+  members: readonly InstanceRecord[],
+  { accountId: OwnerId }: Scope,
+  describe: (it: InstanceRecord) => Instance,
+): Reservation => ({
+  ReservationId,
+  OwnerId,
+  Groups: [],
+  Instances: members.toSorted((a, b) => a.launchIndex - b.launchIndex).map(describe),
+});
 
 interface Described {
   /** When the records beside its own had last changed, as it was looked at last. */

@@ -22,7 +22,7 @@ import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { blockDevices, newVolumes } from "./block-devices.ts";
 import { changedStores } from "./instance-store.ts";
 import { placeInstances } from "./capacity.ts";
-import { describeReservations } from "./describe-instance.ts";
+import { describeLaunch } from "./describe-instance.ts";
 import { chosenCredits } from "./cpu-credits.ts";
 import { defaultMaintenance, type InstanceRecord } from "./instance.ts";
 import {
@@ -58,10 +58,7 @@ export const runInstances: Operation<
   },
   answer({ made: reservationId }, context) {
     const launched = context.records.instancesOfReservation(reservationId);
-    const [reservation] = describeReservations(launched, context.records, context);
-    return (
-      reservation ?? { ReservationId: reservationId, OwnerId: context.accountId, Instances: [], Groups: [] }
-    );
+    return describeLaunch(reservationId, launched, context.records, context);
   },
 };
 
@@ -241,7 +238,9 @@ function said<Input extends RunInstancesCommandInput>({ Placement: placement, ..
 }
 
 const withoutEmpty = (members: object): object =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== ""));
+  Object.values(members).includes("")
+    ? Object.fromEntries(Object.entries(members).filter(([, value]) => value !== ""))
+    : members;
 
 function placeOf({ places }: GroupPlacement, launchIndex: number) {
   const placementGroup = places[launchIndex];
