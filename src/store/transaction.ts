@@ -30,7 +30,8 @@ export function checkTransaction(transaction: Transaction): CheckedTransaction {
     throw new TransactionTooLarge(
       `${written.length} writes, ${expect.length} expectations; at most ${entries} each`,
     );
-  const bytes = bytesOf(...expected, ...written, ...put.map(({ json }) => json));
+  const keyBytes = [...expected, ...written].reduce((sum, { length }) => sum + length, 0);
+  const bytes = put.reduce((sum, { json }) => sum + Buffer.byteLength(json), keyBytes);
   if (bytes > mostBytes) throw new TransactionTooLarge(`${bytes} bytes; at most ${mostBytes}`);
   return { expect, put, delete: deleted, bytes };
 }
@@ -54,10 +55,6 @@ export function changesUnder(prefix: string, changes: Changes): Changes | undefi
   const deleted = changes.deleted.filter((key) => key.startsWith(prefix));
   return put.length + deleted.length === 0 ? undefined : { revision: changes.revision, put, deleted };
 }
-
-/** As UTF-8. */
-const bytesOf = (...texts: readonly string[]) =>
-  texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 
 function toJson(key: string, value: unknown): string {
   const json: string | undefined = JSON.stringify(value);
