@@ -10,6 +10,7 @@ import {
   type EC2Client,
 } from "@aws-sdk/client-ec2";
 import { run } from "#drivers/linux/commands.ts";
+import { inNamespace } from "#drivers/linux/namespaces.ts";
 import { until } from "./until.ts";
 
 /** A login on an instance by OpenSSH's client. */
@@ -21,21 +22,32 @@ export interface GuestShell {
   open(script: string): ChildProcessByStdio<null, Readable, Readable>;
 }
 
-/** Resolves when the instance lets one in. It is given 3 min, as the machine is emulated and the host may be busy. */
+/**
+ * Resolves when the instance lets one in. It is given 3 min, as the machine is emulated and the host may be busy. `namespace`: of the
+ * network in which it is at `address`; absent: this process's own.
+ */
 export const guestShell = async (
   address: string,
   keyFile: string,
-  { user = "admin", patienceMs = 180_000 } = {},
+  {
+    user = "admin",
+    patienceMs = 180_000,
+    namespace,
+  }: { readonly user?: string; readonly patienceMs?: number; readonly namespace?: string } = {},
 ): Promise<GuestShell> => {
   const as = ["-i", keyFile, ...options, `${user}@${address}`];
+  const within = namespace === undefined ? {} : { namespace };
   const shell: GuestShell = {
     address,
-    run: (script) => run("ssh", [...as, "sh -s"], { input: script, timeoutMs: 120_000 }),
-    open: (script) => spawn("ssh", [...as, script], { stdio: ["ignore", "pipe", "pipe"] }),
+    run: (script) => run("ssh", [...as, "sh -s"], { input: script, timeoutMs: 120_000, ...within }),
+    open: (script) => {
+      const start = () => spawn("ssh", [...as, script], { stdio: ["ignore", "pipe", "pipe"] });
+      return namespace === undefined ? start() : inNamespace(namespace, start);
+    },
   };
   // A guest that starts refuses for a moment, between its network and its sshd; one that is off says nothing.
   const dialed = await until(
-    () => dial(address, 22, 2_000),
+    () => (namespace === undefined ? dial(address, 22, 2_000) : Promise.resolve("connected")),
     (outcome) => outcome === "connected",
     patienceMs,
   );

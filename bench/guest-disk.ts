@@ -1,0 +1,348 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import {
+  waitUntilInstanceRunning,
+  waitUntilVolumeAvailable,
+  type CreateVolumeRequest,
+} from "@aws-sdk/client-ec2";
+import { defaultRecipe, defaults } from "#config.ts";
+import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
+import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { run } from "#drivers/linux/commands.ts";
+import { plugDisk, unplugDisk } from "#drivers/machine/qemu/hot-plug-disk.ts";
+import { socketPath } from "#drivers/machine/qemu/qemu-process.ts";
+import { Qmp } from "#drivers/machine/qemu/qmp.ts";
+import { findBaked } from "#images/bake.ts";
+import { readRecipe } from "#images/recipe.ts";
+import { guestShell, openSsh, type GuestShell } from "../tests/guest-shell.ts";
+import { startRegion } from "../tests/real-region.ts";
+import { makeDisk, startBareMachine } from "../tests/system/bare-machine.ts";
+import { bareNetwork } from "../tests/system/bare-network.ts";
+import { until } from "../tests/until.ts";
+import { comparePairs, round } from "./pairs.ts";
+
+/**
+ * What a guest has of its disks, told by fio in it, in turns with the guest of a bare QEMU that has a qcow2 file of the same options. The
+ * region's volumes and instance type have limits far above what an emulated guest comes to, but where these are what is measured.
+ * Promises: 0.95 of bare QEMU's speed (`rates`), 0.9 of its LUKS' (`luks`); an attached volume is seen within three times of what a
+ * bare hot plug takes (`attach`); gp3's 3,000 requests and 125 MiB a second are held within 5 % (`limits`, also of an io2
+ * volume of 1,000, since an emulated guest that is interrupted for each of 3,000 has no time for anything else); 50 snapshots are read at
+ * 0.9 of the speed of one, both plugged into the bare QEMU as the driver plugs them (`chain`).
+ * `croft run bench/guest-disk.ts [--pairs 7] [--seconds 3] [rates|luks|attach|limits|chain …]`, as root, with `fio` installed.
+ */
+const { values, positionals } = parseArgs({
+  options: { pairs: { type: "string", default: "7" }, seconds: { type: "string", default: "3" } },
+  allowPositionals: true,
+});
+const wanted = (name: string) => positionals.length === 0 || positionals.includes(name);
+const pairs = Number(values.pairs);
+
+interface Job {
+  readonly rw: "read" | "write" | "randread" | "randwrite";
+  readonly depth: number;
+  readonly seconds?: number;
+}
+const jobs = (["read", "write", "randread", "randwrite"] as const).flatMap((rw) =>
+  [1, 32].map((depth): Job => ({ rw, depth })),
+);
+const isRandom = ({ rw }: Job) => rw.startsWith("rand");
+
+interface Disk {
+  readonly shell: GuestShell;
+  readonly id: string;
+}
+const deviceOf = (id: string) => `/dev/disk/by-id/virtio-${id.replaceAll("-", "").slice(0, 20)}`;
+
+await using undo = new AsyncDisposableStack();
+const dir = mkdtempSync(join(tmpdir(), "croft-bench-guest-disk-"));
+undo.defer(() => rmSync(dir, { recursive: true }));
+const bundle = await bundleOfFio();
+const bare = await startBare();
+if (["rates", "luks", "attach", "limits"].some(wanted)) await comparedWithRegion();
+if (wanted("chain")) await chains();
+
+async function comparedWithRegion(): Promise<void> {
+  const region = undo.use(await startRegion());
+  const { client: ec2 } = region;
+  const patience = { client: ec2, maxWaitTime: 300, minDelay: 1, maxDelay: 1 };
+  const key = join(dir, "region-key");
+  await openSsh(ec2, "bench", key);
+  const { Instances: [instance] = [] } = await ec2.runInstances({
+    ImageId: region.imageId,
+    InstanceType: "c6in.large",
+    KeyName: "bench",
+    MinCount: 1,
+    MaxCount: 1,
+  });
+  const InstanceId = instance?.InstanceId ?? "";
+  await waitUntilInstanceRunning(patience, { InstanceIds: [InstanceId] });
+  const { Reservations = [] } = await ec2.describeInstances({ InstanceIds: [InstanceId] });
+  const { PublicIpAddress = "", Placement } = Reservations[0]?.Instances?.[0] ?? {};
+  const shell = await guestShell(PublicIpAddress, key);
+  await takeFio(shell);
+
+  const create = async (volume: Partial<CreateVolumeRequest>): Promise<string> => {
+    const AvailabilityZone = Placement?.AvailabilityZone;
+    const { VolumeId = "" } = await ec2.createVolume({ AvailabilityZone, Size: 64, ...volume });
+    await waitUntilVolumeAvailable(patience, { VolumeIds: [VolumeId] });
+    return VolumeId;
+  };
+  const attach = (VolumeId: string) => ec2.attachVolume({ InstanceId, VolumeId, Device: "/dev/sdg" });
+  const detach = async (VolumeId: string) => {
+    await ec2.detachVolume({ VolumeId });
+    await waitUntilVolumeAvailable(patience, { VolumeIds: [VolumeId] });
+  };
+  const withVolume = async (volume: Partial<CreateVolumeRequest>, use: (disk: Disk) => Promise<void>) => {
+    const id = await create(volume);
+    await attach(id);
+    await appears(shell, id, async () => {});
+    await filled({ shell, id });
+    await use({ shell, id });
+    await detach(id);
+  };
+  const fast = { VolumeType: "io2", Iops: 64_000 } as const;
+
+  for (const [word, Encrypted] of [
+    ["rates", false],
+    ["luks", true],
+  ] as const) {
+    if (!wanted(word)) continue;
+    const other = await plugBare(`vol-bare-${word}`, Encrypted);
+    await filled(other);
+    await withVolume({ ...fast, Encrypted }, async (disk) => {
+      for (const job of jobs)
+        await compare(`${Encrypted ? "encrypted " : ""}${nameOf(job)}`, job, disk, other);
+    });
+    await unplugBare(other.id);
+  }
+  if (wanted("attach")) {
+    const [id, other] = [await create(fast), "vol-bare-attach"];
+    await comparePairs(
+      "attached until the guest sees it",
+      "ms",
+      {
+        ours: async () => {
+          const tookMs = await appears(shell, id, () => attach(id));
+          await detach(id);
+          return tookMs;
+        },
+        bare: async () => {
+          const path = await makeBareFile(other, false);
+          const tookMs = await appears(bare.shell, other, () => plugBareFile(other, path, false));
+          await unplugBare(other);
+          return tookMs;
+        },
+      },
+      pairs,
+    );
+  }
+  if (wanted("limits")) {
+    const other = await plugBare("vol-bare-limits", false);
+    await filled(other);
+    const held = async (
+      volume: Partial<CreateVolumeRequest>,
+      promised: Record<"requests" | "mebibytes", number>,
+    ) =>
+      withVolume(volume, async (disk) => {
+        for (const rw of ["randread", "randwrite", "read", "write"] as const) {
+          const job: Job = { rw, depth: 32, seconds: 15 };
+          const rate = await fio(disk, job);
+          const unlimited = await fio(other, { ...job, seconds: 5 });
+          const limit = promised[isRandom(job) ? "requests" : "mebibytes"];
+          console.log(
+            `${volume.VolumeType}, ${nameOf(job)}: ${round(rate / limit)} of ${limit} ${unitOf(job)}; bare comes to ${round(unlimited)}`,
+          );
+        }
+      });
+    await held({ VolumeType: "gp3" }, { requests: 3000, mebibytes: 125 });
+    await held({ VolumeType: "io2", Iops: 1000 }, { requests: 1000, mebibytes: 250 });
+    await unplugBare(other.id);
+  }
+}
+
+/** As `bench/disk.ts` makes them, which reads them without a guest. */
+async function chains(): Promise<void> {
+  const disks = await openQcow2Disks(join(dir, "disks"), { uid: 0x5600_0000 });
+  const placed = async (id: string) => {
+    const { path, below } = await disks.locate(id);
+    return { id, path, below };
+  };
+  for (const [id, depth] of [
+    ["vol-flat", 1],
+    ["vol-deep", 50],
+  ] as const) {
+    await disks.ensure({ id, sizeGiB: 1 });
+    for (let n = 0; n < depth; n++) {
+      const write = n === 0 ? "write -P 1 0 256M" : `write -P ${n + 1} ${5 * n}M 2M`;
+      const { path, below } = await placed(id);
+      await run("qemu-io", ["-c", write, chainOf([path, ...below])]);
+      await disks.snapshot(`${id}-${n}`, id);
+    }
+  }
+  const measured = async (what: string) => {
+    const [deep, flat] = [await placed("vol-deep"), await placed("vol-flat")];
+    for (const disk of [deep, flat])
+      await appears(bare.shell, disk.id, () => plugDisk(bare.qmp, disk, () => ""));
+    for (const job of jobs.filter(({ rw }) => rw.endsWith("read"))) {
+      const name = `${nameOf(job)} ${what}, on ${deep.below.length} files`;
+      await compare(name, job, { ...bare, id: deep.id }, { ...bare, id: flat.id }, "a chain of 1");
+    }
+    for (const { id } of [deep, flat])
+      await until(
+        () => unplugDisk(bare.qmp, id, false),
+        (gone) => gone,
+      );
+  };
+  await measured("of 50 snapshots");
+  while (await disks.merge(new Set()));
+  await measured("of 50 snapshots, merged");
+}
+
+async function compare(name: string, job: Job, ours: Disk, other: Disk, than = "bare"): Promise<void> {
+  await comparePairs(
+    name,
+    unitOf(job),
+    { ours: () => fio(ours, job), bare: () => fio(other, job) },
+    pairs,
+    than,
+  );
+}
+
+function nameOf(job: Job): string {
+  return `${isRandom(job) ? "4 KiB" : "1 MiB"} ${job.rw}, ${job.depth} at once`;
+}
+function unitOf(job: Job): string {
+  return isRandom(job) ? "requests/s" : "MiB/s";
+}
+
+/** Requests or MiB in a second, as `unitOf` says, within the first 256 MiB. */
+async function fio({ shell, id }: Disk, job: Job): Promise<number> {
+  const { rw, depth, seconds = Number(values.seconds) } = job;
+  const said = await inFio(shell, id, [
+    `--rw=${rw}`,
+    `--bs=${isRandom(job) ? "4k" : "1m"}`,
+    `--iodepth=${depth}`,
+    "--time_based",
+    `--runtime=${seconds}`,
+    "--ramp_time=1",
+  ]);
+  const {
+    jobs: [told],
+  } = JSON.parse(said) as { jobs: [Record<"read" | "write", { iops: number }>] };
+  // A mebibyte each when they are sequential.
+  return told.read.iops + told.write.iops;
+}
+
+/** So that all that is read or written has its place in the file. */
+async function filled({ shell, id }: Disk): Promise<void> {
+  await inFio(shell, id, ["--rw=write", "--bs=1m", "--iodepth=4"]);
+}
+
+function inFio(shell: GuestShell, id: string, args: readonly string[]): Promise<string> {
+  const options = ["--ioengine=libaio", "--direct=1", "--thread", "--size=256m", "--output-format=json"];
+  const job = ["--name=it", `--filename=${deviceOf(id)}`, ...options, ...args];
+  return shell.run(`cd fio && sudo ./ld.so --library-path . ./fio ${job.join(" ")}`);
+}
+
+/** Milliseconds from when `plug` is begun until the guest has the disk by its name. */
+async function appears(shell: GuestShell, id: string, plug: () => Promise<unknown>): Promise<number> {
+  const device = deviceOf(id);
+  const waiting = shell.open(`echo waiting; until [ -b ${device} ]; do sleep 0.1; done; echo seen`);
+  waiting.stderr.pipe(process.stderr);
+  const lines = createInterface({ input: waiting.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  const start = performance.now();
+  await plug();
+  await lines.next();
+  return performance.now() - start;
+}
+
+async function startBare() {
+  const image = findBaked(process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir, readRecipe(defaultRecipe));
+  if (!image) throw new Error("no baked image: start a region first");
+  const key = join(dir, "bare-key");
+  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+  const instanceId = "i-0123456789abcdef0";
+  const metadata = { instanceId, publicKey: await readFile(`${key}.pub`, "utf8") };
+  const network = undo.use(await bareNetwork(`croft-guest-disk-${process.pid}`, metadata));
+  const disk = join(dir, "bare.qcow2");
+  await makeDisk(disk, image);
+  const at = join(dir, "machine");
+  const machine = undo.use(
+    await startBareMachine({ dir: at, network, instanceId, disk, image, boot: "kernel", key }),
+  );
+  await machine.ssh("true");
+  const { address, namespace } = network;
+  const shell = await guestShell(address, key, { user: image.loginUser, namespace });
+  await takeFio(shell);
+  const qmp = await Qmp.connect(socketPath(at, "qmp-backup"), AbortSignal.timeout(10_000));
+  undo.defer(() => qmp.close());
+  return { shell, qmp };
+}
+
+async function plugBare(id: string, encrypted: boolean): Promise<Disk> {
+  const path = await makeBareFile(id, encrypted);
+  await appears(bare.shell, id, () => plugBareFile(id, path, encrypted));
+  return { ...bare, id };
+}
+
+async function makeBareFile(id: string, encrypted: boolean): Promise<string> {
+  const path = join(dir, `${id}.qcow2`);
+  const luks = ["--object", "secret,id=key,data=secret", "-o", "encrypt.format=luks,encrypt.key-secret=key"];
+  await run("qemu-img", ["create", "-q", "-f", "qcow2", ...(encrypted ? luks : []), path, "64G"]);
+  return path;
+}
+
+/** With the options of the driver's nodes, but nothing between the device and the file. */
+async function plugBareFile(id: string, filename: string, encrypted: boolean): Promise<void> {
+  const { qmp } = bare;
+  if (encrypted) await qmp.execute("object-add", { "qom-type": "secret", id: "key", data: "secret" });
+  await qmp.execute("blockdev-add", {
+    driver: "qcow2",
+    "node-name": id,
+    discard: "unmap",
+    file: { driver: "file", filename, discard: "unmap" },
+    ...(encrypted && { encrypt: { format: "luks", "key-secret": "key" } }),
+  });
+  const serial = id.replaceAll("-", "");
+  const errors = { werror: "stop", rerror: "report" };
+  await qmp.execute("device_add", {
+    driver: "virtio-blk-pci",
+    id,
+    drive: id,
+    bus: "slot0",
+    serial,
+    ...errors,
+  });
+}
+
+async function unplugBare(id: string): Promise<void> {
+  const { qmp } = bare;
+  await qmp.execute("device_del", { id });
+  const isFree = () =>
+    qmp.execute("blockdev-del", { "node-name": id }).then(
+      () => true,
+      () => false,
+    );
+  if (!(await until(isFree, (free) => free))) throw new Error(`the bare guest does not let go of ${id}`);
+}
+
+/** This host's, with all the libraries that it is linked to: a guest has no way to fetch it. */
+async function bundleOfFio(): Promise<string> {
+  const [folder, archive] = [join(dir, "fio"), join(dir, "fio.tar.gz")];
+  await mkdir(folder);
+  const linked = await run("ldd", ["/usr/bin/fio"]);
+  const files = [...linked.matchAll(/=> (\/\S+)/g)].map(([, path = ""]) => path);
+  for (const path of ["/usr/bin/fio", ...files]) await copyFile(path, join(folder, basename(path)));
+  await copyFile(/^\s(\/\S*ld-linux\S*)/m.exec(linked)?.[1] ?? "", join(folder, "ld.so"));
+  await run("tar", ["-C", dir, "-czf", archive, "fio"], { timeoutMs: 120_000 });
+  return (await readFile(archive)).toString("base64");
+}
+
+async function takeFio(shell: GuestShell): Promise<void> {
+  await shell.run(`base64 -d <<'END' | tar -xz\n${bundle.replaceAll(/.{76}/g, "$&\n")}\nEND`);
+}
