@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run } from "#drivers/linux/commands.ts";
 import type { BakedImage } from "#images/bake.ts";
 import { makeDisk, startBareMachine } from "../tests/system/bare-machine.ts";
-import { bareNetwork } from "../tests/system/bare-network.ts";
+import { bareNetwork, tellsOf } from "../tests/system/bare-network.ts";
 
 /**
  * Seconds from the start of a QEMU with the product's own arguments (t3.micro, direct kernel boot, a fresh disk) to the end of a
@@ -22,8 +22,9 @@ export const bareBoot = async (image: BakedImage): Promise<number> => {
   const disk = join(dir, "disk.qcow2");
   await makeDisk(disk, image);
   const start = performance.now();
+  const tells = tellsOf(metadata);
   const machine = undo.use(
-    await startBareMachine({ dir, network, instanceId, disk, image, boot: "kernel", key }),
+    await startBareMachine({ dir, network, instanceId, disk, image, boot: "kernel", key, tells }),
   );
   await machine.ssh("true");
   return (performance.now() - start) / 1000;

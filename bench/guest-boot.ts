@@ -8,7 +8,7 @@ import { bakeImage } from "#images/bake.ts";
 import type { BakedImage } from "#images/bake.ts";
 import { readRecipe } from "#images/recipe.ts";
 import { makeDisk, startBareMachine } from "../tests/system/bare-machine.ts";
-import { bareNetwork } from "../tests/system/bare-network.ts";
+import { bareNetwork, tellsOf } from "../tests/system/bare-network.ts";
 import type { BareMetadata } from "../tests/system/bare-network.ts";
 import { comparePairs } from "./pairs.ts";
 
@@ -70,7 +70,9 @@ async function withKeys(): Promise<BakedImage> {
   const [layer, disk] = [join(dir, "layer.qcow2"), join(dir, "ready.qcow2")];
   await makeDisk(layer, image);
   await using machine = await started(image, layer);
-  await machine.ssh("cloud-init status --wait; sudo systemctl disable croft-first-boot croft-finish");
+  await machine.ssh(
+    "cloud-init status --wait; sudo systemctl disable croft-first-boot croft-region-ca croft-finish",
+  );
   await machine.pressPower();
   await machine.off;
   await run("qemu-img", ["convert", "-U", "-O", "qcow2", layer, disk], { timeoutMs: 120_000 });
@@ -78,7 +80,8 @@ async function withKeys(): Promise<BakedImage> {
 }
 
 function started(from: BakedImage, disk: string) {
-  return startBareMachine({ dir, network, instanceId, disk, image: from, boot: "kernel", key });
+  const tells = tellsOf(metadata);
+  return startBareMachine({ dir, network, instanceId, disk, image: from, boot: "kernel", key, tells });
 }
 
 /** Regions offer what is in their cache: a folder of its own is for what is only measured. */

@@ -21,6 +21,8 @@ export interface BareMachineOptions {
   readonly boot: MachineBoot["by"];
   /** A private key's path. */
   readonly key: string;
+  /** As in a machine's identity. */
+  readonly tells?: readonly string[];
 }
 
 /** One QEMU with the arguments the product gives it, but no jail and nobody to manage it. The shape is t3.micro's. */
@@ -41,7 +43,7 @@ export const makeDisk = async (path: string, image: BakedImage): Promise<void> =
 };
 
 export const startBareMachine = async (options: BareMachineOptions): Promise<BareMachine> => {
-  const { dir, network, instanceId, disk, image, boot, key } = options;
+  const { dir, network, instanceId, disk, image, boot, key, tells = [] } = options;
   await mkdir(dir, { recursive: true });
   const line = commandLine(
     {
@@ -50,7 +52,7 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
       cpus: 2,
       threadsPerCore: 2,
       memoryMiB: 1024,
-      identity: { uuid: uuidOf(instanceId), product: "t3.micro" },
+      identity: { uuid: uuidOf(instanceId), product: "t3.micro", tells },
       boot: bootOf(image, boot),
       disks: [{ id: "vol-00000000000000001", path: disk, below: [image.disk] }],
       ports: [{ id: "eni-00000000000000001", ...network }],

@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
+import { testCertificate } from "#testing/certificates.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { inNamespace, openSocket } from "#drivers/linux/namespaces.ts";
 
@@ -16,7 +17,10 @@ export interface BareMetadata {
   included?: string;
 }
 
-/** A network namespace with one tap and, on the addresses EC2 uses, the least DHCP and metadata service that a guest needs. */
+/**
+ * A network namespace with one tap and, on the addresses EC2 uses, the least DHCP and metadata service that a guest needs, and a
+ * region's authority where a guest looks for it.
+ */
 export interface BareNetwork extends AsyncDisposable {
   readonly namespace: string;
   readonly device: string;
@@ -33,7 +37,8 @@ export const bareNetwork = async (name: string, metadata: BareMetadata): Promise
   await run("ip", ["netns", "add", name]);
   undo.defer(async () => void (await run("ip", ["netns", "delete", name])));
   await ip("link", "set", "lo", "up");
-  for (const local of [router, metadataAddress]) await ip("address", "add", `${local}/32`, "dev", "lo");
+  for (const local of [router, metadataAddress, regionAddress])
+    await ip("address", "add", `${local}/32`, "dev", "lo");
   await ip("tuntap", "add", "dev", device, "mode", "tap", "vnet_hdr");
   await ip("link", "set", device, "mtu", String(mtu), "up");
   await ip("route", "add", `${guest}/32`, "dev", device, "src", router);
@@ -58,12 +63,19 @@ export const bareNetwork = async (name: string, metadata: BareMetadata): Promise
   });
   dhcp.bind({ fd: openSocket(name, { type: "udp", address: "0.0.0.0", port: 67 }) });
   undo.defer(() => void dhcp.close());
-  const imds = metadataService(metadata);
-  imds.listen({ fd: openSocket(name, { type: "tcp", address: metadataAddress, port: 80 }) });
-  undo.defer(() => {
-    imds.close();
-    imds.closeAllConnections();
-  });
+  const serve = (server: Server, address: string) => {
+    server.listen({ fd: openSocket(name, { type: "tcp", address, port: 80 }) });
+    undo.defer(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+  };
+  serve(metadataService(metadata), metadataAddress);
+  const { certificate } = testCertificate("region");
+  serve(
+    createServer((_request, response) => void response.end(certificate)),
+    regionAddress,
+  );
   const kept = undo.move();
   return {
     namespace: name,
@@ -75,6 +87,12 @@ export const bareNetwork = async (name: string, metadata: BareMetadata): Promise
   };
 };
 
+/** What the product has the firmware tell of an instance with this metadata. */
+export const tellsOf = ({ publicKey, userData, hostName = ownName }: BareMetadata): string[] =>
+  userData === undefined
+    ? [`croft.host-name=${hostName}`, `croft.zone=${zone}`, `croft.public-key=${publicKey}`]
+    : [];
+
 /** Starts something in the network: `fn` must be synchronous. */
 export const inside = <T>({ namespace }: BareNetwork, fn: () => T): T => inNamespace(namespace, fn);
 
@@ -83,7 +101,10 @@ const mac = "02:00:00:00:00:10";
 const mtu = 9001;
 const router = "10.0.0.1";
 const guest = "10.0.0.10";
+const ownName = `ip-${guest.replaceAll(".", "-")}.ec2.internal`;
+const zone = "us-east-1a";
 const metadataAddress = "169.254.169.254";
+const regionAddress = "169.254.169.240";
 
 /** RFC 2131: DISCOVER is offered, REQUEST acknowledged, the one address there is. */
 const dhcpAnswer = (request: Buffer): Buffer | undefined => {
@@ -129,13 +150,13 @@ const metadataService = (metadata: BareMetadata): Server =>
 /** The leaf at `path` below the version, or the list of what is below it: cloud-init reads every one it is told of. */
 const metadataAt = (
   path: string,
-  { instanceId, publicKey, userData, hostName, included }: BareMetadata,
+  { instanceId, publicKey, userData, hostName = ownName, included }: BareMetadata,
 ): string | Buffer | undefined => {
   const leaves: Record<string, string | Buffer | undefined> = {
     "meta-data/instance-id": instanceId,
-    "meta-data/local-hostname": hostName ?? `ip-${guest.replaceAll(".", "-")}.ec2.internal`,
+    "meta-data/local-hostname": hostName,
     "meta-data/public-keys/0/openssh-key": publicKey,
-    "meta-data/placement/availability-zone": "us-east-1a",
+    "meta-data/placement/availability-zone": zone,
     "dynamic/instance-identity/document": "{}",
     "user-data": userData,
     included,

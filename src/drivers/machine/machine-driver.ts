@@ -67,7 +67,12 @@ export interface MachineSpec {
   readonly threadsPerCore: number;
   readonly memoryMiB: number;
   /** What the guest's firmware tables say it is. */
-  readonly identity: { readonly uuid: string; readonly product: string };
+  readonly identity: {
+    readonly uuid: string;
+    readonly product: string;
+    /** What is not in the fields of an EC2 instance: `NAME=TEXT` each, of printable ASCII. */
+    readonly tells?: readonly string[];
+  };
   readonly boot: MachineBoot;
   /** The first is the one it boots from, and stays. */
   readonly disks: readonly MachineDisk[];

@@ -125,6 +125,9 @@ export class Ec2Records {
   get accountId(): string {
     return this.#scope.accountId;
   }
+  get region(): string {
+    return this.#scope.region;
+  }
   key(kind: Kind | "claim" | "member", id: string): string {
     return recordKey(kind, this.#scope, id);
   }

@@ -40,6 +40,16 @@ describe("QEMU's command line", () => {
     assert.doesNotMatch(argv.join(), /a wrapped key/);
   });
 
+  test("of an instance whose firmware tells more: of every text what it is, not an option", () => {
+    const tells = ["croft.zone=us-east-1a", "croft.public-key=ssh-ed25519 AAAA me,file=/etc/shadow"];
+    const { argv } = commandLine({ ...smallest, identity: { ...smallest.identity, tells } }, "tcg");
+    assert.ok(
+      argv.includes(
+        "type=11,value=croft,value=croft.zone=us-east-1a,value=croft.public-key=ssh-ed25519 AAAA me,,file=/etc/shadow",
+      ),
+    );
+  });
+
   test("of an instance that boots by a BIOS from a disk made of an image", () => {
     const disk = { id: "vol-0123456789abcdef0", path: "/disks/a", below: ["/images/debian"] };
     const { argv, opens, shows } = commandLine({ ...smallest, disks: [disk], ports: [port(1)] }, "tcg");

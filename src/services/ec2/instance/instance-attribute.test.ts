@@ -37,6 +37,24 @@ test("a type that does not exist, fit the image or fit the host is refused", lim
   assert.equal(region.records.get("instance", id)?.type, "t3.micro");
 });
 
+test("an instance without user data is told by its firmware what it would ask for", limit, async (t) => {
+  const { region, id } = await launched(t);
+  const tells = () => region.machines.spec(id)?.identity.tells;
+  const { address } = region.records.interfacesOf(id)[0] ?? {};
+  const name = `ip-${address?.replaceAll(".", "-")}.eu-central-1.compute.internal`;
+  assert.deepEqual(tells(), [`croft.host-name=${name}`, "croft.zone=eu-central-1a"]);
+  await stop(region, id);
+  await modify(region, id, { UserData: { Value: script } });
+  await region.client.startInstances({ InstanceIds: [id] });
+  await state(region, id, "running");
+  assert.deepEqual(tells(), []);
+});
+
+test("neither is one that has no access to its metadata", limit, async (t) => {
+  const { region, id } = await launched(t, { MetadataOptions: { HttpEndpoint: "disabled" } });
+  assert.deepEqual(region.machines.spec(id)?.identity.tells, []);
+});
+
 test("what a machine is made of changes only while it is stopped", limit, async (t) => {
   const { region, id } = await launched(t);
   const stopped = {

@@ -8,6 +8,7 @@ import { typeLimits, volumeLimits } from "../volume/volume-limits.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { instanceStores } from "./instance-store.ts";
 import type { InstanceRecord } from "./instance.ts";
+import { instanceDnsName } from "./private-dns-names.ts";
 
 export interface MachineParts {
   readonly disks: DiskDriver;
@@ -44,7 +45,13 @@ export async function machineSpec(
     cpus: instance.cpus,
     threadsPerCore: instance.threadsPerCore ?? 1,
     memoryMiB: instance.memoryMiB,
-    identity: { uuid: ec2Uuid(instance.id), product: instance.type },
+    identity: {
+      uuid: ec2Uuid(instance.id),
+      product: instance.type,
+      tells: interfaces[0]
+        ? told(instance, instanceDnsName(instance, interfaces[0].address, records.region))
+        : [],
+    },
     boot: (files !== undefined ? imageKernel(files) : undefined) ?? firmware,
     disks: await Promise.all([
       ...volumes.map(async (it) => ({
@@ -62,6 +69,17 @@ export async function machineSpec(
     ports: interfaces.map(({ id, mac, vpcId }) => ({ id, mac, mtu: 9001, ...networks.port(vpcId, id) })),
     mostPorts: interfaceLimit(instance.type),
   };
+}
+
+/**
+ * What the images' first-boot agent needs to know of an instance without user data: it makes it ready for a login before there is
+ * a network. Nothing of one that has no access to its metadata, or whose key's name does not go into the firmware's tables.
+ */
+function told({ metadataOptions, userData, publicKey, zone }: InstanceRecord, hostName: string): string[] {
+  if (!metadataOptions.enabled || userData !== undefined) return [];
+  const facts = { "host-name": hostName, zone, ...(publicKey !== undefined && { "public-key": publicKey }) };
+  const tells = Object.entries(facts).map(([name, text]) => `croft.${name}=${text}`);
+  return tells.every((text) => /^[ -~]+$/.test(text)) ? tells : [];
 }
 
 /** Each that it has room for while it runs makes every boot longer. Started with more, it has room for those. */
