@@ -14,6 +14,8 @@ export interface AuthorisedCall {
     readonly remoteAddress: string;
     /** The VPC that it came out of; absent: it came from elsewhere. */
     readonly network?: string | undefined;
+    /** Absent: no. */
+    readonly byTls?: boolean;
   };
   readonly at: Date;
   /** Absent: what it would touch could not be found out. Then only who may do so to something is told why. */

@@ -75,6 +75,8 @@ export interface ChainRequest extends WireRequest {
   readonly remoteAddress: string;
   /** The network of this region that the caller is an instance of; absent: it calls from elsewhere. */
   readonly network?: string | undefined;
+  /** Whether nobody on the way could read it; absent: somebody could. */
+  readonly byTls?: boolean;
 }
 
 /** Every request's way: sign-in → wire → throttle → operation.resolve → policy → dry run → commit → operation.answer → wire → audit. */

@@ -19,10 +19,17 @@ test("a call reaches the handler as it was sent, and the answer its caller", asy
   assert.equal(answer.headers["content-type"], "text/xml");
   assert.match(String(answer.headers["x-amzn-requestid"]), /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
   assert(seen);
-  const { method, path, query, body, requestId, remoteAddress } = seen;
+  const { method, path, query, body, requestId, remoteAddress, byTls } = seen;
   assert.deepEqual(
-    { method, path, query, body: body.toString(), remoteAddress },
-    { method: "POST", path: "/a%20b", query: "x=%2B&y=1?2", body: "Action=✓", remoteAddress: "127.0.0.1" },
+    { method, path, query, body: body.toString(), remoteAddress, byTls },
+    {
+      method: "POST",
+      path: "/a%20b",
+      query: "x=%2B&y=1?2",
+      body: "Action=✓",
+      remoteAddress: "127.0.0.1",
+      byTls: false,
+    },
   );
   assert.equal(requestId, answer.headers["x-amzn-requestid"]);
 });

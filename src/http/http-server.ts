@@ -19,10 +19,12 @@ export interface HttpRequest extends WireRequest {
   readonly remoteAddress: string;
   /** The network of this region that the caller is an instance of; absent: it calls from elsewhere. */
   readonly network?: string | undefined;
+  /** Whether nobody on the way could read it. */
+  readonly byTls: boolean;
 }
 
 /** Who called. */
-export type Caller = Pick<HttpRequest, "remoteAddress" | "network">;
+export type Caller = Pick<HttpRequest, "remoteAddress" | "network" | "byTls">;
 
 export interface ListenOptions extends CallOptions {
   readonly host: string;
@@ -59,7 +61,7 @@ export async function listen({ host, port, tls, ...calls }: ListenOptions): Prom
     open: () => server.listening,
     // Of a certificate's names none can be bound to another address than ours.
     isRefused: ({ headers }) => (tls ? hasForeignOrigin(headers) : isForeign(headers)),
-    callerOf: (socket) => ({ remoteAddress: socket.remoteAddress ?? "" }),
+    callerOf: (socket) => ({ remoteAddress: socket.remoteAddress ?? "", byTls: tls !== undefined }),
   });
   server.listen(port, host);
   await once(server, "listening");

@@ -22,10 +22,10 @@ test(
     const scene = await relayed(t);
     for (const pieces of [[hello], hello.split(""), [hello.slice(0, 7), hello.slice(7)]]) {
       assert.match(await scene.call(pieces), /^HTTP\/1.1 200 OK\r\n[^]*hello$/);
-      const { remoteAddress, network, path } = scene.seen.pop() ?? {};
+      const { remoteAddress, network, path, byTls } = scene.seen.pop() ?? {};
       assert.deepEqual(
-        { remoteAddress, network, path },
-        { remoteAddress: "10.0.1.5", network: "vpc-1", path: "/x" },
+        { remoteAddress, network, path, byTls },
+        { remoteAddress: "10.0.1.5", network: "vpc-1", path: "/x", byTls: true },
       );
     }
   },

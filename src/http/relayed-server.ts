@@ -51,7 +51,7 @@ export async function listenForRelay({
     ...calls,
     open: () => relayed.listening,
     isRefused: ({ headers }) => hasForeignOrigin(headers),
-    callerOf: (socket) => callers.get(socket) ?? { remoteAddress: "" },
+    callerOf: (socket) => callers.get(socket) ?? { remoteAddress: "", byTls: true },
   });
 
   rmSync(socketPath, { force: true });
@@ -101,7 +101,7 @@ function callerIn(line: string): Caller | undefined {
   try {
     const { address, network }: { address?: unknown; network?: unknown } = JSON.parse(line);
     if (typeof address !== "string" || isIP(address) === 0 || typeof network !== "string") return undefined;
-    return { remoteAddress: address, network };
+    return { remoteAddress: address, network, byTls: true };
   } catch {
     return undefined;
   }

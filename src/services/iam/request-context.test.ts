@@ -5,6 +5,28 @@ import { testRegion } from "#testing/region.ts";
 import { IamRecords } from "./records.ts";
 import { requestContext } from "./request-context.ts";
 
+test("policies learn whether a call came by TLS, whatever its headers say", async (t) => {
+  const { feed, accountId } = await testRegion(t);
+  const isSecure = (byTls?: boolean) =>
+    requestContext(
+      {
+        caller: rootCaller(accountId, "AKIATEST"),
+        service: "ec2",
+        region: "eu-central-1",
+        operation: "DescribeVpcs",
+        input: {},
+        request: {
+          headers: { "x-forwarded-proto": "https" },
+          remoteAddress: "192.0.2.1",
+          ...(byTls !== undefined && { byTls }),
+        },
+        at: new Date(),
+      },
+      new IamRecords(feed, accountId),
+    ).get("aws:securetransport");
+  assert.deepEqual([isSecure(true), isSecure(false), isSecure()], [["true"], ["false"], ["false"]]);
+});
+
 test("a call out of a VPC is known by the network it came in from, and by no header", async (t) => {
   const { feed, accountId } = await testRegion(t);
   const records = new IamRecords(feed, accountId);

@@ -20,6 +20,7 @@ export function requestContext(call: AuthorisedCall, records: IamRecords): Reque
     set("aws:sourcevpc", request.network);
     set("aws:vpcsourceip", address);
   }
+  set("aws:securetransport", String(request.byTls ?? false));
   set("aws:useragent", request.headers["user-agent"]);
   set("aws:requestedregion", region);
   set("aws:viaawsservice", "false");
