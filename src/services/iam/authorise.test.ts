@@ -176,6 +176,24 @@ test("a launch must be allowed on all that it touches, and on the tags it gives"
   assert.deepEqual((await root.describeInstances({})).Reservations, []);
 });
 
+test("public addresses at a launch can be denied, also those that its subnet gives", limit, async (t) => {
+  const { ada, allow } = await scene(t);
+  const isPublic = { Bool: { "ec2:AssociatePublicIpAddress": "true" } };
+  await allow(
+    { Action: "ec2:RunInstances" },
+    { Effect: "Deny", Action: "ec2:RunInstances", Resource: "*", Condition: isPublic },
+  );
+  const launch = (AssociatePublicIpAddress?: boolean) =>
+    ada.ec2.runInstances({
+      ...one,
+      NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress }],
+      DryRun: true,
+    });
+  await unauthorised(launch(true), /explicit deny/);
+  await unauthorised(launch(), /explicit deny/);
+  await dry(launch(false));
+});
+
 test("tags decide over what is there, and are not changed by who may not", limit, async (t) => {
   const { ada, allow, root } = await scene(t);
   const volume = async (team: string) => {

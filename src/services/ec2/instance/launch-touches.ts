@@ -49,7 +49,7 @@ export function launchTouches(launch: TouchingLaunch, context: Ec2Context): Touc
       tags: image.tags,
       keys: imageKeys(image),
     },
-    ...networks.flatMap(({ subnet, existing }): TouchedResource[] => [
+    ...networks.flatMap(({ subnet, existing, publicAddress }): TouchedResource[] => [
       {
         arn: subnetArn(subnet, context),
         tags: subnet.tags,
@@ -61,6 +61,8 @@ export function launchTouches(launch: TouchingLaunch, context: Ec2Context): Touc
           "ec2:Vpc": vpcArn(subnet.vpcId, context),
           "ec2:Subnet": subnetArn(subnet, context),
           "ec2:AvailabilityZone": subnet.zone,
+          // Whoever says it, the request or the subnet.
+          ...(!existing && { "ec2:AssociatePublicIpAddress": String(publicAddress) }),
           ...templateTags(launch, "network-interface"),
         },
       },
