@@ -29,8 +29,8 @@ import { comparePairs, round } from "./pairs.ts";
  * What a guest has of its disks, told by fio in it, in turns with the guest of a bare QEMU that has a qcow2 file of the same options. The
  * region's volumes and instance type have limits far above what an emulated guest comes to, but where these are what is measured.
  * Promises: 0.95 of bare QEMU's speed (`rates`), 0.9 of its LUKS' (`luks`); an attached volume is seen within three times of what a
- * bare hot plug takes (`attach`); gp3's 3,000 requests and 125 MiB a second are held within 5 % (`limits`, also of an io2
- * volume of 1,000, since an emulated guest that is interrupted for each of 3,000 has no time for anything else); 50 snapshots are read at
+ * bare hot plug takes (`attach`); gp3's 3,000 requests and 125 MiB a second are held within 5 % (`limits`; also an io2 volume's 1,000,
+ * which an emulated guest comes to with more to spare: what bare comes to is shown beside); 50 snapshots are read at
  * 0.9 of the speed of one, both plugged into the bare QEMU as the driver plugs them (`chain`).
  * `croft run bench/guest-disk.ts [--pairs 7] [--seconds 3] [rates|luks|attach|limits|chain …]`, as root, with `fio` installed.
  */

@@ -29,6 +29,8 @@ export interface PolicySets {
   readonly boundary?: readonly Policy[] | undefined;
   /** What a session was given along: it can do no more than these allow too. */
   readonly session?: readonly Policy[] | undefined;
+  /** Those that the organisation has for the account, of each level from its root down: what a level does not allow, nobody of the account can. */
+  readonly organisation?: readonly (readonly Policy[])[] | undefined;
   /** Of the resource. */
   readonly resource?: Policy | undefined;
   /** Whether nobody gets at the resource whom its own policy does not allow, as at a role. */
@@ -38,7 +40,9 @@ export interface PolicySets {
 export interface Decision {
   readonly decision: "allowed" | "explicitDeny" | "implicitDeny";
   /** Of an explicit deny: in which of the sets. */
-  readonly deniedBy?: "identity" | "boundary" | "session" | "resource";
+  readonly deniedBy?: "organisation" | "identity" | "boundary" | "session" | "resource";
+  /** Whether every level of the organisation allows it; absent: there is none. */
+  readonly allowedByOrganisation?: boolean;
   /** Whether the boundary allows it; absent: there is none. */
   readonly allowedByBoundary?: boolean;
   /** Whether the session's policies do; absent: there are none. */
@@ -51,31 +55,36 @@ export interface Decision {
 
 /** Whether a request is allowed: a deny anywhere wins. AWS, "Policy evaluation logic". */
 export function decide(request: PolicyRequest, sets: PolicySets): Decision {
-  const { identity, boundary, session, resource, resourceDecides } = sets;
+  const { organisation, identity, boundary, session, resource, resourceDecides } = sets;
   const it = { ...request, action: request.action.toLowerCase(), lookUp: oneValue(request.context) };
+  const ofLevels = organisation?.map((policies) => applying(policies, it));
   const ofIdentity = applying(identity, it);
   const ofBoundary = boundary && applying(boundary, it);
   const ofSession = session && applying(session, it);
   const ofResource = resource ? applying([resource], it) : [];
+  const allowedByOrganisation = ofLevels?.every(allows);
   const allowedByBoundary = ofBoundary && !denies(ofBoundary) && allows(ofBoundary);
   const allowedBySession = ofSession && !denies(ofSession) && allows(ofSession);
   const said = {
+    ...(allowedByOrganisation !== undefined && { allowedByOrganisation }),
     ...(allowedByBoundary !== undefined && { allowedByBoundary }),
     ...(allowedBySession !== undefined && { allowedBySession }),
     ...(resourceDecides && { allowedByResource: allows(ofResource) }),
   };
 
-  const denying = [...ofIdentity, ...(ofBoundary ?? []), ...(ofSession ?? []), ...ofResource].filter(isDeny);
+  const places = [
+    ["organisation", ofLevels?.flat() ?? []],
+    ["identity", ofIdentity],
+    ["boundary", ofBoundary ?? []],
+    ["session", ofSession ?? []],
+    ["resource", ofResource],
+  ] as const;
+  const denying = places.flatMap(([, applied]) => applied.filter(isDeny));
   if (denying.length > 0) {
-    const deniedBy = denies(ofIdentity)
-      ? "identity"
-      : denies(ofBoundary ?? [])
-        ? "boundary"
-        : denies(ofSession ?? [])
-          ? "session"
-          : "resource";
+    const [deniedBy] = places.find(([, applied]) => denies(applied)) ?? ["identity"];
     return { decision: "explicitDeny", deniedBy, ...said, matched: denying };
   }
+  if (allowedByOrganisation === false) return { decision: "implicitDeny", ...said, matched: [] };
 
   const within = allowedByBoundary !== false && allowedBySession !== false;
   const byIdentity = allows(ofIdentity) && within;

@@ -159,6 +159,10 @@ const context = fc
   )
   .map((them) => them.flat());
 
+const wide = fc.constant({
+  Version: "2012-10-17",
+  Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
+});
 const cases = fc.record({
   principal: fc.constantFrom(...principals),
   action: fc.constantFrom(...actions),
@@ -166,6 +170,8 @@ const cases = fc.record({
   context,
   identity: fc.array(policy(), { maxLength: 3 }),
   boundary: fc.option(fc.array(policy(), { minLength: 1, maxLength: 1 })),
+  // Most let everything pass, or nothing else would come to be decided.
+  organisation: fc.option(fc.array(fc.tuple(wide, policy()), { minLength: 1, maxLength: 2 }), { freq: 1 }),
   resourcePolicy: fc.option(policy(true)),
 });
 
@@ -174,7 +180,16 @@ test("decides as another implementation of AWS's rules does", { timeout: 300_000
   await fc.assert(
     fc.asyncProperty(
       cases,
-      async ({ principal, action, resource, context: given, identity, boundary, resourcePolicy }) => {
+      async ({
+        principal,
+        action,
+        resource,
+        context: given,
+        identity,
+        boundary,
+        organisation,
+        resourcePolicy,
+      }) => {
         const named = (policies: readonly object[]) =>
           policies.map((it, n) => ({ name: `p${n}`, policy: it }));
         const theirs = await runSimulation(
@@ -186,7 +201,10 @@ test("decides as another implementation of AWS's rules does", { timeout: 300_000
               contextVariables: Object.fromEntries(given),
             },
             identityPolicies: named(identity),
-            serviceControlPolicies: [],
+            serviceControlPolicies: (organisation ?? []).map((level, n) => ({
+              orgIdentifier: `ou-${n}`,
+              policies: named(level),
+            })),
             resourceControlPolicies: [],
             ...(resourcePolicy && { resourcePolicy }),
             ...(boundary && { permissionBoundaryPolicies: named(boundary) }),
@@ -207,6 +225,7 @@ test("decides as another implementation of AWS's rules does", { timeout: 300_000
           {
             identity: read(identity),
             boundary: boundary ? read(boundary) : undefined,
+            organisation: organisation?.map(read),
             resource: resourcePolicy ? parsePolicy(JSON.stringify(resourcePolicy), "resource") : undefined,
           },
         );

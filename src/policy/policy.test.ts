@@ -87,6 +87,32 @@ describe("a policy", () => {
     assert.equal(decided("\uE000", "arn:aws:s3:::box/eve"), "implicitDeny");
   });
 
+  test("of any level of an organisation limits everybody below it, also whom a resource names", () => {
+    const open = policy(everything);
+    const reads = policy({ ...everything, Action: "s3:Get*" });
+    const noReads = policy({ ...everything, Effect: "Deny", Action: "s3:Get*" });
+    const principal = "arn:aws:iam::111122223333:user/ada";
+    const resource = parsePolicy(
+      JSON.stringify({
+        Version: "2012-10-17",
+        Statement: { ...everything, Principal: { AWS: principal } },
+      }),
+      "resource",
+    );
+    const decided = (action: string, ...organisation: ReturnType<typeof policy>[][]) =>
+      decide(request({}, { action, principal }), { identity: [open], organisation, resource });
+    assert.equal(decided("s3:GetObject", [open], [reads]).decision, "allowed");
+    const put = decided("s3:PutObject", [open], [reads]);
+    assert.deepEqual([put.decision, put.allowedByOrganisation], ["implicitDeny", false]);
+    const denied = decided("s3:GetObject", [open, noReads], [open]);
+    assert.deepEqual([denied.decision, denied.deniedBy], ["explicitDeny", "organisation"]);
+    assert.equal(
+      decided("s3:GetObject", []).decision,
+      "implicitDeny",
+      "a level without policies allows nothing",
+    );
+  });
+
   test("that is hostile is decided all the same", { timeout: 30_000 }, () => {
     const identity = [policy({ ...everything, Resource: `arn:${"*a".repeat(500)}b` })];
     const resource = `arn:aws:s3:::${"a".repeat(2000)}`;

@@ -42,6 +42,8 @@ const purpose = (accountId: string) => `authorization failure message of ${accou
 function reason(action: string, decision: Decision): string {
   if (decision.decision === "explicitDeny")
     return `with an explicit deny in ${places[decision.deniedBy ?? "identity"]}`;
+  if (decision.allowedByOrganisation === false)
+    return `because no service control policy allows the ${action} action`;
   if (decision.allowedByBoundary === false)
     return `because no permissions boundary allows the ${action} action`;
   if (decision.allowedBySession === false) return `because no session policy allows the ${action} action`;
@@ -51,6 +53,7 @@ function reason(action: string, decision: Decision): string {
 }
 
 const places = {
+  organisation: "a service control policy",
   identity: "an identity-based policy",
   boundary: "a permissions boundary",
   session: "a session policy",
