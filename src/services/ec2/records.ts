@@ -128,6 +128,10 @@ export class Ec2Records {
   get region(): string {
     return this.#scope.region;
   }
+  /** The same account's. */
+  inRegion(region: string): Ec2Records {
+    return new Ec2Records(this.#feed, { ...this.#scope, region }, this.#indexes);
+  }
   key(kind: Kind | "claim" | "member", id: string): string {
     return recordKey(kind, this.#scope, id);
   }
@@ -144,6 +148,10 @@ export class Ec2Records {
   whosever<K extends SharedKind>(kind: K, id: string): Entry<Kinds[K]> | undefined {
     const own = this.entry(kind, id);
     return own ?? (this.#indexes.byId[kind](id) as Entry<Kinds[K]>[]).find((it) => this.#isInRegion(it));
+  }
+  /** As a copy, which may be of another region's, needs it. */
+  anywhere<K extends SharedKind>(kind: K, id: string): Kinds[K] | undefined {
+    return (this.whosever(kind, id) ?? (this.#indexes.byId[kind](id) as Entry<Kinds[K]>[])[0])?.value;
   }
   /** Those that other accounts share with this one, or with everybody. */
   shared<K extends SharedKind>(kind: K): { readonly ownerId: string; readonly value: Kinds[K] }[] {

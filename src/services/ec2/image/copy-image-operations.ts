@@ -17,6 +17,7 @@ import {
   snapshotStays,
   type SnapshotRecord,
 } from "../snapshot/snapshot.ts";
+import { sourceRegion } from "../source-region.ts";
 import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { together } from "../together.ts";
 import { encryptionPlan, type AskedEncryption, type EncryptionPlan } from "../volume/encryption.ts";
@@ -45,23 +46,22 @@ export const copyImageOperations = {
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 function copy(
-  input: CopyImageRequest & { SourceImageId: string; Name: string },
+  input: CopyImageRequest & { SourceImageId: string; SourceRegion: string; Name: string },
   context: Ec2Context,
 ): MakingPlan {
   const { records } = context;
   for (const name of unserved) if (input[name]) throw unsupportedParameter(name);
-  // Each region keeps its own bytes.
-  if (input.SourceRegion !== context.region) throw unsupportedParameter(`SourceRegion ${input.SourceRegion}`);
+  const from = sourceRegion(input.SourceRegion, context);
   onlyTags(["image", "snapshot"], input.TagSpecifications);
-  const source = usable(input.SourceImageId, context);
-  if (imageState(source, records) !== "available") throw imageNotLaunchable(input.SourceImageId);
-  if (!isCopyable(source, context)) throw imageStorageNotShared();
+  const source = usable(input.SourceImageId, from);
+  if (imageState(source, from.records) !== "available") throw imageNotLaunchable(input.SourceImageId);
+  if (!isCopyable(source, from)) throw imageStorageNotShared();
   const told = toldOf(input, context);
   const id = context.newId("ami");
   const tags = tagsFor("snapshot", input.TagSpecifications);
   const encryptions = encryptionPlan(context);
   const copies = devicesOf(source).map((device) => {
-    const snapshot = snapshotOf(device, source, input, encryptions, context);
+    const snapshot = snapshotOf(device, source, from, input, encryptions, context);
     if (!snapshot) return { device };
     const description = `Copied for DestinationAmi ${id} from SourceAmi ${source.id} for SourceSnapshot ${device.snapshotId}.`;
     return { device: { ...device, snapshotId: snapshot.id }, snapshot: { ...snapshot, description, tags } };
@@ -76,7 +76,7 @@ function copy(
     ownerId: context.accountId,
     snapshotId: devices[0]?.snapshotId ?? "",
     devices,
-    source: { imageId: input.SourceImageId, region: context.region },
+    source: { imageId: input.SourceImageId, region: from.region },
     ...(input.ClientToken && { clientToken: input.ClientToken }),
     tags: withTags(
       input.CopyImageTags ? copiedTags(source.tags) : {},
@@ -87,7 +87,7 @@ function copy(
   const snapshots = copies.flatMap(({ snapshot }) => snapshot ?? []);
   return {
     touches: [
-      { arn: imageArn(source.id, context), tags: source.tags },
+      { arn: imageArn(source.id, from), tags: source.tags },
       { arn: imageArn("*", context), tags: image.tags },
       { arn: snapshotArn("*", context), tags },
       ...encryptions.parts().touches,
@@ -96,8 +96,8 @@ function copy(
       encryptions.parts().transaction,
       {
         expect: [
-          ...imageStays(source.id, records),
-          ...snapshots.flatMap(({ of }) => ("copy" in of ? snapshotStays(of.copy, records) : [])),
+          ...imageStays(source.id, from.records),
+          ...snapshots.flatMap(({ of }) => ("copy" in of ? snapshotStays(of.copy, from.records) : [])),
         ],
         put: snapshots.map((value) => ({ key: records.key("snapshot", value.id), value })),
       },
@@ -118,19 +118,22 @@ const unserved = [
 function snapshotOf(
   device: ImageDevice,
   source: ImageRecord,
+  from: Ec2Context,
   asked: AskedEncryption,
   encryptions: EncryptionPlan,
-  { records, newId, now }: Ec2Context,
+  context: Ec2Context,
 ): Omit<SnapshotRecord, "description" | "tags"> | undefined {
   if (device.snapshotId === undefined) return undefined;
-  const id = newId("snap");
-  const snapshot = records.whosever("snapshot", device.snapshotId)?.value;
+  const id = context.newId("snap");
+  const snapshot = from.records.whosever("snapshot", device.snapshotId)?.value;
   const of = source.cacheEntry === undefined ? snapshot : undefined;
-  const { encryption, failed } = encryptions.of(id, asked, of && sourceOfSnapshot(of, records).encrypted);
+  const encrypted = of && sourceOfSnapshot(of, from.records).encrypted;
+  const isForeign = encrypted?.isForeign || from !== context;
+  const { encryption, failed } = encryptions.of(id, asked, encrypted && { ...encrypted, isForeign });
   const made = {
     id,
     together: id,
-    createdAt: now().toISOString(),
+    createdAt: context.now().toISOString(),
     ...(encryption && { encryption }),
     so: failed === undefined ? {} : { failed: keyNotAccessible },
   };
@@ -142,7 +145,7 @@ function snapshotOf(
       sizeGiB: of.sizeGiB,
       ...(of.image && { image: of.image }),
     };
-  const [host] = records.hosts(now());
+  const [host] = context.records.hosts(context.now());
   if (!host) throw noRoomForVolume("No host is there.");
   return {
     ...made,
@@ -177,5 +180,7 @@ function ancestryOf(image: ImageRecord | undefined, context: Ec2Context): ImageA
     SourceImageId: source?.imageId,
     SourceImageRegion: source?.region,
   };
-  return [entry, ...(source ? ancestryOf(imageNamed(source.imageId, context), context) : [])];
+  if (!source) return [entry];
+  const from = sourceRegion(source.region, context);
+  return [entry, ...ancestryOf(imageNamed(source.imageId, from), from)];
 }

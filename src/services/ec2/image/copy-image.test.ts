@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { testImage, testRegion } from "#testing/region.ts";
+import { EC2 } from "@aws-sdk/client-ec2";
+import { testImage, testRegion, type TestRegion } from "#testing/region.ts";
+import type { Ec2Records } from "../records.ts";
 import { imageState } from "./image.ts";
 
 const limit = { timeout: 60_000 };
@@ -89,13 +91,43 @@ test("a provided image is copied into a snapshot of the account's own", limit, a
   assert.deepEqual(new Set(await disks.list()), new Set(records.all("volume").map(({ id }) => id)));
 });
 
+test("an image is copied into another region, and launched there when it is gone here", limit, async (t) => {
+  const region = await withOwnImage(t);
+  const { client, disks, source, region: name, away } = region;
+  for (const [SourceImageId, bytes] of [
+    [source, "root"],
+    [testImage.id, ""],
+  ] as const) {
+    const { ImageId: copy = "" } = await away.client.copyImage({
+      SourceImageId,
+      SourceRegion: name,
+      Name: `of ${SourceImageId}`,
+    });
+    await away.available(copy);
+    await assert.rejects(client.describeImages({ ImageIds: [copy] }), { name: "InvalidAMIID.NotFound" });
+    const { ImageAncestryEntries: [, from] = [] } = await away.client.getImageAncestry({ ImageId: copy });
+    assert.equal(from?.ImageId, SourceImageId);
+    if (SourceImageId === source) {
+      const { DeleteSnapshotResults: [gone] = [] } = await client.deregisterImage({
+        ImageId: source,
+        DeleteAssociatedSnapshots: true,
+      });
+      await region.until(() => region.records.get("snapshot", gone?.SnapshotId ?? "") === undefined);
+    }
+    const volume = await away.launched(copy);
+    assert.equal(disks.read(volume), bytes);
+    assert.equal((await disks.locate(volume)).below.at(-1), `/cache/${testImage.cacheEntry}/disk.qcow2`);
+  }
+});
+
 test("what cannot be copied says why", limit, async (t) => {
   const { client, source, region: name } = await withOwnImage(t);
   const asked = { SourceImageId: source, SourceRegion: name, Name: "copy" };
   const none = "ami-0123456789abcdef0";
   for (const [change, refusal] of [
     [{ SourceImageId: none }, "InvalidAMIID.NotFound"],
-    [{ SourceRegion: "us-west-2" }, "UnsupportedOperation"],
+    [{ SourceRegion: "us-west-2" }, "InvalidAMIID.NotFound"],
+    [{ SourceRegion: "moon-1" }, "InvalidParameterValue"],
     [{ KmsKeyId: "alias/aws/ebs" }, "InvalidParameterDependency"],
     [{ Name: "mine" }, "InvalidAMIName.Duplicate"],
     [{ DryRun: true }, "DryRunOperation"],
@@ -106,10 +138,28 @@ test("what cannot be copied says why", limit, async (t) => {
   await assert.rejects(client.getImageAncestry({ ImageId: none }), { name: "InvalidAMIID.NotFound" });
 });
 
-/** A region with an image of an instance of the provided one. */
+/** A region with an image of an instance of the provided one, and another region of the same account. */
 async function withOwnImage(t: TestContext) {
   const region = await testRegion(t);
-  const { client, records, until, disks } = region;
+  const { client, records, disks } = region;
+  const here = { client, ...usesOfImages(client, records, region) };
+  const client2 = new EC2({ ...region.clientConfig, region: "us-west-2" });
+  t.after(() => client2.destroy());
+  const records2 = region.regions.in({ accountId: region.accountId, region: "us-west-2" });
+  const away = { client: client2, ...usesOfImages(client2, records2, region) };
+  const volume = await here.launched(testImage.id);
+  disks.write(volume, "root");
+  const { ImageId: source = "" } = await client.createImage({
+    InstanceId: records.all("instance")[0]?.id,
+    Name: "mine",
+    NoReboot: true,
+    TagSpecifications: [{ ResourceType: "image", Tags: ["a", "b"].map((Key) => ({ Key, Value: "kept" })) }],
+  });
+  await here.available(source);
+  return { ...region, ...here, region: region.clientConfig.region, source, away };
+}
+
+function usesOfImages(client: EC2, records: Ec2Records, { until }: Pick<TestRegion, "until">) {
   const available = (id: string) =>
     until(() => {
       const image = records.get("image", id);
@@ -127,14 +177,5 @@ async function withOwnImage(t: TestContext) {
     await until(() => records.get("instance", id)?.so.state === "running");
     return records.volumesOf(id)[0]?.id ?? "";
   };
-  const volume = await launched(testImage.id);
-  disks.write(volume, "root");
-  const { ImageId: source = "" } = await client.createImage({
-    InstanceId: records.all("instance")[0]?.id,
-    Name: "mine",
-    NoReboot: true,
-    TagSpecifications: [{ ResourceType: "image", Tags: ["a", "b"].map((Key) => ({ Key, Value: "kept" })) }],
-  });
-  await available(source);
-  return { ...region, region: region.clientConfig.region, source, available, launched };
+  return { available, launched };
 }

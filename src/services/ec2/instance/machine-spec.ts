@@ -33,7 +33,7 @@ export async function machineSpec(
     .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
   const stores = instanceStores(instance);
   // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
-  const files = volumes[0]?.image && records.whosever("image", volumes[0].image.imageId)?.value.cacheEntry;
+  const files = volumes[0]?.image && records.anywhere("image", volumes[0].image.imageId)?.cacheEntry;
   const firmware = { by: currentBootMode(instance) === "uefi" ? "uefi" : "bios" } as const;
   const interfaces = records
     .interfacesOf(instance.id)

@@ -13,6 +13,7 @@ import {
 import { imagesMadeOf } from "../image/image.ts";
 import { instancesOf } from "../instance/instance-change.ts";
 import { instanceArn, isGone, type InstanceRecord } from "../instance/instance.ts";
+import { sourceRegion } from "../source-region.ts";
 import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { findVolume } from "../volume/find-volume.ts";
 import { volumeArn, type VolumeRecord } from "../volume/volume.ts";
@@ -72,13 +73,14 @@ export const newSnapshotOperations = {
   CopySnapshot: {
     resolve(input, context): SnapshotsPlan {
       const encryptions = encryptionPlan(context);
-      const snapshot = copyOf(input, encryptions, context);
+      const from = sourceRegion(input.SourceRegion, context);
+      const snapshot = copyOf(input, from, encryptions, context);
       const { key, ...made } = newRecord(snapshot, context);
       const { touches, transaction } = encryptions.parts();
       return {
         touches: [{ arn: snapshotArn("*", context), tags: snapshot.tags }, ...touches],
         transaction: together(transaction, {
-          expect: [{ absent: key }, ...snapshotStays(input.SourceSnapshotId, context.records)],
+          expect: [{ absent: key }, ...snapshotStays(input.SourceSnapshotId, from.records)],
           ...made,
         }),
         snapshots: [snapshot],
@@ -158,24 +160,21 @@ function chosenVolumes(
 
 function copyOf(
   input: CopySnapshotRequest & { SourceSnapshotId: string },
+  from: Ec2Context,
   encryptions: EncryptionPlan,
   context: Ec2Context,
 ): SnapshotRecord {
   for (const name of unservedCopies) if (input[name]) throw unsupportedParameter(name);
-  // Each region keeps its own bytes.
-  if (input.SourceRegion !== context.region) throw unsupportedParameter(`SourceRegion ${input.SourceRegion}`);
   if (input.DestinationRegion !== undefined && input.DestinationRegion !== context.region)
     throw invalidParameter(`Value (${input.DestinationRegion}) for parameter destinationRegion is invalid.`);
-  const source = usableSnapshot(input.SourceSnapshotId, context);
+  const source = usableSnapshot(input.SourceSnapshotId, from);
   const state = snapshotState(source);
   if (state !== "completed") throw snapshotInState(state);
   onlyTags(["snapshot"], input.TagSpecifications);
   const id = context.newId("snap");
-  const { encryption, failed } = encryptions.of(
-    id,
-    input,
-    sourceOfSnapshot(source, context.records).encrypted,
-  );
+  const { encrypted } = sourceOfSnapshot(source, from.records);
+  const isForeign = encrypted.isForeign || from !== context;
+  const { encryption, failed } = encryptions.of(id, input, { ...encrypted, isForeign });
   return {
     id,
     hostId: source.hostId,

@@ -116,7 +116,7 @@ async function keep(
     return imports.remove(of.file);
   }
   if ("written" in of || "stored" in of) return undefined; // `makeWritten` and `restore` do.
-  const files = records.whosever("image", of.imageId)?.value.cacheEntry;
+  const files = records.anywhere("image", of.imageId)?.cacheEntry;
   if (files === undefined) throw new Error(`the files of ${of.imageId} are gone`);
   // By way of a disk that is nobody's.
   const diskId = diskOf(id);

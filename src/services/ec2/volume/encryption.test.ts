@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test, type TestContext } from "node:test";
 import { EBS } from "@aws-sdk/client-ebs";
+import { EC2 } from "@aws-sdk/client-ec2";
 import { KMS } from "@aws-sdk/client-kms";
 import { BLOCK_BYTES } from "#drivers/disk/disk-driver.ts";
 import { regionWithGolden } from "#testing/golden-image.ts";
@@ -197,6 +198,39 @@ test("instances are launched with encrypted volumes, whose images are encrypted 
     client.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ UserId: "222233334444" }] } }),
     { name: "InvalidParameterValue", message: /AWS Managed CMK/ },
   );
+});
+
+test("in another region a copy of what is encrypted has that region's key", limit, async (t) => {
+  const region = await scene(t);
+  const { volume, snapshot, newKey, disks, kms } = region;
+  const away = new EC2({ ...region.clientConfig, region: "us-west-2" });
+  t.after(() => away.destroy());
+  const records = region.regions.in({ accountId: region.accountId, region: "us-west-2" });
+  const copied = async (SourceSnapshotId: string | undefined) => {
+    const { SnapshotId: id = "" } = await away.copySnapshot({
+      SourceSnapshotId,
+      SourceRegion: "eu-central-1",
+    });
+    await region.until(() => {
+      const { so } = records.get("snapshot", id) ?? {};
+      return so?.completedAt !== undefined || so?.failed !== undefined;
+    });
+    return { id, is: (await away.describeSnapshots({ SnapshotIds: [id] })).Snapshots?.[0] };
+  };
+  const key = await newKey();
+  const made = await volume({ Size: 1, Encrypted: true, KmsKeyId: key });
+  disks.write(made?.VolumeId ?? "", "kept");
+  const source = await snapshot(made?.VolumeId);
+  const { id, is } = await copied(source?.SnapshotId);
+  assert.deepEqual([is?.State, is?.Encrypted], ["completed", true]);
+  assert.match(is?.KmsKeyId ?? "", /^arn:aws:kms:us-west-2:/);
+  const { VolumeId = "" } = await away.createVolume({ AvailabilityZone: "us-west-2a", SnapshotId: id });
+  await region.until(() => records.get("volume", VolumeId)?.so.ready === true);
+  assert.equal(disks.read(VolumeId), "kept");
+  await kms.disableKey({ KeyId: key });
+  assert.equal((await copied(source?.SnapshotId)).is?.State, "error");
+  const plain = await snapshot((await volume({ Size: 1 }))?.VolumeId);
+  assert.equal((await copied(plain?.SnapshotId)).is?.Encrypted, false);
 });
 
 test("an image is encrypted as it is copied, whoever provides it", limit, async (t) => {

@@ -31,7 +31,7 @@ export interface AskedEncryption {
 
 export interface EncryptedSource {
   readonly encryption?: Encryption | undefined;
-  /** Another account's: its key does not become that of what is made of it. */
+  /** Another account's, or of another region: its key does not become that of what is made of it. */
   readonly isForeign?: boolean;
 }
 
@@ -96,8 +96,8 @@ export function useOf(
   { dataKey }: Encryption,
   context: Pick<Ec2Context, "kms">,
 ): Required<Pick<OperationPlan, "touches">> & { readonly refusal: ApiError | undefined } {
-  const { id, ciphertext } = partsOf(dataKey);
-  return useOfDataKey({ ciphertext, via, encryptionContext: purpose(id) }, kmsOf(context));
+  const { region, id, ciphertext } = partsOf(dataKey);
+  return useOfDataKey({ ciphertext, via, encryptionContext: purpose(id) }, { ...kmsOf(context), region });
 }
 
 /** For the drivers of a host, which know data keys as the records have them. */
