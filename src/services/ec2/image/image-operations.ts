@@ -4,11 +4,13 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import { imageNotFound, imageProtected } from "../errors.ts";
+import type { Ec2Records } from "../records.ts";
 import { isLocked } from "../snapshot/snapshot-lock.ts";
 import { deleted, snapshotArn, type SnapshotRecord } from "../snapshot/snapshot.ts";
 import { together } from "../together.ts";
 import { imageNamed } from "./image-alias.ts";
 import { deregistered } from "./image-in-bin.ts";
+import { imageParameters, type ImageParameter } from "./image-parameter.ts";
 import { isAllowed, isUsable } from "./image-settings.ts";
 import {
   describeImage,
@@ -41,6 +43,7 @@ export const imageOperations = {
         filters: {
           ...imageFilters(context.records),
           "image-allowed": (it) => String(isAllowed(it, context) ?? true),
+          "public-ssm-parameter-name": parameterNames(context.records),
         },
         bounds: { min: 1, max: 1000 },
       });
@@ -93,6 +96,15 @@ interface Deregistration extends OperationPlan {
 function fateOf(snapshot: SnapshotRecord, { records, now }: Ec2Context): SnapshotReturnCodes {
   if (imagesMadeOf(snapshot.id, records).length > 1) return "skipped";
   return isLocked(snapshot, now()) ? "client-error" : "success";
+}
+
+/** Looked up once, when the first image is asked for them. */
+function parameterNames(records: Ec2Records): (image: ImageRecord) => string[] {
+  let named: Map<string, ImageParameter[]> | undefined;
+  return ({ id }) => {
+    named ??= Map.groupBy(imageParameters(records.all("image")), ({ imageId }) => imageId);
+    return (named.get(id) ?? []).map(({ name }) => name);
+  };
 }
 
 /** For ids that the region has no image of: what their aliases put in their place, under the name they were asked by. */

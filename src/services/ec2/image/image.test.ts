@@ -39,6 +39,17 @@ for (const [how, input, found] of asked)
     assert.equal((await client.describeImages(input)).Images?.length, found ? 1 : 0);
   });
 
+test("images are found by the public parameters that name them", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const found = async (name: string) => {
+    const Filters = [{ Name: "public-ssm-parameter-name", Values: [name] }];
+    return (await client.describeImages({ Filters })).Images?.map(({ ImageId }) => ImageId);
+  };
+  assert.deepEqual(await found("/aws/service/debian/release/12/latest/amd64"), [testImage.id]);
+  assert.deepEqual(await found("/aws/service/croft/images/*"), [testImage.id]);
+  assert.deepEqual(await found("/aws/service/debian/release/11/*"), []);
+});
+
 test("an image that does not exist is named in the error", limit, async (t) => {
   const { client } = await testRegion(t);
   await assert.rejects(client.describeImages({ ImageIds: ["ami-00000001"] }), {

@@ -247,7 +247,6 @@ export const imageFilters = (records: Ec2Records): FilterTable<ImageRecord> => (
     "image-watermark.watermark-key",
     "instance-type-specification.supported-instance-type",
     "instance-type-specification.unsupported-instance-type",
-    "public-ssm-parameter-name",
     "scan-result.critical-fix-available-since",
     "scan-result.finding-scan-date",
     "scan-result.high-fix-available-since",
