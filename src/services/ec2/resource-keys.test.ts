@@ -134,6 +134,36 @@ test("who is held to a zone and to small volumes launches and makes no others", 
   assert.equal(await tagged(large), false);
 });
 
+test("snapshots are shared with the accounts that a policy names, and with nobody else", limit, async (t) => {
+  const { root, ada, allow, region } = await scene(t);
+  const { VolumeId } = await root.createVolume({ AvailabilityZone: "eu-central-1a", Size: 1 });
+  await region.until(() => region.records.get("volume", VolumeId ?? "")?.so.ready === true);
+  const { SnapshotId } = await root.createSnapshot({ VolumeId });
+  const partner = { "ForAllValues:StringEquals": { "ec2:Add/userId": ["222233334444"] } };
+  await allow(
+    { Action: "ec2:ModifySnapshotAttribute", Resource: "*", Condition: partner },
+    {
+      Effect: "Deny",
+      Action: "ec2:ModifySnapshotAttribute",
+      Resource: "*",
+      Condition: { StringEquals: { "ec2:Add/group": "all" } },
+    },
+  );
+  const change = (CreateVolumePermission: object) =>
+    may(ada.modifySnapshotAttribute({ DryRun, SnapshotId, CreateVolumePermission }));
+  assert.equal(await change({ Add: [{ UserId: "222233334444" }] }), true);
+  assert.equal(await change({ Add: [{ UserId: "222233334444" }, { UserId: "333344445555" }] }), false);
+  assert.equal(await change({ Add: [{ Group: "all" }] }), false);
+  assert.equal(await change({ Remove: [{ Group: "all" }] }), true);
+  const named = ada.modifySnapshotAttribute({
+    DryRun,
+    SnapshotId,
+    OperationType: "add",
+    GroupNames: ["all"],
+  });
+  assert.equal(await may(named), false);
+});
+
 test("what is told of a thing is what AWS's reference has for its type", limit, async (t) => {
   const { root, region } = await scene(t);
   const { Subnets: [subnet] = [] } = await root.describeSubnets({});

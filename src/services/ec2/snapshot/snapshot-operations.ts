@@ -1,6 +1,6 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { ModifySnapshotAttributeRequest, SnapshotAttributeName } from "@aws-sdk/client-ec2";
-import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { OperationPlan, OperationsOf, TouchedResource } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
@@ -97,10 +97,15 @@ export const snapshotOperations = {
   ModifySnapshotAttribute: {
     resolve(input, context) {
       const snapshot = findSnapshot(input.SnapshotId, context);
-      const users = usersOf(input, snapshot);
-      const added = users.filter((it) => !snapshot.sharedWith?.includes(it));
-      refuseSharing(snapshot, added, context);
-      return shared(snapshot, users, context);
+      const before = snapshot.sharedWith ?? [];
+      const { added, removed } = changesOf(input);
+      const users = [...new Set([...before, ...added])].filter((it) => !removed.includes(it)).toSorted();
+      refuseSharing(
+        snapshot,
+        users.filter((it) => !before.includes(it)),
+        context,
+      );
+      return shared(snapshot, users, context, { ...keysOf("Add", added), ...keysOf("Remove", removed) });
     },
     answer: () => ({}),
   },
@@ -115,8 +120,13 @@ export const snapshotOperations = {
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-const shared = (snapshot: SnapshotRecord, users: readonly string[], context: Ec2Context): OperationPlan => ({
-  touches: [{ arn: snapshotArn(snapshot.id, context), tags: snapshot.tags }],
+const shared = (
+  snapshot: SnapshotRecord,
+  users: readonly string[],
+  context: Ec2Context,
+  keys: TouchedResource["keys"] = {},
+): OperationPlan => ({
+  touches: [{ arn: snapshotArn(snapshot.id, context), tags: snapshot.tags, keys }],
   transaction: context.records.rewrite("snapshot", { ...snapshot, sharedWith: users }),
 });
 
@@ -127,8 +137,17 @@ function refuseSharing({ encryption }: SnapshotRecord, users: readonly string[],
   if (isAwsManaged(encryption, context)) throw defaultKeyNotShared();
 }
 
-/** Who may make volumes of it once the request is heeded. */
-function usersOf(input: ModifySnapshotAttributeRequest, { sharedWith: before = [] }: SnapshotRecord) {
+/** By which policies ask with whom a snapshot is to be shared, or no longer. */
+function keysOf(change: "Add" | "Remove", who: readonly string[]): Record<string, readonly string[]> {
+  const users = who.filter((it) => it !== everybody);
+  return {
+    ...(users.length > 0 && { [`ec2:${change}/userId`]: users }),
+    ...(users.length < who.length && { [`ec2:${change}/group`]: [everybody] }),
+  };
+}
+
+/** Who is to be let make volumes of it, and who no longer. */
+function changesOf(input: ModifySnapshotAttributeRequest) {
   if (input.Attribute !== undefined) onlyPermissions(input.Attribute);
   const { Add = [], Remove = [] } = input.CreateVolumePermission ?? {};
   const named = [...(input.UserIds ?? []), ...(input.GroupNames ?? []).map(group)];
@@ -142,7 +161,7 @@ function usersOf(input: ModifySnapshotAttributeRequest, { sharedWith: before = [
   if (added.length + removed.length === 0) throw missingParameter("CreateVolumePermission");
   for (const it of [...added, ...removed])
     if (it !== everybody && !/^\d{12}$/.test(it)) throw invalidUserId(it);
-  return [...new Set([...before, ...added])].filter((it) => !removed.includes(it)).toSorted();
+  return { added, removed };
 }
 
 function group(name: string): string {
