@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
+  EC2,
+  waitUntilImageAvailable,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
   waitUntilSnapshotCompleted,
@@ -11,7 +13,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { KMS } from "@aws-sdk/client-kms";
 import { CommandFailed, run } from "#drivers/linux/commands.ts";
-import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
+import { guestShell, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
 
@@ -20,15 +22,18 @@ const files = mkdtempSync(join(tmpdir(), "croft-encrypted-"));
 after(() => rmSync(files, { recursive: true }));
 const region = await realRegion();
 const { client: ec2, environment } = region;
-const kms = new KMS({
+const signing = {
   endpoint: region.endpoint,
   region: environment["AWS_REGION"] ?? "",
   credentials: {
     accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
     secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
   },
-});
-after(() => kms.destroy());
+};
+const kms = new KMS(signing);
+/** The same account in another region. */
+const away = new EC2({ ...signing, region: "eu-west-3" });
+after(() => [kms, away].forEach((it) => it.destroy()));
 const keyFile = join(files, "key.pem");
 const patience = { client: ec2, maxWaitTime: 240, minDelay: 1, maxDelay: 2 };
 const patienceMs = 240_000;
@@ -41,10 +46,8 @@ let shell: GuestShell;
 const device = (id: string) => `/dev/disk/by-id/virtio-${id.replace("-", "")}`;
 
 test("a guest boots an encrypted root volume, and writes to it and to an encrypted volume that is plugged in", async () => {
-  const { KeyMaterial = "" } = await ec2.createKeyPair({ KeyName: "encrypted", KeyType: "ed25519" });
-  saveKey(keyFile, KeyMaterial);
-  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
-  await ec2.authorizeSecurityGroupIngress({ GroupName: "default", IpPermissions: [ssh] });
+  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", keyFile]);
+  await allowSsh(ec2);
   key = (await kms.createKey({})).KeyMetadata?.KeyId ?? "";
   const { Instances: [launched] = [] } = await ec2.runInstances({
     ImageId: region.imageId,
@@ -137,6 +140,46 @@ test("by a disabled key nothing is attached or started, but what runs goes on; e
   assert.deepEqual(await filesWith(marker), []);
 });
 
+test("an image of it, copied into another region, boots there by that region's key, with what was written", async () => {
+  const { ImageId: image = "" } = await ec2.createImage({
+    InstanceId: instance,
+    Name: "encrypted",
+    NoReboot: true,
+  });
+  await waitUntilImageAvailable(patience, { ImageIds: [image] });
+  await ec2.stopInstances({ InstanceIds: [instance] });
+  await waitUntilInstanceStopped(patience, { InstanceIds: [instance] });
+  const { ImageId: copy = "" } = await away.copyImage({
+    SourceImageId: image,
+    SourceRegion: environment["AWS_REGION"],
+    Name: "encrypted",
+  });
+  await waitUntilImageAvailable({ ...patience, client: away }, { ImageIds: [copy] });
+  await ec2.deregisterImage({ ImageId: image, DeleteAssociatedSnapshots: true });
+  await allowSsh(away);
+  const { Instances: [launched] = [] } = await away.runInstances({
+    ImageId: copy,
+    InstanceType: "t3.micro",
+    KeyName: "encrypted",
+    MinCount: 1,
+    MaxCount: 1,
+  });
+  const there = await shellOf(away, launched?.InstanceId ?? "");
+  assert.equal(await there.run("cat rooted"), marker);
+  const Filters = [{ Name: "attachment.device", Values: ["/dev/xvda"] }];
+  const { Volumes: [root] = [] } = await away.describeVolumes({ Filters });
+  assert.match(root?.KmsKeyId ?? "", /^arn:aws:kms:eu-west-3:/);
+  assert.deepEqual(await filesWith(marker), []);
+});
+
+/** To who has `keyFile`. */
+async function allowSsh(client: EC2): Promise<void> {
+  const PublicKeyMaterial = Buffer.from(await run("ssh-keygen", ["-y", "-f", keyFile]));
+  await client.importKeyPair({ KeyName: "encrypted", PublicKeyMaterial });
+  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
+  await client.authorizeSecurityGroupIngress({ GroupName: "default", IpPermissions: [ssh] });
+}
+
 async function volume(input: object): Promise<string> {
   const { VolumeId = "" } = await ec2.createVolume({ AvailabilityZone: zone, VolumeType: "gp3", ...input });
   await waitUntilVolumeAvailable(patience, { VolumeIds: [VolumeId] });
@@ -154,9 +197,9 @@ async function stateOf(VolumeId: string): Promise<string | undefined> {
   return it?.State;
 }
 
-async function shellOf(): Promise<GuestShell> {
-  await waitUntilInstanceRunning(patience, { InstanceIds: [instance] });
-  const { Reservations: [reservation] = [] } = await ec2.describeInstances({ InstanceIds: [instance] });
+async function shellOf(client: EC2 = ec2, id = instance): Promise<GuestShell> {
+  await waitUntilInstanceRunning({ ...patience, client }, { InstanceIds: [id] });
+  const { Reservations: [reservation] = [] } = await client.describeInstances({ InstanceIds: [id] });
   return guestShell(reservation?.Instances?.[0]?.PublicIpAddress ?? "", keyFile);
 }
 
