@@ -127,9 +127,8 @@ function snapshotOf(
   const id = context.newId("snap");
   const snapshot = from.records.whosever("snapshot", device.snapshotId)?.value;
   const of = source.cacheEntry === undefined ? snapshot : undefined;
-  const encrypted = of && sourceOfSnapshot(of, from.records).encrypted;
-  const isForeign = encrypted?.isForeign || from !== context;
-  const { encryption, failed } = encryptions.of(id, asked, encrypted && { ...encrypted, isForeign });
+  const encrypted = of && sourceOfSnapshot(of, context.records).encrypted;
+  const { encryption, failed } = encryptions.of(id, asked, encrypted);
   const made = {
     id,
     together: id,

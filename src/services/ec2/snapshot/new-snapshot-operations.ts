@@ -172,9 +172,8 @@ function copyOf(
   if (state !== "completed") throw snapshotInState(state);
   onlyTags(["snapshot"], input.TagSpecifications);
   const id = context.newId("snap");
-  const { encrypted } = sourceOfSnapshot(source, from.records);
-  const isForeign = encrypted.isForeign || from !== context;
-  const { encryption, failed } = encryptions.of(id, input, { ...encrypted, isForeign });
+  const { encrypted } = sourceOfSnapshot(source, context.records);
+  const { encryption, failed } = encryptions.of(id, input, encrypted);
   return {
     id,
     hostId: source.hostId,
