@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { EBS } from "@aws-sdk/client-ebs";
 import {
+  EC2,
   type Instance,
   type RunInstancesCommandInput,
   waitUntilInstanceRunning,
@@ -12,30 +14,37 @@ import {
   waitUntilVolumeAvailable,
   waitUntilVolumeDeleted,
 } from "@aws-sdk/client-ec2";
-import { guestShell, saveKey, type GuestShell } from "../guest-shell.ts";
+import { guestShell, openSsh, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
+import { exported } from "../signed-call.ts";
 import { until } from "../until.ts";
 import { killPrograms, patiently } from "./killed-programs.ts";
 
-/** Two Debian guests, and a volume that goes from one to the other and stays through stops and restarts. */
+/** Debian guests, and a volume that goes from one to the other and stays through stops and restarts. */
 const files = mkdtempSync(join(tmpdir(), "croft-volumes-"));
 after(() => rmSync(files, { recursive: true }));
 const region = await realRegion();
 const { client: ec2 } = region;
+const signedBy = ({
+  AWS_REGION = "",
+  AWS_ACCESS_KEY_ID: accessKeyId = "",
+  AWS_SECRET_ACCESS_KEY: secretAccessKey = "",
+}: Readonly<Record<string, string>>) => ({
+  endpoint: region.endpoint,
+  region: AWS_REGION,
+  credentials: { accessKeyId, secretAccessKey },
+});
 const keyFile = join(files, "key.pem");
 const patience = { client: ec2, maxWaitTime: 240, minDelay: 1, maxDelay: 2 };
 const patienceMs = 240_000;
 
 let [first, second] = ["", ""];
 let [firstShell, secondShell]: (GuestShell | undefined)[] = [];
-let volume = "";
+let [volume, image] = ["", ""];
 const device = () => `/dev/disk/by-id/virtio-${volume.replace("-", "")}`;
 
 test("a volume attached to a running guest is there by its id, takes a file system and a file", async () => {
-  const { KeyMaterial: key = "" } = await ec2.createKeyPair({ KeyName: "disk", KeyType: "ed25519" });
-  saveKey(keyFile, key);
-  const ssh = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
-  await ec2.authorizeSecurityGroupIngress({ GroupName: "default", IpPermissions: [ssh] });
+  await openSsh(ec2, "disk", keyFile);
   const launched = await launch();
   first = launched.InstanceId ?? "";
   const zone = launched.Placement?.AvailabilityZone;
@@ -168,25 +177,73 @@ test("a snapshot made while it is mounted and written has what was synced, whate
   volume = source;
 });
 
+test("between two snapshots of a disk that a guest writes, exactly the blocks that it wrote have changed", async () => {
+  assert.ok(firstShell);
+  const ebs = new EBS(signedBy(region.environment));
+  const { Volumes: [disk] = [] } = await ec2.describeVolumes({
+    Filters: [
+      { Name: "attachment.instance-id", Values: [first] },
+      { Name: "attachment.device", Values: ["/dev/sdf"] },
+    ],
+  });
+  const snapshotOf = async (...writes: (readonly [char: string, atKiB: number, kibibytes: number])[]) => {
+    const commands = writes.map(
+      ([char, at, count]) =>
+        `head -c ${count}K /dev/zero | tr '\\0' ${char} | sudo dd of=/dev/vdb bs=1K seek=${at} conv=fsync,notrunc iflag=fullblock status=none`,
+    );
+    await firstShell?.run(commands.join("\n"));
+    const { SnapshotId = "" } = await ec2.createSnapshot({ VolumeId: disk?.VolumeId });
+    await waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+    return SnapshotId;
+  };
+  const block = (number: number) => 512 * number;
+  const before = await snapshotOf(["a", block(3), 512], ["b", block(700), 1536]);
+  // In one, across two, over what was there, and at the very end.
+  const later = await snapshotOf(
+    ["c", block(9) + 100, 4],
+    ["d", block(1001) - 4, 8],
+    ["e", block(701), 1],
+    ["f", block(4096) - 1, 1],
+  );
+  const indexes = (blocks: readonly { readonly BlockIndex?: number | undefined }[] = []) =>
+    blocks.map(({ BlockIndex }) => BlockIndex);
+  const listed = await ebs.listSnapshotBlocks({ SnapshotId: before });
+  assert.deepEqual(indexes(listed.Blocks), [3, 700, 701, 702]);
+  const { ChangedBlocks = [] } = await ebs.listChangedBlocks({
+    FirstSnapshotId: before,
+    SecondSnapshotId: later,
+  });
+  assert.deepEqual(indexes(ChangedBlocks), [9, 701, 1000, 1001, 4095]);
+  const overwritten = ChangedBlocks.find(({ BlockIndex }) => BlockIndex === 701);
+  const read = async (SnapshotId: string, BlockToken?: string) => {
+    const { BlockData } = await ebs.getSnapshotBlock({ SnapshotId, BlockIndex: 701, BlockToken });
+    return BlockData?.transformToString();
+  };
+  assert.equal(await read(before, overwritten?.FirstBlockToken), "b".repeat(512 * 1024));
+  assert.equal(await read(later, overwritten?.SecondBlockToken), "e".repeat(1024) + "b".repeat(511 * 1024));
+  ebs.destroy();
+});
+
 test("an image of a running instance has what was written to its volumes; launched, it is another machine with those files", async () => {
   assert.ok(firstShell);
   // Not synced: it is shut down for the image.
   const before = await firstShell.run(
     `echo rooted >rooted; echo imaged | sudo tee -a /mnt/file >&2; ${identity}`,
   );
-  const { ImageId: id = "" } = await ec2.createImage({ InstanceId: first, Name: "volumes" });
+  const { ImageId = "" } = await ec2.createImage({ InstanceId: first, Name: "volumes" });
+  image = ImageId;
   await killPrograms(region);
   const imageIs = async () => {
-    const { Images: [it] = [] } = await patiently(() => ec2.describeImages({ ImageIds: [id] }));
+    const { Images: [it] = [] } = await patiently(() => ec2.describeImages({ ImageIds: [image] }));
     return it?.State;
   };
   assert.equal(await until(imageIs, (now) => now !== "pending", patienceMs), "available");
   await ec2.terminateInstances({ InstanceIds: [first] });
   await ec2.deleteVolume({ VolumeId: volume }).catch(() => "once it is no longer attached");
-  const { Images: [image] = [] } = await ec2.describeImages({ ImageIds: [id] });
-  const rootDevice = image?.RootDeviceName ?? "";
+  const { Images: [described] = [] } = await ec2.describeImages({ ImageIds: [image] });
+  const rootDevice = described?.RootDeviceName ?? "";
   const third = await launch({
-    ImageId: id,
+    ImageId: image,
     BlockDeviceMappings: [{ DeviceName: rootDevice, Ebs: { VolumeSize: 12 } }],
   });
   const shell = await shellOf(third.InstanceId ?? "");
@@ -212,6 +269,58 @@ test("an image of a running instance has what was written to its volumes; launch
     patienceMs,
   );
   assert.ok(Number.parseInt(grown, 10) >= 11, grown);
+  await ec2.terminateInstances({ InstanceIds: [third.InstanceId ?? ""] });
+});
+
+test("shared with another account, the image boots there and its snapshot is a volume there; no longer shared, what was made of them runs on", async () => {
+  const id = "222233334444";
+  const made = exported(await region.croft("account", "create", "--account-id", id, "second"));
+  const other = new EC2({ ...signedBy({ ...region.environment, ...made }), maxAttempts: 1 });
+  const its = { ...patience, client: other };
+  const otherKey = join(files, "other.pem");
+  await openSsh(other, "disk", otherKey);
+  const { Images: [owned] = [] } = await ec2.describeImages({ ImageIds: [image] });
+  const SnapshotId = owned?.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === "/dev/sdh")?.Ebs
+    ?.SnapshotId;
+  const share = async (way: "Add" | "Remove") => {
+    const permission = { [way]: [{ UserId: id }] };
+    await ec2.modifyImageAttribute({ ImageId: image, LaunchPermission: permission });
+    await ec2.modifySnapshotAttribute({ SnapshotId, CreateVolumePermission: permission });
+  };
+  const noImage = { name: "InvalidAMIID.NotFound" };
+  const noSnapshot = { name: "InvalidSnapshot.NotFound" };
+  const AvailabilityZone = `${region.environment["AWS_REGION"]}a`;
+  const launchThere = () => launch({ ImageId: image, BlockDeviceMappings: [] }, other);
+  const restoreThere = () => other.createVolume({ AvailabilityZone, SnapshotId });
+  await assert.rejects(launchThere(), noImage);
+  await assert.rejects(restoreThere(), noSnapshot);
+  await share("Add");
+  const there = await launchThere();
+  const { VolumeId = "" } = await restoreThere();
+  await waitUntilVolumeAvailable(its, { VolumeIds: [VolumeId] });
+  const shell = await shellOf(there.InstanceId ?? "", other, otherKey);
+  await share("Remove");
+  assert.equal(await shell.run("cat rooted"), "rooted\n");
+  const ofImage = await other.describeVolumes({
+    Filters: [
+      { Name: "attachment.instance-id", Values: [there.InstanceId ?? ""] },
+      { Name: "attachment.device", Values: ["/dev/sdh"] },
+    ],
+  });
+  await other.attachVolume({ VolumeId, InstanceId: there.InstanceId, Device: "/dev/sdi" });
+  for (const it of [ofImage.Volumes?.[0]?.VolumeId ?? "", VolumeId]) {
+    volume = it;
+    await isThere(shell);
+    // Both are one file system, which was mounted.
+    assert.equal(
+      await shell.run(`sudo mount -o ro ${device()} /mnt && cat /mnt/file && sudo umount /mnt`),
+      "kept\nmore\nimaged\n",
+    );
+  }
+  await assert.rejects(launchThere(), noImage);
+  await assert.rejects(restoreThere(), noSnapshot);
+  await other.terminateInstances({ InstanceIds: [there.InstanceId ?? ""] });
+  other.destroy();
 });
 
 test("a root volume is put back to a snapshot of it, whatever is killed: the same machine, as it was then", async () => {
@@ -262,8 +371,8 @@ const identity = [
   'curl -s -H "X-aws-ec2-metadata-token: $token" http://169.254.169.254/latest/meta-data/instance-id',
 ].join("\n");
 
-async function launch(input: Partial<RunInstancesCommandInput> = {}): Promise<Instance> {
-  const { Instances: [instance] = [] } = await ec2.runInstances({
+async function launch(input: Partial<RunInstancesCommandInput> = {}, client = ec2): Promise<Instance> {
+  const { Instances: [instance] = [] } = await client.runInstances({
     ImageId: region.imageId,
     InstanceType: "t3.micro",
     KeyName: "disk",
@@ -279,10 +388,11 @@ async function launch(input: Partial<RunInstancesCommandInput> = {}): Promise<In
 const attach = (InstanceId: string, Device: string) =>
   ec2.attachVolume({ VolumeId: volume, InstanceId, Device });
 
-async function shellOf(instanceId: string): Promise<GuestShell> {
-  await waitUntilInstanceRunning(patience, { InstanceIds: [instanceId] });
-  const { Reservations: [reservation] = [] } = await ec2.describeInstances({ InstanceIds: [instanceId] });
-  return guestShell(reservation?.Instances?.[0]?.PublicIpAddress ?? "", keyFile);
+async function shellOf(instanceId: string, client = ec2, key = keyFile): Promise<GuestShell> {
+  const InstanceIds = [instanceId];
+  await waitUntilInstanceRunning({ ...patience, client }, { InstanceIds });
+  const { Reservations: [reservation] = [] } = await client.describeInstances({ InstanceIds });
+  return guestShell(reservation?.Instances?.[0]?.PublicIpAddress ?? "", key);
 }
 
 async function isThere(shell: GuestShell): Promise<void> {
