@@ -2,7 +2,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } fro
 import { join } from "node:path";
 import { hostNames, layout } from "#config.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
-import { locateDisk } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { encryptFileBy, luksHeaderOf } from "#drivers/disk/qcow2/encrypted-file.ts";
+import { KEY, locateDisk } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { run } from "#drivers/linux/commands.ts";
 import { copyDisksInUse, disksInUse } from "#drivers/machine/qemu/copy-disks.ts";
 import { afterHostBoot, type InstanceRecord } from "#services/ec2/instance/instance.ts";
@@ -11,7 +12,7 @@ import type { VolumeRecord } from "#services/ec2/volume/volume.ts";
 import { migrations } from "#store/sqlite/migrations.ts";
 import { writeStore } from "#store/sqlite/write-store.ts";
 import type { Entry, Store } from "#store/store.ts";
-import { copySnapshots } from "./copy-snapshots.ts";
+import { copyEncryptedDisk, copySnapshots } from "./copy-snapshots.ts";
 import { keptFiles, manifestFile, type Manifest } from "./manifest.ts";
 
 export interface BackupOptions {
@@ -27,11 +28,11 @@ export interface BackupOptions {
 
 /**
  * Fills the empty directory `into` with what the running region is: its records as they are at one revision, its settings and
- * keys. The disks of a machine are copied as they are at one moment after that, as a power cut would leave them.
+ * keys. The disks of a machine are copied as they are at one moment after that, as a power cut would leave them. What is encrypted stays so,
+ * and no key is opened for it.
  */
 export const makeBackup = async (into: string, options: BackupOptions): Promise<void> => {
   const { dataDir, store, version, now, volumes, progress, signal } = options;
-  if (volumes) refuseEncrypted((await store.list("")).entries);
   const manifest: Manifest = {
     croft: version,
     format: migrations.length,
@@ -73,23 +74,6 @@ export const makeBackup = async (into: string, options: BackupOptions): Promise<
   );
 };
 
-/** Its disks would stand in the archive as their guests see them. */
-function refuseEncrypted(entries: readonly Entry[]): void {
-  const encrypted = entries
-    .filter(({ key }) => key.startsWith("volume/") || key.startsWith("snapshot/"))
-    .map(({ value }) => value as VolumeRecord | SnapshotRecord)
-    .find((it) => it.encryption !== undefined);
-  if (encrypted)
-    throw new EncryptedBytes(
-      `${encrypted.id} is encrypted: --volumes does not copy encrypted volumes and snapshots; without it, records and keys are backed up`,
-    );
-}
-
-/** They are not copied. */
-export class EncryptedBytes extends Error {
-  override readonly name = "EncryptedBytes";
-}
-
 /** Those of one instance together. */
 const copyVolumes = async (
   volumes: readonly VolumeRecord[],
@@ -116,6 +100,7 @@ const copyTogether = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const machine = join(layout(dataDir).machinesDir, instance ?? "none");
+  const [from, { image: uid }] = [layout(dataDir).disksDir, hostNames(dataDir).uids];
   for (let attempt = 1; ; attempt++) {
     const inUse = disksInUse(machine);
     try {
@@ -124,14 +109,20 @@ const copyTogether = async (
         const place = join(disksDir, id);
         const target = join(place, "disk.qcow2");
         rmSync(place, { recursive: true, force: true });
+        const disk = await locateDisk(from, id);
+        if (disk.encrypted && !inUse.includes(id)) {
+          await copyEncryptedDisk(id, from, disksDir, { uid, signal });
+          continue;
+        }
         mkdirSync(place, { recursive: true, mode: 0o700 });
         if (inUse.includes(id)) {
           await run("qemu-img", ["create", "-q", "-f", "qcow2", target, `${sizeGiB}G`]);
+          if (disk.encrypted) {
+            await encryptFileBy(target, await luksHeaderOf(disk.path));
+            writeFileSync(join(place, KEY), disk.encrypted.key, { mode: 0o600 });
+          }
           targets.set(id, target);
-        } else {
-          const disk = await locateDisk(layout(dataDir).disksDir, id);
-          await copyDisk(disk, target, hostNames(dataDir).uids.image);
-        }
+        } else await copyDisk(disk, target, uid);
       }
       if (targets.size > 0) await copyDisksInUse(machine, targets, signal);
       if (disksInUse(machine).join() === inUse.join()) return;

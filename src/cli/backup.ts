@@ -1,7 +1,7 @@
 import { existsSync, openSync, closeSync, fsyncSync } from "node:fs";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { EncryptedBytes, makeBackup } from "#backup/make-backup.ts";
+import { makeBackup } from "#backup/make-backup.ts";
 import { croftVersion } from "#checkout.ts";
 import { layout } from "#config.ts";
 import { run } from "#drivers/linux/commands.ts";
@@ -20,10 +20,10 @@ export const command: Command = {
   usage: `backup [options] FILE
 
 Writes the running region into a new file (a tar archive, 0600) that croft restore makes a region of: its records as they are at
-one moment, its settings, certificates and keys. Whoever reads the file has the region's keys, unless the master key is kept
-elsewhere (croft start --master-key-file). Instances run on.
+one moment, its settings, certificates and keys. Whoever reads the file has the region's keys, and what is encrypted by them, unless
+the master key is kept elsewhere (croft start --master-key-file): then the file is worth nothing without that key. Instances run on.
 
-  --volumes          the bytes of volumes and imported images too, as a power cut would leave them
+  --volumes          the bytes of volumes and imported images too, as a power cut would leave them; encrypted ones as they lie
 ${jsonUsage}
 ${dataDirUsage}`,
   options,
@@ -31,7 +31,8 @@ ${dataDirUsage}`,
     const { values, positionals } = readOptions(args, options, { positionals: true });
     const file = resolve(onlyArgument(positionals, "into which file? croft backup FILE"));
     const dataDir = readDataDir(values["data-dir"]);
-    if (requireSettings(dataDir).machines === "fake")
+    const { machines, masterKeyFile = null } = requireSettings(dataDir);
+    if (machines === "fake")
       throw new Refusal("a region of fake machines has nothing but records: end it, and copy its directory");
     requireRoot("to read the region's keys and disks");
     requireRunning(dataDir);
@@ -41,8 +42,15 @@ ${dataDirUsage}`,
     if (!existsSync(dirname(file))) throw new Refusal(`there is no directory ${dirname(file)}`);
     const { volumes = false } = values;
     await writeBackup(file, dataDir, volumes);
-    if (values.json) printJson({ file, volumes });
-    else say(`${file} has the region${volumes ? " with its volumes" : ", but no bytes of its volumes"}`);
+    if (values.json) printJson({ file, volumes, masterKeyFile });
+    else {
+      say(`${file} has the region${volumes ? " with its volumes" : ", but no bytes of its volumes"}`);
+      say(
+        masterKeyFile === null
+          ? "the master key is in it: who has the file can read all that is encrypted"
+          : `the master key ${masterKeyFile} is not in it: keep that too, nothing of it can be restored without`,
+      );
+    }
     return 0;
   },
 };
@@ -76,7 +84,6 @@ const writeBackup = async (file: string, dataDir: string, volumes: boolean): Pro
     await rename(archive, file);
   } catch (error) {
     if (signal.aborted) throw new Refusal("interrupted: there is no backup", 1);
-    if (error instanceof EncryptedBytes) throw new Refusal(error.message, 1);
     throw error;
   } finally {
     bar.end();

@@ -1,11 +1,15 @@
 import { open } from "node:fs/promises";
 import { LUKS_HEADER_BYTES, luksHeader, luksMasterKey, USED_HEADER_BYTES } from "./luks.ts";
 
+/** Makes an empty qcow2 file, just made by `qemu-img create`, one that is encrypted by LUKS. */
+export const encryptFile = (path: string, passphrase: string): Promise<void> =>
+  encryptFileBy(path, luksHeader(passphrase));
+
 /**
- * Makes an empty qcow2 file, just made by `qemu-img create`, one that is encrypted by LUKS: puts the header into clusters after its end and
- * names it in its own. Numbers follow QEMU's docs/interop/qcow2.txt.
+ * The same by a header of LUKS, perhaps another file's: then whoever has the passphrase of that opens this one too. Puts it into clusters after
+ * the end of the file, and names it in the file's own. Numbers follow QEMU's docs/interop/qcow2.txt.
  */
-export async function encryptFile(path: string, passphrase: string): Promise<void> {
+export async function encryptFileBy(path: string, luks: Buffer): Promise<void> {
   await using file = await open(path, "r+");
   const { buffer: header } = await file.read(Buffer.alloc(CLUSTER), 0, CLUSTER, 0);
   const { size } = await file.stat();
@@ -16,7 +20,7 @@ export async function encryptFile(path: string, passphrase: string): Promise<voi
   const references = Buffer.alloc(2 * count);
   for (let n = 0; n < count; n++) references.writeUInt16BE(1, 2 * n);
   await file.write(references, 0, references.length, Number(table.readBigUInt64BE(0)) + 2 * first);
-  await file.write(luksHeader(passphrase), 0, USED_HEADER_BYTES, first * CLUSTER);
+  await file.write(luks, 0, USED_HEADER_BYTES, first * CLUSTER);
   await file.truncate((first + count) * CLUSTER);
   const extensionsAt = header.readUInt32BE(100);
   const extension = Buffer.alloc(24);
@@ -31,7 +35,11 @@ export async function encryptFile(path: string, passphrase: string): Promise<voi
 }
 
 /** What the bytes of a file that `encryptFile` made are encrypted with. */
-export async function masterKeyOf(path: string, passphrase: string): Promise<Buffer> {
+export const masterKeyOf = async (path: string, passphrase: string): Promise<Buffer> =>
+  luksMasterKey(await luksHeaderOf(path), passphrase);
+
+/** That of a file that `encryptFile` made, which may be written meanwhile. */
+export async function luksHeaderOf(path: string): Promise<Buffer> {
   await using file = await open(path, "r");
   const { buffer: header } = await file.read(Buffer.alloc(CLUSTER), 0, CLUSTER, 0);
   for (let at = header.readUInt32BE(100); at < CLUSTER - 24;) {
@@ -40,7 +48,7 @@ export async function masterKeyOf(path: string, passphrase: string): Promise<Buf
     if (type === LUKS_EXTENSION) {
       const luks = Buffer.alloc(LUKS_HEADER_BYTES);
       await file.read(luks, 0, luks.length, Number(header.readBigUInt64BE(at + 8)));
-      return luksMasterKey(luks, passphrase);
+      return luks;
     }
     at += 8 + 8 * Math.ceil(length / 8);
   }

@@ -163,7 +163,10 @@ export const openQcow2Disks = async (
     Promise.all(
       (await names()).map(async (id) => {
         const kind = (await isRemoved(id)) ? "removed" : (await isSnapshot(id)) ? "snapshot" : "disk";
-        const parent = snapshotOf(await linkOf(place(id)));
+        const below = snapshotOf(await linkOf(place(id)));
+        // What is encrypted is not merged with what is open.
+        const isSameKey = below !== undefined && (await keyOf(place(below))) === (await keyOf(place(id)));
+        const parent = isSameKey ? below : undefined;
         return { id, kind, parent, bytes: kind === "disk" ? 0 : await usedBytes(id) };
       }),
     );

@@ -9,7 +9,7 @@ import type { DiskPlace, EncryptedFiles } from "../disk-driver.ts";
  *     DISK/SNAPSHOT.qcow2             and `image -> ../SNAPSHOT/snapshot.qcow2`
  *     DISK/blocks/INDEX               blocks that are yet to be brought into its file
  *     SNAPSHOT/snapshot.qcow2         and what its disk had for `image`; `removed`, when it stays for others' sake
- *     DISK/key, SNAPSHOT/key          the wrapped key that its file is encrypted with: that of all snapshots below it
+ *     DISK/key, SNAPSHOT/key          the wrapped key that its file is encrypted with: that of all snapshots below it, but an open one
  *
  * A disk's file is called after what it is a difference to, so both change in the one moment that the link does, and no file is ever
  * found on top of another than its own. The link counts, not the file's own header: a machine could rewrite that to name any file

@@ -1,22 +1,26 @@
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isAlive } from "../../linux/host-process.ts";
+import type { MachineDisk } from "../machine-driver.ts";
+import { secret } from "./disk-nodes.ts";
 import { readRecord } from "./machine-record.ts";
 import { nodesOfDisks } from "./hot-plug-disk.ts";
 import { socketPath } from "./qemu-process.ts";
 import { Qmp, QmpError } from "./qmp.ts";
 
 /** Ids of the disks that the machine in `directory` has open; none while it has no process. */
-export const disksInUse = (directory: string): readonly string[] => {
+export const disksInUse = (directory: string): readonly string[] => openDisks(directory).map(({ id }) => id);
+
+const openDisks = (directory: string): readonly MachineDisk[] => {
   const life = readRecord(directory)?.life;
   if (life?.state !== "running" || !isAlive(life.process)) return [];
-  return life.spec?.disks.map(({ id }) => id) ?? [];
+  return life.spec?.disks ?? [];
 };
 
 /**
  * Has the QEMU of the machine in `directory` copy its disks, all as they are at one moment, while the guest runs on: each to the
- * qcow2 file of its size that `targets` names, which then needs no other file. It is asked beside the driver, by a monitor of
- * its own; who copies at the same time waits.
+ * qcow2 file of its size that `targets` names, which then needs no other file, and is to open with the disk's own secret if that is encrypted.
+ * It is asked beside the driver, by a monitor of its own; who copies at the same time waits.
  */
 export const copyDisksInUse = async (
   directory: string,
@@ -27,10 +31,11 @@ export const copyDisksInUse = async (
   const copies: Copy[] = [];
   try {
     const nodes = await nodesOfDisks(qmp);
-    for (const [index, id] of disksInUse(directory).entries()) {
+    for (const [index, { id, encrypted }] of openDisks(directory).entries()) {
       const [path, device] = [targets.get(id), nodes.get(id)];
-      if (path !== undefined && device !== undefined)
-        copies.push({ device, job: `backup${index}`, set: FIRST_SET + index, path });
+      if (path === undefined || device === undefined) continue;
+      const copy = { device, job: `backup${index}`, set: FIRST_SET + index, path };
+      copies.push({ ...copy, ...(encrypted && { secret: secret(id) }) });
     }
     // A backup that was killed left its jobs.
     for (const copy of copies) await forget(qmp, copy);
@@ -55,9 +60,11 @@ interface Copy {
   readonly job: string;
   readonly set: number;
   readonly path: string;
+  /** QEMU's name of it; absent: open. */
+  readonly secret?: string;
 }
 
-const openTarget = async (qmp: Qmp, { job, set, path }: Copy): Promise<void> => {
+const openTarget = async (qmp: Qmp, { job, set, path, secret: by }: Copy): Promise<void> => {
   const fd = openSync(path, "r+");
   try {
     await qmp.execute("add-fd", { "fdset-id": set }, { fds: [fd] });
@@ -65,7 +72,8 @@ const openTarget = async (qmp: Qmp, { job, set, path }: Copy): Promise<void> => 
     closeSync(fd);
   }
   const file = { driver: "file", filename: `/dev/fdset/${set}`, locking: "off" };
-  await qmp.execute("blockdev-add", { driver: "qcow2", "node-name": job, file });
+  const encrypt = by !== undefined && { encrypt: { format: "luks", "key-secret": by } };
+  await qmp.execute("blockdev-add", { driver: "qcow2", "node-name": job, file, ...encrypt });
 };
 
 /** Throws what QEMU could not read or write. */
