@@ -27,5 +27,10 @@ test("is made once, readable by whoever runs the region only, and stays the same
   assert.deepEqual(readSealingKey(dir), key);
   rmSync(given);
   writeFileSync(given, "cd".repeat(32), { mode: 0o600 });
+  const kept = readFileSync(layout(dir).sealingKey, "utf8");
   assert.throws(() => readSealingKey(dir), /sealed with another master key/);
+  assert.throws(() => makeSealingKey(dir), /sealed with another master key/);
+  rmSync(given);
+  assert.throws(() => makeSealingKey(dir), /the master key \S+ is not there/);
+  assert.equal(readFileSync(layout(dir).sealingKey, "utf8"), kept);
 });

@@ -7,11 +7,15 @@ import { formerMasterKey, makeMasterKey, readMasterKey } from "./master-key.ts";
 
 /**
  * The 32 bytes that IAM's secrets, session tokens and the material of KMS keys are sealed with. Made once for the life of the region, and itself sealed anew when the
- * master key is another: what is in the store need not be. Comes before `makeCredentials`.
+ * master key is another: what is in the store need not be. Comes before `makeCredentials`. Throws `Refusal` for one that the master key
+ * does not open.
  */
 export const makeSealingKey = (dataDir: string): void => {
   if (!existsSync(layout(dataDir).sealingKey)) write(dataDir, randomBytes(32));
-  else if (formerMasterKey(dataDir)) write(dataDir, readSealingKey(dataDir));
+  else {
+    const key = readSealingKey(dataDir);
+    if (formerMasterKey(dataDir)) write(dataDir, key);
+  }
 };
 
 /** Throws `Refusal` when it does not open with the master key. */
