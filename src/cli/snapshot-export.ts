@@ -1,10 +1,16 @@
 import { chmod, link, rm } from "node:fs/promises";
 import { resolve } from "node:path";
+import { systemClock } from "#clock.ts";
 import { hostNames, layout } from "#config.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
 import { locateSnapshot } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { KeyRefused } from "#drivers/open-key.ts";
 import { isThere, snapshotState, type SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
+import { openDataKey } from "#services/ec2/volume/encryption.ts";
+import { KmsRecords } from "#services/kms/records.ts";
 import { requireSettings } from "#setup/region-settings.ts";
+import { readSealingKey } from "#setup/sealing-key.ts";
+import { startFeed } from "#store/feed.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import { Refusal, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
@@ -12,7 +18,12 @@ import { oneOf } from "./import-disk.ts";
 import { jsonOption, jsonUsage, printJson } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
 
-const options = { ...dataDirOption, ...jsonOption, format: { type: "string", default: "qcow2" } } as const;
+const options = {
+  ...dataDirOption,
+  ...jsonOption,
+  format: { type: "string", default: "qcow2" },
+  decrypt: { type: "boolean", default: false },
+} as const;
 
 export const command: Command = {
   usage: `snapshot export [options] SNAPSHOT FILE
@@ -21,6 +32,7 @@ Writes what a snapshot holds into a new file that needs no other, for its owner'
 complete, and the region running. While it is written it takes the room of a copy of its layers beside it.
 
   --format FORMAT    qcow2, raw (qcow2)
+  --decrypt          of an encrypted one too: whoever has the file can read what was encrypted
 ${jsonUsage}
 ${dataDirUsage}`,
   options,
@@ -35,13 +47,13 @@ ${dataDirUsage}`,
       throw new Refusal("a snapshot of fake machines holds nothing");
     requireRoot("to read what only root may");
     requireRunning(dataDir);
-    await requireComplete(id, dataDir);
+    const secret = await secretOfComplete(id, dataDir, values.decrypt);
 
     const target = resolve(file);
     const unfinished = `${target}.${id}`;
     await rm(unfinished, { force: true });
     try {
-      await copySnapshot(id, unfinished, format, dataDir);
+      await copySnapshot(id, unfinished, format, secret, dataDir);
       await chmod(unfinished, 0o600);
       // Fails when there is a file by now.
       await link(unfinished, target);
@@ -58,21 +70,38 @@ ${dataDirUsage}`,
   },
 };
 
-const requireComplete = async (id: string, dataDir: string): Promise<void> => {
+/** Of an encrypted one; undefined: it is open. Throws `Refusal` when it cannot be exported so. */
+const secretOfComplete = async (
+  id: string,
+  dataDir: string,
+  decrypt: boolean,
+): Promise<string | undefined> => {
   const store = connectStore(layout(dataDir).storeSocket);
+  const ending = new AbortController();
   try {
-    const { entries } = await store.list("snapshot/");
-    const found = entries
-      .map(({ value }) => value as SnapshotRecord)
+    const feed = await startFeed(store, ending.signal);
+    const found = feed
+      .list<SnapshotRecord>("snapshot/")
+      .map(({ value }) => value)
       .find((it) => it.id === id && isThere(it));
     if (!found) throw new Refusal(`there is no snapshot ${id}`, 1);
     if (snapshotState(found) !== "completed") throw new Refusal(`${id} is ${snapshotState(found)}`, 1);
-    if (found.encryption)
+    if (!found.encryption) return undefined;
+    if (!decrypt)
       throw new Refusal(
-        `${id} is encrypted, and its key is not for this command: read it by EBS's direct APIs (aws ebs get-snapshot-block)`,
+        `${id} is encrypted: with --decrypt what it holds is written for whoever has the file to read`,
         1,
       );
+    const sealingKey = readSealingKey(dataDir);
+    return openDataKey({ records: new KmsRecords(feed), sealingKey, now: () => systemClock.now() })(
+      found.encryption.dataKey,
+    );
+  } catch (error) {
+    throw error instanceof KeyRefused
+      ? new Refusal(`${id} is encrypted, and its key cannot be used: ${error.message}`, 1)
+      : error;
   } finally {
+    ending.abort();
     await store.close();
   }
 };
@@ -81,12 +110,13 @@ const copySnapshot = async (
   id: string,
   to: string,
   format: "qcow2" | "raw",
+  secret: string | undefined,
   dataDir: string,
 ): Promise<void> => {
   for (let tries = 1; ; tries++) {
     try {
       const place = await locateSnapshot(layout(dataDir).disksDir, id);
-      return await copyDisk(place, to, hostNames(dataDir).uids.image, format);
+      return await copyDisk(place, to, hostNames(dataDir).uids.image, format, secret);
     } catch (error) {
       await rm(to, { force: true });
       // Layers were merged meanwhile.

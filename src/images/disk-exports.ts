@@ -1,7 +1,9 @@
 import { createReadStream } from "node:fs";
 import { mkdir, rm, stat, statfs, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { LentDisk } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
+import { keyRefusal } from "#drivers/open-key.ts";
 import { openObject, putObject, removeObject, requireBucket } from "./bucket-folder.ts";
 import { exclusively } from "./exclusively.ts";
 import { exportDisk, measureDisk, type ExportFormat } from "./export-disk.ts";
@@ -54,11 +56,8 @@ export interface DiskExportOptions {
   readonly buckets?: string | undefined;
   /** The user that handles the bytes. */
   readonly uid: number;
-  /** Has that user read a disk's files, each a difference to the next, while it is used. */
-  readonly lend: <Result>(
-    disk: ExportedDisk,
-    use: (files: readonly string[]) => Promise<Result>,
-  ) => Promise<Result>;
+  /** Has that user read a disk's files while it is used. */
+  readonly lend: <Result>(disk: ExportedDisk, use: (lent: LentDisk) => Promise<Result>) => Promise<Result>;
   /** What is left to all others of the file system that holds `workDir`. */
   readonly keptBytes: number;
   /** For the operator: what nobody is to blame for but this host. */
@@ -112,7 +111,8 @@ function begin(id: string, wanted: WantedExport, options: DiskExportOptions): Be
     ended: exclusively(`croft-export:${options.workDir}`, { waiting: () => tell(0, "pending"), signal }, work)
       .then(() => void (one.now = { state: "done" }))
       .catch((error: unknown) => {
-        if (!(error instanceof ImportRefused) && !signal.aborted) options.log(`${id}: ${String(error)}`);
+        const isOurs = !(error instanceof ImportRefused) && !keyRefusal(error);
+        if (isOurs && !signal.aborted) options.log(`${id}: ${String(error)}`);
         one.now = { state: "failed", reason: reasonOf(error) };
       }),
   };
@@ -121,6 +121,8 @@ function begin(id: string, wanted: WantedExport, options: DiskExportOptions): Be
 
 function reasonOf(error: unknown): string {
   if (error instanceof ImportRefused) return `ClientError: ${error.message}`;
+  const refused = keyRefusal(error);
+  if (refused) return `ClientError: the disk is encrypted, and its key cannot be used: ${refused.message}`;
   const isFull =
     error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT"].includes(String(error.code));
   return isFull ? "ServerError: no room is left" : "ServerError: an internal error";
@@ -168,7 +170,7 @@ async function requireRoom(disks: readonly { readonly disk: ExportedDisk }[], ma
   const { workDir, keptBytes, uid, signal } = making;
   let needed = 0;
   for (const { disk } of disks)
-    needed += await lent(disk, making, (files) => measureDisk({ files, uid, signal }));
+    needed += await lent(disk, making, (it) => measureDisk({ ...it, uid, signal }));
   const { bavail, bsize } = await statfs(dirname(workDir));
   const room = Math.max(0, bavail * bsize - keptBytes);
   if (needed > room)
@@ -183,9 +185,9 @@ async function converted(
   making: Making,
 ): Promise<void> {
   const { uid, signal } = making;
-  await lent(disk, making, async (files) => {
-    const virtualBytes = Number((await readQcow2Header(files[0] ?? ""))?.virtualBytes ?? 0n);
-    await exportDisk({ files, uid, signal }, to, format, {
+  await lent(disk, making, async (it) => {
+    const virtualBytes = Number((await readQcow2Header(it.files[0] ?? ""))?.virtualBytes ?? 0n);
+    await exportDisk({ ...it, uid, signal }, to, format, {
       maxBytes: 2 * virtualBytes + SLACK_BYTES,
       progress,
     });
@@ -196,7 +198,7 @@ async function converted(
 async function lent<Result>(
   disk: ExportedDisk,
   { lend, signal }: Making,
-  use: (files: readonly string[]) => Promise<Result>,
+  use: (lent: LentDisk) => Promise<Result>,
 ): Promise<Result> {
   for (let tries = 1; ; tries++) {
     try {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -100,6 +101,25 @@ test("a region with encrypted volumes is backed up as they lie, and lives again 
   const disks = join(region.dataDir, "disks");
   const found = await run("grep", ["-rlaF", "-e", "MARKER-of-encrypted-bytes", disks]).catch(() => "");
   assert.equal(found, "");
+});
+
+test("an encrypted snapshot is exported by the operator when he says that it is to be decrypted, and not unawares", async () => {
+  const file = join(files, "open.raw");
+  const { Snapshots: [snapshot] = [] } = await ec2.describeSnapshots({ OwnerIds: ["self"] });
+  const id = snapshot?.SnapshotId ?? "";
+  const exporting = (...more: string[]) => region.croft("snapshot", "export", ...more, id, file);
+  await assert.rejects(exporting(), /is encrypted: with --decrypt what it holds is written/);
+  assert.ok(!existsSync(file));
+  assert.equal((await exporting("--decrypt", "--format", "raw")).trim(), file);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  await using opened = await open(file);
+  const bytes = Buffer.alloc(marker.length);
+  await opened.read(bytes, 0, bytes.length, 7 * marker.length);
+  assert.ok(bytes.equals(marker));
+  assert.deepEqual(
+    readdirSync("/dev/shm").filter((name) => name.startsWith("croft-key-")),
+    [],
+  );
 });
 
 /** Its block 7 is the marker. */

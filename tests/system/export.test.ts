@@ -19,6 +19,7 @@ import { after, before, describe, test } from "node:test";
 import { openQcow2Disks, type Qcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { run } from "#drivers/linux/commands.ts";
+import { KeyRefused } from "#drivers/open-key.ts";
 import { openDiskExports, type DiskExports, type WantedExport } from "#images/disk-exports.ts";
 import { openDiskImports, type DiskImports } from "#images/disk-imports.ts";
 import type { ExportFormat } from "#images/export-disk.ts";
@@ -51,7 +52,7 @@ const openExports = (
 const [random, zeros] = [randomFillSync(Buffer.alloc(24 * mebibyte)), Buffer.alloc(mebibyte)];
 before(async () => {
   mkdirSync(at("buckets", "mine"), { recursive: true });
-  disks = await openQcow2Disks(disksDir, { uid });
+  disks = await openQcow2Disks(disksDir, { uid, openKey });
   exports = openExports();
   imports = openDiskImports({
     imagesDir: at("images"),
@@ -72,6 +73,10 @@ before(async () => {
 });
 after(() => rm(scratch, { recursive: true }));
 
+function openKey(key: string): string {
+  if (key !== "key") throw new KeyRefused("it is disabled");
+  return "1".repeat(128);
+}
 const opened = async (id: string) => {
   const { path, below } = await disks.locate(id);
   return chainOf([path, ...below]);
@@ -154,6 +159,34 @@ describe("an export", { timeout: 300_000 }, () => {
     for (const file of [image, join(disksDir, "snap-0", "snapshot.qcow2")])
       assert.equal(statSync(file).uid, 0);
     await exports.remove("export-image", wanted);
+  });
+
+  test("of what is encrypted is decrypted, and no key or plain file stays; by a key that is refused it fails and says so", async () => {
+    const block = Buffer.alloc(524_288, "MARKER-of-encrypted-bytes ");
+    for (const key of ["key", "disabled"])
+      await disks.ensure({ id: `vol-by-${key}`, sizeGiB: 1, key: "key" });
+    await disks.writeBlock("vol-by-key", 7, block);
+    await disks.snapshot("snap-by-key", "vol-by-key");
+    await disks.snapshot("snap-by-disabled", "vol-by-disabled");
+    writeFileSync(join(disksDir, "snap-by-disabled", "key"), "disabled");
+    const wanted = of("snap-by-key", "raw", "open.raw");
+    assert.deepEqual(await over("export-encrypted", wanted), { state: "done" });
+    const bytes = Buffer.alloc(block.length);
+    await using file = await open(at("buckets", "mine", "open.raw"));
+    await file.read(bytes, 0, bytes.length, 7 * block.length);
+    assert.ok(bytes.equals(block));
+    await exports.remove("export-encrypted", wanted);
+    assert.deepEqual(await over("export-refused", of("snap-by-disabled", "raw", "no.raw")), {
+      state: "failed",
+      reason: "ClientError: the disk is encrypted, and its key cannot be used: it is disabled",
+    });
+    assert.deepEqual([readdirSync(at("buckets", "mine")), existsSync(workDir)], [["vm"], false]);
+    assert.deepEqual(
+      readdirSync("/dev/shm").filter((name) => name.startsWith("croft-key-")),
+      [],
+    );
+    for (const id of ["snap-by-key", "snap-by-disabled"]) await disks.removeSnapshot(id);
+    for (const id of ["vol-by-key", "vol-by-disabled"]) await disks.remove(id);
   });
 
   test("that cannot be made says why, and nothing is left of it", async () => {

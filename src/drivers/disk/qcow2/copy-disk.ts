@@ -1,18 +1,28 @@
 import { chown, rm, stat, writeFile } from "node:fs/promises";
 import type { DiskPlace } from "../disk-driver.ts";
 import { run } from "../../linux/commands.ts";
-import { chainOf } from "./qcow2-layout.ts";
+import { withKeyFiles, type ShownKeys } from "./key-file.ts";
+import { chainOf, KEY } from "./qcow2-layout.ts";
 import { jailedQemuImg } from "./jailed-qemu-img.ts";
 
 /**
  * Copies a disk that no machine has open to the new file `to`, of `format`, which then needs no other. Throws when one wrote it meanwhile. What
- * its bytes lead to is followed by `uid` alone, in a jail.
+ * its bytes lead to is followed by `uid` alone, in a jail. `secret`: of an encrypted one; the copy is open.
  */
-export const copyDisk = async (
-  { path, below }: DiskPlace,
+export const copyDisk = (
+  place: DiskPlace,
   to: string,
   uid: number,
   format: "qcow2" | "raw" = "qcow2",
+  secret?: string,
+): Promise<void> => withKeyFiles({ [KEY]: secret }, uid, (keys) => copied(place, to, uid, format, keys));
+
+const copied = async (
+  { path, below, encrypted }: DiskPlace,
+  to: string,
+  uid: number,
+  format: "qcow2" | "raw",
+  keys: ShownKeys,
 ): Promise<void> => {
   const layers: { readonly outside: string; readonly inside: string }[] = [];
   const copies: string[] = [];
@@ -29,13 +39,17 @@ export const copyDisk = async (
       layers.push({ outside: readable ? file : copy, inside: `/layer${index}` });
     }
     if ((await stat(path)).mtimeMs !== writtenMs) throw new Error(`${path} was written while it was copied`);
+    const source = chainOf(
+      layers.map(({ inside }) => inside),
+      encrypted?.files,
+    );
     await writeFile(to, "", { mode: 0o600, flag: "wx" });
     await chown(to, uid, uid);
     await jailedQemuImg(
-      ["convert", "-O", format, chainOf(layers.map(({ inside }) => inside)), "/copy"],
+      ["convert", ...keys.objects, "-O", format, source, "/copy"],
       {
         uid,
-        shows: [...layers, { outside: to, inside: "/copy", writable: true }],
+        shows: [...layers, { outside: to, inside: "/copy", writable: true }, ...keys.shows],
         memoryBytes: 2 * 1024 ** 3,
       },
       { timeoutMs: LIMIT_MS },

@@ -9,6 +9,7 @@ import { nextMerge, type Layer } from "../next-merge.ts";
 import { copyEncrypted } from "./encrypted-copy.ts";
 import { encryptFile } from "./encrypted-file.ts";
 import { growDisk } from "./grow-disk.ts";
+import { withKeyFiles, type ShownKeys } from "./key-file.ts";
 import { LentFiles } from "./lent-files.ts";
 import { mergeLayers } from "./merge-layers.ts";
 import { OpenSnapshot } from "./open-snapshot.ts";
@@ -341,24 +342,33 @@ export const openQcow2Disks = async (
     },
     written: async (diskId) => writtenBlocks(place(diskId), secretOf(await keyOf(place(diskId)))),
     lendSnapshot: async (id, use) => {
-      const files = await inTurn(async () => {
+      const { path, below, encrypted } = await inTurn(async () => {
         await requireSnapshot(id);
-        const { path, below, encrypted } = await locateSnapshot(directory, id);
-        if (encrypted) throw new Error(`${id} is encrypted`);
-        return [path, ...below];
+        return locateSnapshot(directory, id);
       });
-      return lent.during(files, () => use(files));
+      const files = [path, ...below];
+      return withKeyFiles({ [KEY]: secretOf(encrypted?.key) }, uid, (keys) =>
+        lent.during(files, () => use({ files, encrypted: encrypted?.files ?? 0, keys })),
+      );
     },
-    lendImage: (file, use) => lent.during([file], () => use([file])),
+    lendImage: (file, use) => lent.during([file], () => use({ files: [file] })),
   };
 };
 
 /** Both verbs have `uid` read files, each a difference to the next, while they are used; a merge may put others in their places meanwhile. */
 export interface Qcow2Disks extends DiskDriver {
   /** Of a snapshot that is complete. */
-  lendSnapshot<Result>(id: string, use: (files: readonly string[]) => Promise<Result>): Promise<Result>;
+  lendSnapshot<Result>(id: string, use: (disk: LentDisk) => Promise<Result>): Promise<Result>;
   /** Of an image. */
-  lendImage<Result>(file: string, use: (files: readonly string[]) => Promise<Result>): Promise<Result>;
+  lendImage<Result>(file: string, use: (disk: LentDisk) => Promise<Result>): Promise<Result>;
+}
+
+export interface LentDisk {
+  /** Each a difference to the next. */
+  readonly files: readonly string[];
+  /** So many of the first open with the secret that `keys` show as `KEY`, for as long as they are lent. */
+  readonly encrypted?: number;
+  readonly keys?: ShownKeys;
 }
 
 /** Merging waits while what it writes would leave less to what machines write. */

@@ -6,19 +6,13 @@ import type {
 } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
-import {
-  encryptedNotExported,
-  imageNotAuthorized,
-  imageNotFound,
-  imageNotLaunchable,
-  invalidParameter,
-} from "../errors.ts";
+import { imageNotAuthorized, imageNotFound, imageNotLaunchable, invalidParameter } from "../errors.ts";
 import { filtered } from "../filters.ts";
 import { isCopyable } from "../image/copy-image-operations.ts";
-import { devicesOf, isEncrypted } from "../image/image-device.ts";
-import { imageArn, imageState, offeredImages, type ImageRecord } from "../image/image.ts";
+import { imageArn, imageState, offeredImages, snapshotsOf, type ImageRecord } from "../image/image.ts";
 import { page, refuseIdsWithPages } from "../pagination.ts";
 import type { Tags } from "../tag/tag.ts";
+import { useOf } from "../volume/encryption.ts";
 import { objectArn, objectNamed } from "./bucket-parameters.ts";
 import {
   describeStore,
@@ -31,7 +25,10 @@ import {
 import { storedHead } from "./stored-image.ts";
 
 export const storeImageOperations = {
-  /** Of an image that is the account's own, or shared with it by name together with its snapshots. */
+  /**
+   * Of an image that is the account's own, or shared with it by name together with its snapshots. What is encrypted is decrypted as it is
+   * stored, as AWS has it: the caller must be let use the key. One that cannot be used fails the task.
+   */
   CreateStoreImageTask: {
     resolve: store,
     answer: ({ key }: StorePlan) => ({ ObjectKey: key }),
@@ -58,6 +55,9 @@ function store(
   const { bucket, key } = objectNamed({ bucket: input.Bucket, key: `${input.ImageId}.bin` }, context);
   const objectTags = objectTagsOf(input.S3ObjectTags);
   const image = storable(input.ImageId, context);
+  const uses = snapshotsOf(image, context.records).flatMap(({ encryption }) =>
+    encryption ? useOf(encryption, context).touches : [],
+  );
   const { head, disks } = storedHead(image, exportedDisks(image), objectTags, context);
   const { transaction } = newExportTask(
     {
@@ -73,6 +73,7 @@ function store(
     touches: [
       { arn: imageArn(image.id, context), tags: image.tags },
       { arn: objectArn({ bucket, key }), action: "s3:PutObject" },
+      ...uses,
     ],
     transaction,
     key,
@@ -86,7 +87,6 @@ function storable(id: string, context: Ec2Context): ImageRecord {
   if (!image) throw imageNotFound([id]);
   const isShared = (image.launchPermissions ?? []).some(({ UserId }) => UserId === accountId);
   if (image.ownerId !== accountId && !(isShared && isCopyable(image, context))) throw imageNotAuthorized(id);
-  if (devicesOf(image).some((it) => isEncrypted(it, records))) throw encryptedNotExported(id);
   if (imageState(image, records) !== "available") throw imageNotLaunchable(id);
   return image;
 }

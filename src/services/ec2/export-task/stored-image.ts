@@ -30,7 +30,7 @@ interface StoredHead {
   /** As the request had them: S3 is to keep them once it is served. */
   readonly objectTags: Tags;
   /** Root first. */
-  readonly devices: readonly (Omit<ImageDevice, "snapshotId"> & {
+  readonly devices: readonly (Omit<ImageDevice, "snapshotId" | "encrypted" | "kmsKeyId"> & {
     /** Which of the snapshots; absent: blank. */
     readonly snapshot?: number;
   })[];
@@ -70,7 +70,7 @@ export function storedHead(
     ownerId: image.ownerId,
     storedAt: now().toISOString(),
     objectTags,
-    devices: devicesOf(image).map(({ snapshotId: _, ...device }, n) => {
+    devices: devicesOf(image).map(({ snapshotId: _, encrypted: _e, kmsKeyId: _k, ...device }, n) => {
       const begin = begins[n];
       return begin ? { ...device, snapshot: disks.findIndex((it) => nameOf(it) === nameOf(begin)) } : device;
     }),

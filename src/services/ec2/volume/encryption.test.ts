@@ -401,10 +401,15 @@ test(
 );
 
 test(
-  "an image is restored encrypted where that is the default, and is not stored or exported then",
+  "an image is restored encrypted where that is the default; it is stored by who may use its key, restored open, and not exported",
   limit,
   async (t) => {
-    const { client, records, until, ImageId, imports } = await regionWithGolden(t);
+    const region = await regionWithGolden(t);
+    const { client, records, until, ImageId, imports, exports } = region;
+    const kms = new KMS(region.clientConfig);
+    t.after(() => kms.destroy());
+    const key = (await kms.createKey({})).KeyMetadata?.KeyId;
+    await client.modifyEbsDefaultKmsKeyId({ KmsKeyId: key });
     const Bucket = "archive";
     const { ObjectKey } = await client.createStoreImageTask({ ImageId, Bucket });
     await until(() => records.all("export-task").some(({ so }) => so.over?.status === "completed"));
@@ -415,20 +420,43 @@ test(
       ObjectKey,
       Name: "again",
     });
-    const snapshotsOfIt = () => {
-      const image = records.get("image", restored);
+    const snapshotsOf = (id: string) => {
+      const image = records.get("image", id);
       return (image?.devices ?? []).flatMap((it) => records.get("snapshot", it.snapshotId ?? "") ?? []);
     };
-    await until(
-      () => snapshotsOfIt().length > 0 && snapshotsOfIt().every(({ so }) => so.completedAt !== undefined),
-    );
-    assert.ok(snapshotsOfIt().every(({ encryption }) => encryption !== undefined));
-    const refusal = { name: "NotExportable", message: /encrypted/ };
-    await assert.rejects(client.createStoreImageTask({ ImageId: restored, Bucket }), refusal);
+    const isMade = (id: string) =>
+      snapshotsOf(id).length > 0 && snapshotsOf(id).every(({ so }) => so.completedAt !== undefined);
+    await until(() => isMade(restored));
+    assert.ok(snapshotsOf(restored).every(({ encryption }) => encryption !== undefined));
     const S3ExportLocation = { S3Bucket: Bucket };
     await assert.rejects(
       client.exportImage({ ImageId: restored, DiskImageFormat: "RAW", S3ExportLocation }),
-      refusal,
+      { name: "NotExportable", message: /encrypted/ },
     );
+    const store = { ImageId: restored, Bucket };
+    const keyPolicy = (Action: string) =>
+      kms.putKeyPolicy({
+        KeyId: key,
+        BypassPolicyLockoutSafetyCheck: true,
+        Policy: JSON.stringify({
+          Version: "2012-10-17",
+          Statement: [{ Effect: "Allow", Principal: "*", Action, Resource: "*" }],
+        }),
+      });
+    await keyPolicy("kms:PutKeyPolicy");
+    await assert.rejects(client.createStoreImageTask(store), { name: "UnauthorizedOperation" });
+    await keyPolicy("kms:*");
+    await client.createStoreImageTask(store);
+    const again = `${restored}.bin`;
+    await until(() => exports.objects().includes(`${Bucket}/${again}`));
+    assert.doesNotMatch((await exports.stored({ bucket: Bucket, key: again })).head, /encrypted|kms/i);
+    await client.disableEbsEncryptionByDefault({});
+    const { ImageId: open = "" } = await client.createRestoreImageTask({
+      Bucket,
+      ObjectKey: again,
+      Name: "open",
+    });
+    await until(() => isMade(open));
+    assert.ok(snapshotsOf(open).every(({ encryption }) => encryption === undefined));
   },
 );
