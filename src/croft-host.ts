@@ -30,8 +30,10 @@ import { LaunchQueue } from "./services/ec2/instance/launch-queue.ts";
 import { machineSpec } from "./services/ec2/instance/machine-spec.ts";
 import { recordKey } from "./services/ec2/records.ts";
 import { openDataKey } from "./services/ec2/volume/encryption.ts";
+import { kmsContexts } from "./services/kms/context.ts";
 import { KmsRecords } from "./services/kms/records.ts";
 import { regionalRecords } from "./services/ec2/regional-records.ts";
+import { Accounts } from "./services/iam/accounts.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { eachMinute } from "./services/host/each-minute.ts";
 import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
@@ -120,7 +122,9 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const store = connectStore(paths.storeSocket);
   const feed = await startFeed(store, signal);
   const regions = regionalRecords(feed);
-  openKey = openDataKey({ records: new KmsRecords(feed), sealingKey, now: () => systemClock.now() });
+  const kmsOptions = { records: new KmsRecords(feed), sealingKey, now: () => systemClock.now() };
+  openKey = openDataKey(kmsOptions);
+  const kms = kmsContexts({ ...kmsOptions, accounts: new Accounts(feed, accountId) });
   const offered = baked(readRecipe(defaultRecipe).hash);
   if (offered) await reportImage(offered, scope, store);
   await withdrawGone((entry) => baked(entry) !== undefined, store);
@@ -186,7 +190,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
         };
         return machineSpec(instance, records, { disks, networks, imageKernel });
       },
-      lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: region, publicPool },
+      lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: region, publicPool, kms },
       worked: workClock(systemClock),
       now: () => systemClock.now(),
     }),

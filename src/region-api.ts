@@ -113,6 +113,7 @@ export interface RegionApiOptions {
 export interface RegionApi {
   readonly feed: Feed;
   readonly regions: RegionalRecords;
+  readonly kms: ReturnType<typeof kmsContexts>;
   readonly answer: (request: ChainRequest) => Promise<WireAnswer>;
   /** To be told of what was refused before `answer`: it counts, and is audited, as a call. */
   readonly refused: (request: RefusedRequest) => void;
@@ -203,6 +204,7 @@ export async function openRegionApi({
   return {
     feed,
     regions,
+    kms,
     answer,
     refused: (request) =>
       noteCall({ ...request, at: new Date(systemClock.now().getTime() - request.latencyMs) }),

@@ -18,6 +18,7 @@ import { machineSpec } from "#services/ec2/instance/machine-spec.ts";
 import { recordKey, type Scope } from "#services/ec2/records.ts";
 import type { RegionalRecords } from "#services/ec2/regional-records.ts";
 import { consoleReports } from "#services/host/console-reports.ts";
+import type { kmsContexts } from "#services/kms/context.ts";
 import { hostLease, type HostRecord } from "#services/host/host.ts";
 import { renewLease } from "#services/host/presence.ts";
 import type { Feed } from "#store/feed.ts";
@@ -31,6 +32,8 @@ export interface FakeHostOptions {
   /** The region that the host reports its image to. */
   readonly home: Scope;
   readonly disks: DiskDriver;
+  /** By whose keys lifecycle policies encrypt; absent: by none. */
+  readonly kms?: ReturnType<typeof kmsContexts>;
   /** Real ones, in which namespaces stand for the machines; absent: no packet flows. */
   readonly networks?: NetworkDriver | undefined;
   /** Whether somebody waits for the answer to a call; absent: nobody does. */
@@ -67,7 +70,14 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>
       machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),
-    lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: home.region, publicPool: "" },
+    lifecycle: {
+      newId,
+      random,
+      now: () => systemClock.now(),
+      homeRegion: home.region,
+      publicPool: "",
+      ...(options.kms && { kms: options.kms }),
+    },
     worked: workClock(systemClock),
     now: () => systemClock.now(),
   });

@@ -59,7 +59,7 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const { signal } = ending;
   const store = await openStore();
   const disks = lastingFakeDisks();
-  const { feed, regions, answer, refused, health, metrics, status } = await openRegionApi({
+  const { feed, regions, kms, answer, refused, health, metrics, status } = await openRegionApi({
     ...options,
     store,
     snapshots: disks,
@@ -68,7 +68,18 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
   const { settings: home, networks, log } = options;
   const calls = new Set<Promise<WireAnswer>>();
   const isAsked = () => calls.size > 0;
-  const host = await runFakeHost({ store, feed, regions, home, disks, networks, isAsked, signal, log });
+  const host = await runFakeHost({
+    store,
+    feed,
+    regions,
+    home,
+    disks,
+    kms,
+    networks,
+    isAsked,
+    signal,
+    log,
+  });
   return {
     refused,
     health,

@@ -142,6 +142,8 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const now = options.now ?? shared.now;
   const kmsRecords = new KmsRecords(feed);
   const openKey = openDataKey({ records: kmsRecords, sealingKey, now });
+  const accounts = new Accounts(feed, scope.accountId);
+  const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
   const machines = createFakeMachines({ openKey, ...options });
   const [disks, networks] = [createFakeDisks({ openKey }), createFakeNetworks()];
   const imports = createFakeImports();
@@ -171,7 +173,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
-      lifecycle: { ...shared, now: options.now ?? shared.now },
+      lifecycle: { ...shared, now, kms },
       worked: options.worked ?? workClock(systemClock),
       now: () => systemClock.now(),
     }),
@@ -184,13 +186,11 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
   machines.onChange(lookAt);
 
-  const accounts = new Accounts(feed, scope.accountId);
   const issuerKeys = new IssuerKeys({
     networks: options.issuerFrom ?? [],
     monotonicMs: () => systemClock.monotonicMs(),
   });
   const iam = iamContexts({ accounts, sealingKey, rootKeyId: credentials.accessKeyId, issuerKeys });
-  const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
   const findKey = accountKeys({ accounts, root: credentials, sealingKey });
   const authorise = authorisation(accounts, sealingKey);
   const noteUse = notedUse(accounts, store, (line) => void errors.push(line));

@@ -1,38 +1,106 @@
-import type { Schedule } from "@aws-sdk/client-dlm";
+import type { RetainRule, Schedule } from "@aws-sdk/client-dlm";
 import { ApiError } from "#api/error.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../ec2/context.ts";
 import { imageOperations } from "../ec2/image/image-operations.ts";
-import { imageState, offeredImages } from "../ec2/image/image.ts";
+import { imageState, offeredImages, type ImageRecord } from "../ec2/image/image.ts";
+import { changedImage } from "../ec2/image/own-image.ts";
 import { newSnapshotOperations } from "../ec2/snapshot/new-snapshot-operations.ts";
+import { snapshotOperations } from "../ec2/snapshot/snapshot-operations.ts";
 import { snapshotsThere, snapshotState, volumeOf } from "../ec2/snapshot/snapshot.ts";
+import { sourceRegion } from "../ec2/source-region.ts";
 import type { Tags } from "../ec2/tag/tag.ts";
-import { isImagePolicy, policyTags, tooOldBefore, type DlmPolicyRecord } from "./policy.ts";
+import { isImagePolicy, policyTags, targetRegion, tooOldBefore, type DlmPolicyRecord } from "./policy.ts";
 
 /**
- * The transaction that takes away the next snapshot or image that a schedule keeps no longer, of those that it made itself; undefined: there
- * is none. What is locked, protected or in use stays until it is not.
+ * The transaction that takes away the next snapshot or image, or copy of one in another region, that a schedule keeps no longer, of those
+ * that it made itself; undefined: there is none. What is locked, protected or in use stays until it is not.
  */
 export function expiryOf(
   policy: DlmPolicyRecord,
   schedule: Schedule,
   context: Ec2Context,
 ): Transaction | undefined {
-  const retain = schedule.RetainRule ?? {};
-  const before = tooOldBefore(retain, context.now());
-  const made = isImagePolicy(policy)
-    ? imagesOf(policy, schedule, context)
-    : snapshotsOf(policy, schedule, context);
-  for (const group of Map.groupBy(made, ({ of }) => of).values()) {
+  const made = isImagePolicy(policy) ? imagesOf : snapshotsOf;
+  return first([
+    ...excessOf(made(policy, schedule, context), schedule.RetainRule, context),
+    ...(schedule.CrossRegionCopyRules ?? []).flatMap((rule) => {
+      const copies = made(policy, schedule, sourceRegion(targetRegion(rule), context));
+      return excessOf(copies, rule.RetainRule, context);
+    }),
+  ]);
+}
+
+/** The transaction that deprecates the next image of the schedule, or copy of one, whose time has come. */
+export function deprecationOf(
+  policy: DlmPolicyRecord,
+  schedule: Schedule,
+  context: Ec2Context,
+): Transaction | undefined {
+  if (!isImagePolicy(policy)) return undefined;
+  const fresh = (images: readonly MadeImage[]) =>
+    images
+      .filter(({ image }) => image.deprecationTime === undefined)
+      .map((it) => ({ ...it, remove: it.deprecate }));
+  return first([
+    ...fresh(excessOf(imagesOf(policy, schedule, context), schedule.DeprecateRule, context)),
+    ...(schedule.CrossRegionCopyRules ?? []).flatMap((rule) => {
+      const copies = imagesOf(policy, schedule, sourceRegion(targetRegion(rule), context));
+      return fresh(excessOf(copies, rule.DeprecateRule, context));
+    }),
+  ]);
+}
+
+/** The transaction that takes the next snapshot of the schedule from the accounts that it was shared with for a time. */
+export function unsharingOf(
+  policy: DlmPolicyRecord,
+  schedule: Schedule,
+  context: Ec2Context,
+): Transaction | undefined {
+  for (const { TargetAccounts = [], UnshareInterval, UnshareIntervalUnit } of schedule.ShareRules ?? []) {
+    const before = tooOldBefore(
+      { Interval: UnshareInterval, IntervalUnit: UnshareIntervalUnit },
+      context.now(),
+    );
+    if (before === undefined) continue;
+    for (const { id, createdAt, sharedWith = [] } of snapshotsThere(context.records).filter(
+      isOf(policy, schedule),
+    )) {
+      const UserIds = sharedWith.filter((it) => TargetAccounts.includes(it));
+      if (createdAt >= before || UserIds.length === 0) continue;
+      const asked = {
+        SnapshotId: id,
+        Attribute: "createVolumePermission",
+        OperationType: "remove",
+        UserIds,
+      } as const;
+      return snapshotOperations.ModifySnapshotAttribute.resolve(asked, context).transaction;
+    }
+  }
+  return undefined;
+}
+
+/** Oldest first: what is more than a rule's count for its volume or instance, or older than its interval. */
+function excessOf<It extends Made>(
+  made: readonly It[],
+  rule: RetainRule | undefined,
+  context: Ec2Context,
+): It[] {
+  const before = tooOldBefore(rule ?? {}, context.now());
+  return [...Map.groupBy(made, ({ of }) => of).values()].flatMap((group) => {
     const newestFirst = group.toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
     const excess =
       before === undefined
-        ? newestFirst.slice(retain.Count ?? newestFirst.length)
+        ? newestFirst.slice(rule?.Count ?? newestFirst.length)
         : newestFirst.filter(({ createdAt }) => createdAt < before);
-    for (const { remove } of excess.toReversed()) {
-      const removal = unlessRefused(remove);
-      if (removal) return removal;
-    }
+    return excess.toReversed();
+  });
+}
+
+function first(excess: readonly Made[]): Transaction | undefined {
+  for (const { remove } of excess) {
+    const removal = unlessRefused(remove);
+    if (removal) return removal;
   }
   return undefined;
 }
@@ -42,6 +110,11 @@ interface Made {
   readonly of: string;
   readonly createdAt: string;
   readonly remove: () => { readonly transaction?: Transaction };
+}
+
+interface MadeImage extends Made {
+  readonly image: ImageRecord;
+  readonly deprecate: Made["remove"];
 }
 
 const isOf = (policy: DlmPolicyRecord, schedule: Schedule) => {
@@ -60,13 +133,19 @@ const snapshotsOf = (policy: DlmPolicyRecord, schedule: Schedule, context: Ec2Co
       remove: () => newSnapshotOperations.DeleteSnapshot.resolve({ SnapshotId: it.id }, context),
     }));
 
-const imagesOf = (policy: DlmPolicyRecord, schedule: Schedule, context: Ec2Context): Made[] =>
+const imagesOf = (policy: DlmPolicyRecord, schedule: Schedule, context: Ec2Context): MadeImage[] =>
   offeredImages(context.records)
     .filter(isOf(policy, schedule))
     .filter((it) => imageState(it, context.records) === "available")
     .map((it) => ({
+      image: it,
       of: it.source?.instanceId ?? "",
       createdAt: it.createdAt,
+      deprecate: () =>
+        changedImage(it.id, context, (image) => ({
+          ...image,
+          deprecationTime: new Date(60_000 * Math.floor(context.now().getTime() / 60_000)).toISOString(),
+        })),
       remove: () =>
         imageOperations.DeregisterImage.resolve({ ImageId: it.id, DeleteAssociatedSnapshots: true }, context),
     }));

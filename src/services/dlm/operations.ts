@@ -25,7 +25,7 @@ export const dlmOperations = {
         description: described(input.Description),
         enabled: input.State === "ENABLED",
         roleArn: input.ExecutionRoleArn,
-        details: checkedDetails(input.PolicyDetails),
+        details: checkedDetails(input.PolicyDetails, context),
         tags: checkedTags(input.Tags ?? {}),
         createdAt: now,
         modifiedAt: now,
@@ -98,9 +98,14 @@ export const dlmOperations = {
         enabled,
         description: input.Description === undefined ? before.description : described(input.Description),
         roleArn: input.ExecutionRoleArn ?? before.roleArn,
-        details: input.PolicyDetails ? updatedDetails(before.details, input.PolicyDetails) : before.details,
+        details: input.PolicyDetails
+          ? updatedDetails(before.details, input.PolicyDetails, context)
+          : before.details,
         modifiedAt: now,
-        ...(anew && { from: now, so: { done: {} } }),
+        ...(anew && {
+          from: now,
+          so: { ...(before.so.pending && { pending: before.so.pending }), done: {} },
+        }),
         ...(!enabled && { so: rested }),
       };
       return {
@@ -162,8 +167,8 @@ const defaults = [
 ] as const;
 
 /** A policy stays of its type. */
-function updatedDetails(before: PolicyDetails, details: PolicyDetails): PolicyDetails {
-  const after = checkedDetails({ PolicyType: before.PolicyType, ...details });
+function updatedDetails(before: PolicyDetails, details: PolicyDetails, context: Ec2Context): PolicyDetails {
+  const after = checkedDetails({ PolicyType: before.PolicyType, ...details }, context);
   if (after.PolicyType !== before.PolicyType)
     throw invalidRequest("A policy's PolicyType cannot be changed.");
   return after;

@@ -1,10 +1,15 @@
 import type { PolicyDetails, RetainRule, Schedule, Tag } from "@aws-sdk/client-dlm";
+import type { Ec2Context } from "../ec2/context.ts";
+import { isRegion } from "../ec2/region/region.ts";
 import { faultOf } from "./due.ts";
 import { invalidRequest } from "./errors.ts";
-import { nameOf } from "./policy.ts";
+import { nameOf, targetRegion } from "./policy.ts";
+
+/** Where the policy is, and which regions there are. */
+type Place = Pick<Ec2Context, "region" | "homeRegion">;
 
 /** What a policy may say. Throws InvalidRequestException. Limits as the API reference states them. */
-export function checkedDetails(details: PolicyDetails): PolicyDetails {
+export function checkedDetails(details: PolicyDetails, place: Place): PolicyDetails {
   const { PolicyType: type = "EBS_SNAPSHOT_MANAGEMENT", Schedules: schedules = [] } = details;
   if (type === "EVENT_BASED_POLICY") throw notServed(type);
   for (const name of unserved) if (details[name] !== undefined) throw notServed(name);
@@ -22,7 +27,12 @@ export function checkedDetails(details: PolicyDetails): PolicyDetails {
   if (schedules.length < 1 || schedules.length > 4) throw invalidRequest("Schedules has 1 to 4 schedules.");
   if (new Set(schedules.map(nameOf)).size < schedules.length)
     throw invalidRequest("Each schedule has a name of its own.");
-  for (const schedule of schedules) checkSchedule(schedule, resource);
+  for (const schedule of schedules) {
+    checkSchedule(schedule, resource);
+    checkCopies(schedule, type === "IMAGE_MANAGEMENT", place);
+    checkSharing(schedule, type === "IMAGE_MANAGEMENT");
+    checkDeprecation(schedule, type === "IMAGE_MANAGEMENT");
+  }
   return { ...details, PolicyType: type, ResourceTypes: [resource] };
 }
 
@@ -51,16 +61,7 @@ function checkParameters({ PolicyType, Parameters: given }: PolicyDetails, resou
 
 function checkSchedule(schedule: Schedule, resource: string): void {
   const { CreateRule: create, RetainRule: retain } = schedule;
-  for (const name of [
-    "FastRestoreRule",
-    "CrossRegionCopyRules",
-    "ShareRules",
-    "DeprecateRule",
-    "ArchiveRule",
-  ] as const) {
-    const rule = schedule[name];
-    if (Array.isArray(rule) ? rule.length > 0 : rule) throw notServed(name);
-  }
+  for (const name of ["FastRestoreRule", "ArchiveRule"] as const) if (schedule[name]) throw notServed(name);
   if (nameOf(schedule).length > 120) throw invalidRequest("A schedule's name has at most 120 characters.");
   if (!create) throw invalidRequest("A schedule has a CreateRule.");
   if ((create.Location ?? "CLOUD") !== "CLOUD") throw notServed(`Location ${create.Location}`);
@@ -81,10 +82,78 @@ function checkRetention({ Count: count, Interval: interval, IntervalUnit: unit }
     throw invalidRequest("RetainRule is a Count, or an Interval with its IntervalUnit.");
   if (count !== undefined && (interval !== undefined || count < 1 || count > 1000))
     throw invalidRequest("Count is from 1 to 1000.");
-  const days = { DAYS: 1, WEEKS: 7, MONTHS: 30, YEARS: 365 }[unit ?? "DAYS"];
-  if (byAge && (interval < 1 || interval * days > 36_500))
-    throw invalidRequest("Interval is at least 1 day and at most 100 years.");
+  if (byAge) daysOf({ Interval: interval, IntervalUnit: unit });
 }
+
+/** Throws InvalidRequestException for an interval without its unit, or one that is too short or too long. */
+function daysOf({
+  Interval: interval,
+  IntervalUnit: unit,
+}: Pick<RetainRule, "Interval" | "IntervalUnit">): number {
+  if (interval === undefined || unit === undefined)
+    throw invalidRequest("Interval and IntervalUnit go together.");
+  const days = interval * { DAYS: 1, WEEKS: 7, MONTHS: 30, YEARS: 365 }[unit];
+  if (interval < 1 || days > 36_500)
+    throw invalidRequest("Interval is at least 1 day and at most 100 years.");
+  return days;
+}
+
+/** A copy is of another region, and each region has one of a schedule. */
+function checkCopies(
+  { CrossRegionCopyRules: rules = [] }: Schedule,
+  ofImages: boolean,
+  { region, homeRegion }: Place,
+): void {
+  if (rules.length > 3) throw invalidRequest("CrossRegionCopyRules has at most 3 rules.");
+  if (new Set(rules.map(targetRegion)).size < rules.length)
+    throw invalidRequest("CrossRegionCopyRules names a target twice.");
+  for (const rule of rules) {
+    const [to, { CmkArn: key, RetainRule: retain, DeprecateRule: deprecate }] = [targetRegion(rule), rule];
+    if (rule.Target !== undefined && rule.TargetRegion !== undefined)
+      throw invalidRequest("A rule names its Target or its TargetRegion.");
+    if (ofImages && rule.Target !== undefined)
+      throw invalidRequest("Target is for snapshots: use TargetRegion.");
+    if (to.startsWith("arn:")) throw notServed("Outposts");
+    if (to === region || !isRegion(to, homeRegion))
+      throw invalidRequest(`Invalid target region: ${to || "none"}. It is another region.`);
+    if (key !== undefined && !new RegExp(`^arn:aws:kms:${to}:\\d{12}:key/[0-9a-f-]+$`).test(key))
+      throw invalidRequest(`Invalid CmkArn: ${key}. It is the ARN of a key of ${to}.`);
+    const keptDays = retain && daysOf(retain);
+    if (!deprecate) continue;
+    if (!ofImages) throw invalidRequest("DeprecateRule is for IMAGE_MANAGEMENT.");
+    if (keptDays !== undefined && daysOf(deprecate) > keptDays) throw deprecatedTooLate();
+  }
+}
+
+function checkSharing({ ShareRules: rules = [] }: Schedule, ofImages: boolean): void {
+  if (rules.length === 0) return;
+  if (ofImages) throw invalidRequest("ShareRules is for EBS_SNAPSHOT_MANAGEMENT.");
+  if (rules.length > 1) throw invalidRequest("ShareRules has at most 1 rule.");
+  for (const { TargetAccounts: accounts = [], UnshareInterval, UnshareIntervalUnit } of rules) {
+    if (accounts.length === 0 || accounts.some((it) => !/^\d{12}$/.test(it)))
+      throw invalidRequest("TargetAccounts has at least 1 account, each of 12 digits.");
+    if (UnshareInterval !== undefined || UnshareIntervalUnit !== undefined)
+      daysOf({ Interval: UnshareInterval, IntervalUnit: UnshareIntervalUnit });
+  }
+}
+
+/** By count where images are kept by count, by age where by age, and not after they are gone. */
+function checkDeprecation({ DeprecateRule: rule, RetainRule: retain }: Schedule, ofImages: boolean): void {
+  if (!rule) return;
+  if (!ofImages) throw invalidRequest("DeprecateRule is for IMAGE_MANAGEMENT.");
+  if (retain?.Count === undefined) {
+    if (rule.Count !== undefined)
+      throw invalidRequest("DeprecateRule has an Interval where RetainRule has one.");
+    if (daysOf(rule) > daysOf(retain ?? {})) throw deprecatedTooLate();
+    return;
+  }
+  if (rule.Count === undefined || rule.Interval !== undefined)
+    throw invalidRequest("DeprecateRule has a Count where RetainRule has one.");
+  if (rule.Count < 1 || rule.Count > retain.Count) throw deprecatedTooLate();
+}
+
+const deprecatedTooLate = () =>
+  invalidRequest("DeprecateRule is at least 1 and at most what RetainRule keeps.");
 
 function checkTags(what: string, tags: readonly Tag[] = []): void {
   if (tags.length > 50) throw invalidRequest(`${what} has at most 50 tags.`);

@@ -8,15 +8,19 @@ import { isGone } from "../ec2/instance/instance.ts";
 import { together } from "../ec2/together.ts";
 import { volumeState, volumesThere } from "../ec2/volume/volume.ts";
 import { lastDue } from "./due.ts";
-import { expiryOf } from "./expiry.ts";
+import { deprecationOf, expiryOf, unsharingOf } from "./expiry.ts";
+import { followedUp, followUpsOf } from "./follow-up.ts";
 import { madeOf } from "./made-of.ts";
 import { nameOf, type DlmPolicyRecord } from "./policy.ts";
 
 const MINUTE_MS = 60_000;
+/** What a copy is to be made of, or that is to be shared, is not complete yet. */
+const SOON_MS = 2000;
 
 /**
  * One step of a policy. A time that is due is written down with its targets, then each target is served and struck off in one transaction,
- * so a crash makes nothing twice; then what is too much or too old goes, one by one. Times that were missed are one.
+ * so a crash makes nothing twice; what was made is shared and copied once it is complete, each struck off too; then what is too much or too
+ * old goes, one by one. Times that were missed are one.
  */
 export async function reconcilePolicy(id: string, context: Ec2Context): Promise<Outcome> {
   const { records } = context;
@@ -39,8 +43,13 @@ export async function reconcilePolicy(id: string, context: Ec2Context): Promise<
     const next = { ...policy.so, run: { ...run, targets } };
     return moved(served(target, schedule, policy, next, write, context));
   }
+  const followed = followedUp(policy, write, context);
+  if (followed) return moved(followed);
   for (const schedule of schedules) {
-    const gone = expiryOf(policy, schedule, context);
+    const gone =
+      expiryOf(policy, schedule, context) ??
+      deprecationOf(policy, schedule, context) ??
+      unsharingOf(policy, schedule, context);
     if (gone) return moved(gone);
   }
   for (const schedule of schedules) {
@@ -53,9 +62,9 @@ export async function reconcilePolicy(id: string, context: Ec2Context): Promise<
     if (at === undefined) continue;
     // What was wrong is over when nothing of this time is.
     const done = { ...rest.done, [name]: at };
-    return moved(write({ done, run: { schedule: name, at, targets: targetsOf(policy, context) } }));
+    return moved(write({ ...rest, done, run: { schedule: name, at, targets: targetsOf(policy, context) } }));
   }
-  return later;
+  return policy.so.pending ? wait(SOON_MS) : later;
 }
 
 /** A target that cannot be served is struck off too, and the policy says why. */
@@ -68,7 +77,9 @@ function served(
   context: Ec2Context,
 ): Transaction {
   try {
-    return together(madeOf(target, schedule, policy, context), write(so));
+    const made = madeOf(target, schedule, policy, context);
+    const pending = [...(so.pending ?? []), ...followUpsOf(made, schedule, policy)];
+    return together(made, write({ ...so, ...(pending.length > 0 && { pending }) }));
   } catch (cause) {
     if (!(cause instanceof ApiError)) throw cause;
     return write({ ...so, error: `${target}: ${cause.code}: ${cause.message}` });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { DLM, type CreateLifecyclePolicyRequest, type Schedule } from "@aws-sdk/client-dlm";
 import { IAM } from "@aws-sdk/client-iam";
+import { KMS } from "@aws-sdk/client-kms";
 import type { Feed } from "#store/feed.ts";
 import { openMemoryStore } from "#store/sqlite/memory-store.ts";
 import { crashEverywhere, type CrashScene } from "#testing/crash-everywhere.ts";
@@ -16,7 +17,9 @@ import type { VolumeRecord } from "../ec2/volume/volume.ts";
 import { reconcilePolicy } from "./policy-reconciler.ts";
 import { policyState, policyTags, type DlmPolicyRecord } from "./policy.ts";
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 60_000 };
+const kmsKey = (region: string) =>
+  `arn:aws:kms:${region}:111122223333:key/01234567-89ab-cdef-0123-456789abcdef`;
 const hourly: Schedule = {
   Name: "hourly",
   CreateRule: { Interval: 1, Times: ["00:10"] },
@@ -95,6 +98,60 @@ test("a policy that cannot be is refused, and nothing is written", limit, async 
         Schedules: [{ ...hourly, VariableTags: [{ Key: "x", Value: "$(timestamp)" }] }],
       },
     },
+    ...[
+      { CrossRegionCopyRules: [{ Target: "eu-central-1", Encrypted: false }] },
+      { CrossRegionCopyRules: [{ Target: "mars-1", Encrypted: false }] },
+      { CrossRegionCopyRules: [{ Encrypted: false }] },
+      { CrossRegionCopyRules: [{ Target: "eu-west-1", TargetRegion: "eu-west-1", Encrypted: false }] },
+      { CrossRegionCopyRules: [{ Target: "eu-west-1", Encrypted: true, CmkArn: kmsKey("eu-west-2") }] },
+      {
+        CrossRegionCopyRules: [{ Target: "eu-west-1", Encrypted: true, RetainRule: { Interval: 1 } }],
+      },
+      {
+        CrossRegionCopyRules: [
+          {
+            Target: "eu-west-1",
+            Encrypted: true,
+            DeprecateRule: { Interval: 1, IntervalUnit: "DAYS" as const },
+          },
+        ],
+      },
+      { CrossRegionCopyRules: ["eu-west-1", "eu-west-1"].map((Target) => ({ Target, Encrypted: false })) },
+      {
+        CrossRegionCopyRules: ["eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"].map((Target) => ({
+          Target,
+          Encrypted: false,
+        })),
+      },
+      { ShareRules: [{ TargetAccounts: [] }] },
+      { ShareRules: [{ TargetAccounts: ["1"] }] },
+      { ShareRules: [{ TargetAccounts: ["222233334444"], UnshareInterval: 1 }] },
+      { DeprecateRule: { Count: 1 } },
+      { ArchiveRule: { RetainRule: { RetentionArchiveTier: { Count: 1 } } } },
+    ].map((rules) => ({ PolicyDetails: { ...details, Schedules: [{ ...hourly, ...rules }] } })),
+    ...[
+      { DeprecateRule: { Count: 3 } },
+      { DeprecateRule: { Interval: 1, IntervalUnit: "DAYS" as const } },
+      { ShareRules: [{ TargetAccounts: ["222233334444"] }] },
+      { CrossRegionCopyRules: [{ Target: "eu-west-1", Encrypted: false }] },
+      {
+        CrossRegionCopyRules: [
+          {
+            TargetRegion: "eu-west-1",
+            Encrypted: false,
+            RetainRule: { Interval: 1, IntervalUnit: "DAYS" as const },
+            DeprecateRule: { Interval: 1, IntervalUnit: "WEEKS" as const },
+          },
+        ],
+      },
+    ].map((rules) => ({
+      PolicyDetails: {
+        ...details,
+        PolicyType: "IMAGE_MANAGEMENT" as const,
+        ResourceTypes: ["INSTANCE" as const],
+        Schedules: [{ ...hourly, ...rules }],
+      },
+    })),
     { Tags: { "aws:x": "y" } },
   ])
     await assert.rejects(
@@ -298,6 +355,211 @@ test(
     );
   },
 );
+
+/** A volume, and a policy whose schedule is `hourly` and what `more` says; the hour has come when this resolves. */
+async function served(t: TestContext, more: Partial<Schedule>, ofVolume: object = {}) {
+  let at = new Date();
+  const region = await withRole(t, { now: () => at });
+  const { client, records, until, dlm, wanted } = region;
+  const { VolumeId: volumeId = "" } = await client.createVolume({
+    AvailabilityZone: "eu-central-1a",
+    Size: 1,
+    TagSpecifications: [
+      {
+        ResourceType: "volume",
+        Tags: [
+          { Key: "backup", Value: "yes" },
+          { Key: "Name", Value: "v" },
+        ],
+      },
+    ],
+    ...ofVolume,
+  });
+  await until(() => records.get("volume", volumeId)?.so.ready === true);
+  const schedule: Schedule = { ...hourly, CopyTags: true, ...more };
+  const { PolicyId = "" } = await dlm.createLifecyclePolicy({
+    ...wanted,
+    PolicyDetails: { ...wanted.PolicyDetails, Schedules: [schedule] },
+  });
+  const later = async (ms: number) => {
+    at = new Date(at.getTime() + ms);
+    await dlm.updateLifecyclePolicy({ PolicyId, Description: "looked at" });
+  };
+  const ofPolicy = (where = records) =>
+    where.all("snapshot").filter((it) => !it.deleting && it.tags["aws:dlm:lifecycle-policy-id"] === PolicyId);
+  await later(hourMs);
+  await until(() => ofPolicy().length === 1);
+  const policyNow = () => records.get("dlm-policy", PolicyId);
+  return { ...region, later, ofPolicy, policyNow, PolicyId };
+}
+
+test(
+  "a snapshot is copied into each region that its schedule names, by the key it names, and the copies expire by their own rule",
+  limit,
+  async (t) => {
+    const region = await served(t, {
+      CrossRegionCopyRules: [
+        {
+          Target: "eu-west-1",
+          Encrypted: false,
+          CopyTags: true,
+          RetainRule: { Interval: 1, IntervalUnit: "DAYS" },
+        },
+        { Target: "eu-west-3", Encrypted: true },
+      ],
+    });
+    const { ofPolicy, records, until, later, policyNow } = region;
+    const [west, north] = [records.inRegion("eu-west-1"), records.inRegion("eu-west-3")];
+    await until(() => [west, north].every((it) => ofPolicy(it)[0]?.so.completedAt !== undefined));
+    const [source, open, encrypted] = [ofPolicy()[0], ofPolicy(west)[0], ofPolicy(north)[0]];
+    assert.deepEqual(
+      [open?.tags, open?.encryption, open?.of],
+      [source?.tags, undefined, { copy: source?.id }],
+    );
+    assert.deepEqual(
+      Object.keys(encrypted?.tags ?? {}).filter((it) => !it.startsWith("aws:")),
+      [],
+    );
+    const kms = new KMS({ ...region.clientConfig, region: "eu-west-3" });
+    t.after(() => kms.destroy());
+    const aws = await kms.describeKey({ KeyId: "alias/aws/ebs" });
+    assert.equal(encrypted?.encryption?.keyArn, aws.KeyMetadata?.Arn);
+    await until(() => policyNow()?.so.pending === undefined);
+    assert.equal(policyNow()?.so.error, undefined);
+    await later(26 * hourMs);
+    await until(() => ofPolicy(west).every(({ id }) => id !== open?.id) && ofPolicy(west).length === 1);
+    assert.ok(
+      ofPolicy(north).some(({ id }) => id === encrypted?.id),
+      "without a rule it stays",
+    );
+  },
+);
+
+test(
+  "an encrypted snapshot is copied by the key of a rule, and one that cannot be is said",
+  limit,
+  async (t) => {
+    const CmkArn = kmsKey("eu-west-1");
+    const region = await served(
+      t,
+      { CrossRegionCopyRules: [{ Target: "eu-west-1", Encrypted: false, CmkArn }] },
+      { Encrypted: true },
+    );
+    const { ofPolicy, records, until } = region;
+    await until(() => ofPolicy(records.inRegion("eu-west-1")).length === 1);
+    const [copy] = ofPolicy(records.inRegion("eu-west-1"));
+    assert.equal(copy?.encryption?.keyArn, CmkArn);
+    assert.match(copy?.so.failed ?? "", /key/);
+  },
+);
+
+test("a snapshot is shared with the accounts of its schedule for as long as that says", limit, async (t) => {
+  const TargetAccounts = ["222233334444", "333344445555"];
+  const region = await served(t, {
+    ShareRules: [{ TargetAccounts, UnshareInterval: 1, UnshareIntervalUnit: "DAYS" }],
+  });
+  const { ofPolicy, until, later, client } = region;
+  await until(() => ofPolicy()[0]?.sharedWith?.length === 2);
+  const [first] = ofPolicy();
+  assert.deepEqual(first?.sharedWith, TargetAccounts);
+  const by = { SnapshotId: first?.id, Attribute: "createVolumePermission", OperationType: "add" } as const;
+  await client.modifySnapshotAttribute({ ...by, UserIds: ["444455556666"] });
+  await later(25 * hourMs);
+  const withWhom = () => ofPolicy().find(({ id }) => id === first?.id)?.sharedWith;
+  await until(() => withWhom()?.length === 1);
+  assert.deepEqual(withWhom(), ["444455556666"], "who was not named by the rule keeps it");
+});
+
+test("what AWS's key encrypts is not shared, and the policy says so", limit, async (t) => {
+  const { until, policyNow, ofPolicy } = await served(
+    t,
+    { ShareRules: [{ TargetAccounts: ["222233334444"] }] },
+    { Encrypted: true },
+  );
+  await until(() => policyNow()?.so.error !== undefined);
+  assert.match(policyNow()?.so.error ?? "", /^snap-\w+: \w+/);
+  assert.deepEqual([policyNow()?.so.pending, ofPolicy()[0]?.sharedWith], [undefined, undefined]);
+});
+
+test("crashed anywhere, a snapshot has one copy in each region, and is shared", limit, async () => {
+  const [schedule] = policy.details.Schedules ?? [];
+  const copying: Schedule = {
+    ...schedule,
+    RetainRule: { Count: 5 },
+    CrossRegionCopyRules: [{ Target: "eu-west-1", Encrypted: false }],
+    ShareRules: [{ TargetAccounts: ["222233334444"] }],
+  };
+  const wanted = { ...policy, details: { ...policy.details, Schedules: [copying] } };
+  await crashEverywhere(scene(wanted, startMs + 0.5 * hourMs), ({ feed }) => {
+    const records = regionalRecords(feed).in(scope);
+    const copies = records.inRegion("eu-west-1").all("snapshot");
+    const sources = made(feed).map(({ id }) => id);
+    assert.equal(sources.length, 2);
+    assert.deepEqual(copies.map(({ of }) => ("copy" in of ? of.copy : "")).toSorted(), sources.toSorted());
+    assert.ok(made(feed).every(({ sharedWith }) => sharedWith?.join() === "222233334444"));
+    assert.deepEqual(records.get("dlm-policy", policy.id)?.so.pending, undefined);
+  });
+});
+
+test("images of a schedule, and their copies, are deprecated by its rules", limit, async (t) => {
+  let at = new Date();
+  const region = await withRole(t, { now: () => at });
+  const { client, records, until } = region;
+  const { Instances: [instance] = [] } = await client.runInstances({
+    ImageId: testImage.id,
+    InstanceType: "t3.nano",
+    MinCount: 1,
+    MaxCount: 1,
+    TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "backup", Value: "yes" }] }],
+  });
+  await until(() => records.get("instance", instance?.InstanceId ?? "")?.so.state === "running");
+  const { PolicyId = "" } = await region.dlm.createLifecyclePolicy({
+    ...region.wanted,
+    PolicyDetails: {
+      PolicyType: "IMAGE_MANAGEMENT",
+      ResourceTypes: ["INSTANCE"],
+      TargetTags: [{ Key: "backup", Value: "yes" }],
+      Schedules: [
+        {
+          ...hourly,
+          DeprecateRule: { Count: 1 },
+          CrossRegionCopyRules: [
+            {
+              TargetRegion: "eu-west-1",
+              Encrypted: false,
+              RetainRule: { Interval: 3, IntervalUnit: "DAYS" },
+              DeprecateRule: { Interval: 1, IntervalUnit: "DAYS" },
+            },
+          ],
+        },
+      ],
+    },
+  });
+  const images = (where = records) =>
+    where
+      .all("image")
+      .filter((it) => !it.deregistered && it.tags["aws:dlm:lifecycle-policy-id"] === PolicyId)
+      .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  const later = async (ms: number) => {
+    at = new Date(at.getTime() + ms);
+    await region.dlm.updateLifecyclePolicy({ PolicyId, Description: "looked at" });
+  };
+  const away = records.inRegion("eu-west-1");
+  await later(hourMs);
+  await until(() => images(away).length === 1);
+  assert.equal(images()[0]?.name, images(away)[0]?.name);
+  await later(hourMs);
+  await until(() => images().length === 2 && images()[0]?.deprecationTime !== undefined);
+  assert.equal(images()[1]?.deprecationTime, undefined);
+  await until(() => images(away).length === 2);
+  assert.ok(images(away).every(({ deprecationTime }) => deprecationTime === undefined));
+  await later(25 * hourMs);
+  await until(() => images(away)[0]?.deprecationTime !== undefined);
+  await later(3 * 24 * hourMs);
+  await until(() =>
+    images(away).every((it) => it.createdAt > new Date(at.getTime() - 25 * hourMs).toISOString()),
+  );
+});
 
 test("of instances there are snapshots of all volumes, or an image, with variable tags", limit, async (t) => {
   let at = new Date();

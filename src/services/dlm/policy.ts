@@ -1,4 +1,10 @@
-import type { LifecyclePolicy, PolicyDetails, RetainRule, Schedule } from "@aws-sdk/client-dlm";
+import type {
+  CrossRegionCopyRule,
+  LifecyclePolicy,
+  PolicyDetails,
+  RetainRule,
+  Schedule,
+} from "@aws-sdk/client-dlm";
 import type { Ec2Records, ResourceRecord, Scope } from "../ec2/records.ts";
 import { policyNotFound } from "./errors.ts";
 
@@ -21,9 +27,23 @@ export interface DlmPolicyRecord extends ResourceRecord {
     readonly done: Readonly<Record<string, string>>;
     /** The time that is being served. */
     readonly run?: { readonly schedule: string; readonly at: string; readonly targets: readonly string[] };
+    /** What is to be done with what was made. */
+    readonly pending?: readonly FollowUp[];
     readonly error?: string;
   };
 }
+
+export interface FollowUp {
+  /** A snapshot or an image. */
+  readonly of: string;
+  readonly schedule: string;
+  /** The region that it is to be copied to; absent: it is to be shared. */
+  readonly to?: string;
+}
+
+/** Of snapshots `Target`, of images `TargetRegion`; earlier policies for snapshots have that too. */
+export const targetRegion = ({ Target, TargetRegion }: CrossRegionCopyRule): string =>
+  Target ?? TargetRegion ?? "";
 
 /** A schedule's name; one has it alone. */
 export const nameOf = ({ Name }: Schedule): string => Name ?? "Schedule 1";
@@ -42,7 +62,10 @@ export const policyTags = (
 });
 
 /** Since when what a schedule made is too old; undefined: it goes by count. */
-export function tooOldBefore({ Interval, IntervalUnit }: RetainRule, now: Date): string | undefined {
+export function tooOldBefore(
+  { Interval, IntervalUnit }: Pick<RetainRule, "Interval" | "IntervalUnit">,
+  now: Date,
+): string | undefined {
   if (!Interval || !IntervalUnit) return undefined;
   const date = new Date(now);
   if (IntervalUnit === "DAYS") date.setUTCDate(date.getUTCDate() - Interval);

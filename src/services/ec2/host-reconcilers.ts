@@ -1,3 +1,4 @@
+import { rootCaller } from "#api/caller.ts";
 import type { Reconciler } from "#reconcile/outcome.ts";
 import type { Ec2Context } from "./context.ts";
 import { reconcilePolicy } from "../dlm/policy-reconciler.ts";
@@ -10,6 +11,7 @@ import { reconcileScreenshot } from "./instance/screenshot-reconciler.ts";
 import { reconcileLaunchTemplateVersion } from "./launch-template/launch-template-reconciler.ts";
 import { reconcileNatGateway } from "./nat-gateway/nat-gateway-reconciler.ts";
 import type { RoleRecord } from "../iam/records.ts";
+import type { kmsContexts } from "../kms/context.ts";
 import type { NetworkInterfaceRecord } from "./network-interface/network-interface.ts";
 import type { PublicAddressRecord } from "./network-interface/public-address.ts";
 import { parseKey } from "./records.ts";
@@ -289,7 +291,14 @@ export function hostReconcilers(
       kind: "dlm-policy",
       async step(key) {
         const { id, scope, records } = at(key);
-        return reconcilePolicy(id, { ...host.lifecycle, ...scope, records });
+        const { kms, ...lifecycle } = host.lifecycle;
+        const caller = rootCaller(scope.accountId, "");
+        return reconcilePolicy(id, {
+          ...lifecycle,
+          ...scope,
+          records,
+          ...(kms && { kms: kms(scope.region, caller) }),
+        });
       },
     },
     {
@@ -314,5 +323,8 @@ type Attachable = VolumeRecord | NetworkInterfaceRecord;
 
 /** What Data Lifecycle Manager's policies are served with. */
 export interface LifecycleHost {
-  readonly lifecycle: Pick<Ec2Context, "newId" | "random" | "now" | "homeRegion" | "publicPool">;
+  readonly lifecycle: Pick<Ec2Context, "newId" | "random" | "now" | "homeRegion" | "publicPool"> & {
+    /** Absent: nothing is encrypted by them. */
+    readonly kms?: ReturnType<typeof kmsContexts>;
+  };
 }
