@@ -153,6 +153,10 @@ export const hostNames = (dataDir: string) => {
     },
   };
 };
+
+/** Of keys that are on no disk, and go with the host's boot. */
+export const storeKeysDir = (dataDir: string): string =>
+  join("/dev/shm", `${hostNames(dataDir).prefix}-stores`);
 export type HostNames = ReturnType<typeof hostNames>;
 
 /** What a user of this host has of a region, in the home directory. */

@@ -1,9 +1,10 @@
 import { statfsSync } from "node:fs";
 import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
-import { defaultRecipe, defaults, hostNames, layout } from "./config.ts";
+import { defaultRecipe, defaults, hostNames, layout, storeKeysDir } from "./config.ts";
 import { openQcow2Disks } from "./drivers/disk/qcow2/qcow2-disks.ts";
 import { noKeys, type OpenKey } from "./drivers/open-key.ts";
+import { passingKeys } from "./drivers/passing-keys.ts";
 import { serveSnapshots } from "./drivers/disk/socket/serve-snapshots.ts";
 import { detectAcceleration } from "./drivers/machine/qemu/acceleration.ts";
 import { hostMemory } from "./drivers/linux/host-memory.ts";
@@ -87,7 +88,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const sealingKey = readSealingKey(dataDir);
   // Records are there by the time that anything is asked of the drivers.
   let openKey: OpenKey = noKeys;
-  const keys: OpenKey = (key) => openKey(key);
+  const storeKeys = passingKeys(storeKeysDir(dataDir));
+  const keys = storeKeys.openBeside((key) => openKey(key));
   const disks = await openQcow2Disks(paths.disksDir, { uid: uids.image, openKey: keys });
   const { snapshotsSocket: socketPath } = paths;
   const snapshots = await serveSnapshots(disks, { socketPath, uid: uids.croft, log });
@@ -153,6 +155,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
       memoryMiB,
       machines,
       disks,
+      storeKeys,
       networks,
       guests,
       queue,
@@ -188,7 +191,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
           const kernel = baked(entry)?.kernel;
           return kernel && ({ by: "kernel", ...kernel } as const);
         };
-        return machineSpec(instance, records, { disks, networks, imageKernel });
+        return machineSpec(instance, records, { disks, storeKeys, networks, imageKernel });
       },
       lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: region, publicPool, kms },
       worked: workClock(systemClock),

@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { hostNames, layout } from "#config.ts";
+import { hostNames, layout, storeKeysDir } from "#config.ts";
 import { destroyMachines } from "#drivers/machine/qemu/qemu-machines.ts";
 import { destroyNetworks } from "#drivers/network/netns/netns-networks.ts";
 import { releasePool } from "#setup/claim-pool.ts";
@@ -70,7 +70,8 @@ ${cacheDirUsage}`,
       releasePool(publicPool);
     }
     removeUserCopies(dataDir);
-    for (const dir of [layout(dataDir).runDir, dataDir]) rmSync(dir, { recursive: true, force: true });
+    for (const dir of [storeKeysDir(dataDir), layout(dataDir).runDir, dataDir])
+      rmSync(dir, { recursive: true, force: true });
     if (machines === "qemu") leaveCache(cacheDir, dataDir, { keepImages: values["keep-images"] ?? false });
     if (values.json) printJson({ destroyed: dataDir });
     else say(`the region at ${dataDir} is gone`);

@@ -4,6 +4,7 @@ import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import { createFakeMachines } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import { createFakePassingKeys } from "#drivers/fake-passing-keys.ts";
 import { createFakeExports } from "#images/fake-exports.ts";
 import { createFakeImports } from "#images/fake-imports.ts";
 import { runReconcilers } from "#reconcile/loop.ts";
@@ -52,6 +53,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
   const log = (line: string) => void (signal.aborted || options.log(line));
   const machines = createFakeMachines({ says, boots: "at once" });
   const networks = options.networks ?? createFakeNetworks();
+  const storeKeys = createFakePassingKeys();
   const real = hostReconcilers(regions, {
     hostId: host.id,
     // Machines end with this process, as with a host's boot, and are started again.
@@ -59,6 +61,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     memoryMiB: host.memoryMiB,
     machines,
     disks,
+    storeKeys,
     networks,
     guests: { set() {}, remove() {} },
     signIdentity: () => ({ signature: "fake", pkcs7: "fake" }),
@@ -69,7 +72,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     removeImage: async () => {},
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>
-      machineSpec(instance, records, { disks, networks, imageKernel: () => undefined }),
+      machineSpec(instance, records, { disks, storeKeys, networks, imageKernel: () => undefined }),
     lifecycle: {
       newId,
       random,

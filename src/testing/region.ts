@@ -7,6 +7,7 @@ import { signRequest } from "#auth/sign-request.ts";
 import { verifySignature } from "#auth/verify-signature.ts";
 import { systemClock, type Clock } from "#clock.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
+import { createFakePassingKeys } from "#drivers/fake-passing-keys.ts";
 import { createFakeMachines, type FakeOptions } from "#drivers/machine/fake/fake-machines.ts";
 import { createFakeNetworks } from "#drivers/network/fake/fake-networks.ts";
 import type { GuestNetwork } from "#guest/guest-snapshot.ts";
@@ -141,7 +142,8 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
   const sealingKey = Buffer.alloc(32, 7);
   const now = options.now ?? shared.now;
   const kmsRecords = new KmsRecords(feed);
-  const openKey = openDataKey({ records: kmsRecords, sealingKey, now });
+  const storeKeys = createFakePassingKeys();
+  const openKey = storeKeys.openBeside(openDataKey({ records: kmsRecords, sealingKey, now }));
   const accounts = new Accounts(feed, scope.accountId);
   const kms = kmsContexts({ accounts, records: kmsRecords, sealingKey, now });
   const machines = createFakeMachines({ openKey, ...options });
@@ -172,7 +174,9 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       exports,
       removeImage: async (entry) => void removedImages.push(entry),
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
-      machineSpec: (it, beside) => machineSpec(it, beside, { disks, networks, imageKernel: () => undefined }),
+      storeKeys,
+      machineSpec: (it, beside) =>
+        machineSpec(it, beside, { disks, storeKeys, networks, imageKernel: () => undefined }),
       lifecycle: { ...shared, now, kms },
       worked: options.worked ?? workClock(systemClock),
       now: () => systemClock.now(),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -12,12 +12,13 @@ import {
   waitUntilVolumeAvailable,
 } from "@aws-sdk/client-ec2";
 import { KMS } from "@aws-sdk/client-kms";
+import { storeKeysDir } from "#config.ts";
 import { CommandFailed, run } from "#drivers/linux/commands.ts";
 import { guestShell, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { until } from "../until.ts";
 
-/** A Debian guest whose every volume is encrypted, but for one that shows how a marker is found. */
+/** A Debian guest whose every volume is encrypted, but for one that shows how a marker is found; and its instance store, as each is. */
 const files = mkdtempSync(join(tmpdir(), "croft-encrypted-"));
 after(() => rmSync(files, { recursive: true }));
 const region = await realRegion();
@@ -51,7 +52,7 @@ test("a guest boots an encrypted root volume, and writes to it and to an encrypt
   key = (await kms.createKey({})).KeyMetadata?.KeyId ?? "";
   const { Instances: [launched] = [] } = await ec2.runInstances({
     ImageId: region.imageId,
-    InstanceType: "t3.micro",
+    InstanceType: "c5d.large",
     KeyName: "encrypted",
     MinCount: 1,
     MaxCount: 1,
@@ -91,6 +92,16 @@ test("its snapshot, made while it is written, and a copy by another key hold wha
   }
 });
 
+test("what is written to an instance store is in no file, and its key is gone for good when the instance stops", async () => {
+  const store = (await shell.run("ls /dev/disk/by-id/virtio-AWS*")).trim();
+  await shell.run(`${said(marker)} | sudo dd of=${store} conv=fsync status=none`);
+  assert.equal(await shell.run(`sudo head -c ${marker.length} ${store}`), marker);
+  const [name = ""] = readdirSync(storeKeysDir(region.dataDir));
+  assert.match(store, new RegExp(`virtio-${name}$`));
+  assert.equal(statSync(join(storeKeysDir(region.dataDir), name)).mode & 0o777, 0o600);
+  assert.deepEqual(await filesWith(marker), []);
+});
+
 test("what was written is in no file of the region's, where an open volume's is; no secret is in an argument or a file", async () => {
   const open = await volume({ Size: 1 });
   await attach(open, "/dev/sdi");
@@ -122,6 +133,7 @@ test("by a disabled key nothing is attached or started, but what runs goes on; e
   );
   await ec2.stopInstances({ InstanceIds: [instance] });
   await waitUntilInstanceStopped(patience, { InstanceIds: [instance] });
+  assert.deepEqual(readdirSync(storeKeysDir(region.dataDir)), []);
   await ec2.startInstances({ InstanceIds: [instance] });
   const reason = async () => {
     const { Reservations: [it] = [] } = await ec2.describeInstances({ InstanceIds: [instance] });

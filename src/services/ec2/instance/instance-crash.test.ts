@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Clock } from "#clock.ts";
 import { createFakeDisks } from "#drivers/disk/fake/fake-disks.ts";
+import { createFakePassingKeys } from "#drivers/fake-passing-keys.ts";
 import {
   createFakeMachines,
   type FakeMachines,
@@ -431,6 +432,7 @@ const scope = { accountId: "111122223333", region: "eu-central-1" };
 const newDrivers = ({ startsWith, encrypted: _, ...options }: Omit<SceneOptions, "wishes">) => ({
   machines: startsWith ? faithful(createFakeMachines(options)) : createFakeMachines(options),
   disks: createFakeDisks(),
+  storeKeys: createFakePassingKeys(),
   networks: createFakeNetworks(),
   guests: new Guests(),
 });
@@ -499,7 +501,7 @@ async function endEveryMachine({ machines }: Drivers): Promise<void> {
 }
 
 function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId: string): Reconciler[] {
-  const { disks, networks } = drivers;
+  const { disks, storeKeys, networks } = drivers;
   return hostReconcilers(regions, {
     ...drivers,
     bootId,
@@ -512,7 +514,8 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
     exports: createFakeExports(),
     removeImage: async () => {},
     imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
-    machineSpec: (it, records) => machineSpec(it, records, { disks, networks, imageKernel: () => undefined }),
+    machineSpec: (it, records) =>
+      machineSpec(it, records, { disks, storeKeys, networks, imageKernel: () => undefined }),
     lifecycle: { newId, random, now: () => clock.now(), homeRegion: scope.region, publicPool: "" },
     worked: workClock(clock),
     now: () => clock.now(),

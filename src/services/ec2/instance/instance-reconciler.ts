@@ -1,6 +1,7 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver, MachineSpec, MachineState } from "#drivers/machine/machine-driver.ts";
 import { keyRefusal } from "#drivers/open-key.ts";
+import type { PassingKeys } from "#drivers/passing-keys.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import { clientTokenClaim, modificationClaims } from "../client-token.ts";
@@ -30,6 +31,8 @@ export interface InstanceHost {
   readonly memoryMiB: number;
   readonly machines: MachineDriver;
   readonly disks: Pick<DiskDriver, "remove">;
+  /** What instance stores are encrypted with. */
+  readonly storeKeys: Pick<PassingKeys, "forget">;
   /** The machine of an instance whose volumes and interfaces are ready. */
   readonly machineSpec: (instance: InstanceRecord, records: Ec2Records) => Promise<MachineSpec>;
   readonly queue: LaunchQueue;
@@ -160,7 +163,11 @@ async function finishStop(
 }
 
 async function removeStores(instance: InstanceRecord, host: InstanceHost): Promise<void> {
-  for (const { id } of instanceStores(instance)) await host.disks.remove(id);
+  for (const { id } of instanceStores(instance)) {
+    // First: whatever becomes of its file, nobody reads it again.
+    host.storeKeys.forget(id);
+    await host.disks.remove(id);
+  }
 }
 
 const terminate: Step = async (entry, records, host) => {

@@ -69,6 +69,7 @@ test("a guest that had shut itself down before its host did is not started again
     bootId: "a later one",
     memoryMiB: 0,
     machines: { ...machines, observe: async () => ({ state: "off", how: "powered-off" }) },
+    storeKeys: { forget: () => assert.fail("it has no instance store") },
     machineSpec: () => assert.fail("it is not to be started"),
     disks: { remove: async () => assert.fail("it has no instance store") },
     queue,

@@ -4,9 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { systemClock } from "#clock.ts";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
+import { createFakePassingKeys } from "#drivers/fake-passing-keys.ts";
 import { regionActivity } from "../../host/region-activity.ts";
 import { testImage, testRegion } from "#testing/region.ts";
 import { instanceStores } from "./instance-store.ts";
+import { machineSpec } from "./machine-spec.ts";
 
 const limit = { timeout: 60_000 };
 
@@ -86,6 +88,25 @@ test(
     assert.ok(!("block-device-mapping/ephemeral1" in nvme.metadata()));
     const none = await launched(t, { InstanceType: "t3.micro", BlockDeviceMappings });
     assert.equal(none.machines.spec(none.id)?.disks.length, 1);
+  },
+);
+
+test(
+  "an instance store is encrypted by a key of its own; without it, after the host's boot, it is empty",
+  limit,
+  async (t) => {
+    const { disks, networks, records } = await launched(t, { InstanceType: "m5d.large" });
+    const [record] = records.all("instance");
+    assert.ok(record);
+    const [{ id: store } = { id: "" }] = instanceStores(record);
+    assert.deepEqual((await disks.locate(store)).encrypted, { key: `passing:${store}`, files: 1 });
+    disks.write(store, "scratch");
+    const parts = { disks, networks, storeKeys: createFakePassingKeys(), imageKernel: () => undefined };
+    parts.storeKeys.key(store);
+    await machineSpec(record, records, parts);
+    assert.equal(disks.read(store), "scratch");
+    await machineSpec(record, records, { ...parts, storeKeys: createFakePassingKeys() });
+    assert.equal(disks.read(store), "");
   },
 );
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
+import type { PassingKeys } from "#drivers/passing-keys.ts";
 import { instanceTypes, interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
 import { typeLimits, volumeLimits } from "../volume/volume-limits.ts";
@@ -12,6 +13,8 @@ import { instanceDnsName } from "./private-dns-names.ts";
 
 export interface MachineParts {
   readonly disks: DiskDriver;
+  /** What instance stores are encrypted with. */
+  readonly storeKeys: PassingKeys;
   readonly networks: NetworkDriver;
   /** How a baked image in this host's cache boots without firmware. */
   readonly imageKernel: (cacheEntry: string) => Extract<MachineBoot, { by: "kernel" }> | undefined;
@@ -24,7 +27,7 @@ export interface MachineParts {
 export async function machineSpec(
   instance: InstanceRecord,
   records: Ec2Records,
-  { disks, networks, imageKernel }: MachineParts,
+  { disks, storeKeys, networks, imageKernel }: MachineParts,
 ): Promise<MachineSpec> {
   const rootFirst = (device: string | undefined) => (device === instance.rootDevice ? "" : (device ?? ""));
   const volumes = records
@@ -60,7 +63,10 @@ export async function machineSpec(
         limits: volumeLimits(it),
       })),
       ...stores.map(async ({ id, sizeGiB }) => {
-        await disks.ensure({ id, sizeGiB });
+        const found = await disks.locate(id).catch(() => undefined);
+        // The host was booted, and the key went with that: nobody reads it again.
+        if (found?.encrypted && !storeKeys.has(id)) await disks.remove(id);
+        await disks.ensure({ id, sizeGiB, key: storeKeys.key(id) });
         return { id, ...(await disks.locate(id)) };
       }),
     ]),
