@@ -5,11 +5,14 @@ import type { Ec2Context } from "../ec2/context.ts";
 import { imageOperations } from "../ec2/image/image-operations.ts";
 import { imageState, offeredImages, type ImageRecord } from "../ec2/image/image.ts";
 import { changedImage } from "../ec2/image/own-image.ts";
+import { isGone } from "../ec2/instance/instance.ts";
 import { newSnapshotOperations } from "../ec2/snapshot/new-snapshot-operations.ts";
 import { snapshotOperations } from "../ec2/snapshot/snapshot-operations.ts";
 import { snapshotsThere, snapshotState, volumeOf } from "../ec2/snapshot/snapshot.ts";
 import { sourceRegion } from "../ec2/source-region.ts";
 import type { Tags } from "../ec2/tag/tag.ts";
+import { volumesThere } from "../ec2/volume/volume.ts";
+import { isDefault } from "./default-policy.ts";
 import { isImagePolicy, policyTags, targetRegion, tooOldBefore, type DlmPolicyRecord } from "./policy.ts";
 
 /**
@@ -23,7 +26,11 @@ export function expiryOf(
 ): Transaction | undefined {
   const made = isImagePolicy(policy) ? imagesOf : snapshotsOf;
   return first([
-    ...excessOf(made(policy, schedule, context), schedule.RetainRule, context),
+    ...excessOf(
+      lastOfGoneKept(made(policy, schedule, context), policy, context),
+      schedule.RetainRule,
+      context,
+    ),
     ...(schedule.CrossRegionCopyRules ?? []).flatMap((rule) => {
       const copies = made(policy, schedule, sourceRegion(targetRegion(rule), context));
       return excessOf(copies, rule.RetainRule, context);
@@ -78,6 +85,22 @@ export function unsharingOf(
     }
   }
   return undefined;
+}
+
+/** Of a volume or instance that is gone, a default policy leaves the last for good. */
+function lastOfGoneKept(
+  made: readonly Made[],
+  { details }: DlmPolicyRecord,
+  { records }: Ec2Context,
+): readonly Made[] {
+  if (!isDefault(details)) return made;
+  const isThere = (of: string) => {
+    const instance = records.get("instance", of);
+    return volumesThere(records).some(({ id }) => id === of) || (instance !== undefined && !isGone(instance));
+  };
+  return [...Map.groupBy(made, ({ of }) => of)].flatMap(([of, group]) =>
+    isThere(of) ? group : group.toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).slice(1),
+  );
 }
 
 /** Oldest first: what is more than a rule's count for its volume or instance, or older than its interval. */

@@ -16,6 +16,7 @@ import {
   isImagePolicy,
   nameOf,
   policyTags,
+  schedulesOf,
   targetRegion,
   type DlmPolicyRecord,
   type FollowUp,
@@ -50,7 +51,7 @@ export function followedUp(
     const without = left.length > 0 ? { ...so, pending: left } : so;
     const source = sourceOf(next, policy, context);
     if (source?.state === "pending") continue;
-    const schedule = policy.details.Schedules?.find((it) => nameOf(it) === next.schedule);
+    const schedule = schedulesOf(policy).find((it) => nameOf(it) === next.schedule);
     if (!source || !schedule) return write(without);
     try {
       const done =

@@ -1,9 +1,14 @@
 import type * as dlm from "@aws-sdk/client-dlm";
-import type { PolicyDetails } from "@aws-sdk/client-dlm";
+import type {
+  CreateLifecyclePolicyRequest,
+  PolicyDetails,
+  UpdateLifecyclePolicyRequest,
+} from "@aws-sdk/client-dlm";
 import type { OperationPlan, OperationsOf, TouchedResource } from "#api/operation.ts";
 import type { Ec2Context } from "../ec2/context.ts";
 import { byArn } from "../iam/holder.ts";
-import { invalidRequest, policyNotFound, tooManyPolicies } from "./errors.ts";
+import { besideDetails, isDefault } from "./default-policy.ts";
+import { invalidRequest, policyNotFound, tooManyDefaults, tooManyPolicies } from "./errors.ts";
 import { checkedDetails } from "./policy-details.ts";
 import { describePolicy, findPolicy, policyArn, policyState, type DlmPolicyRecord } from "./policy.ts";
 
@@ -15,9 +20,8 @@ interface PolicyPlan extends OperationPlan {
 export const dlmOperations = {
   CreateLifecyclePolicy: {
     resolve(input, context): PolicyPlan {
-      for (const name of defaults)
-        if (input[name] !== undefined) throw invalidRequest(`Croft does not serve ${name} yet.`);
-      if (!input.PolicyDetails) throw invalidRequest("PolicyDetails is missing.");
+      const details = checkedDetails(askedDetails(input), context);
+      const claims = defaultClaim(details, context);
       if (context.records.all("dlm-policy").length >= MOST_POLICIES) throw tooManyPolicies(MOST_POLICIES);
       const now = context.now().toISOString();
       const policy: DlmPolicyRecord = {
@@ -25,7 +29,7 @@ export const dlmOperations = {
         description: described(input.Description),
         enabled: input.State === "ENABLED",
         roleArn: input.ExecutionRoleArn,
-        details: checkedDetails(input.PolicyDetails, context),
+        details,
         tags: checkedTags(input.Tags ?? {}),
         createdAt: now,
         modifiedAt: now,
@@ -35,7 +39,10 @@ export const dlmOperations = {
       const key = context.records.key("dlm-policy", policy.id);
       return {
         touches: [touched(policy, context), passing(policy.roleArn, context)],
-        transaction: { expect: [{ absent: key }], put: [{ key, value: policy }] },
+        transaction: {
+          expect: [{ absent: key }, ...claims.map((claim) => ({ absent: claim }))],
+          put: [{ key, value: policy }, ...claims.map((claim) => ({ key: claim, value: policy.id }))],
+        },
         policy,
       };
     },
@@ -61,10 +68,12 @@ export const dlmOperations = {
         .named("dlm-policy", ids)
         .filter(
           (it) =>
-            DefaultPolicyType === undefined &&
+            (DefaultPolicyType === undefined ||
+              (isDefault(it.details) && ["ALL", it.details.ResourceType].includes(DefaultPolicyType))) &&
             (State === undefined || policyState(it) === State) &&
             (!ResourceTypes?.length ||
-              ResourceTypes.some((type) => it.details.ResourceTypes?.includes(type))) &&
+              ResourceTypes.some((type) => it.details.ResourceTypes?.includes(type)) ||
+              ResourceTypes.some((type) => it.details.ResourceType === type)) &&
             has(TargetTags, it.details.TargetTags ?? []) &&
             has(TagsToAdd, it.details.Schedules?.flatMap((schedule) => schedule.TagsToAdd ?? []) ?? []),
         );
@@ -77,7 +86,7 @@ export const dlmOperations = {
         State: policyState(it),
         Tags: it.tags,
         PolicyType: it.details.PolicyType,
-        DefaultPolicy: false,
+        DefaultPolicy: isDefault(it.details),
       })),
     }),
   },
@@ -85,22 +94,18 @@ export const dlmOperations = {
   /** Schedules that change, and a policy that is enabled, begin from now. */
   UpdateLifecyclePolicy: {
     resolve(input, context): OperationPlan {
-      for (const name of defaults)
-        if (name !== "DefaultPolicy" && input[name] !== undefined)
-          throw invalidRequest(`Croft does not serve ${name} yet.`);
       const before = findPolicy(input.PolicyId, context.records);
+      const asked = changedDetails(before.details, input);
       const enabled = input.State === undefined ? before.enabled : input.State === "ENABLED";
       const now = context.now().toISOString();
-      const anew = (enabled && !before.enabled) || input.PolicyDetails !== undefined;
+      const anew = (enabled && !before.enabled) || asked !== undefined;
       const { run: _, ...rested } = before.so;
       const policy: DlmPolicyRecord = {
         ...before,
         enabled,
         description: input.Description === undefined ? before.description : described(input.Description),
         roleArn: input.ExecutionRoleArn ?? before.roleArn,
-        details: input.PolicyDetails
-          ? updatedDetails(before.details, input.PolicyDetails, context)
-          : before.details,
+        details: asked ? updatedDetails(before.details, asked, context) : before.details,
         modifiedAt: now,
         ...(anew && {
           from: now,
@@ -126,7 +131,10 @@ export const dlmOperations = {
       const { expect, put } = context.records.rewrite("dlm-policy", policy);
       return {
         touches: [touched(policy, context)],
-        transaction: { expect, delete: put.map(({ key }) => key) },
+        transaction: {
+          expect,
+          delete: [...put.map(({ key }) => key), ...defaultClaim(policy.details, context, policy.id)],
+        },
       };
     },
     answer: () => ({}),
@@ -156,20 +164,55 @@ export const dlmOperations = {
 } satisfies OperationsOf<typeof dlm, Ec2Context>;
 
 const MOST_POLICIES = 100;
-const defaults = [
-  "DefaultPolicy",
-  "CreateInterval",
-  "RetainInterval",
-  "CopyTags",
-  "ExtendDeletion",
-  "CrossRegionCopyTargets",
-  "Exclusions",
-] as const;
+
+/** Of a default policy the request has what it says in `PolicyDetails`, or beside it, and not both. */
+function askedDetails(input: CreateLifecyclePolicyRequest): PolicyDetails {
+  const beside = besideDetails(input);
+  const { DefaultPolicy: type, PolicyDetails: details } = input;
+  if (details && Object.keys(beside).length > 0) throw saidTwice();
+  if (type === undefined) {
+    if (!details) throw invalidRequest("PolicyDetails is missing.");
+    return details;
+  }
+  if (details && (!isDefault(details) || (details.ResourceType ?? type) !== type))
+    throw invalidRequest(`PolicyDetails is not that of a default policy for ${type}.`);
+  return { ...details, ...beside, PolicyLanguage: "SIMPLIFIED", ResourceType: type };
+}
+
+/** Undefined: they stay. */
+function changedDetails(
+  before: PolicyDetails,
+  input: UpdateLifecyclePolicyRequest,
+): PolicyDetails | undefined {
+  const beside = besideDetails(input);
+  if (Object.keys(beside).length === 0) return input.PolicyDetails;
+  if (input.PolicyDetails) throw saidTwice();
+  if (!isDefault(before))
+    throw invalidRequest(`${Object.keys(beside).join(", ")}: only of default policies.`);
+  return { ...before, ...beside };
+}
+
+const saidTwice = () =>
+  invalidRequest("What a default policy says is in PolicyDetails or beside it, and not in both.");
+
+/** There is one for volumes and one for instances. Throws LimitExceededException for another's. */
+function defaultClaim(
+  { ResourceType: type, ...details }: PolicyDetails,
+  { records }: Ec2Context,
+  id?: string,
+): string[] {
+  if (!isDefault(details) || type === undefined) return [];
+  const name = `dlm-default/${type}`;
+  const holder = records.claimed(name);
+  if (holder !== undefined && holder !== id) throw tooManyDefaults(type);
+  return [records.key("claim", name)];
+}
 
 /** A policy stays of its type. */
 function updatedDetails(before: PolicyDetails, details: PolicyDetails, context: Ec2Context): PolicyDetails {
-  const after = checkedDetails({ PolicyType: before.PolicyType, ...details }, context);
-  if (after.PolicyType !== before.PolicyType)
+  const like = isDefault(before) ? before : { PolicyType: before.PolicyType };
+  const after = checkedDetails({ ...like, ...details }, context);
+  if (after.PolicyType !== before.PolicyType || isDefault(after) !== isDefault(before))
     throw invalidRequest("A policy's PolicyType cannot be changed.");
   return after;
 }

@@ -1,6 +1,7 @@
 import type { PolicyDetails, RetainRule, Schedule, Tag } from "@aws-sdk/client-dlm";
 import type { Ec2Context } from "../ec2/context.ts";
 import { isRegion } from "../ec2/region/region.ts";
+import { checkedDefault, isDefault, simplified } from "./default-policy.ts";
 import { faultOf } from "./due.ts";
 import { invalidRequest } from "./errors.ts";
 import { nameOf, targetRegion } from "./policy.ts";
@@ -12,8 +13,11 @@ type Place = Pick<Ec2Context, "region" | "homeRegion">;
 export function checkedDetails(details: PolicyDetails, place: Place): PolicyDetails {
   const { PolicyType: type = "EBS_SNAPSHOT_MANAGEMENT", Schedules: schedules = [] } = details;
   if (type === "EVENT_BASED_POLICY") throw notServed(type);
-  for (const name of unserved) if (details[name] !== undefined) throw notServed(name);
-  if ((details.PolicyLanguage ?? "STANDARD") !== "STANDARD") throw notServed("default policies");
+  if (isDefault(details)) return checkedDefault(details, place);
+  for (const name of ["EventSource", "Actions"] as const)
+    if (details[name] !== undefined) throw notServed(name);
+  for (const name of [...simplified, "ResourceType"] as const)
+    if (details[name] !== undefined) throw invalidRequest(`${name} is for default policies.`);
   if ((details.ResourceLocations ?? ["CLOUD"]).join() !== "CLOUD") throw notServed("ResourceLocations");
   const [resource, ...more] = details.ResourceTypes ?? [];
   if (more.length > 0 || (resource !== "VOLUME" && resource !== "INSTANCE"))
@@ -37,18 +41,6 @@ export function checkedDetails(details: PolicyDetails, place: Place): PolicyDeta
 }
 
 const notServed = (what: string) => invalidRequest(`Croft does not serve ${what} yet.`);
-
-const unserved = [
-  "EventSource",
-  "Actions",
-  "CreateInterval",
-  "RetainInterval",
-  "CrossRegionCopyTargets",
-  "ExtendDeletion",
-  "Exclusions",
-  "ResourceType",
-  "CopyTags",
-] as const satisfies (keyof PolicyDetails)[];
 
 function checkParameters({ PolicyType, Parameters: given }: PolicyDetails, resource: string): void {
   if (!given) return;

@@ -7,11 +7,12 @@ import { byArn } from "../iam/holder.ts";
 import { isGone } from "../ec2/instance/instance.ts";
 import { together } from "../ec2/together.ts";
 import { volumeState, volumesThere } from "../ec2/volume/volume.ts";
+import { defaultTargets, isDefault } from "./default-policy.ts";
 import { lastDue } from "./due.ts";
 import { deprecationOf, expiryOf, unsharingOf } from "./expiry.ts";
 import { followedUp, followUpsOf } from "./follow-up.ts";
 import { madeOf } from "./made-of.ts";
-import { nameOf, type DlmPolicyRecord } from "./policy.ts";
+import { nameOf, schedulesOf, type DlmPolicyRecord } from "./policy.ts";
 
 const MINUTE_MS = 60_000;
 /** What a copy is to be made of, or that is to be shared, is not complete yet. */
@@ -28,7 +29,7 @@ export async function reconcilePolicy(id: string, context: Ec2Context): Promise<
   if (!policy?.enabled) return settled;
   const now = context.now();
   const later = wait(MINUTE_MS - (now.getTime() % MINUTE_MS));
-  const schedules = policy.details.Schedules ?? [];
+  const schedules = schedulesOf(policy);
   const write = (so: DlmPolicyRecord["so"]): Transaction => records.rewrite("dlm-policy", { ...policy, so });
   if (!byArn("iam-role", policy.roleArn, records.iam)) {
     const error = `The role ${policy.roleArn} does not exist.`;
@@ -87,7 +88,9 @@ function served(
 }
 
 /** Whatever has any of the tags, and is there. */
-function targetsOf({ details }: DlmPolicyRecord, { records }: Ec2Context): string[] {
+function targetsOf({ details }: DlmPolicyRecord, context: Ec2Context): string[] {
+  if (isDefault(details)) return defaultTargets(details, context);
+  const { records } = context;
   const wanted = details.TargetTags ?? [];
   const isTarget = ({ tags }: { readonly tags: Readonly<Record<string, string>> }) =>
     wanted.some(({ Key = "", Value = "" }) => Object.hasOwn(tags, Key) && tags[Key] === Value);

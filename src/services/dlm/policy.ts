@@ -6,6 +6,7 @@ import type {
   Schedule,
 } from "@aws-sdk/client-dlm";
 import type { Ec2Records, ResourceRecord, Scope } from "../ec2/records.ts";
+import { defaultSchedule, isDefault } from "./default-policy.ts";
 import { policyNotFound } from "./errors.ts";
 
 /**
@@ -44,6 +45,9 @@ export interface FollowUp {
 /** Of snapshots `Target`, of images `TargetRegion`; earlier policies for snapshots have that too. */
 export const targetRegion = ({ Target, TargetRegion }: CrossRegionCopyRule): string =>
   Target ?? TargetRegion ?? "";
+
+export const schedulesOf = ({ details }: Pick<DlmPolicyRecord, "details">): readonly Schedule[] =>
+  isDefault(details) ? [defaultSchedule(details)] : (details.Schedules ?? []);
 
 /** A schedule's name; one has it alone. */
 export const nameOf = ({ Name }: Schedule): string => Name ?? "Schedule 1";
@@ -99,5 +103,5 @@ export const describePolicy = (policy: DlmPolicyRecord, scope: Scope): Lifecycle
   PolicyDetails: policy.details,
   Tags: policy.tags,
   PolicyArn: policyArn(policy.id, scope),
-  DefaultPolicy: false,
+  DefaultPolicy: isDefault(policy.details),
 });
