@@ -225,8 +225,8 @@ describe("a route table", () => {
         [`interface/${nat.id}`, nat],
       );
       const fd = dialed(guest(b), "198.18.247.14", 22);
-      const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: `${prefix}-edge` });
-      assert.match(seen, /src=198\.18\.247\.13 /);
+      const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: router });
+      assert.match(seen, /src=198\.18\.247\.13 dst=198\.18\.247\.14 /);
       assert.equal(await acknowledged(fd), true);
       closeSync(fd);
     } finally {
@@ -382,15 +382,15 @@ describe("a NAT gateway", () => {
   ];
   const passesToD = (from: InterfaceElement) =>
     passes(applied.values(), { from: from.address, to: "198.18.247.14", protocol: 6, port: 22 });
-  /** The addresses that the edge sees connections to `d` come from. */
+  /** The public addresses that connections to `d` come in from. */
   const seenFrom = async () => {
-    const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: `${prefix}-edge` });
-    return new Set([...seen.matchAll(/src=(\S+) dst=198\.18\.247\.14 /g)].map(([, from]) => from));
+    const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: router });
+    return new Set([...seen.matchAll(/src=(198\.\S+) dst=198\.18\.247\.14 /g)].map(([, from]) => from));
   };
 
   test("sends on as its public address what others have for the outside, and their answers back", async () => {
     await apply(...behind());
-    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    await run("conntrack", ["-F"], { namespace: router });
     const fd = dialed(guest(b), "198.18.247.14", 22);
     assert.deepEqual(await seenFrom(), new Set(["198.18.247.51"]));
     assert.equal(await acknowledged(fd), true);
@@ -426,7 +426,7 @@ describe("a NAT gateway", () => {
   test("is one of several, for different destinations, each with one address or more", async () => {
     const two = { ...another, secondary: [{ address: "10.0.3.53", publicAddress: "198.18.247.53" }] };
     await apply(...behind([`interface/${two.id}`, two], route("one", "198.18.247.14/32", through(two))));
-    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    await run("conntrack", ["-F"], { namespace: router });
     const connections = Array.from({ length: 24 }, () => dialed(guest(b), "198.18.247.14", 22));
     assert.deepEqual(await seenFrom(), new Set(["198.18.247.52", "198.18.247.53"]));
     connections.forEach((fd) => closeSync(fd));
@@ -441,12 +441,12 @@ describe("a NAT gateway", () => {
     const toD = route("one", "198.18.247.14/32", through(another));
     const connect = () => Array.from({ length: 24 }, () => dialed(guest(b), "198.18.247.14", 22));
     await apply(...behind(two(false), toD));
-    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    await run("conntrack", ["-F"], { namespace: router });
     const connections = connect();
     assert.deepEqual(await seenFrom(), new Set(["198.18.247.52", "198.18.247.53"]));
     await apply(...behind(two(true), toD));
     for (const fd of connections) assert.equal(await acknowledged(fd), true);
-    await run("conntrack", ["-F"], { namespace: `${prefix}-edge` });
+    await run("conntrack", ["-F"], { namespace: router });
     const more = connect();
     assert.deepEqual(await seenFrom(), new Set(["198.18.247.52"]));
     for (const fd of [...connections, ...more]) closeSync(fd);

@@ -135,18 +135,24 @@ const outboundFacts: readonly Fact[] = [
   `neighbour ${outboundEnds.pasta.address} lladdr ${outboundEnds.pasta.mac} dev ${outboundLink}`,
 ];
 
-/** Guests and the host meet here: the host may begin, a guest may not, and a guest is only ever its public address. */
+/**
+ * Guests and the host meet here: the host may begin, a guest may not, and a guest is only ever its public address. What networks send
+ * each other is not tracked here: both ends do.
+ */
 const edgeTables = (options: EdgeOptions): string => `
 table inet croft {
 ${outboundRules({ inside: [options.publicPool, linkEnds(options).host.address], to: options.outbound?.to })}
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
+    iifname "net*" ip saddr ${options.publicPool} ip daddr ${options.publicPool} notrack meta mark set 1 accept
+    fib saddr type local drop
     iifname "host" meta nfproto ipv4 meta mark set 1 accept
     iifname "net*" ip saddr ${options.publicPool} meta mark set 1 accept
     iifname "${outboundLink}" ip daddr ${outboundEnds.edge.address} meta mark set 1 accept
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
+    ct state untracked oifname "net*" accept
     oifname "${outboundLink}" goto outward
     ct state established,related accept
     ct state invalid drop

@@ -22,13 +22,13 @@ const namesStarting = (start: string): string[] =>
   existsSync("/run/netns") ? readdirSync("/run/netns").filter((name) => name.startsWith(start)) : [];
 
 /** A namespace that forwards IPv4 between its links, answers ARP for what it can reach, and speaks no IPv6. */
-export const ensureNamespace = async (name: string, more: readonly Sysctl[] = []): Promise<void> => {
+export const ensureNamespace = async (name: string): Promise<void> => {
   if (!namespaceExists(name)) {
     rmSync(`/run/netns/${name}`, { force: true });
     await run("ip", ["netns", "add", name]);
   }
   inNamespace(name, () => {
-    for (const [key, value] of [...sysctls, ...more]) writeFileSync(`/proc/sys/net/${key}`, value);
+    for (const [key, value] of sysctls) writeFileSync(`/proc/sys/net/${key}`, value);
     disableIpv6("all");
     disableIpv6("default");
   });
@@ -59,7 +59,10 @@ export const removeNamespace = async (name: string): Promise<void> => {
   await run("ip", ["netns", "del", name]);
 };
 
-/** `ip_forward` first, since it sets others back. */
+/**
+ * `ip_forward` first, since it sets others back. The rules say who may come from which address, so the kernel need not look up each
+ * packet's way back; nor whether a socket here waits for it, since nearly all are for others.
+ */
 const sysctls: readonly Sysctl[] = [
   ["ipv4/ip_forward", "1"],
   ["ipv4/conf/all/rp_filter", "0"],
@@ -69,5 +72,7 @@ const sysctls: readonly Sysctl[] = [
   ["ipv4/conf/default/send_redirects", "0"],
   ["ipv4/conf/all/accept_redirects", "0"],
   ["ipv4/conf/default/accept_redirects", "0"],
+  ["ipv4/conf/all/accept_local", "1"],
+  ["ipv4/ip_early_demux", "0"],
 ];
 type Sysctl = readonly [path: string, value: string];

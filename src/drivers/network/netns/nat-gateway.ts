@@ -100,14 +100,15 @@ const natFacts = (element: InterfaceElement): Set<Fact> =>
  * address has room for so many connections to one destination (address, protocol and port); one more is dropped and counted.
  */
 const natTables = (element: InterfaceElement): string => {
-  const addresses = addressesOf(element).filter(({ draining }) => !draining);
+  const own = addressesOf(element);
+  const addresses = own.filter(({ draining }) => !draining);
   return `
 table inet croft {
   counter exhausted { }
   set destinations { typeof ip daddr . meta l4proto . th dport; size 65535; flags dynamic; }
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
-    iifname "${natLink}" meta nfproto ipv4 meta mark set 1 accept
+    iifname "${natLink}" ip saddr != { ${own.map(({ address }) => address).join(", ")} } meta mark set 1 accept
   }
   chain passing {
     type filter hook forward priority filter; policy drop;

@@ -4,7 +4,7 @@ import type { NetworkElement, TrafficRule } from "../network-driver.ts";
 import { randomNetwork } from "../random-network.ts";
 import { difference } from "./difference.ts";
 import { groupsName, interfaceLink, peeringLink, tableNumber } from "./names.ts";
-import { networkTable, rulesOf } from "./network-rules.ts";
+import { networkChains, networkTable, rulesOf } from "./network-rules.ts";
 import { Ruleset } from "./ruleset.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
 
@@ -19,7 +19,7 @@ const eni = {
 } as const;
 
 const lines = (...elements: NetworkElement[]) => {
-  const rules = new Ruleset(networkTable);
+  const rules = new Ruleset(networkTable, networkChains);
   return rules.change([], elements.flatMap(rulesOf));
 };
 
@@ -35,6 +35,8 @@ test("a peering in nft's words takes what comes from the other network's ranges"
     "add rule inet croft from-pcx-1 ip saddr 10.2.0.0/16 meta mark set 1 accept",
     "add rule inet croft from-pcx-1 ip saddr 10.3.0.0/16 meta mark set 1 accept",
     `add element inet croft peer_of { "${peeringLink("pcx-1")}" : goto from-pcx-1 }`,
+    `add element inet croft egress { "${peeringLink("pcx-1")}" : goto from_peer }`,
+    `add element inet croft ingress { "${peeringLink("pcx-1")}" : goto to_peer }`,
   ]);
 });
 
@@ -58,11 +60,12 @@ describe("an interface in nft's words", () => {
       `add rule inet croft in-${both} jump in-sg-a`,
       `add rule inet croft in-${both} jump in-sg-b`,
       'add element inet croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
-      'add element inet croft destinations { "enid3c623848a30" . 10.0.1.10 : goto enter-one }',
+      'add element inet croft destinations { "enid3c623848a30" . 10.0.1.10 }',
       'add element inet croft links-one { "enid3c623848a30" }',
       'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 : goto from-one }',
       'add element inet croft subnet_of { "enid3c623848a30" : goto from-one }',
-      'add element inet croft leaves { "enid3c623848a30" : jump leave-one }',
+      'add element inet croft leaves { "enid3c623848a30" : goto leave-one }',
+      'add element inet croft enters { "enid3c623848a30" : goto enter-one }',
       `add element inet croft egress { "enid3c623848a30" : jump out-${both} }`,
       `add element inet croft ingress { "enid3c623848a30" : jump in-${both} }`,
       "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
@@ -142,6 +145,7 @@ describe("a subnet in nft's words", () => {
       "add chain inet croft leave-one",
       "add chain inet croft enter-acl-1",
       "add chain inet croft enter-one",
+      "flush chain inet croft edges",
       `add rule inet croft from-one meta mark set ${tableNumber("rtb-1")} accept`,
       "add rule inet croft leave-acl-1 drop",
       "add rule inet croft leave-one jump leave-acl-1",
@@ -149,9 +153,11 @@ describe("a subnet in nft's words", () => {
       "add rule inet croft enter-acl-1 ip saddr 192.0.2.0/24 tcp dport 22 drop",
       "add rule inet croft enter-acl-1 return",
       "add rule inet croft enter-acl-1 drop",
-      "add rule inet croft enter-one iifname @links-one goto filtered",
+      "add rule inet croft enter-one iifname @links-one return",
       "add rule inet croft enter-one jump enter-acl-1",
-      "add rule inet croft enter-one goto leaving",
+      "add rule inet croft enter-one iifname vmap @leaves",
+      "add rule inet croft edges oifname vmap @enters",
+      "add rule inet croft edges iifname vmap @leaves",
       "add element inet croft gateways { 10.0.1.1 }",
     ]);
   });
@@ -164,6 +170,26 @@ describe("a subnet in nft's words", () => {
       `add rule inet croft from-one meta mark set ${tableNumber("rtb-2")} accept`,
     ]);
   });
+});
+
+test("edges are asked as long as one filter may hold something back", () => {
+  const anything = { protocol: "any", peer: { cidr: "0.0.0.0/0" }, passes: true } as const;
+  const open: NetworkElement = { kind: "filter", id: "acl-1", ingress: [anything], egress: [anything] };
+  const closed: NetworkElement = { ...open, id: "acl-2", egress: [] };
+  const rules = new Ruleset(networkTable, networkChains);
+  const aboutEdges = (all: string[]) =>
+    all.filter((line) => / chain \S+ \S+ edges|rule inet croft edges/.test(line));
+  assert.deepEqual(aboutEdges(rules.change([], rulesOf(open))), []);
+  assert.deepEqual(aboutEdges(rules.change([], rulesOf(closed))), [
+    "flush chain inet croft edges",
+    "add rule inet croft edges oifname vmap @enters",
+    "add rule inet croft edges iifname vmap @leaves",
+  ]);
+  assert.deepEqual(aboutEdges(rules.change([], rulesOf({ ...closed, id: "acl-3" }))), []);
+  assert.deepEqual(aboutEdges(rules.change(rulesOf(closed), [])), []);
+  assert.deepEqual(aboutEdges(rules.change(rulesOf({ ...closed, id: "acl-3" }), [])), [
+    "flush chain inet croft edges",
+  ]);
 });
 
 describe("a group's rules in nft's words", () => {
@@ -219,7 +245,7 @@ describe("a group's rules in nft's words", () => {
 describe("10,000 random changes, one by one", () => {
   test("are lines nft accepts, and leave what the last set alone would give", () => {
     const network = randomNetwork(seededRandom(1));
-    const rules = new Ruleset(networkTable);
+    const rules = new Ruleset(networkTable, networkChains);
     const kernel = new ModelTable();
     let applied: ReadonlyMap<string, NetworkElement> = new Map();
     for (let step = 0; step < 10_000; step++) {
@@ -247,6 +273,7 @@ class ModelTable {
       "subnet_of",
       "leaves",
       "enters",
+      "peer_of",
       "gateways",
       "inspected",
       "inspected_public",
@@ -257,7 +284,7 @@ class ModelTable {
       "public_of",
     ].map((name) => [name, new Map()]),
   );
-  readonly #chains = new Map<string, string[]>();
+  readonly #chains = new Map<string, string[]>(networkChains.map((name) => [name, []]));
 
   apply(all: readonly string[]): void {
     for (const line of all) this.#line(line.replace(" inet croft", ""));
@@ -266,7 +293,7 @@ class ModelTable {
       ...[...this.#sets.values()].map((set) => [...set.values()]),
     ].flat();
     for (const text of named) {
-      const [, chain] = /jump (\S+)/.exec(text) ?? [];
+      const [, chain] = /(?:jump|goto) ((?:in|out|from|enter|leave)-\S+)/.exec(text) ?? [];
       if (chain !== undefined) assert.ok(this.#chains.has(chain), `${text}: no such chain`);
       const [, set] = /@(\S+)/.exec(text) ?? [];
       if (set !== undefined) assert.ok(this.#sets.has(set), `${text}: no such set`);

@@ -1,5 +1,6 @@
 import { addressesOf } from "../network-driver.ts";
 import type {
+  FilterElement,
   FilterRule,
   InterfaceElement,
   NetworkElement,
@@ -21,18 +22,22 @@ import type { NftObject } from "./ruleset.ts";
 
 /**
  * The fixed part of a network's tables. Packets have no route until `arriving` marks them with their subnet's routing table, so
- * without these tables nothing passes. Where a packet goes is looked up once, and leads to the subnet that it enters. If it comes from
- * there too, no filter is asked, else the filters of both decide, whatever was begun before. Then what belongs to no connection yet
- * is decided twice: by the groups of where it comes from, and `entering` by the groups of where it goes. Each packet passes as few
- * chains and names as few links as will do: that is what a new connection costs. DHCP answers go out to the leased address, so the
- * route finds the link; a client that asked for a broadcast (the first bit of its flags, which the answer repeats) gets its frame as
- * one. An interface may send the services as many packets a second as AWS lets it ("Amazon DNS attributes: quotas"), so that a flood
- * ends in the kernel. A connection that an interface forwards between the outside and an inspected address passes twice: its outer
- * half has a zone of its own, where addresses are translated.
+ * without these tables nothing passes. Where a packet goes is looked up once: to an interface, it must be for that interface. If any
+ * filter holds anything back, `edges` asks those of both subnets, whatever was begun before, unless they are one. Then what belongs to
+ * no connection yet is decided twice: by the groups of where it comes from, and `entering` by the groups of where it goes. Each packet
+ * passes as few chains, names as few links and looks into as few sets as will do: that is what throughput and new connections cost.
+ * DHCP answers go out to the leased address, so the route finds the link; a client that asked for a broadcast (the first bit of its
+ * flags, which the answer repeats) gets its frame as one. An interface may send the services as many packets a second as AWS lets it
+ * ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an interface forwards between the outside
+ * and an inspected address passes twice: its outer half has a zone of its own, where addresses are translated.
  */
 const outerZone = 1;
 const servicePacketsPerSecond = 1024;
 export const networkTable = "inet croft";
+/** Chains of the fixed part whose rules are those of elements. */
+const edges = "edges";
+const fromUplink = `from-${uplink}`;
+export const networkChains = [edges, fromUplink] as const;
 export const networkTables = `
 table arp croft {
   chain arriving {
@@ -48,67 +53,82 @@ table inet croft {
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
   set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
+  set destinations { typeof oifname . ip daddr; }
+  set forwarders { typeof oifname; }
   map sources { typeof iifname . ether saddr . ip saddr : verdict; }
   map peer_of { typeof iifname : verdict; }
   map subnet_of { typeof iifname : verdict; }
-  map destinations { typeof oifname . ip daddr : verdict; }
-  map forwarders { typeof oifname : verdict; }
   map leaves { typeof iifname : verdict; }
-  map egress { typeof iifname : verdict; }
-  map ingress { typeof oifname : verdict; }
+  map enters { typeof oifname : verdict; }
+  map egress { typeof iifname : verdict; elements = { "${uplink}" : goto from_outside } }
+  map ingress { typeof oifname : verdict; elements = { "${uplink}" : accept } }
   map private_of { typeof ip daddr : ip daddr; }
   map public_of { typeof ip saddr : ip saddr; }
 
+  chain ${fromUplink} { }
+  chain ${edges} { }
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
     iifname . ether saddr . ip saddr vmap @sources
     fib saddr type local drop
-    iifname "igw" ip daddr @inspected_public ct zone set ${outerZone}
-    iifname "igw" meta nfproto ipv4 iifname vmap @subnet_of
-    iifname "igw" meta nfproto ipv4 meta mark set ${insideOnly} accept
+    iifname "${uplink}" goto arriving_from_outside
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
     iifname vmap @peer_of
     iifname . ether saddr @unchecked ip saddr @inspected ct zone set ${outerZone}
     iifname . ether saddr @unchecked meta nfproto ipv4 iifname vmap @subnet_of
   }
+  chain arriving_from_outside {
+    meta nfproto != ipv4 drop
+    ip daddr @inspected_public ct zone set ${outerZone}
+    jump ${fromUplink}
+    meta mark set ${insideOnly} accept
+  }
   chain to_private {
     type nat hook prerouting priority dstnat; policy accept;
-    iifname "igw" dnat ip to ip daddr map @private_of
+    iifname "${uplink}" dnat ip to ip daddr map @private_of
   }
   chain to_public {
     type nat hook postrouting priority srcnat; policy accept;
-    oifname "igw" snat ip to ip saddr map @public_of
+    oifname "${uplink}" snat ip to ip saddr map @public_of
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
-    oifname . ip daddr vmap @destinations
-    oifname vmap @forwarders
-    oifname "eni*" drop
-    oifname "igw" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
-    goto leaving
+    oifname "${uplink}" goto outward
+    oifname . ip daddr @destinations goto inward
+    oifname @forwarders goto inward
+    oifname "pcx*" goto inward
   }
-  chain leaving {
-    iifname vmap @leaves
-    goto filtered
-  }
-  chain filtered {
+  chain inward {
+    jump ${edges}
     ct state established,related accept
     ct state invalid drop
-    oifname "igw" ip saddr != @public_of drop
-    iifname "igw" ct status dnat goto entering
-    iifname "pcx*" oifname "eni*" goto entering
     iifname vmap @egress
   }
+  chain outward {
+    tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    jump ${edges}
+    ct state established,related accept
+    ct state invalid drop
+    ip saddr != @public_of drop
+    iifname vmap @egress
+  }
+  chain from_outside {
+    ct status dnat goto entering
+  }
+  chain from_peer {
+    oifname "eni*" goto entering
+  }
+  chain to_peer {
+    iifname "eni*" accept
+  }
   chain entering {
-    oifname "igw" accept
-    iifname "eni*" oifname "pcx*" accept
     oifname vmap @ingress
     drop
   }
   chain to_services {
     type filter hook input priority filter; policy drop;
-    iifname "igw" drop
+    iifname "${uplink}" drop
     update @spent { iifname limit rate over ${servicePacketsPerSecond}/second burst ${servicePacketsPerSecond} packets } drop
     ct state established,related accept
     udp sport 68 udp dport 67 accept
@@ -140,20 +160,12 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
       return [];
     case "gateway":
       return [
-        {
-          kind: "chain",
-          name: `from-${uplink}`,
-          rules: [`meta mark set ${tableNumber(element.table)} accept`],
-        },
-        setElement("subnet_of", `"${uplink}"`, `goto from-${uplink}`),
+        { kind: "chain", name: fromUplink, rules: [`meta mark set ${tableNumber(element.table)} accept`] },
       ];
     case "peering":
       return peeringRules(element);
     case "filter":
-      return [
-        { kind: "chain", name: `enter-${element.id}`, rules: filterRules(element.ingress, "saddr") },
-        { kind: "chain", name: `leave-${element.id}`, rules: filterRules(element.egress, "daddr") },
-      ];
+      return filterRules(element);
     case "interface":
       return interfaceRules(element);
     case "group":
@@ -195,9 +207,9 @@ const subnetRules = ({ id, cidr, table, filter }: SubnetElement): NftObject[] =>
       kind: "chain",
       name: `${way}-${id}`,
       rules: [
-        ...(way === "enter" ? [`iifname @${linksOf(id).name} goto filtered`] : []),
+        ...(way === "enter" ? [`iifname @${linksOf(id).name} return`] : []),
         ...(filter === undefined ? [] : [`jump ${way}-${filter}`]),
-        way === "enter" ? "goto leaving" : "return",
+        way === "enter" ? "iifname vmap @leaves" : "return",
       ],
     },
   ]),
@@ -211,13 +223,28 @@ const peeringRules = ({ id, ranges }: PeeringElement): NftObject[] => [
     rules: ranges.map((cidr) => `ip saddr ${cidr} meta mark set ${insideOnly} accept`),
   },
   setElement("peer_of", `"${peeringLink(id)}"`, `goto from-${id}`),
+  setElement("egress", `"${peeringLink(id)}"`, "goto from_peer"),
+  setElement("ingress", `"${peeringLink(id)}"`, "goto to_peer"),
 ];
 
 /** The links of a subnet's interfaces. */
 const linksOf = (subnet: string) =>
   ({ kind: "set", name: `links-${subnet}`, type: "typeof iifname" }) as const;
 
-const filterRules = (rules: readonly FilterRule[], side: "saddr" | "daddr"): string[] => [
+/** Edges are asked about only where some filter may hold something back: AWS's default ones let everything pass. */
+const filterRules = ({ id, ingress, egress }: FilterElement): NftObject[] => {
+  const enter = verdicts(ingress, "saddr");
+  const leave = verdicts(egress, "daddr");
+  return [
+    { kind: "chain", name: `enter-${id}`, rules: enter },
+    { kind: "chain", name: `leave-${id}`, rules: leave },
+    ...(enter[0] === "return" && leave[0] === "return"
+      ? []
+      : [{ kind: "chain", name: edges, rules: ["oifname vmap @enters", "iifname vmap @leaves"] } as const]),
+  ];
+};
+
+const verdicts = (rules: readonly FilterRule[], side: "saddr" | "daddr"): string[] => [
   ...rules.flatMap((rule) => matches(rule, side, rule.passes ? "return" : "drop")),
   "drop",
 ];
@@ -228,12 +255,10 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
   const addresses = addressesOf(it);
   return [
     setElement("ports", port),
-    ...addresses.map(({ address }) =>
-      setElement("destinations", `"${link}" . ${address}`, `goto enter-${it.subnet}`),
-    ),
+    ...addresses.map(({ address }) => setElement("destinations", `"${link}" . ${address}`)),
     ...(it.sourceCheck && !it.nat
       ? []
-      : [setElement("unchecked", port), setElement("forwarders", `"${link}"`, `goto enter-${it.subnet}`)]),
+      : [setElement("unchecked", port), setElement("forwarders", `"${link}"`)]),
     linksOf(it.subnet),
     setElement(linksOf(it.subnet).name, `"${link}"`),
     ...["from", "leave", "enter"].map((way): NftObject => ({
@@ -245,7 +270,8 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
       setElement("sources", `${port} . ${address}`, `goto from-${it.subnet}`),
     ),
     setElement("subnet_of", `"${link}"`, `goto from-${it.subnet}`),
-    setElement("leaves", `"${link}"`, `jump leave-${it.subnet}`),
+    setElement("leaves", `"${link}"`, `goto leave-${it.subnet}`),
+    setElement("enters", `"${link}"`, `goto enter-${it.subnet}`),
     ...verdictOf(it, "egress"),
     ...verdictOf(it, "ingress"),
     ...addresses.flatMap(({ address, publicAddress, inspected }) =>

@@ -7,7 +7,7 @@ import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from ".
 import { ensureNamespace, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
 import type { Peerings } from "./peerings.ts";
-import { networkTable, networkTables, rulesOf } from "./network-rules.ts";
+import { networkChains, networkTable, networkTables, rulesOf } from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
 import { Turns } from "./turns.ts";
@@ -23,7 +23,7 @@ export class Network implements Disposable {
   readonly #links: InterfaceLinks;
   readonly #turns = new Turns();
   #router: RoutedNamespace | undefined;
-  #rules = new Ruleset(networkTable);
+  #rules = new Ruleset(networkTable, networkChains);
   /** By their interfaces' ids. */
   readonly #nats = new Map<string, NatGateway>();
   /** What the kernel holds, as far as is known; undefined: read it back before changing anything. */
@@ -121,8 +121,7 @@ export class Network implements Disposable {
   /** From whatever is there, also nothing, without touching what is right: machines run on, connections go on. */
   async #repair(desired: Elements): Promise<void> {
     await this.#router?.restoreName();
-    // The rules say who may come from which address; the kernel need not look up each packet's way back.
-    await ensureNamespace(this.namespace, [["ipv4/conf/all/accept_local", "1"]]);
+    await ensureNamespace(this.namespace);
     this.#router ??= new RoutedNamespace(this.namespace);
     await this.#ensureUplink(this.#router);
     const elements = [...desired.values()];
@@ -131,7 +130,7 @@ export class Network implements Disposable {
     await this.#removeNats(nats);
     for (const { id } of nats) await this.#nat(id).dropLostLink();
     const [have, edgeHave] = await Promise.all([this.#router.facts(), this.#edgeFactsThere()]);
-    this.#rules = new Ruleset(networkTable);
+    this.#rules = new Ruleset(networkTable, networkChains);
     this.#rules.change([], elements.flatMap(rulesOf));
     await this.#change(
       this.#rules.lines(),

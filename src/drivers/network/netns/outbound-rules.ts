@@ -10,7 +10,7 @@ export const outboundRules = ({ inside, to }: OutboundReach, host: HostNetworks 
   set connections { typeof ip saddr; flags dynamic; size 65536; }
   chain whole {
     type filter hook prerouting priority -450; policy accept;
-    iifname "net*" ip daddr != { ${inside.join(", ")} } ip frag-off & 0x3fff != 0 drop
+    ip frag-off & 0x3fff != 0 iifname "net*" ip daddr != { ${inside.join(", ")} } drop
   }
   chain outward {
     ${[...(to ? judgements(to, host) : []), "drop"].join("\n    ")}

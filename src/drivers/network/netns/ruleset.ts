@@ -15,9 +15,10 @@ export class Ruleset {
   readonly #table: string;
   readonly #held = new Map<string, Held>();
 
-  /** `table` as nft names it: family and name. */
-  constructor(table: string) {
+  /** `table` as nft names it: family and name. `chains` are there already, and stay. */
+  constructor(table: string, chains: readonly string[] = []) {
     this.#table = table;
+    for (const name of chains) this.change([], [{ kind: "chain", name, rules: [] }]);
   }
 
   change(gone: readonly NftObject[], come: readonly NftObject[]): string[] {
