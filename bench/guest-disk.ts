@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -61,11 +62,13 @@ const ways = (["read", "write", "randread", "randwrite"] as const).filter(
 const jobs = ways.flatMap((rw) => [1, 32].map((depth): Job => ({ rw, depth })));
 const isRandom = ({ rw }: Job) => rw.startsWith("rand");
 
-const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const pause = async (figure: string) => {
   if (!values.pause) return;
   console.log(`${figure}: waiting`);
-  await input.next();
+  // An open one would keep this program from its end.
+  const input = createInterface({ input: process.stdin });
+  await once(input, "line");
+  input.close();
 };
 
 interface Disk {
