@@ -37,8 +37,8 @@ export interface FakeHostOptions {
   readonly kms?: ReturnType<typeof kmsContexts>;
   /** Real ones, in which namespaces stand for the machines; absent: no packet flows. */
   readonly networks?: NetworkDriver | undefined;
-  /** Whether somebody waits for the answer to a call; absent: nobody does. */
-  readonly isAsked?: () => boolean;
+  /** What each step lets pass. */
+  readonly turn?: () => Promise<void>;
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
 }
@@ -91,8 +91,9 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     {
       clock: systemClock,
       signal,
-      // A call that someone waits for comes first. Else steps share their waits for the disk, but the next call waits for few.
-      concurrency: () => (options.isAsked?.() ? 1 : 8),
+      ...(options.turn && { turn: options.turn }),
+      // Steps share their waits for the disk, but the next call waits for few.
+      concurrency: 8,
       log: ({ key, message }) => log(`${key}: ${message}`),
     },
   );

@@ -4,6 +4,7 @@ import { openRegionApi, type RegionApiOptions } from "#region-api.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { Store } from "#store/store.ts";
 import type { WireAnswer } from "#wire/protocol.ts";
+import { CallsUnderWay } from "./calls-under-way.ts";
 import { runFakeHost } from "./fake-host.ts";
 import { lastingFakeDisks } from "./lasting-fake-disks.ts";
 
@@ -66,8 +67,7 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     signal,
   });
   const { settings: home, networks, log } = options;
-  const calls = new Set<Promise<WireAnswer>>();
-  const isAsked = () => calls.size > 0;
+  const calls = new CallsUnderWay();
   const host = await runFakeHost({
     store,
     feed,
@@ -76,7 +76,7 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     disks,
     kms,
     networks,
-    isAsked,
+    turn: () => calls.letPass(patienceMs),
     signal,
     log,
   });
@@ -85,20 +85,19 @@ async function openRegion({ openStore, ...options }: FakeRegionOptions) {
     health,
     metrics,
     status,
-    answer(request: HttpRequest): Promise<WireAnswer> {
-      const call = answer(request);
-      calls.add(call);
-      return call.finally(() => calls.delete(call));
-    },
+    answer: (request: HttpRequest): Promise<WireAnswer> => calls.add(answer(request)),
     /** Once the calls under way are answered. */
     async close() {
-      await Promise.allSettled(calls);
+      await calls.letPass(Infinity);
       ending.abort();
       await host.stopped;
       await store.close();
     },
   };
 }
+
+/** How long a step lets calls pass: a machine may be late by as much, however many call. */
+const patienceMs = 250;
 
 const plain = (status: number, text: string): WireAnswer => ({
   status,

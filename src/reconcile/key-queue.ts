@@ -10,7 +10,8 @@ export type LookAt = (key: string) => Promise<number | undefined>;
 export class KeyQueue {
   readonly #lookAt: LookAt;
   readonly #clock: Clock;
-  readonly #concurrency: () => number;
+  readonly #concurrency: number;
+  readonly #turn: () => Promise<void>;
   readonly #ready = new Set<string>();
   readonly #running = new Set<string>();
   /** How to cancel the next look at keys that wait. */
@@ -18,10 +19,12 @@ export class KeyQueue {
   readonly #closed = Promise.withResolvers<void>();
   #closing = false;
 
-  constructor(lookAt: LookAt, clock: Clock, concurrency: () => number) {
+  /** `turn` is waited for before each look. */
+  constructor(lookAt: LookAt, clock: Clock, concurrency: number, turn: () => Promise<void>) {
     this.#lookAt = lookAt;
     this.#clock = clock;
     this.#concurrency = concurrency;
+    this.#turn = turn;
   }
 
   add(key: string): void {
@@ -44,7 +47,7 @@ export class KeyQueue {
 
   #start(): void {
     for (const key of this.#ready) {
-      if (this.#running.size >= this.#concurrency()) return;
+      if (this.#running.size >= this.#concurrency) return;
       if (this.#running.has(key)) continue;
       this.#ready.delete(key);
       this.#running.add(key);
@@ -53,7 +56,8 @@ export class KeyQueue {
   }
 
   async #run(key: string): Promise<void> {
-    await Promise.resolve(); // whoever added the key goes on first
+    await this.#turn(); // and whoever added the key goes on first
+    this.#ready.delete(key); // what came while it waited is seen by this look
     const againInMs = this.#closing ? undefined : await this.#lookAt(key);
     this.#running.delete(key);
     if (this.#closing) {

@@ -12,8 +12,10 @@ export interface ReconcileOptions {
   readonly troubled?: (failing: readonly FailingRecord[]) => void;
   /** No step begins after it aborts. */
   readonly signal: AbortSignal;
-  /** Steps of one reconciler that may run at once; asked whenever one could begin. */
-  readonly concurrency?: () => number;
+  /** Steps of one reconciler that may run at once. Steps mostly wait for a program or the kernel: enough that a few slow ones do not hold up the rest. */
+  readonly concurrency?: number;
+  /** What each step waits for before it begins, so that something else comes first; absent: nothing does. */
+  readonly turn?: () => Promise<void>;
 }
 
 export interface ReconcileFailure {
@@ -47,11 +49,11 @@ export function runReconcilers(
   reconcilers: readonly Reconciler[],
   options: ReconcileOptions,
 ): ReconcileLoop {
-  const { clock, signal, concurrency = defaultConcurrency } = options;
+  const { clock, signal, concurrency = 32, turn = () => Promise.resolve() } = options;
   const failing = new Map<string, FailingRecord>();
   const loops = reconcilers.map((reconciler) => {
     const lookAt = patiently(feed, options, failing, (key) => step(store, feed, reconciler, key));
-    return { reconciler, queue: new KeyQueue(lookAt, clock, concurrency) };
+    return { reconciler, queue: new KeyQueue(lookAt, clock, concurrency, turn) };
   });
 
   const queues = Map.groupBy(loops, ({ reconciler }) => reconciler.kind);
@@ -83,9 +85,6 @@ export function runReconcilers(
     ),
   };
 }
-
-/** Steps mostly wait for a program or the kernel; enough that a few slow ones do not hold up the rest. */
-const defaultConcurrency = () => 32;
 
 async function step(
   store: Store,
