@@ -1099,6 +1099,11 @@ test("images are made of an instance and of a snapshot, described, shared, depre
   const sharedWith = () =>
     aws.rows(`ec2 describe-image-attribute ${permission} --query LaunchPermissions[].UserId`);
   assert.deepEqual(await sharedWith(), [["123456789012"]]);
+  assert.equal(await aws.refusal(`ec2 cancel-image-launch-permission --image-id ${id}`), "AuthFailure");
+  const [account] = await line("sts get-caller-identity --query Account");
+  await aws.text(`ec2 modify-image-attribute --image-id ${id} --launch-permission Add=[{UserId=${account}}]`);
+  await aws.text(`ec2 cancel-image-launch-permission --image-id ${id}`);
+  assert.deepEqual(await sharedWith(), [["123456789012"]]);
   await aws.text(`ec2 reset-image-attribute ${permission}`);
   assert.deepEqual(await sharedWith(), []);
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString();

@@ -1297,6 +1297,12 @@ def _():
     permissions = {"ImageId": made, "Attribute": "launchPermission"}
     shared = lambda: ec2.describe_image_attribute(**permissions)["LaunchPermissions"]
     assert shared() == [{"UserId": "123456789012"}], shared()
+    with refused("AuthFailure"):
+        ec2.cancel_image_launch_permission(ImageId=made)
+    mine = sts.get_caller_identity()["Account"]
+    ec2.modify_image_attribute(ImageId=made, LaunchPermission={"Add": [{"UserId": mine}]})
+    assert ec2.cancel_image_launch_permission(ImageId=made)["Return"]
+    assert shared() == [{"UserId": "123456789012"}], shared()
     ec2.reset_image_attribute(**permissions)
     assert shared() == [], shared()
     if hasattr(ec2, "disable_image"):

@@ -1173,6 +1173,11 @@ test("images are made of an instance and of a snapshot, described, shared, disab
   await ec2.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ UserId: "123456789012" }] } });
   const sharedWith = async () => (await ec2.describeImageAttribute(permissions)).LaunchPermissions;
   assert.deepEqual(await sharedWith(), [{ UserId: "123456789012" }]);
+  await refused(ec2.cancelImageLaunchPermission({ ImageId }), "AuthFailure");
+  const { Account: UserId } = await sts.getCallerIdentity({});
+  await ec2.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ UserId }] } });
+  assert.equal((await ec2.cancelImageLaunchPermission({ ImageId })).Return, true);
+  assert.deepEqual(await sharedWith(), [{ UserId: "123456789012" }]);
   await ec2.resetImageAttribute(permissions);
   assert.deepEqual(await sharedWith(), []);
   await ec2.disableImage({ ImageId });

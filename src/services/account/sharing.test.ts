@@ -115,6 +115,39 @@ test("what its owner says of it to himself, others are not told", limit, async (
   assert.ok((await idsOf(owner, { ExecutableUsers: [thirds] })).includes(ImageId));
 });
 
+test(
+  "an account gives up what was shared with it by its number, not what is everybody's or its own",
+  limit,
+  async (t) => {
+    const { owner, other, third, ImageId, share } = await scene(t);
+    const cancel = (client: EC2, more: object = {}) =>
+      client.cancelImageLaunchPermission({ ImageId, ...more });
+    await assert.rejects(cancel(other), missing);
+    await share(others, thirds);
+    await assert.rejects(cancel(other, { DryRun: true }), { name: "DryRunOperation" });
+    assert.equal((await cancel(other)).Return, true);
+    assert.ok(!(await idsOf(other)).includes(ImageId));
+    assert.ok((await idsOf(third)).includes(ImageId));
+    const asked = { ImageId, Attribute: "launchPermission" } as const;
+    assert.deepEqual((await owner.describeImageAttribute(asked)).LaunchPermissions, [{ UserId: thirds }]);
+    await assert.rejects(cancel(other), missing);
+    await owner.disableImageBlockPublicAccess({});
+    await owner.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ Group: "all" }] } });
+    const unauthorised = { name: "AuthFailure", message: `Not authorized for image:${ImageId}` };
+    for (const client of [owner, other]) await assert.rejects(cancel(client), unauthorised);
+    await cancel(third);
+    assert.deepEqual((await owner.describeImageAttribute(asked)).LaunchPermissions, [{ Group: "all" }]);
+  },
+);
+
+test("an organization's permission is kept, and gives nobody the image", limit, async (t) => {
+  const { owner, other, ImageId } = await scene(t);
+  const OrganizationArn = "arn:aws:organizations::111122223333:organization/o-abcdefghij";
+  await owner.modifyImageAttribute({ ImageId, LaunchPermission: { Add: [{ OrganizationArn }] } });
+  await assert.rejects(other.describeImages({ ImageIds: [ImageId] }), missing);
+  await assert.rejects(other.cancelImageLaunchPermission({ ImageId }), missing);
+});
+
 test("a shared image is its owner's to change", limit, async (t) => {
   const { other, ImageId, root, share, shareSnapshots } = await scene(t);
   const unauthorised = { name: "AuthFailure", message: `Not authorized for image:${ImageId}` };

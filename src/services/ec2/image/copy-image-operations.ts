@@ -68,7 +68,7 @@ function copy(
   });
   const devices = copies.map(({ device }) => device);
   const { launchPermissions: _, deprecationTime: _d, cacheEntry: _c, ...kept } = source;
-  const { deregistrationProtection: _p, source: _s, clientToken: _t, ...like } = kept;
+  const { deregistrationProtection: _p, source: _s, clientToken: _t, lastLaunchedAt: _l, ...like } = kept;
   const image: ImageRecord = {
     ...like,
     ...told,

@@ -10,6 +10,8 @@ import type { Ec2Context } from "../context.ts";
 import {
   encryptedImageNotPublic,
   imageKeyNotShared,
+  imageNotAuthorized,
+  imageNotFound,
   imageNotLaunchable,
   imageNotShared,
   invalidCombination,
@@ -19,7 +21,7 @@ import {
 import { blocksPublicAccess } from "./image-settings.ts";
 import { mappingsOf } from "./image-device.ts";
 import { isAwsManaged } from "../volume/encryption.ts";
-import { describeProtection, imageArn, snapshotsOf, type ImageRecord } from "./image.ts";
+import { describeProtection, imageArn, offeredImages, snapshotsOf, type ImageRecord } from "./image.ts";
 import { changedImage, ownImage } from "./own-image.ts";
 
 export const imageAttributeOperations = {
@@ -46,6 +48,26 @@ export const imageAttributeOperations = {
       changedImage(id, context, ({ launchPermissions: _, ...image }) => image),
     answer: () => ({}),
   },
+  /** The account gives up what was shared with it by its number; what is shared with everybody stays so. */
+  CancelImageLaunchPermission: {
+    resolve({ ImageId: id }, { records, accountId, region }) {
+      const seen = offeredImages(records).find((it) => it.id === id);
+      if (!seen) throw imageNotFound([id]);
+      const entry = records.whosever("image", id);
+      const permissions = entry?.value.launchPermissions ?? [];
+      const left = permissions.filter(({ UserId }) => UserId !== accountId);
+      if (!entry || left.length === permissions.length) throw imageNotAuthorized(id);
+      const { key, revision, value } = entry;
+      return {
+        touches: [{ arn: imageArn(id, { region }), tags: seen.tags }],
+        transaction: {
+          expect: [{ at: [key, revision] }],
+          put: [{ key, value: { ...value, launchPermissions: left } }],
+        },
+      };
+    },
+    answer: () => ({ Return: true }),
+  },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 const described: Record<ImageAttributeName, (image: ImageRecord, context: Ec2Context) => ImageAttribute> = {
@@ -57,7 +79,7 @@ const described: Record<ImageAttributeName, (image: ImageRecord, context: Ec2Con
   description: ({ description }) => ({ Description: { Value: description } }),
   imdsSupport: ({ imdsSupport }) => ({ ImdsSupport: { Value: imdsSupport } }),
   kernel: () => ({ KernelId: {} }),
-  lastLaunchedTime: () => ({ LastLaunchedTime: {} }),
+  lastLaunchedTime: ({ lastLaunchedAt }) => ({ LastLaunchedTime: { Value: lastLaunchedAt } }),
   launchPermission: ({ launchPermissions = [] }) => ({ LaunchPermissions: [...launchPermissions] }),
   productCodes: () => ({ ProductCodes: [] }),
   ramdisk: () => ({ RamdiskId: {} }),

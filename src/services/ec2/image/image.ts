@@ -46,6 +46,8 @@ export interface ImageRecord extends ResourceRecord {
   readonly enaSupport?: boolean;
   /** Who else may see and launch it. */
   readonly launchPermissions?: readonly LaunchPermission[];
+  /** Of an account's own: when an instance was last launched from it, to the hour. ISO 8601, UTC. */
+  readonly lastLaunchedAt?: string;
   /** From then on, to the minute, only its owner is shown it unasked. ISO 8601, UTC. */
   readonly deprecationTime?: string;
   /** Nothing is launched from it, and nobody is shown it unasked. */
@@ -83,7 +85,7 @@ export const sharedImages = (records: Ec2Records): ImageRecord[] =>
   records
     .shared("image")
     .filter(({ value }) => isOffered(value))
-    .map(({ value: { source, launchPermissions = [], ...image } }) => ({
+    .map(({ value: { source, launchPermissions = [], lastLaunchedAt: _, ...image } }) => ({
       ...image,
       ...(source && { source: { imageId: source.imageId, region: source.region } }),
       launchPermissions: launchPermissions.filter(

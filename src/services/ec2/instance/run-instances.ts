@@ -11,6 +11,7 @@ import {
 } from "../errors.ts";
 import { findParameter } from "../image/image-parameter.ts";
 import type { ImageRecord } from "../image/image.ts";
+import { notedLaunch } from "../image/last-launched.ts";
 import { launchableImage } from "../image/launchable-image.ts";
 import { keyNameClaim } from "../key-pair/key-pair.ts";
 import { launchFromTemplate } from "../launch-template/launch-from-template.ts";
@@ -155,8 +156,10 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     ...publicAddresses.map((value) => ({ key: records.key("public-address", value.id), value })),
   ]);
   const ofKeys = encryptions.parts();
-  const put = [...written, ...group.put, ...(ofKeys.transaction.put ?? [])];
+  const noted = notedLaunch(image, context);
+  const put = [...written, ...group.put, ...(ofKeys.transaction.put ?? []), ...noted.put];
   const expect: Expectation[] = [
+    ...noted.expect,
     ...(profile?.stays ?? []),
     ...group.expect,
     ...(ofKeys.transaction.expect ?? []),
