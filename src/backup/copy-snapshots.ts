@@ -14,6 +14,7 @@ import {
   SNAPSHOT,
   snapshotOf,
 } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { unlessMerged } from "#drivers/disk/qcow2/unless-merged.ts";
 import { run } from "#drivers/linux/commands.ts";
 
 export interface CopyOptions {
@@ -54,17 +55,6 @@ export const copyEncryptedDisk = async (
     if (below !== undefined) await symlink(below, join(into, LINK));
   });
   if ((await stat(file)).mtimeMs !== writtenMs) throw new Error(`${id} was written while it was copied`);
-};
-
-/** What a snapshot holds does not change, but layers that are merged come to lie elsewhere. */
-const unlessMerged = async (copy: () => Promise<void>, signal: AbortSignal): Promise<void> => {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await copy();
-    } catch (error) {
-      if (tries === 3 || signal.aborted) throw error;
-    }
-  }
 };
 
 const copySnapshot = async (id: string, from: string, to: string, options: CopyOptions): Promise<void> => {

@@ -4,6 +4,7 @@ import { systemClock } from "#clock.ts";
 import { hostNames, layout } from "#config.ts";
 import { copyDisk } from "#drivers/disk/qcow2/copy-disk.ts";
 import { locateSnapshot } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { unlessMerged } from "#drivers/disk/qcow2/unless-merged.ts";
 import { KeyRefused } from "#drivers/open-key.ts";
 import { isThere, snapshotState, type SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
 import { openDataKey } from "#services/ec2/volume/encryption.ts";
@@ -51,7 +52,6 @@ ${dataDirUsage}`,
 
     const target = resolve(file);
     const unfinished = `${target}.${id}`;
-    await rm(unfinished, { force: true });
     try {
       await copySnapshot(id, unfinished, format, secret, dataDir);
       await chmod(unfinished, 0o600);
@@ -112,15 +112,9 @@ const copySnapshot = async (
   format: "qcow2" | "raw",
   secret: string | undefined,
   dataDir: string,
-): Promise<void> => {
-  for (let tries = 1; ; tries++) {
-    try {
-      const place = await locateSnapshot(layout(dataDir).disksDir, id);
-      return await copyDisk(place, to, hostNames(dataDir).uids.image, format, secret);
-    } catch (error) {
-      await rm(to, { force: true });
-      // Layers were merged meanwhile.
-      if (tries === 3) throw error;
-    }
-  }
-};
+): Promise<void> =>
+  unlessMerged(async () => {
+    await rm(to, { force: true });
+    const place = await locateSnapshot(layout(dataDir).disksDir, id);
+    await copyDisk(place, to, hostNames(dataDir).uids.image, format, secret);
+  });

@@ -1,4 +1,4 @@
-import type { PassingKeys } from "./passing-keys.ts";
+import { PASSING, type PassingKeys } from "./passing-keys.ts";
 
 /** For fake disks, which hold no bytes: there is nothing to open. */
 export function createFakePassingKeys(): PassingKeys {
@@ -6,10 +6,10 @@ export function createFakePassingKeys(): PassingKeys {
   return {
     key(diskId) {
       known.add(diskId);
-      return `passing:${diskId}`;
+      return `${PASSING}${diskId}`;
     },
     has: (diskId) => known.has(diskId),
     forget: (diskId) => void known.delete(diskId),
-    openBeside: (others) => (key) => (key.startsWith("passing:") ? "" : others(key)),
+    openBeside: (others) => (key) => (key.startsWith(PASSING) ? "" : others(key)),
   };
 }

@@ -46,4 +46,4 @@ export function passingKeys(directory: string): PassingKeys {
 }
 
 /** Every other key begins with the name of a region. */
-const PASSING = "passing:";
+export const PASSING = "passing:";

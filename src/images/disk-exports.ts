@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, rm, stat, statfs, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { LentDisk } from "#drivers/disk/qcow2/qcow2-disks.ts";
+import { unlessMerged } from "#drivers/disk/qcow2/unless-merged.ts";
 import { readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
 import { keyRefusal } from "#drivers/open-key.ts";
 import { openObject, putObject, removeObject, requireBucket } from "./bucket-folder.ts";
@@ -194,20 +195,11 @@ async function converted(
   });
 }
 
-/** Layers may be merged between that they are found and that they are open: then it is tried again. */
-async function lent<Result>(
+const lent = <Result>(
   disk: ExportedDisk,
   { lend, signal }: Making,
   use: (lent: LentDisk) => Promise<Result>,
-): Promise<Result> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await lend(disk, use);
-    } catch (error) {
-      if (tries === 3 || signal.aborted) throw error;
-    }
-  }
-}
+): Promise<Result> => unlessMerged(() => lend(disk, use), signal);
 
 /** More than what any format needs for itself. */
 const SLACK_BYTES = 64 * 1024 ** 2;

@@ -12,7 +12,10 @@ export interface ReconcileOptions {
   readonly troubled?: (failing: readonly FailingRecord[]) => void;
   /** No step begins after it aborts. */
   readonly signal: AbortSignal;
-  /** Steps of one reconciler that may run at once. Steps mostly wait for a program or the kernel: enough that a few slow ones do not hold up the rest. */
+  /**
+   * Steps of one reconciler that may run at once. They mostly wait for a program or the kernel: enough that a few slow ones do not hold
+   * up the rest.
+   */
   readonly concurrency?: number;
   /** What each step waits for before it begins, so that something else comes first; absent: nothing does. */
   readonly turn?: () => Promise<void>;

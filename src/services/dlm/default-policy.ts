@@ -4,9 +4,10 @@ import { isGone } from "../ec2/instance/instance.ts";
 import { isOffered } from "../ec2/image/image.ts";
 import { isRegion } from "../ec2/region/region.ts";
 import { snapshotState, snapshotsThere, volumeOf } from "../ec2/snapshot/snapshot.ts";
+import { hasAnyTag, type Tags } from "../ec2/tag/tag.ts";
 import { volumeTypes } from "../ec2/volume/volume-types.ts";
 import { volumeState, volumesThere } from "../ec2/volume/volume.ts";
-import { invalidRequest } from "./errors.ts";
+import { invalidRequest, notAnotherRegion } from "./errors.ts";
 
 /** Of a whole region, without tags: what has no backup of the last days, by whomever, gets one each day. */
 export const isDefault = ({ PolicyLanguage }: PolicyDetails): boolean => PolicyLanguage === "SIMPLIFIED";
@@ -62,8 +63,7 @@ export function checkedDefault(
   if (new Set(regions).size < regions.length)
     throw invalidRequest("CrossRegionCopyTargets names a Region twice.");
   const none = regions.find((it) => it === region || !isRegion(it, homeRegion));
-  if (none !== undefined)
-    throw invalidRequest(`Invalid target region: ${none || "none"}. It is another region.`);
+  if (none !== undefined) throw notAnotherRegion(none);
   const { ExcludeBootVolumes, ExcludeVolumeTypes: types = [], ExcludeTags: tags = [] } = exclusions;
   if (type === "INSTANCE" && (ExcludeBootVolumes !== undefined || types.length > 0))
     throw invalidRequest("Volumes are not excluded from images.");
@@ -112,10 +112,7 @@ export function defaultTargets(
   const { ResourceType, CreateInterval = 1, Exclusions: exclusions = {} } = details;
   // What the last run made is as old as it may be, less the moments that took.
   const recent = new Date(now().getTime() - (CreateInterval * 24 - 1) * 3_600_000).toISOString();
-  const isExcluded = ({ tags }: { readonly tags: Readonly<Record<string, string>> }) =>
-    (exclusions.ExcludeTags ?? []).some(
-      ({ Key = "", Value = "" }) => Object.hasOwn(tags, Key) && tags[Key] === Value,
-    );
+  const isExcluded = ({ tags }: { readonly tags: Tags }) => hasAnyTag(tags, exclusions.ExcludeTags);
   if (ResourceType === "INSTANCE") {
     const images = records.all("image").filter((it) => isOffered(it) && it.createdAt > recent);
     const backedUp = new Set(images.map(({ source }) => source?.instanceId));

@@ -94,9 +94,10 @@ function lastOfGoneKept(
   { records }: Ec2Context,
 ): readonly Made[] {
   if (!isDefault(details)) return made;
+  const volumes = new Set<string>(volumesThere(records).map(({ id }) => id));
   const isThere = (of: string) => {
     const instance = records.get("instance", of);
-    return volumesThere(records).some(({ id }) => id === of) || (instance !== undefined && !isGone(instance));
+    return volumes.has(of) || (instance !== undefined && !isGone(instance));
   };
   return [...Map.groupBy(made, ({ of }) => of)].flatMap(([of, group]) =>
     isThere(of) ? group : group.toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).slice(1),

@@ -6,7 +6,7 @@ import { parseKey } from "../ec2/records.ts";
 import { newSnapshotOperations } from "../ec2/snapshot/new-snapshot-operations.ts";
 import { volumeOf, type SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import { attachedVolumes } from "../ec2/snapshot/new-snapshots.ts";
-import { copiedTags, type Tags } from "../ec2/tag/tag.ts";
+import { copiedTags, hasAnyTag, type Tags } from "../ec2/tag/tag.ts";
 import { isImagePolicy, nameOf, policyTags, type DlmPolicyRecord } from "./policy.ts";
 
 /** The transaction by which a schedule makes its snapshots, or its image, of one target. Throws what EC2's operations throw. */
@@ -53,9 +53,7 @@ function planOf(target: string, schedule: Schedule, policy: DlmPolicyRecord, con
   const rootDevice = context.records.get("instance", target)?.rootDevice;
   const ExcludeDataVolumeIds = attachedVolumes(target, context)
     .filter(({ attachment }) => attachment?.device !== rootDevice)
-    .filter(({ tags }) =>
-      ExcludeDataVolumeTags.some(({ Key = "", Value }) => Object.hasOwn(tags, Key) && tags[Key] === Value),
-    )
+    .filter(({ tags }) => hasAnyTag(tags, ExcludeDataVolumeTags))
     .map(({ id }) => id);
   const InstanceSpecification = {
     InstanceId: target,

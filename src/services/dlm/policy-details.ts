@@ -3,7 +3,7 @@ import type { Ec2Context } from "../ec2/context.ts";
 import { isRegion } from "../ec2/region/region.ts";
 import { checkedDefault, isDefault, simplified } from "./default-policy.ts";
 import { faultOf } from "./due.ts";
-import { invalidRequest } from "./errors.ts";
+import { invalidRequest, notAnotherRegion } from "./errors.ts";
 import { nameOf, targetRegion } from "./policy.ts";
 
 /** Where the policy is, and which regions there are. */
@@ -106,8 +106,7 @@ function checkCopies(
     if (ofImages && rule.Target !== undefined)
       throw invalidRequest("Target is for snapshots: use TargetRegion.");
     if (to.startsWith("arn:")) throw notServed("Outposts");
-    if (to === region || !isRegion(to, homeRegion))
-      throw invalidRequest(`Invalid target region: ${to || "none"}. It is another region.`);
+    if (to === region || !isRegion(to, homeRegion)) throw notAnotherRegion(to);
     if (key !== undefined && !new RegExp(`^arn:aws:kms:${to}:\\d{12}:key/[0-9a-f-]+$`).test(key))
       throw invalidRequest(`Invalid CmkArn: ${key}. It is the ARN of a key of ${to}.`);
     const keptDays = retain && daysOf(retain);

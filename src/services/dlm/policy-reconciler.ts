@@ -5,6 +5,7 @@ import type { Schedule } from "@aws-sdk/client-dlm";
 import type { Ec2Context } from "../ec2/context.ts";
 import { byArn } from "../iam/holder.ts";
 import { isGone } from "../ec2/instance/instance.ts";
+import { hasAnyTag, type Tags } from "../ec2/tag/tag.ts";
 import { together } from "../ec2/together.ts";
 import { volumeState, volumesThere } from "../ec2/volume/volume.ts";
 import { defaultTargets, isDefault } from "./default-policy.ts";
@@ -91,9 +92,7 @@ function served(
 function targetsOf({ details }: DlmPolicyRecord, context: Ec2Context): string[] {
   if (isDefault(details)) return defaultTargets(details, context);
   const { records } = context;
-  const wanted = details.TargetTags ?? [];
-  const isTarget = ({ tags }: { readonly tags: Readonly<Record<string, string>> }) =>
-    wanted.some(({ Key = "", Value = "" }) => Object.hasOwn(tags, Key) && tags[Key] === Value);
+  const isTarget = ({ tags }: { readonly tags: Tags }) => hasAnyTag(tags, details.TargetTags);
   if (details.ResourceTypes?.includes("INSTANCE"))
     return records
       .all("instance")

@@ -43,6 +43,10 @@ const reserved = "Tag keys starting with 'aws:' are reserved for internal use";
 export const copiedTags = (tags: Tags): Tags =>
   Object.fromEntries(Object.entries(tags).filter(([key]) => !isReserved(key)));
 
+/** Whether any of `wanted` is among `tags`, key and value. */
+export const hasAnyTag = (tags: Tags, wanted: readonly Tag[] = []): boolean =>
+  wanted.some(({ Key = "", Value = "" }) => Object.hasOwn(tags, Key) && tags[Key] === Value);
+
 /** `tags` without `less`: a tag without a value names its key alone; no `less` at all is every tag that is not AWS's own. */
 export function withoutTags(tags: Tags, less: readonly Tag[] | undefined): Tags {
   const goes = ([key, value]: [string, string]) =>
