@@ -70,9 +70,7 @@ async function withKeys(): Promise<BakedImage> {
   const [layer, disk] = [join(dir, "layer.qcow2"), join(dir, "ready.qcow2")];
   await makeDisk(layer, image);
   await using machine = await started(image, layer);
-  await machine.ssh(
-    "cloud-init status --wait; sudo systemctl disable croft-first-boot croft-region-ca croft-finish",
-  );
+  await machine.ssh("cloud-init status --wait; sudo systemctl disable croft-first-boot croft-finish");
   await machine.pressPower();
   await machine.off;
   await run("qemu-img", ["convert", "-U", "-O", "qcow2", layer, disk], { timeoutMs: 120_000 });

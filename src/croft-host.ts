@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { cpus } from "node:os";
 import { systemClock } from "./clock.ts";
 import { defaultRecipe, defaults, hostNames, layout, storeKeysDir } from "./config.ts";
@@ -82,6 +82,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const imageFile = (entry: string) => baked(entry)?.disk ?? importedDisk(paths.imagesDir, entry);
   const keptBytes = (capacity.keptDiskMiB ?? defaults.keptDiskMiB) * 2 ** 20;
   const buckets = exportDir === "" ? undefined : exportDir;
+  const authority = existsSync(paths.tls.ca) ? readFileSync(paths.tls.ca, "utf8") : undefined;
 
   const acceleration = await detectAcceleration();
   forgetSecretFiles();
@@ -191,7 +192,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
           const kernel = baked(entry)?.kernel;
           return kernel && ({ by: "kernel", ...kernel } as const);
         };
-        return machineSpec(instance, records, { disks, storeKeys, networks, imageKernel });
+        return machineSpec(instance, records, { disks, storeKeys, networks, imageKernel, authority });
       },
       lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: region, publicPool, kms },
       worked: workClock(systemClock),

@@ -63,6 +63,9 @@ export const testImage: ProvidedImage = {
   createdAt: "2026-01-01T00:00:00.000Z",
 };
 
+/** What instances are told to trust: the form of a certificate, and none. */
+export const testAuthority = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+
 export const testHost: HostRecord = {
   id: "host-1",
   zones: ["a", "b", "c"],
@@ -176,7 +179,13 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
       storeKeys,
       machineSpec: (it, beside) =>
-        machineSpec(it, beside, { disks, storeKeys, networks, imageKernel: () => undefined }),
+        machineSpec(it, beside, {
+          disks,
+          storeKeys,
+          networks,
+          imageKernel: () => undefined,
+          authority: testAuthority,
+        }),
       lifecycle: { ...shared, now, kms },
       worked: options.worked ?? workClock(systemClock),
       now: () => systemClock.now(),

@@ -71,9 +71,8 @@ export const bareNetwork = async (name: string, metadata: BareMetadata): Promise
     });
   };
   serve(metadataService(metadata), metadataAddress);
-  const { certificate } = testCertificate("region");
   serve(
-    createServer((_request, response) => void response.end(certificate)),
+    createServer((_request, response) => void response.end(regionAuthority)),
     regionAddress,
   );
   const kept = undo.move();
@@ -88,10 +87,16 @@ export const bareNetwork = async (name: string, metadata: BareMetadata): Promise
 };
 
 /** What the product has the firmware tell of an instance with this metadata. */
-export const tellsOf = ({ publicKey, userData, hostName = ownName }: BareMetadata): string[] =>
-  userData === undefined
-    ? [`croft.host-name=${hostName}`, `croft.zone=${zone}`, `croft.public-key=${publicKey}`]
-    : [];
+export const tellsOf = ({ publicKey, userData, hostName = ownName }: BareMetadata): string[] => {
+  if (userData !== undefined) return [];
+  const authority = regionAuthority.trim().split("\n");
+  return [
+    `croft.host-name=${hostName}`,
+    `croft.zone=${zone}`,
+    `croft.public-key=${publicKey.trim()}`,
+    ...authority.map((line) => `croft.authority=${line}`),
+  ];
+};
 
 /** Starts something in the network: `fn` must be synchronous. */
 export const inside = <T>({ namespace }: BareNetwork, fn: () => T): T => inNamespace(namespace, fn);
@@ -103,6 +108,7 @@ const router = "10.0.0.1";
 const guest = "10.0.0.10";
 const ownName = `ip-${guest.replaceAll(".", "-")}.ec2.internal`;
 const zone = "us-east-1a";
+const regionAuthority = testCertificate("region").certificate;
 const metadataAddress = "169.254.169.254";
 const regionAddress = "169.254.169.240";
 

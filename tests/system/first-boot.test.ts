@@ -145,7 +145,10 @@ for (const [form, userData] of Object.entries(forms)) {
     if (userData !== undefined) return;
     // Without user data the host tells by the firmware what else is asked for.
     const texts = ["croft", ...tellsOf(metadata)];
-    writeFileSync(tableFile, `\x0b\x05\0\x0b${String.fromCharCode(texts.length)}${texts.join("\0")}\0\0`);
+    writeFileSync(
+      tableFile,
+      `\x0b\x05\0\x0b${String.fromCharCode(texts.length)}${texts.map((text) => `${text}\n`).join("\0")}\0\0`,
+    );
     assertAlike(alone, await endState("agent", tableFile));
   });
 }

@@ -45,7 +45,7 @@ describe("QEMU's command line", () => {
     const { argv } = commandLine({ ...smallest, identity: { ...smallest.identity, tells } }, "tcg");
     assert.ok(
       argv.includes(
-        "type=11,value=croft,value=croft.zone=us-east-1a,value=croft.public-key=ssh-ed25519 AAAA me,,file=/etc/shadow",
+        "type=11,value=croft\n,value=croft.zone=us-east-1a\n,value=croft.public-key=ssh-ed25519 AAAA me,,file=/etc/shadow\n",
       ),
     );
   });

@@ -132,13 +132,14 @@ const identity = ({ id, identity: { uuid, product, tells = [] } }: MachineSpec):
   ["-smbios", `type=1,manufacturer=Amazon EC2,product=${product},serial=${uuid},uuid=${uuid}`],
   ["-smbios", `type=2,manufacturer=Amazon EC2,asset=${id}`],
   ["-smbios", "type=3,manufacturer=Amazon EC2,asset=Amazon EC2"],
-  // The first string is behind the table's header: who takes it for text does not find where it begins.
+  // The first string is behind the table's header: who takes it for text does not find where it begins. Each ends in a line's end,
+  // since a shell that reads the tables passes over the zeros.
   ...(tells.length > 0 ? [oemStrings(["croft", ...tells])] : []),
 ];
 
 const oemStrings = (texts: readonly string[]): Option => [
   "-smbios",
-  ["type=11", ...texts.map((text) => `value=${text.replaceAll(",", ",,")}`)].join(","),
+  ["type=11", ...texts.map((text) => `value=${text.replaceAll(",", ",,")}\n`)].join(","),
 ];
 
 /**

@@ -5,7 +5,13 @@ import type {
   ModifyInstanceAttributeCommandInput,
   RunInstancesCommandInput,
 } from "@aws-sdk/client-ec2";
-import { testImage, testRegion, type TestRegion, type TestRegionOptions } from "#testing/region.ts";
+import {
+  testAuthority,
+  testImage,
+  testRegion,
+  type TestRegion,
+  type TestRegionOptions,
+} from "#testing/region.ts";
 import { instanceState } from "./instance.ts";
 
 const limit = { timeout: 10_000 };
@@ -42,7 +48,8 @@ test("an instance without user data is told by its firmware what it would ask fo
   const tells = () => region.machines.spec(id)?.identity.tells;
   const { address } = region.records.interfacesOf(id)[0] ?? {};
   const name = `ip-${address?.replaceAll(".", "-")}.eu-central-1.compute.internal`;
-  assert.deepEqual(tells(), [`croft.host-name=${name}`, "croft.zone=eu-central-1a"]);
+  const authority = testAuthority.split("\n").map((line) => `croft.authority=${line}`);
+  assert.deepEqual(tells(), [`croft.host-name=${name}`, "croft.zone=eu-central-1a", ...authority]);
   await stop(region, id);
   await modify(region, id, { UserData: { Value: script } });
   await region.client.startInstances({ InstanceIds: [id] });

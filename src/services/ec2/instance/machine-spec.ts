@@ -18,6 +18,8 @@ export interface MachineParts {
   readonly networks: NetworkDriver;
   /** How a baked image in this host's cache boots without firmware. */
   readonly imageKernel: (cacheEntry: string) => Extract<MachineBoot, { by: "kernel" }> | undefined;
+  /** PEM: by which instances know the region's API, where it has one. */
+  readonly authority?: string | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface MachineParts {
 export async function machineSpec(
   instance: InstanceRecord,
   records: Ec2Records,
-  { disks, storeKeys, networks, imageKernel }: MachineParts,
+  { disks, storeKeys, networks, imageKernel, authority = "" }: MachineParts,
 ): Promise<MachineSpec> {
   const rootFirst = (device: string | undefined) => (device === instance.rootDevice ? "" : (device ?? ""));
   const volumes = records
@@ -52,7 +54,7 @@ export async function machineSpec(
       uuid: ec2Uuid(instance.id),
       product: instance.type,
       tells: interfaces[0]
-        ? told(instance, instanceDnsName(instance, interfaces[0].address, records.region))
+        ? told(instance, instanceDnsName(instance, interfaces[0].address, records.region), authority)
         : [],
     },
     boot: (files !== undefined ? imageKernel(files) : undefined) ?? firmware,
@@ -81,10 +83,17 @@ export async function machineSpec(
  * What the images' first-boot agent needs to know of an instance without user data: it makes it ready for a login before there is
  * a network. Nothing of one that has no access to its metadata, or whose key's name does not go into the firmware's tables.
  */
-function told({ metadataOptions, userData, publicKey, zone }: InstanceRecord, hostName: string): string[] {
+function told(
+  { metadataOptions, userData, publicKey, zone }: InstanceRecord,
+  hostName: string,
+  authority: string,
+): string[] {
   if (!metadataOptions.enabled || userData !== undefined) return [];
   const facts = { "host-name": hostName, zone, ...(publicKey !== undefined && { "public-key": publicKey }) };
-  const tells = Object.entries(facts).map(([name, text]) => `croft.${name}=${text}`);
+  const lines = authority.split("\n").filter((line) => line !== "");
+  const tells = [...Object.entries(facts), ...lines.map((line) => ["authority", line])].map(
+    ([name, text]) => `croft.${name}=${text}`,
+  );
   return tells.every((text) => /^[ -~]+$/.test(text)) ? tells : [];
 }
 
