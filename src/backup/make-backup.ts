@@ -83,7 +83,7 @@ const copyVolumes = async (
   signal: AbortSignal,
 ): Promise<void> => {
   let copied = 0;
-  for (const [instance, those] of Map.groupBy(volumes, ({ attachment }) => attachment?.instanceId)) {
+  for (const [instance, those] of Map.groupBy(volumes, ({ attachments }) => attachments[0]?.instanceId)) {
     signal.throwIfAborted();
     progress(copied / volumes.length, `volumes of ${instance ?? "no instance"}`);
     await copyTogether(instance, those, dataDir, disksDir, signal);

@@ -131,10 +131,11 @@ export function defaultTargets(
     )
     .filter(({ type }) => !exclusions.ExcludeVolumeTypes?.includes(type))
     .filter(
-      ({ attachment }) =>
+      ({ attachments }) =>
         !exclusions.ExcludeBootVolumes ||
-        attachment === undefined ||
-        records.get("instance", attachment.instanceId)?.rootDevice !== attachment.device,
+        attachments.every(
+          ({ instanceId, device }) => records.get("instance", instanceId)?.rootDevice !== device,
+        ),
     )
     .map(({ id }) => id);
 }

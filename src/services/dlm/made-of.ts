@@ -8,6 +8,7 @@ import { volumeOf, type SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import { attachedVolumes } from "../ec2/snapshot/new-snapshots.ts";
 import { copiedTags, hasAnyTag, type Tags } from "../ec2/tag/tag.ts";
 import { isImagePolicy, nameOf, policyTags, type DlmPolicyRecord } from "./policy.ts";
+import { attachmentTo } from "../ec2/volume/volume.ts";
 
 /** The transaction by which a schedule makes its snapshots, or its image, of one target. Throws what EC2's operations throw. */
 export function madeOf(
@@ -52,7 +53,7 @@ function planOf(target: string, schedule: Schedule, policy: DlmPolicyRecord, con
     return newSnapshotOperations.CreateSnapshot.resolve({ VolumeId: target, Description }, context);
   const rootDevice = context.records.get("instance", target)?.rootDevice;
   const ExcludeDataVolumeIds = attachedVolumes(target, context)
-    .filter(({ attachment }) => attachment?.device !== rootDevice)
+    .filter((it) => attachmentTo(target, it)?.device !== rootDevice)
     .filter(({ tags }) => hasAnyTag(tags, ExcludeDataVolumeTags))
     .map(({ id }) => id);
   const InstanceSpecification = {

@@ -184,6 +184,7 @@ const policy: DlmPolicyRecord = {
 const volume = (n: number, backup: string): VolumeRecord =>
   ({
     id: `vol-0aaaaaaaaaaaaaaa${n}`,
+    attachments: [],
     hostId: testHost.id,
     zone: "a",
     type: "gp3",

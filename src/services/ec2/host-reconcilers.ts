@@ -63,7 +63,7 @@ export function hostReconcilers(
   };
   /** The interfaces of the instances that these are attached to. */
   const interfacesBeside = (key: string, attached: readonly (Attachable | undefined)[]) => {
-    const instances = new Set(attached.flatMap((it) => it?.attachment?.instanceId ?? []));
+    const instances = new Set(attached.flatMap(instancesWith));
     return [...instances].flatMap((id) => at(key).records.interfacesOf(id));
   };
   /** Also those of its instance's other interfaces, whose metadata tells of it. */
@@ -83,10 +83,11 @@ export function hostReconcilers(
   };
   /** One that is attached and not ready yet has nothing to tell its instance. */
   const instanceOf: Affected = (key, now, before) => {
-    const attached = now as Attachable | undefined;
-    if (attached?.attachment && !attached.so.ready) return [];
-    const { attachment } = attached?.attachment ? attached : ((before ?? {}) as Partial<Attachable>);
-    return attachment ? [at(key).records.key("instance", attachment.instanceId)] : [];
+    const [attached, was] = [now, before] as readonly (Attachable | undefined)[];
+    const instances = instancesWith(attached);
+    if (instances.length > 0 && !attached?.so.ready) return [];
+    const all = new Set([...instances, ...instancesWith(was)]);
+    return [...all].map((id) => at(key).records.key("instance", id));
   };
   return [
     {
@@ -320,6 +321,12 @@ export function hostReconcilers(
 
 type Affected = NonNullable<Reconciler["affected"]>[string];
 type Attachable = VolumeRecord | NetworkInterfaceRecord;
+
+function instancesWith(attached: Attachable | undefined): string[] {
+  if (!attached) return [];
+  const all = "attachments" in attached ? attached.attachments : [attached.attachment];
+  return all.flatMap((it) => it?.instanceId ?? []);
+}
 
 /** What Data Lifecycle Manager's policies are served with. */
 export interface LifecycleHost {

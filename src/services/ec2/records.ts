@@ -305,7 +305,7 @@ export const ec2Indexes = (feed: Feed) => ({
   ),
   interfacesOfVpc: feed.index<NetworkInterfaceRecord>("network-interface", (it) => [it.vpcId]),
   volumesOfInstance: feed.index<VolumeRecord>("volume", (it) =>
-    it.attachment ? [it.attachment.instanceId] : [],
+    it.attachments.map(({ instanceId }) => instanceId),
   ),
   rootReplacementsOfInstance: feed.index<RootReplacementRecord>("replace-root-volume-task", (it) => [
     it.instanceId,

@@ -41,16 +41,18 @@ export function layerKeeper(
     const before = told;
     told = new Map();
     for (const { value: volume } of feed.list<VolumeRecord>("volume/")) {
-      const { id, attachment, so } = volume;
-      if (volume.hostId !== hostId || attachment === undefined || !so.ready) continue;
-      const key = `${attachment.instanceId} ${id}`;
-      try {
-        const place = await disks.locate(id);
-        const below = place.below.join("\n");
-        if (before.get(key) !== below) await machines.rebaseDisks(attachment.instanceId, [{ id, ...place }]);
-        told.set(key, below);
-      } catch (error) {
-        log(`layers of ${id}: ${String(error)}`);
+      const { id, attachments, so } = volume;
+      if (volume.hostId !== hostId || !so.ready) continue;
+      for (const { instanceId } of attachments) {
+        const key = `${instanceId} ${id}`;
+        try {
+          const place = await disks.locate(id);
+          const below = place.below.join("\n");
+          if (before.get(key) !== below) await machines.rebaseDisks(instanceId, [{ id, ...place }]);
+          told.set(key, below);
+        } catch (error) {
+          log(`layers of ${id}: ${String(error)}`);
+        }
       }
     }
   }

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { addAttachmentLists } from "./attachment-lists.ts";
 import { addVpcParts } from "./vpc-parts.ts";
 
 export type Migration = (db: DatabaseSync) => void;
@@ -15,6 +16,7 @@ export const migrations: readonly Migration[] = [
       CREATE TABLE change (revision INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT;
     `),
   addVpcParts,
+  addAttachmentLists,
 ];
 
 /**

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import { listAgain } from "./list-again.ts";
 
 /**
  * Format 2: a VPC's route table, network ACL, internet gateway and DHCP options are records. Every VPC of before was a default one,
@@ -14,13 +15,11 @@ export function addVpcParts(db: DatabaseSync): void {
         scope: String(key).split("/").slice(1, 3).join("/"),
         ...parsed(String(value)),
       }));
-  const newest = Number(
-    db.prepare("SELECT ifnull(max(revision), 0) AS newest FROM change").get()?.["newest"],
-  );
-  const revision = newest + 2;
   const insert = db.prepare("INSERT INTO entry (key, value, revision) VALUES (?, ?, ?)");
   const [vpcs, subnets, groups] = [rows("vpc"), rows("subnet"), rows("security-group")];
 
+  if (vpcs.length === 0) return;
+  const revision = listAgain(db);
   const has = db.prepare("SELECT 1 FROM entry WHERE key = ?");
   for (const { scope, id: vpcId, dhcpOptionsId, createdAt } of vpcs) {
     if (has.get(`claim/${scope}/main-route-table/${vpcId}`)) continue;
@@ -68,12 +67,6 @@ export function addVpcParts(db: DatabaseSync): void {
     for (const part of [gateway, ...[...inside, ...named].map(({ id }) => id)])
       put("member", `${vpcId}/${part}`, null);
   }
-  if (vpcs.length === 0) return;
-  db.exec("DELETE FROM change");
-  db.prepare("INSERT INTO change (revision, changes) VALUES (?, ?)").run(
-    revision,
-    JSON.stringify({ revision, put: [], deleted: [] }),
-  );
 }
 
 interface Row {

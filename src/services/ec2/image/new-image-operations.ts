@@ -28,7 +28,7 @@ import { findSnapshot, snapshotArn } from "../snapshot/snapshot.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { together } from "../together.ts";
 import { sourceOfSnapshot } from "../volume/volume-source.ts";
-import type { VolumeRecord } from "../volume/volume.ts";
+import { attachmentTo, type VolumeAttachmentRecord, type VolumeRecord } from "../volume/volume.ts";
 import { imageNamed } from "./image-alias.ts";
 import type { ImageDevice } from "./image-device.ts";
 import { imageArn, snapshotsOf, type ImageRecord } from "./image.ts";
@@ -129,7 +129,7 @@ function creation(
   const id = context.newId("ami");
   const asked = mappingsByDevice(input.BlockDeviceMappings, instance.rootDevice);
   const volumes = chosenVolumes(instance, asked, context);
-  const held = volumes.map(({ attachment }) => attachment?.device);
+  const held = volumes.map((it) => attachmentTo(instance.id, it)?.device);
   if (input.BlockDeviceMappings?.some((it) => isStore(it) && held.includes(it.DeviceName)))
     throw invalidMapping("A device name occurs more than once in the block device mapping.");
   const snapshotTags = tagsFor("snapshot", input.TagSpecifications);
@@ -142,8 +142,12 @@ function creation(
     }),
     context,
   );
-  const taken = volumes.map((volume, n) => deviceOf(volume, snapshots[n]?.id ?? "", asked));
-  const has = new Set(context.records.volumesOf(instance.id).map(({ attachment }) => attachment?.device));
+  const taken = volumes.map((volume, n) =>
+    deviceOf(volume, attachmentTo(instance.id, volume), snapshots[n]?.id ?? "", asked),
+  );
+  const has = new Set(
+    context.records.volumesOf(instance.id).map((it) => attachmentTo(instance.id, it)?.device),
+  );
   const { storeDevices } = changedStores(instance.storeDevices, input.BlockDeviceMappings);
   const stores = Object.entries(storeDevices ?? {}).filter(([, device]) => !has.has(device));
   const others = [...asked]
@@ -187,20 +191,21 @@ function chosenVolumes(
   asked: ReadonlyMap<string, BlockDeviceMapping>,
   context: Ec2Context,
 ): VolumeRecord[] {
-  const isRoot = ({ attachment }: VolumeRecord) => attachment?.device === rootDevice;
+  const isRoot = (it: VolumeRecord) => attachmentTo(id, it)?.device === rootDevice;
   const attached = rootFirst(attachedVolumes(id, context), isRoot);
   if (!attached.some(isRoot)) throw rootVolumeMissing(id, rootDevice);
   if (asked.get(rootDevice)?.NoDevice !== undefined)
     throw invalidMapping(`The root device ${rootDevice} cannot be left out.`);
-  return attached.filter(({ attachment }) => asked.get(attachment?.device ?? "")?.NoDevice === undefined);
+  return attached.filter((it) => asked.get(attachmentTo(id, it)?.device ?? "")?.NoDevice === undefined);
 }
 
 function deviceOf(
   volume: VolumeRecord,
+  attachment: VolumeAttachmentRecord | undefined,
   snapshotId: string,
   asked: ReadonlyMap<string, BlockDeviceMapping>,
 ): ImageDevice {
-  const { device = "", deleteOnTermination = true } = volume.attachment ?? {};
+  const { device = "", deleteOnTermination = true } = attachment ?? {};
   const { type, sizeGiB, iops, throughputMiBps } = volume;
   const ebs = asked.get(device)?.Ebs ?? {};
   const is: EbsBlockDevice = {

@@ -544,7 +544,7 @@ async function withLaunches(t: TestContext, options: FakeOptions = {}) {
     await region.until(() => region.records.get("instance", id)?.so.state === "running");
     const volumes = region.records
       .volumesOf(id)
-      .map((it) => ({ id: it.id, device: "", deleteOnTermination: true, ...it.attachment }))
+      .map((it) => ({ id: it.id, device: "", deleteOnTermination: true, ...it.attachments[0] }))
       .toSorted((a, b) => (a.device < b.device ? -1 : 1));
     return { id, volumes };
   };

@@ -75,7 +75,7 @@ export function newVolumes(
       hostId,
       zone,
       ...(encryption && { encryption }),
-      attachment: { ...attachedTo, device, deleteOnTermination },
+      attachments: [{ ...attachedTo, device, deleteOnTermination }],
       tags: tagsFor("volume", input.TagSpecifications),
       createdAt: attachedTo.attachedAt,
       so: { ready: false, ...(failed !== undefined && { failed }) },

@@ -16,7 +16,7 @@ import {
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Kind, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
-import { mappingStatus } from "../volume/volume.ts";
+import { attachmentTo, mappingStatus } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import {
   cpuOptions,
@@ -190,21 +190,13 @@ export const describeBlockDevices = (
 ): InstanceBlockDeviceMapping[] =>
   records
     .volumesOf(instance.id)
-    .flatMap((volume) =>
-      volume.attachment
-        ? [
-            {
-              DeviceName: volume.attachment.device,
-              Ebs: {
-                VolumeId: volume.id,
-                Status: mappingStatus(volume),
-                AttachTime: new Date(volume.attachment.attachedAt),
-                DeleteOnTermination: volume.attachment.deleteOnTermination,
-              },
-            },
-          ]
-        : [],
-    )
+    .flatMap((volume) => {
+      const attachment = attachmentTo(instance.id, volume);
+      if (!attachment) return [];
+      const { device: DeviceName, attachedAt, deleteOnTermination: DeleteOnTermination } = attachment;
+      const [Status, AttachTime] = [mappingStatus(volume, attachment), new Date(attachedAt)];
+      return [{ DeviceName, Ebs: { VolumeId: volume.id, Status, AttachTime, DeleteOnTermination } }];
+    })
     .toSorted((a, b) => (a.DeviceName < b.DeviceName ? -1 : 1));
 
 function describePlacement({ placementGroup: place }: InstanceRecord, records: Ec2Records) {

@@ -18,6 +18,7 @@ import type { InstanceRecord } from "./instance.ts";
 import { groupsChange, sourceDestCheckChange } from "./interface-change.ts";
 import { launchableType } from "./launchable-type.ts";
 import { checkedUserData, chosenShape, oneOf } from "./launch-parameters.ts";
+import { attachmentTo, attachedTo } from "../volume/volume.ts";
 
 type Attributes = Omit<ModifyInstanceAttributeRequest, "InstanceId" | "DryRun" | "Attribute" | "Value">;
 type AttributeName = keyof Attributes;
@@ -156,15 +157,12 @@ function blockDevicesChange(
     mappings.map(({ DeviceName: device, Ebs: ebs, NoDevice, VirtualName }) => {
       if (NoDevice !== undefined || VirtualName !== undefined)
         throw unsupportedParameter("BlockDeviceMapping.NoDevice and .VirtualName");
-      const volume = volumes.find((it) => it.attachment?.device === device);
-      if (!volume?.attachment || (ebs?.VolumeId !== undefined && ebs.VolumeId !== volume.id))
+      const volume = volumes.find((it) => attachmentTo(id, it)?.device === device);
+      const attachment = volume && attachmentTo(id, volume);
+      if (!attachment || (ebs?.VolumeId !== undefined && ebs.VolumeId !== volume.id))
         throw invalidInstanceAttribute(`No device is currently mapped at ${device ?? ""}`);
-      const { deleteOnTermination: before } = volume.attachment;
-      const attachment = {
-        ...volume.attachment,
-        deleteOnTermination: ebs?.DeleteOnTermination ?? before,
-      };
-      return [volume.id, { ...volume, attachment }];
+      const deleteOnTermination = ebs?.DeleteOnTermination ?? attachment.deleteOnTermination;
+      return [volume.id, attachedTo(volume, { ...attachment, deleteOnTermination })];
     }),
   );
   return {

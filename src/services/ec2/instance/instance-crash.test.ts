@@ -408,7 +408,7 @@ async function rootIsReplaced(end: SceneEnd<Drivers>, volumes: number, state: st
   const [instance] = records.all("instance");
   const roots = records
     .volumesOf(instance?.id ?? "")
-    .filter(({ attachment }) => attachment?.device === testImage.rootDevice);
+    .filter(({ attachments }) => attachments[0]?.device === testImage.rootDevice);
   assert.equal(roots.length, 1);
   const disk = machines.spec(instance?.id ?? "")?.disks[0];
   assert.equal(disk?.id, roots[0]?.id);
@@ -582,7 +582,7 @@ const volumesRest = (records: Ec2Records) =>
       (it) =>
         it.so.ready &&
         !it.deleting &&
-        (!it.attachment || attachmentState(it) === "attached") &&
+        it.attachments.every((attachment) => attachmentState(it, attachment) === "attached") &&
         (!it.modification || modificationState(it.modification) === "completed"),
     );
 
@@ -598,7 +598,7 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
   const { records } = context;
   const named = { InstanceIds: [id] };
   const [instance] = records.all("instance");
-  const extra = records.all("volume").find((it) => it.attachment?.device !== testImage.rootDevice);
+  const extra = records.all("volume").find((it) => it.attachments[0]?.device !== testImage.rootDevice);
   const second = records.all("network-interface").find((it) => it.attachment?.deviceIndex !== 0);
   switch (wish) {
     case "launch":
@@ -675,7 +675,7 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
     case "replace root":
     case "replace and delete root":
     case "replace root by snapshot": {
-      const root = records.volumesOf(id).find((it) => it.attachment?.device === testImage.rootDevice);
+      const root = records.volumesOf(id).find((it) => it.attachments[0]?.device === testImage.rootDevice);
       const [snapshot] = records.snapshotsOf(root?.id ?? "");
       return rootReplacementOperations.CreateReplaceRootVolumeTask.resolve(
         {

@@ -7,7 +7,7 @@ import {
   type NetworkInterfaceRecord,
 } from "../network-interface/network-interface.ts";
 import type { Ec2Records, Scope } from "../records.ts";
-import { mappingStatus } from "../volume/volume.ts";
+import { attachmentTo, mappingStatus } from "../volume/volume.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { defaultMaintenance, instanceState, stateCodes, type InstanceRecord } from "./instance.ts";
 import { interfaceDnsName } from "./private-dns-names.ts";
@@ -18,6 +18,8 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
   const publicAddresses = (it: InstanceRecord) =>
     interfaces(it).flatMap((nic) => records.publicAddressesOf(nic.id).map(({ id }) => id));
   const volumes = (it: InstanceRecord) => records.volumesOf(it.id);
+  const attachments = ({ id }: InstanceRecord) =>
+    records.volumesOf(id).flatMap((volume) => attachmentTo(id, volume) ?? []);
   const groups = (it: InstanceRecord) => interfaces(it).flatMap(({ groupIds }) => groupIds);
   const groupNames = (it: InstanceRecord) => groups(it).map((id) => records.get("security-group", id)?.name);
   return {
@@ -25,11 +27,15 @@ export function instanceFilters(records: Ec2Records, scope: Scope): FilterTable<
     architecture: (it) => it.architecture,
     "availability-zone": (it) => it.zone,
     "availability-zone-id": (it) => zoneId(scope.region, it.zone),
-    "block-device-mapping.attach-time": (it) => volumes(it).map(({ attachment }) => attachment?.attachedAt),
+    "block-device-mapping.attach-time": (it) => attachments(it).map(({ attachedAt }) => attachedAt),
     "block-device-mapping.delete-on-termination": (it) =>
-      volumes(it).map(({ attachment }) => String(attachment?.deleteOnTermination)),
-    "block-device-mapping.device-name": (it) => volumes(it).map(({ attachment }) => attachment?.device),
-    "block-device-mapping.status": (it) => volumes(it).map(mappingStatus),
+      attachments(it).map(({ deleteOnTermination }) => String(deleteOnTermination)),
+    "block-device-mapping.device-name": (it) => attachments(it).map(({ device }) => device),
+    "block-device-mapping.status": (it) =>
+      volumes(it).flatMap((volume) => {
+        const attachment = attachmentTo(it.id, volume);
+        return attachment ? [mappingStatus(volume, attachment)] : [];
+      }),
     "block-device-mapping.volume-id": (it) => volumes(it).map(({ id }) => id),
     "boot-mode": (it) => it.bootMode,
     "capacity-reservation-id": () => undefined,

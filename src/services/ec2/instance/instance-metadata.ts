@@ -11,6 +11,7 @@ import { instanceStores } from "./instance-store.ts";
 import type { InstanceRecord } from "./instance.ts";
 import type { InstanceRoles } from "./instance-roles.ts";
 import { instanceDnsName, interfaceDnsName } from "./private-dns-names.ts";
+import { attachmentTo } from "../volume/volume.ts";
 
 const nothing: GuestMetadata = { enabled: false, tokens: "required", hopLimit: 1, tree: {}, dynamic: {} };
 
@@ -96,7 +97,7 @@ function blockDeviceTree(instance: InstanceRecord, records: Ec2Records): Record<
   const { id, rootDevice } = instance;
   const others = records
     .volumesOf(id)
-    .flatMap(({ attachment }) => attachment?.device ?? [])
+    .flatMap((volume) => attachmentTo(id, volume)?.device ?? [])
     .filter((device) => device !== rootDevice)
     .toSorted();
   const short = (device: string) => device.replace(/^\/dev\//, "");

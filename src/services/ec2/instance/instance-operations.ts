@@ -32,6 +32,7 @@ import {
 } from "./instance.ts";
 import { instancesOf } from "./instance-change.ts";
 import { runInstances } from "./run-instances.ts";
+import { attachmentTo } from "../volume/volume.ts";
 
 interface ChangePlan extends OperationPlan {
   readonly changes: readonly { readonly id: string; readonly before: InstanceStateName }[];
@@ -91,7 +92,8 @@ export const instanceOperations = {
       const stopped = instancesOf(input.InstanceIds, context).filter((it) => instanceState(it) === "stopped");
       const plan = change("start", input.InstanceIds, context, (it) => {
         const volumes = context.records.volumesOf(it.id);
-        if (!volumes.some(({ attachment }) => attachment?.device === it.rootDevice && !attachment.detaching))
+        const attachments = volumes.flatMap((volume) => attachmentTo(it.id, volume) ?? []);
+        if (!attachments.some(({ device, detaching }) => device === it.rootDevice && !detaching))
           throw rootVolumeMissing(it.id, it.rootDevice);
         placeInstances(it.type, { threadsPerCore: 1, ...it }, it.architecture, it.zone, 1, context);
         const { reason: _, ...wanted } = it.wanted;

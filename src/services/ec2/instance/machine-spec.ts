@@ -5,6 +5,7 @@ import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { PassingKeys } from "#drivers/passing-keys.ts";
 import { instanceTypes, interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
+import { attachmentTo, type VolumeRecord } from "../volume/volume.ts";
 import { typeLimits, volumeLimits } from "../volume/volume-limits.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { instanceStores } from "./instance-store.ts";
@@ -31,11 +32,14 @@ export async function machineSpec(
   records: Ec2Records,
   { disks, storeKeys, networks, imageKernel, authority = "" }: MachineParts,
 ): Promise<MachineSpec> {
-  const rootFirst = (device: string | undefined) => (device === instance.rootDevice ? "" : (device ?? ""));
+  const rootFirst = (volume: VolumeRecord) => {
+    const device = attachmentTo(instance.id, volume)?.device ?? "";
+    return device === instance.rootDevice ? "" : device;
+  };
   const volumes = records
     .volumesOf(instance.id)
-    .filter(({ attachment, so }) => !attachment?.detaching && so.ready)
-    .toSorted((a, b) => (rootFirst(a.attachment?.device) < rootFirst(b.attachment?.device) ? -1 : 1));
+    .filter((it) => !attachmentTo(instance.id, it)?.detaching && it.so.ready)
+    .toSorted((a, b) => (rootFirst(a) < rootFirst(b) ? -1 : 1));
   const stores = instanceStores(instance);
   // The instance shows the id it was launched by, which may be another's alias; its root volume knows what it was made of.
   const files = volumes[0]?.image && records.anywhere("image", volumes[0].image.imageId)?.cacheEntry;

@@ -1,7 +1,7 @@
 import { moved, wait, type Outcome } from "#reconcile/outcome.ts";
 import { keyRefusal } from "#drivers/open-key.ts";
 import type { Ec2Records } from "../records.ts";
-import type { VolumeRecord } from "../volume/volume.ts";
+import { attachedTo, attachmentTo, detachedFrom, type VolumeRecord } from "../volume/volume.ts";
 import type { InstanceHost } from "./instance-reconciler.ts";
 import type { InstanceRecord } from "./instance.ts";
 
@@ -27,15 +27,16 @@ export async function moveVolumes(
   let waiting = false;
   for (const { id: volumeId } of records.volumesOf(id)) {
     const volume = records.get("volume", volumeId);
-    if (!volume?.attachment) continue;
-    const { attachment, ...free } = volume;
+    const attachment = volume && attachmentTo(id, volume);
+    if (!attachment) continue;
+    const free = detachedFrom(id, volume);
     const { detaching, plugging, ...held } = attachment;
     if (detaching) {
       if (!guestIsUp && !detaching.force && !plugging) continue;
       const clock = `${id} unplug ${volumeId}`;
       const [out, busy] = [
         rewritten(free, records),
-        rewritten({ ...volume, attachment: { ...held, detaching: { ...detaching, busy: true } } }, records),
+        rewritten(attachedTo(volume, { ...held, detaching: { ...detaching, busy: true } }), records),
       ];
       if (await host.machines.unplugDisk(id, volumeId, detaching)) {
         host.worked.forget(clock);
@@ -44,7 +45,7 @@ export async function moveVolumes(
       waiting = true;
       if (host.worked.since(clock) >= patienceMs && !detaching.busy) return busy;
     } else if (guestIsUp && plugging && volume.so.ready) {
-      const pluggedIn = rewritten({ ...volume, attachment: held }, records);
+      const pluggedIn = rewritten(attachedTo(volume, held), records);
       const { disks } = await host.machineSpec(instance, records);
       try {
         for (const disk of disks) if (disk.id === volumeId) await host.machines.plugDisk(id, disk);

@@ -7,6 +7,7 @@ import { describePrivateDnsNames } from "../instance/private-dns-names.ts";
 import type { Ec2Records } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 import { volumeTypes } from "../volume/volume-types.ts";
+import { attachmentTo } from "../volume/volume.ts";
 
 /**
  * What would launch another instance like this one. Its own addresses are left out: they are taken. Tags that AWS sets are,
@@ -45,9 +46,9 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
     EnclaveOptions: { Enabled: false },
     CapacityReservationSpecification: { CapacityReservationPreference: "open" },
     BlockDeviceMappings: records.volumesOf(instance.id).map((volume) => ({
-      DeviceName: volume.attachment?.device,
+      DeviceName: attachmentTo(instance.id, volume)?.device,
       Ebs: {
-        DeleteOnTermination: volume.attachment?.deleteOnTermination,
+        DeleteOnTermination: attachmentTo(instance.id, volume)?.deleteOnTermination,
         Encrypted: volume.encryption !== undefined,
         KmsKeyId: volume.encryption?.keyArn,
         SnapshotId: volume.image?.snapshotId,

@@ -178,7 +178,7 @@ test("what an instance was launched with makes a template that launches its like
   for (const name of ["ImageId", "InstanceType", "SubnetId", "MetadataOptions", "SecurityGroups"] as const)
     assert.deepEqual(second[name], first[name], name);
   const sizes = ({ InstanceId = "" }) =>
-    region.records.volumesOf(InstanceId).map(({ sizeGiB, attachment }) => [sizeGiB, attachment?.device]);
+    region.records.volumesOf(InstanceId).map(({ sizeGiB, attachments }) => [sizeGiB, attachments[0]?.device]);
   assert.deepEqual(new Set(sizes(second).map(String)), new Set(sizes(first).map(String)));
   assert.ok(second.Tags?.some(({ Key, Value }) => Key === "team" && Value === "a"));
 });

@@ -326,7 +326,7 @@ const like = {
   type: "gp2",
   sizeGiB: 1,
 } as const;
-const leavingVolume: VolumeRecord = { ...like, iops: 100, bin, so: { ready: true } };
+const leavingVolume: VolumeRecord = { ...like, iops: 100, attachments: [], bin, so: { ready: true } };
 const leavingSnapshot: SnapshotRecord = {
   ...at,
   id: "snap-0aaaaaaaaaaaaaaaa",

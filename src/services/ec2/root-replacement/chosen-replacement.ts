@@ -111,7 +111,7 @@ function checkImage(
 /** As it is: neither its size nor anything else becomes that of the original. */
 function ofVolume(id: string, instance: InstanceRecord, context: Ec2Context): Replacement {
   const volume = findVolume(id, context);
-  if (volume.attachment) throw volumeAttached(id);
+  if (volume.attachments.length > 0) throw volumeAttached(id);
   if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
   if (volume.zone !== instance.zone) throw volumeElsewhere(id, instance.id);
   return {
@@ -147,6 +147,7 @@ function madeOf(
     ...volumeShape(root.type, sizeGiB, chosenRates(root)),
     ...of,
     ...(encryption && { encryption }),
+    attachments: [],
     tags: {},
     createdAt: now().toISOString(),
     so: { ready: false, ...(failed !== undefined && { failed }) },

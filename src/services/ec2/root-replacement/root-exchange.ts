@@ -4,7 +4,7 @@ import type { Transaction } from "#store/store.ts";
 import type { InstanceRecord } from "../instance/instance.ts";
 import type { Ec2Records } from "../records.ts";
 import { together } from "../together.ts";
-import { volumeState } from "../volume/volume.ts";
+import { attachedTo, attachmentTo, detachedFrom, volumeState } from "../volume/volume.ts";
 import { taskUnderWay, type Root, type RootReplacementRecord } from "./root-replacement.ts";
 
 interface ExchangeHost {
@@ -61,16 +61,15 @@ function exchanged(
   now: Date,
 ): Transaction | string {
   const { id: instanceId, rootDevice: device } = instance;
-  const before = records.volumesOf(instanceId).find(({ attachment }) => attachment?.device === device);
+  const before = records.volumesOf(instanceId).find((it) => attachmentTo(instanceId, it)?.device === device);
   if (before?.id !== out.volumeId) return `${out.volumeId} is no longer the root volume of ${instanceId}`;
   const after = records.get("volume", into.volumeId);
   if (!after || volumeState(after) !== "available") return `${into.volumeId} is no longer available`;
-  const { attachment: _, ...free } = before;
   const { deleteOnTermination } = into;
   const attachment = { instanceId, device, attachedAt: now.toISOString(), deleteOnTermination };
   return together(
-    records.rewrite("volume", free),
-    records.rewrite("volume", { ...after, attachment }),
+    records.rewrite("volume", detachedFrom(instanceId, before)),
+    records.rewrite("volume", attachedTo(after, attachment)),
     records.rewrite("instance", withRoot(instance, out, into, records)),
   );
 }

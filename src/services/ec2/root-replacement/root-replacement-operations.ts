@@ -19,7 +19,7 @@ import { instancesOf, rewrite } from "../instance/instance-change.ts";
 import { instanceState, touchedInstance, type InstanceRecord } from "../instance/instance.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { together } from "../together.ts";
-import { volumeArn, type VolumeRecord } from "../volume/volume.ts";
+import { attachmentTo, volumeArn, type VolumeRecord } from "../volume/volume.ts";
 import { chosenReplacement } from "./chosen-replacement.ts";
 import {
   describeTask,
@@ -115,7 +115,7 @@ function replaceable(id: string, context: Ec2Context): [InstanceRecord, VolumeRe
   if (!instance || instanceState(instance) !== "running") throw incorrectState(id, "running");
   const underWay = taskUnderWay(id, records);
   if (underWay) throw rootIsBeingReplaced(id, underWay.id);
-  const root = records.volumesOf(id).find(({ attachment }) => attachment?.device === instance.rootDevice);
+  const root = records.volumesOf(id).find((it) => attachmentTo(id, it)?.device === instance.rootDevice);
   if (!root) throw rootVolumeMissing(id, instance.rootDevice);
   const host = records.hosts(now()).find((it) => it.id === instance.hostId);
   const shortage = host && diskShortage(host);
@@ -123,17 +123,14 @@ function replaceable(id: string, context: Ec2Context): [InstanceRecord, VolumeRe
   return [instance, root];
 }
 
-const rootAsIs = (
-  { imageId, bootMode, launchedFrom }: InstanceRecord,
-  { id: volumeId, attachment, image, snapshotId }: VolumeRecord,
-): Root => ({
-  volumeId,
-  deleteOnTermination: attachment?.deleteOnTermination ?? false,
+const rootAsIs = ({ id, imageId, bootMode, launchedFrom }: InstanceRecord, root: VolumeRecord): Root => ({
+  volumeId: root.id,
+  deleteOnTermination: attachmentTo(id, root)?.deleteOnTermination ?? false,
   imageId,
   ...(bootMode && { bootMode }),
   launchedFrom: launchedFrom ?? {
-    ...(image && { image }),
-    ...(snapshotId !== undefined && { snapshotId }),
+    ...(root.image && { image: root.image }),
+    ...(root.snapshotId !== undefined && { snapshotId: root.snapshotId }),
   },
 });
 

@@ -34,7 +34,7 @@ export function reconcileRootReplacement(
 /** So the instance runs on while the replacement is made, and if it cannot be. */
 function begin(task: RootReplacementRecord, instance: InstanceRecord, records: Ec2Records): Outcome {
   const replacement = records.get("volume", task.to.volumeId);
-  if (!replacement || replacement.deleting || replacement.bin || replacement.attachment)
+  if (!replacement || replacement.deleting || replacement.bin || replacement.attachments.length > 0)
     return moved(failed(task, `${task.to.volumeId} is no longer available`, records));
   if (replacement.so.failed !== undefined) return moved(failed(task, replacement.so.failed, records));
   if (!replacement.so.ready) return settled;
@@ -47,7 +47,7 @@ function end(task: RootReplacementRecord, records: Ec2Records, { now }: RootRepl
   const done = task.so.failed === undefined;
   const goes = done ? task.deleteReplaced && task.from : task.made && task.to;
   const volume = goes ? records.get("volume", goes.volumeId) : undefined;
-  const left = volume?.attachment ? undefined : volume;
+  const left = volume && volume.attachments.length > 0 ? undefined : volume;
   return together(
     rewritten(task, { endedAt: now().toISOString() }, records),
     left

@@ -44,7 +44,7 @@ test(
     const [old, now] = [records.get("volume", root), records.get("volume", replaced)];
     assert.deepEqual([old && volumeState(old), now && volumeState(now)], ["available", "in-use"]);
     assert.deepEqual(
-      [now?.type, now?.sizeGiB, now?.iops, now?.attachment?.deleteOnTermination],
+      [now?.type, now?.sizeGiB, now?.iops, now?.attachments[0]?.deleteOnTermination],
       [old?.type, old?.sizeGiB, old?.iops, true],
     );
     const after = await region.shown();
@@ -285,7 +285,7 @@ test("a volume that is taken before it is the root makes the task fail, and stay
   await client.stopInstances({ InstanceIds: [region.id], Force: true });
   assert.equal((await region.ended(task))?.TaskState, "failed");
   assert.equal(region.rootNow(), root);
-  assert.equal(records.get("volume", volume)?.attachment?.instanceId, other.id);
+  assert.equal(records.get("volume", volume)?.attachments[0]?.instanceId, other.id);
 });
 
 test(
@@ -501,7 +501,7 @@ async function withInstance(
   const region = await testRegion(t, { boots: "at once", worked, ...options });
   const { client, records, store, feed, until } = region;
   const rootNow = (instanceId: string) =>
-    records.volumesOf(instanceId).find(({ attachment }) => attachment?.device === device)?.id ?? "";
+    records.volumesOf(instanceId).find(({ attachments }) => attachments[0]?.device === device)?.id ?? "";
   const launched = async (input: Partial<RunInstancesCommandInput>) => {
     const { Instances: [instance] = [] } = await client.runInstances({
       ImageId: testImage.id,

@@ -16,7 +16,7 @@ import { instanceArn, isGone, type InstanceRecord } from "../instance/instance.t
 import { sourceRegion } from "../source-region.ts";
 import { copiedTags, describeTags, onlyTags, tagsFor, withTags } from "../tag/tag.ts";
 import { findVolume } from "../volume/find-volume.ts";
-import { volumeArn, type VolumeRecord } from "../volume/volume.ts";
+import { attachmentTo, volumeArn, type VolumeRecord } from "../volume/volume.ts";
 import { encryptionPlan, type EncryptionPlan } from "../volume/encryption.ts";
 import { sourceOfSnapshot } from "../volume/volume-source.ts";
 import { together } from "../together.ts";
@@ -142,7 +142,7 @@ function chosenVolumes(
   const [instance] = instancesOf([id ?? ""], context);
   if (!instance || isGone(instance)) throw invalidParameter(`The instance '${id ?? ""}' has no volumes.`);
   const attached = attachedVolumes(instance.id, context);
-  const isRoot = ({ attachment }: VolumeRecord) => attachment?.device === instance.rootDevice;
+  const isRoot = (it: VolumeRecord) => attachmentTo(instance.id, it)?.device === instance.rootDevice;
   for (const excluded of chosen.ExcludeDataVolumeIds ?? []) {
     const volume = attached.find((it) => it.id === excluded);
     if (!volume) throw volumeNotAttachedSo(excluded, instance.id, "");

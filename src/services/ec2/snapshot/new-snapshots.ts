@@ -3,7 +3,7 @@ import type { Ec2Context } from "../context.ts";
 import { tooManySnapshots, volumeInState } from "../errors.ts";
 import { findVolume } from "../volume/find-volume.ts";
 import { sizeToBe } from "../volume/volume-modification.ts";
-import { volumeState, type VolumeRecord } from "../volume/volume.ts";
+import { attachmentState, attachmentTo, type VolumeRecord, volumeState } from "../volume/volume.ts";
 import { isPending, type SnapshotRecord } from "./snapshot.ts";
 
 /** A snapshot of each of the volumes, all of one moment. Throws IncorrectState and ConcurrentSnapshotLimitExceeded. */
@@ -47,8 +47,13 @@ export function newSnapshots(
 export const attachedVolumes = (instanceId: string, { records }: Ec2Context): VolumeRecord[] =>
   records
     .volumesOf(instanceId)
-    .filter(({ attachment, so }) => so.ready && !attachment?.plugging && !attachment?.detaching)
-    .toSorted((a, b) => ((a.attachment?.device ?? "") < (b.attachment?.device ?? "") ? -1 : 1));
+    .filter((it) => {
+      const attachment = attachmentTo(instanceId, it);
+      return attachment && attachmentState(it, attachment) === "attached";
+    })
+    .toSorted((a, b) => (deviceIn(instanceId, a) < deviceIn(instanceId, b) ? -1 : 1));
+
+const deviceIn = (instanceId: string, volume: VolumeRecord) => attachmentTo(instanceId, volume)?.device ?? "";
 
 function checkVolume(volume: VolumeRecord, { records }: Ec2Context): void {
   const state = volumeState(volume);

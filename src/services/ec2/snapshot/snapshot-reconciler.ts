@@ -85,11 +85,13 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     for (const { value } of entries) await keep(value, records, host);
     // Whoever gets a volume from now on gets it on top of its snapshot; whoever has one by now is told.
     const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
-    for (const [instanceId, volumes] of Map.groupBy(attached, ({ value }) => value.attachment?.instanceId)) {
-      if (instanceId === undefined) continue;
-      const disks = volumes.map(async ({ value }) => ({
-        id: value.id,
-        ...(await host.disks.locate(value.id)),
+    const theirs = attached.flatMap(({ value: { id: volumeId, attachments } }) =>
+      attachments.map(({ instanceId }) => ({ volumeId, instanceId })),
+    );
+    for (const [instanceId, those] of Map.groupBy(theirs, (it) => it.instanceId)) {
+      const disks = those.map(async ({ volumeId }) => ({
+        id: volumeId,
+        ...(await host.disks.locate(volumeId)),
       }));
       await host.machines.layerDisks(instanceId, await Promise.all(disks));
     }
@@ -205,7 +207,9 @@ async function restore(
 }
 
 async function anyRuns(volumeIds: readonly string[], records: Ec2Records, { machines }: SnapshotHost) {
-  const instanceIds = volumeIds.flatMap((id) => records.get("volume", id)?.attachment?.instanceId ?? []);
+  const instanceIds = volumeIds
+    .flatMap((id) => records.get("volume", id)?.attachments ?? [])
+    .map(({ instanceId }) => instanceId);
   const states = await Promise.all([...new Set(instanceIds)].map((id) => machines.observe(id)));
   return states.some(({ state }) => state === "running");
 }

@@ -98,7 +98,7 @@ test(
     await region.until(() => region.records.get("instance", instanceId)?.so.state === "running");
     await client.attachVolume({ VolumeId: volumeId, InstanceId: instanceId, Device: "/dev/sdg" });
     await region.until(() => {
-      const { attachment } = region.records.get("volume", volumeId) ?? {};
+      const attachment = region.records.get("volume", volumeId)?.attachments[0];
       return attachment !== undefined && !attachment.plugging;
     });
     const before = machines.spec(instanceId)?.disks ?? [];

@@ -337,7 +337,7 @@ test(
     await is(stopped, "stopped");
     await until(() => records.get("instance", running)?.so.booted === true);
     await client.attachVolume({ VolumeId: data?.VolumeId, InstanceId: running, Device: "/dev/sdf" });
-    await until(() => records.get("volume", data?.VolumeId ?? "")?.attachment === undefined);
+    await until(() => records.get("volume", data?.VolumeId ?? "")?.attachments.length === 0);
     const failed = await launch();
     await is(failed, "terminated");
     assert.equal(reasonOf(failed), "Client.InternalError: Client error on launch");
@@ -351,7 +351,7 @@ test(
     await until(() => records.get("instance", stopped)?.so.booted === true);
     await client.attachVolume({ VolumeId: data?.VolumeId, InstanceId: stopped, Device: "/dev/sdf" });
     await until(() => {
-      const { attachment } = records.get("volume", data?.VolumeId ?? "") ?? {};
+      const attachment = records.get("volume", data?.VolumeId ?? "")?.attachments[0];
       return attachment !== undefined && !attachment.plugging;
     });
   },

@@ -44,7 +44,8 @@ export const newVolumeOperations = {
       const state = volumeState(volume);
       const touches = [{ arn: volumeArn(id, context), tags: volume.tags }];
       if (state === "deleting") return { touches };
-      if (volume.attachment) throw volumeInUse(id, volume.attachment.instanceId);
+      const [attachment] = volume.attachments;
+      if (attachment) throw volumeInUse(id, attachment.instanceId);
       if (state === "creating") throw volumeInState(id, state);
       const { records, now } = context;
       return { touches, transaction: records.rewrite("volume", deletedVolume(volume, records, now())) };
@@ -75,6 +76,7 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
     ...source?.of,
     ...(encryption && { encryption }),
     ...(input.ClientToken && { clientToken: input.ClientToken }),
+    attachments: [],
     tags: tagsFor("volume", input.TagSpecifications),
     createdAt: context.now().toISOString(),
     so: { ready: false, ...(failed !== undefined && { failed }) },

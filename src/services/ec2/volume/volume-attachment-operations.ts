@@ -21,6 +21,8 @@ import { touchedInstance, instanceState, type InstanceRecord } from "../instance
 import { together } from "../together.ts";
 import { findVolume } from "./find-volume.ts";
 import {
+  attachedTo,
+  attachmentTo,
   describeAttachment,
   volumeArn,
   volumeState,
@@ -29,9 +31,9 @@ import {
 } from "./volume.ts";
 
 interface AttachmentPlan extends OperationPlan {
-  readonly volume: AttachedVolume;
+  readonly volume: VolumeRecord;
+  readonly attachment: VolumeAttachmentRecord;
 }
-type AttachedVolume = VolumeRecord & { readonly attachment: VolumeAttachmentRecord };
 
 export const volumeAttachmentOperations = {
   /** To an instance that runs or is stopped; the instance is written too, lest two volumes come to have one name. */
@@ -45,10 +47,10 @@ export const volumeAttachmentOperations = {
         deleteOnTermination: false,
         ...(instanceState(instance) === "running" && { plugging: true }),
       };
-      return plan({ ...volume, attachment }, instance, context);
+      return plan(volume, attachment, instance, context);
     },
-    answer: ({ volume }: AttachmentPlan) => ({
-      ...describeAttachment(volume, volume.attachment),
+    answer: ({ volume, attachment }: AttachmentPlan) => ({
+      ...describeAttachment(volume, attachment),
       State: "attaching" as const,
     }),
   },
@@ -59,16 +61,25 @@ export const volumeAttachmentOperations = {
       const [volume, instance, before] = detachable(input, context);
       const force = (input.Force ?? false) || (before.detaching?.force ?? false);
       const attachment = { ...before, detaching: { ...before.detaching, force } };
-      return plan({ ...volume, attachment }, instance, context);
+      return plan(volume, attachment, instance, context);
     },
-    answer: ({ volume }: AttachmentPlan) => describeAttachment(volume, volume.attachment),
+    answer: ({ volume, attachment }: AttachmentPlan) => describeAttachment(volume, attachment),
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-const plan = (volume: AttachedVolume, instance: InstanceRecord, context: Ec2Context): AttachmentPlan => ({
+const plan = (
+  volume: VolumeRecord,
+  attachment: VolumeAttachmentRecord,
+  instance: InstanceRecord,
+  context: Ec2Context,
+): AttachmentPlan => ({
   touches: [{ arn: volumeArn(volume.id, context), tags: volume.tags }, touchedInstance(instance, context)],
-  transaction: together(context.records.rewrite("volume", volume), rewrite([instance], context)),
+  transaction: together(
+    context.records.rewrite("volume", attachedTo(volume, attachment)),
+    rewrite([instance], context),
+  ),
   volume,
+  attachment,
 });
 
 /** What is to come together. */
@@ -79,12 +90,12 @@ function attachable(input: AttachVolumeRequest, context: Ec2Context) {
   const [instance] = instancesOf([instanceId], context);
   if (!instance || !["running", "stopped"].includes(instanceState(instance)))
     throw instanceNotRunning(instanceId);
-  if (volume.attachment) throw volumeAttached(id);
+  if (volume.attachments.length > 0) throw volumeAttached(id);
   if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
   if (volume.zone !== instance.zone) throw volumeElsewhere(id, instanceId);
   if (!isDeviceName(device, instance)) throw invalidDeviceName(device);
   const others = context.records.volumesOf(instanceId);
-  if (others.some((it) => it.attachment && bare(it.attachment.device) === bare(device)))
+  if (others.some((it) => bare(attachmentTo(instanceId, it)?.device ?? "") === bare(device)))
     throw deviceNameTaken(device);
   const limit = volumeLimit(instance.type);
   if (others.length >= limit) throw tooManyVolumes(limit);
@@ -95,7 +106,7 @@ function attachable(input: AttachVolumeRequest, context: Ec2Context) {
 function detachable(input: DetachVolumeRequest, context: Ec2Context) {
   const { VolumeId: id = "", InstanceId: instanceId, Device: device } = input;
   const volume = findVolume(id, context);
-  const { attachment } = volume;
+  const [attachment] = volume.attachments;
   if (!attachment) throw volumeInState(id, volumeState(volume));
   if ((instanceId ?? attachment.instanceId) !== attachment.instanceId)
     throw volumeNotAttachedSo(id, String(instanceId), device ?? attachment.device);

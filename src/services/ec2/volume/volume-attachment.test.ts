@@ -307,7 +307,7 @@ async function withInstance(t: TestContext, options: TestRegionOptions = {}) {
     attach: (VolumeId: string, Device: string, InstanceId = instanceId) =>
       client.attachVolume({ VolumeId, Device, InstanceId }),
     isAttached: (id: string) => {
-      const attachment = records.get("volume", id)?.attachment;
+      const attachment = records.get("volume", id)?.attachments[0];
       return attachment !== undefined && !attachment.plugging && !attachment.detaching;
     },
     shown: async (id: string) => (await client.describeVolumes({ VolumeIds: [id] })).Volumes?.[0],

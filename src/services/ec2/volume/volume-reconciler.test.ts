@@ -20,6 +20,7 @@ test(
       type: "gp2",
       sizeGiB: 1,
       iops: 100,
+      attachments: [],
       tags: {},
       createdAt: new Date().toISOString(),
       so: { ready: false },

@@ -11,7 +11,7 @@ import { isPending } from "../snapshot/snapshot.ts";
 import { invalidKey } from "./encryption.ts";
 import { volumeLimits } from "./volume-limits.ts";
 import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
-import { deletedVolume, type VolumeRecord } from "./volume.ts";
+import { deletedVolume, detachedFrom, type VolumeRecord } from "./volume.ts";
 
 export interface VolumeHost {
   readonly hostId: string;
@@ -36,10 +36,10 @@ export async function reconcileVolume(id: string, records: Ec2Records, host: Vol
   if (entry?.value.hostId !== host.hostId) return settled;
   const volume = entry.value;
   if (volume.deleting) return remove(entry, records, host);
-  if (instanceIsGone(volume, records)) {
-    const { attachment, ...free } = volume;
-    const stays = attachment?.detaching !== undefined || !attachment?.deleteOnTermination;
-    if (stays) return written(entry, free);
+  const attachment = volume.attachments.find((it) => isGone(records.get("instance", it.instanceId)));
+  if (attachment) {
+    const stays = attachment.detaching !== undefined || !attachment.deleteOnTermination;
+    if (stays) return written(entry, detachedFrom(attachment.instanceId, volume));
     const kept = deletedVolume(volume, records, host.now());
     return kept.bin ? written(entry, kept) : remove(entry, records, host);
   }
@@ -86,7 +86,11 @@ async function modify(
   host: VolumeHost,
 ): Promise<Outcome> {
   const { type: _, sizeGiB: _size, iops: _iops, throughputMiBps: _throughput, ...rest } = volume;
-  const { id, attachment, modification } = volume;
+  const {
+    id,
+    attachments: [attachment],
+    modification,
+  } = volume;
   const { to } = modification;
   const clock = `${id} modify`;
   const endedAt = host.now().toISOString();
@@ -125,6 +129,3 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
 
 const written = ({ key, revision }: Entry<VolumeRecord>, value: VolumeRecord): Outcome =>
   moved({ expect: [{ at: [key, revision] }], put: [{ key, value }] });
-
-const instanceIsGone = ({ attachment }: VolumeRecord, records: Ec2Records): boolean =>
-  attachment !== undefined && isGone(records.get("instance", attachment.instanceId));

@@ -17,14 +17,15 @@ export const describeVolumeStatus = (
   VolumeStatus: statusOf(volume, records),
   Actions: [],
   Events: [],
-  AttachmentStatuses: volume.attachment ? [{ InstanceId: volume.attachment.instanceId }] : [],
+  AttachmentStatuses: volume.attachments.map((it) => ({ InstanceId: it.instanceId })),
 });
 
-/** `impaired`: its host takes nothing that its instance writes, which stands still until it does. */
+/** `impaired`: its host takes nothing that an instance of its writes, which stands still until it does. */
 function statusOf(volume: VolumeRecord, records: Ec2Records): VolumeStatusInfo {
   if (!volume.so.ready) return { Status: "insufficient-data", Details: [] };
-  const { attachment } = volume;
-  const stalled = attachment && records.get("instance", attachment.instanceId)?.so.paused !== undefined;
+  const stalled = volume.attachments.some(
+    ({ instanceId }) => records.get("instance", instanceId)?.so.paused !== undefined,
+  );
   const performance = volumeTypes[volume.type].iops ? "normal" : "not-applicable";
   return {
     Status: stalled ? "impaired" : "ok",
@@ -47,7 +48,7 @@ export const volumeStatusFilters = (records: Ec2Records): FilterTable<VolumeReco
     "event.not-after",
     "event.not-before",
   ),
-  "attachment-status.instance-id": (it) => it.attachment?.instanceId,
+  "attachment-status.instance-id": ({ attachments }) => attachments.map((it) => it.instanceId),
   "availability-zone": (it) => it.zone,
   "volume-status.details-name": (it) => statusOf(it, records).Details?.map(({ Name }) => Name),
   "volume-status.details-status": (it) => statusOf(it, records).Details?.map(({ Status }) => Status),

@@ -32,7 +32,7 @@ export interface VolumeRecord extends ResourceRecord, VolumeShape {
   readonly snapshotId?: string;
   /** Absent: its bytes are as its guest wrote them. */
   readonly encryption?: Encryption;
-  readonly attachment?: VolumeAttachmentRecord;
+  readonly attachments: readonly VolumeAttachmentRecord[];
   /** Of the request that made it, without an instance. */
   readonly clientToken?: string;
   readonly autoEnableIo?: boolean;
@@ -56,20 +56,44 @@ export interface VolumeAttachmentRecord {
 }
 
 /** For all but the recycle bin what is in there is on its way out. */
-export function volumeState({ so, attachment, bin, deleting }: VolumeRecord): VolumeState {
+export function volumeState({ so, attachments, bin, deleting }: VolumeRecord): VolumeState {
   if (deleting || bin) return "deleting";
   if (!so.ready) return so.failed === undefined ? "creating" : "error";
-  return attachment ? "in-use" : "available";
+  return attachments.length > 0 ? "in-use" : "available";
 }
 
-export function attachmentState({ so, attachment }: VolumeRecord): VolumeAttachmentState {
-  if (attachment?.detaching) return attachment.detaching.busy ? "busy" : "detaching";
-  return so.ready && !attachment?.plugging ? "attached" : "attaching";
+export function attachmentState(
+  { so }: VolumeRecord,
+  { detaching, plugging }: VolumeAttachmentRecord,
+): VolumeAttachmentState {
+  if (detaching) return detaching.busy ? "busy" : "detaching";
+  return so.ready && !plugging ? "attached" : "attaching";
 }
+
+/** Undefined: it is not attached to the instance. */
+export const attachmentTo = (
+  instanceId: string,
+  { attachments }: VolumeRecord,
+): VolumeAttachmentRecord | undefined => attachments.find((it) => it.instanceId === instanceId);
+
+/** In place of how it was attached to that instance before. */
+export const attachedTo = (volume: VolumeRecord, attachment: VolumeAttachmentRecord): VolumeRecord => {
+  const { attachments } = volume;
+  const at = attachments.findIndex(({ instanceId }) => instanceId === attachment.instanceId);
+  return {
+    ...volume,
+    attachments: at < 0 ? [...attachments, attachment] : attachments.with(at, attachment),
+  };
+};
+
+export const detachedFrom = (instanceId: string, volume: VolumeRecord): VolumeRecord => ({
+  ...volume,
+  attachments: volume.attachments.filter((it) => it.instanceId !== instanceId),
+});
 
 /** As its instance tells it, which knows no "busy". */
-export function mappingStatus(volume: VolumeRecord): AttachmentStatus {
-  const state = attachmentState(volume);
+export function mappingStatus(volume: VolumeRecord, attachment: VolumeAttachmentRecord): AttachmentStatus {
+  const state = attachmentState(volume, attachment);
   return state === "busy" ? "detaching" : state;
 }
 
@@ -78,12 +102,11 @@ export const volumesThere = (records: Ec2Records, ids?: readonly string[]): Volu
   records.named("volume", ids).filter(({ bin }) => !bin);
 
 /** What deleting makes of it: kept in the recycle bin as the account's rules say, or to go. What has no bytes is not kept. */
-export const deletedVolume = (
-  { attachment: _, ...volume }: VolumeRecord,
-  records: Ec2Records,
-  now: Date,
-): VolumeRecord =>
-  (volume.so.ready ? inBin("EBS_VOLUME", volume, records, now) : undefined) ?? { ...volume, deleting: true };
+export function deletedVolume(attached: VolumeRecord, records: Ec2Records, now: Date): VolumeRecord {
+  const volume = { ...attached, attachments: [] };
+  const kept = volume.so.ready ? inBin("EBS_VOLUME", volume, records, now) : undefined;
+  return kept ?? { ...volume, deleting: true };
+}
 
 /** What policies may ask about a volume beside its tags and its id. */
 export const volumeKeys = (volume: VolumeRecord, scope: Scope): Readonly<Record<string, string>> => ({
@@ -114,7 +137,7 @@ export const describeVolume = (volume: VolumeRecord, scope: Scope): Volume => ({
   Encrypted: volume.encryption !== undefined,
   KmsKeyId: volume.encryption?.keyArn,
   MultiAttachEnabled: false,
-  Attachments: volume.attachment ? [describeAttachment(volume, volume.attachment)] : [],
+  Attachments: volume.attachments.map((it) => describeAttachment(volume, it)),
   Tags: describeTags(volume.tags),
 });
 
@@ -122,22 +145,23 @@ const sourceOf = ({ snapshotId, image }: VolumeRecord) => snapshotId ?? image?.s
 
 export const describeAttachment = (
   volume: VolumeRecord,
-  { instanceId, device, attachedAt, deleteOnTermination }: VolumeAttachmentRecord,
+  attachment: VolumeAttachmentRecord,
 ): VolumeAttachment => ({
   VolumeId: volume.id,
-  InstanceId: instanceId,
-  Device: device,
-  State: attachmentState(volume),
-  AttachTime: new Date(attachedAt),
-  DeleteOnTermination: deleteOnTermination,
+  InstanceId: attachment.instanceId,
+  Device: attachment.device,
+  State: attachmentState(volume, attachment),
+  AttachTime: new Date(attachment.attachedAt),
+  DeleteOnTermination: attachment.deleteOnTermination,
 });
 
 export const volumeFilters = ({ region }: Scope): FilterTable<VolumeRecord> => ({
-  "attachment.attach-time": (it) => it.attachment?.attachedAt,
-  "attachment.delete-on-termination": (it) => it.attachment && String(it.attachment.deleteOnTermination),
-  "attachment.device": (it) => it.attachment?.device,
-  "attachment.instance-id": (it) => it.attachment?.instanceId,
-  "attachment.status": (it) => it.attachment && attachmentState(it),
+  "attachment.attach-time": ({ attachments }) => attachments.map((it) => it.attachedAt),
+  "attachment.delete-on-termination": ({ attachments }) =>
+    attachments.map((it) => String(it.deleteOnTermination)),
+  "attachment.device": ({ attachments }) => attachments.map((it) => it.device),
+  "attachment.instance-id": ({ attachments }) => attachments.map((it) => it.instanceId),
+  "attachment.status": (volume) => volume.attachments.map((it) => attachmentState(volume, it)),
   "availability-zone": (it) => it.zone,
   "availability-zone-id": (it) => zoneId(region, it.zone),
   "create-time": (it) => it.createdAt,
