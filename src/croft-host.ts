@@ -171,6 +171,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
           ...(buckets !== undefined && { buckets }),
           networks: importFrom,
         },
+        openKey: keys,
         keptBytes,
         log,
       }),

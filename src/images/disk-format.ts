@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import { ImportRefused } from "./import-refused.ts";
+import type { ImportSource } from "./import-source.ts";
 
 /** What an image may be imported from, and what qemu-img calls it. */
 export const diskFormats = { qcow2: "qcow2", raw: "raw", vmdk: "vmdk", vhd: "vpc", vhdx: "vhdx" } as const;
@@ -9,12 +9,9 @@ export type DiskFormat = keyof typeof diskFormats;
  * The format by the first and last bytes, which are compared and not followed. A raw disk is known by the boot signature of
  * its first sector. Throws `ImportRefused` when it is none of them.
  */
-export const probeFormat = async (path: string): Promise<DiskFormat> => {
-  await using file = await open(path, "r");
-  const { size } = await file.stat();
-  const sectorAt = async (position: number) =>
-    (await file.read(Buffer.alloc(SECTOR), 0, SECTOR, Math.max(position, 0))).buffer;
-  const [first, last] = [await sectorAt(0), await sectorAt(size - SECTOR)];
+export const probeFormat = async (source: ImportSource): Promise<DiskFormat> => {
+  const sectorAt = (position: number) => source.read(Math.max(position, 0), SECTOR);
+  const [first, last] = [await sectorAt(0), await sectorAt(source.bytes - SECTOR)];
   const begins = (sector: Buffer, text: string) =>
     sector.subarray(0, text.length).equals(Buffer.from(text, "latin1"));
   if (begins(first, "QFI\xfb")) return "qcow2";

@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { keyRefusal, type OpenKey } from "#drivers/open-key.ts";
 import type { DiskFormat } from "./disk-format.ts";
 import type { SourceGuard } from "./guarded-source.ts";
 import type { FilePart } from "./image-bytes.ts";
@@ -10,7 +11,7 @@ import { ImportRefused } from "./import-refused.ts";
 export interface DiskImports {
   /** What has become of the import of this id, which begins when it has not. */
   look(id: string, disk: ImportedSource): Promise<DiskImport>;
-  /** The read-only qcow2 file of one that is done. */
+  /** The read-only qcow2 file of one that is done, encrypted with its key. */
   file(id: string): string;
   /** Ends it, if it has not ended; then nothing of it is left. */
   remove(id: string): Promise<void>;
@@ -23,19 +24,22 @@ export interface ImportedSource {
   readonly part?: FilePart;
   /** Absent: told by its first bytes. */
   readonly format?: DiskFormat;
+  /** What the file is to be encrypted with; absent: it lies open. */
+  readonly key?: string | undefined;
 }
 
 export type DiskImport =
   /** `fraction`: 0 to 1. */
   | { readonly state: "running"; readonly fraction: number; readonly what: string }
   | { readonly state: "done"; readonly sizeGiB: number }
-  | { readonly state: "failed"; readonly reason: string };
+  | { readonly state: "failed"; readonly reason: string; readonly isKeyRefused?: boolean };
 
 interface DiskImportOptions {
   readonly imagesDir: string;
   /** The user that handles the bytes. */
   readonly uid: number;
   readonly guard: SourceGuard;
+  readonly openKey: OpenKey;
   /** What is left to all others of the file system that holds `imagesDir`. */
   readonly keptBytes: number;
   /** For the operator: what nobody is to blame for but this host. */
@@ -70,18 +74,16 @@ interface Begun {
 
 function begin(
   id: string,
-  disk: ImportedSource,
-  { imagesDir, uid, guard, keptBytes, log }: DiskImportOptions,
+  { key, ...disk }: ImportedSource,
+  { imagesDir, uid, guard, openKey, keptBytes, log }: DiskImportOptions,
 ): Begun {
   const ending = new AbortController();
   const one: Begun = {
     now: { state: "running", fraction: 0, what: "pending" },
     ending,
     ended: run().catch((error: unknown) => {
-      if (!(error instanceof ImportRefused) && !ending.signal.aborted) log(`${id}: ${String(error)}`);
-      const reason =
-        error instanceof ImportRefused ? `ClientError: ${error.message}` : "ServerError: an internal error";
-      one.now = { state: "failed", reason };
+      one.now = failure(error);
+      if (one.now.reason === internal && !ending.signal.aborted) log(`${id}: ${String(error)}`);
     }),
   };
   return one;
@@ -96,6 +98,7 @@ function begin(
         uid,
         guard,
         ...disk,
+        secret: key === undefined ? undefined : openKey(key),
         maxBytes: Math.max(0, bavail * bsize - keptBytes),
         progress: (fraction, what) => void (one.now = { state: "running", fraction, what }),
         signal: ending.signal,
@@ -105,3 +108,13 @@ function begin(
     if (done) one.now = done;
   }
 }
+
+function failure(error: unknown): Extract<DiskImport, { state: "failed" }> {
+  if (error instanceof ImportRefused) return { state: "failed", reason: `ClientError: ${error.message}` };
+  const refused = keyRefusal(error);
+  if (!refused) return { state: "failed", reason: internal };
+  const reason = `ClientError: it is to be encrypted, and the key cannot be used: ${refused.message}`;
+  return { state: "failed", reason, isKeyRefused: true };
+}
+
+const internal = "ServerError: an internal error";

@@ -1,12 +1,16 @@
+import { withKeyFiles } from "#drivers/disk/qcow2/key-file.ts";
 import { jailed, type Jail } from "#drivers/linux/jail.ts";
 import { run } from "./command.ts";
 import { diskFormats, type DiskFormat } from "./disk-format.ts";
 import { ImportRefused } from "./import-refused.ts";
+import type { Seal } from "./import-source.ts";
 
 /** A disk whose bytes anyone may have made. Only qemu-img ever follows what they say, in a jail where it sees nothing else. */
 export interface ForeignDisk {
   readonly path: string;
   readonly format: DiskFormat;
+  /** Absent: the file's bytes are the disk's format's as they are. */
+  readonly seal: Seal | undefined;
   /** A user that nothing else on this host has. */
   readonly uid: number;
   readonly signal: AbortSignal;
@@ -17,24 +21,31 @@ export const inspectDisk = async (disk: ForeignDisk): Promise<number> => {
   const info = await describe(disk);
   const { extents = [], "data-file": data } = info["format-specific"]?.data ?? {};
   const others = [info["backing-filename"], data, ...extents.map(({ filename }) => filename)];
-  if (others.some((name) => name !== undefined && name !== SOURCE)) throw needsOther();
+  if (others.some((name) => name !== undefined && name !== SOURCE && name !== UNSEALED)) throw needsOther();
   if (info.encrypted) throw new ImportRefused("it is encrypted");
   await check(disk);
   return info["virtual-size"];
 };
 
-/** Writes the disk to the empty file `to`, which `uid` owns, as a qcow2 file of at most `maxBytes` that stands alone. */
+/** Writes the disk to the new qcow2 file `to`, which `uid` owns, is at least as large and opens with `secret`, until it takes `maxBytes`. */
 export const convertDisk = async (
   disk: ForeignDisk,
   to: string,
-  { maxBytes, progress }: { readonly maxBytes: number; readonly progress: (fraction: number) => void },
+  options: {
+    readonly secret: string | undefined;
+    readonly maxBytes: number;
+    readonly progress: (fraction: number) => void;
+  },
 ): Promise<void> => {
-  const args = ["convert", "-p", "-f", diskFormats[disk.format], "-O", "qcow2", SOURCE, TARGET];
+  const { secret, maxBytes, progress } = options;
+  const opened = secret === undefined ? "" : ",encrypt.format=luks,encrypt.key-secret=target";
+  const target = `driver=qcow2,file.driver=file,file.filename=${TARGET}${opened}`;
+  const args = ["-p", "-n", "--target-is-zero", "--target-image-opts", sourceOf(disk), target];
   const onLine = (line: string) => {
     const percent = percentOf(line);
     if (percent !== undefined) progress(percent / 100);
   };
-  await qemuImg(disk, args, { maxBytes, onLine, target: to });
+  await qemuImg(disk, "convert", args, { maxBytes, onLine, target: to, secret });
 };
 
 /** What a line of `qemu-img convert -p` says. */
@@ -62,15 +73,15 @@ interface ImageInfo {
 }
 
 const describe = async (disk: ForeignDisk): Promise<ImageInfo> => {
-  const args = ["info", "--output=json", "-f", diskFormats[disk.format], SOURCE];
+  const printed = await qemuImg(disk, "info", ["--output=json", sourceOf(disk)]);
   // of the process in the jail: only compared
-  return JSON.parse((await qemuImg(disk, args)).toString()) as ImageInfo;
+  return JSON.parse(printed.toString()) as ImageInfo;
 };
 
 /** What lies beyond the end of a file reads as zeros: only a check tells a whole disk from one that was cut short. */
 const check = async (disk: ForeignDisk): Promise<void> => {
   if (disk.format === "raw" || disk.format === "vhd") return;
-  await qemuImg(disk, ["check", "-q", "-f", diskFormats[disk.format], SOURCE], { passes: [0, LEAKS] });
+  await qemuImg(disk, "check", ["-q", sourceOf(disk)], { passes: [0, LEAKS] });
 };
 
 /** Clusters that are counted but not used. */
@@ -80,28 +91,39 @@ interface RunOptions {
   readonly maxBytes?: number;
   readonly onLine?: (line: string) => void;
   readonly target?: string;
+  /** The target's. */
+  readonly secret?: string | undefined;
   readonly passes?: readonly number[];
 }
 
 const qemuImg = async (
-  { path, format, uid, signal }: ForeignDisk,
+  disk: ForeignDisk,
+  verb: "info" | "check" | "convert",
   args: readonly string[],
-  { maxBytes = NOTHING_BYTES, onLine, target, passes = [0] }: RunOptions = {},
+  { maxBytes = NOTHING_BYTES, onLine, target, secret, passes = [0] }: RunOptions = {},
 ): Promise<Buffer> => {
-  const jail: Jail = {
-    uid,
-    limits: ["--nofile=64", "--nproc=64", `--as=${MEMORY_BYTES}`, `--cpu=${CPU_S}`, `--fsize=${maxBytes}`],
-    shows: [
-      { outside: path, inside: SOURCE },
-      ...(target === undefined ? [] : [{ outside: target, inside: TARGET, writable: true }]),
-    ],
-  };
-  // Asked for in there: a process that becomes another user no longer dies with its parent.
-  const command = jailed(["setpriv", "--pdeathsig", "KILL", "--", "qemu-img", ...args], jail);
+  const { path, format, seal, uid, signal } = disk;
+  const limits = [
+    "--nofile=64",
+    "--nproc=64",
+    `--as=${MEMORY_BYTES}`,
+    `--cpu=${CPU_S}`,
+    `--fsize=${maxBytes}`,
+  ];
   try {
-    return await run("env", ["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", ...command], {
-      signal,
-      ...(onLine && { onLine }),
+    return await withKeyFiles({ source: seal?.passphrase, target: secret }, uid, (keys) => {
+      const shows: Jail["shows"] = [
+        { outside: path, inside: SOURCE },
+        ...keys.shows,
+        ...(target === undefined ? [] : [{ outside: target, inside: TARGET, writable: true }]),
+      ];
+      const argv = ["qemu-img", verb, ...keys.objects, "--image-opts", ...args];
+      // Asked for in there: a process that becomes another user no longer dies with its parent.
+      const command = jailed(["setpriv", "--pdeathsig", "KILL", "--", ...argv], { uid, limits, shows });
+      return run("env", ["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", ...command], {
+        signal,
+        ...(onLine && { onLine }),
+      });
     });
   } catch (error) {
     if (signal.aborted) throw error;
@@ -109,13 +131,27 @@ const qemuImg = async (
     if (passes.some((code) => said.includes(`failed (${code})`))) return Buffer.alloc(0);
     if (said.includes("File too large")) throw new ImportRefused(`it comes to more than ${maxBytes} bytes`);
     if (said.includes("SIGXCPU")) throw new ImportRefused(`it takes more than ${CPU_S} s to work through`);
-    const reason = said.split("\n").at(-1)?.replace("qemu-img: ", "").replace(`'${SOURCE}'`, "it") ?? "";
+    const reason =
+      said
+        .split("\n")
+        .at(-1)
+        ?.replace("qemu-img: ", "")
+        .replace(`'${sourceOf(disk)}'`, "it") ?? "";
     const fault = target === undefined ? `it is no whole ${format} disk` : "it cannot be converted";
     throw new ImportRefused(`${fault}: ${reason}`);
   }
 };
 
+/** As `--image-opts` have it. */
+const sourceOf = ({ format, seal }: ForeignDisk): string =>
+  `driver=${diskFormats[format]},` +
+  (seal
+    ? `file.driver=luks,file.key-secret=source,file.file.driver=file,file.file.filename=${SOURCE}`
+    : `file.driver=file,file.filename=${SOURCE}`);
+
 const SOURCE = "/image/source";
+/** What qemu-img calls it when it is sealed. */
+const UNSEALED = `json:{"driver": "luks", "file": {"driver": "file", "filename": "${SOURCE}"}, "key-secret": "source"}`;
 const TARGET = "/image/disk";
 const MEMORY_BYTES = 2 * 1024 ** 3;
 const CPU_S = 3600;

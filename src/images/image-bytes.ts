@@ -2,12 +2,15 @@ import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { openGuarded, type SourceGuard } from "./guarded-source.ts";
 import { ImportRefused } from "./import-refused.ts";
+import { sealed, type Seal } from "./import-source.ts";
 
 export interface CopyOptions {
   /** Of an object that is stored with others in one file; absent: all there is. */
   readonly part?: FilePart;
   /** Absent: whatever the operator names, who may read it anyway. */
   readonly guard?: SourceGuard;
+  /** Absent: they are copied as they are. */
+  readonly seal?: Seal | undefined;
   readonly maxBytes: number;
   /** Told how much is there, 0 to 1; 0 while nobody knows how much there will be. */
   readonly progress: (fraction: number) => void;
@@ -15,13 +18,13 @@ export interface CopyOptions {
 }
 
 /**
- * Copies what `source` holds, a file or an http(s) URL, to a new file at `path`, zeros as holes. A file must be a regular one:
+ * Copies what `source` holds, a file or an http(s) URL, to a new file at `path`, for `openSource`, zeros as holes unless they are sealed. A file must be a regular one:
  * no link is followed, no device or pipe read. Throws `ImportRefused`; five minutes without a byte from a server are too many.
  */
 export const copyBytes = async (
   source: string,
   path: string,
-  { guard, part, maxBytes, progress, signal }: CopyOptions,
+  { guard, part, seal, maxBytes, progress, signal }: CopyOptions,
 ): Promise<void> => {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(source)?.[1]?.toLowerCase();
   if (!guard && scheme !== undefined && scheme !== "http" && scheme !== "https")
@@ -33,7 +36,9 @@ export const copyBytes = async (
   const tooLarge = () => new ImportRefused(`it has more than the ${maxBytes} bytes that are taken`);
   if (bytes !== undefined && bytes > maxBytes) throw tooLarge();
   await using target = await open(path, "wx", 0o600);
-  const copied = await pour(chunks, target, 0, (next) => {
+  if (seal) await writeAt(target, seal.header, 0);
+  const start = seal?.header.length ?? 0;
+  const copied = await pour(seal ? sealed(chunks, seal) : chunks, target, start, (next) => {
     signal.throwIfAborted();
     if (next > maxBytes) throw tooLarge();
     progress(bytes === undefined ? 0 : next / bytes);
@@ -42,7 +47,7 @@ export const copyBytes = async (
     throw brokenDownload(error);
   });
   if (copied === 0) throw new ImportRefused("it is empty");
-  await target.truncate(copied);
+  await target.truncate(start + copied);
 };
 
 /** A run of a file's bytes. */

@@ -1,12 +1,14 @@
-import { chmod, chown, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, open, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
+import { newFile } from "#drivers/disk/qcow2/new-file.ts";
+import { QCOW2_HEADER_BYTES, qcow2Header, readQcow2Header } from "#drivers/disk/qcow2/qcow2-header.ts";
 import { probeFormat, type DiskFormat } from "./disk-format.ts";
 import { exclusively } from "./exclusively.ts";
 import { convertDisk, inspectDisk, needsOther } from "./foreign-disk.ts";
 import { copyBytes, type FilePart } from "./image-bytes.ts";
 import type { SourceGuard } from "./guarded-source.ts";
 import { ImportRefused } from "./import-refused.ts";
+import { newSeal, openSource, type Seal } from "./import-source.ts";
 
 export interface ImportOptions {
   /** A file, or an http(s) URL. */
@@ -19,6 +21,8 @@ export interface ImportOptions {
   readonly format?: DiskFormat;
   /** Most bytes that are read, and most that the disk may come to here. */
   readonly maxBytes: number;
+  /** What its bytes are encrypted with here, and lie nowhere else open; absent: they lie open. */
+  readonly secret?: string | undefined;
   /** What the image is to be known by; no other one has it, unless an import of it was killed. */
   readonly id: string;
   /** The user that handles the bytes; nothing else on this host has it. */
@@ -70,11 +74,13 @@ export const removeImported = (imagesDir: string, id: string): Promise<void> =>
 
 const importInto = async (
   dir: string,
-  { source, guard, part, format: given, maxBytes, uid, progress, signal }: ImportOptions,
+  { source, guard, part, format: given, maxBytes, secret, uid, progress, signal }: ImportOptions,
 ): Promise<{ sizeGiB: number }> => {
   const [path, target] = [join(dir, "source"), join(dir, DISK)];
+  const seal = secret === undefined ? undefined : newSeal();
   const reading = (fraction: number) => progress(0.45 * fraction, "reading");
   await copyBytes(source, path, {
+    seal,
     maxBytes,
     progress: reading,
     signal,
@@ -84,9 +90,7 @@ const importInto = async (
   await chmod(path, 0o444); // seen by nobody but root, and in the jail
 
   progress(0.45, "checking");
-  const format = given ?? (await probeFormat(path));
-  if (format === "qcow2" && (await readQcow2Header(path))?.dependsOnAnother) throw needsOther();
-  const disk = { path, format, uid, signal };
+  const disk = { path, format: await formatOf(path, seal, given), seal, uid, signal };
   const bytes = await inspectDisk(disk);
   const sizeGiB = Math.ceil(bytes / 1024 ** 3);
   if (sizeGiB < 1) throw new ImportRefused("it is a disk of no bytes");
@@ -94,20 +98,31 @@ const importInto = async (
     throw new ImportRefused(`it is a disk of ${sizeGiB} GiB, and no volume has more than ${MAX_GIB} GiB`);
 
   progress(0.5, "converting");
-  await writeFile(target, "", { mode: 0o600 });
+  await newFile(target, sizeGiB * 1024 ** 3, secret);
   await chown(target, uid, uid);
   await convertDisk(disk, target, {
+    secret,
     maxBytes: Math.min(maxBytes, await roomIn(dir)),
     progress: (fraction) => progress(0.5 + 0.5 * fraction, "converting"),
   });
   await chown(target, 0, 0);
   await chmod(target, 0o400);
   const made = await readQcow2Header(target);
-  if (made === undefined || made.dependsOnAnother || made.virtualBytes > BigInt(sizeGiB) * 1024n ** 3n)
+  const isAsMade = made?.virtualBytes === BigInt(sizeGiB) * 1024n ** 3n && !made.dependsOnAnother;
+  if (!isAsMade || made.isEncrypted !== (secret !== undefined))
     throw new Error("qemu-img made something else than it was told to");
   await sync(target);
   await rm(path);
   return { sizeGiB };
+};
+
+/** Throws `ImportRefused`. */
+const formatOf = async (path: string, seal: Seal | undefined, given: DiskFormat | undefined) => {
+  await using source = await openSource(path, seal);
+  const format = given ?? (await probeFormat(source));
+  if (format === "qcow2" && qcow2Header(await source.read(0, QCOW2_HEADER_BYTES))?.dependsOnAnother)
+    throw needsOther();
+  return format;
 };
 
 /** Bytes that may be written here; a little is left for all others. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -21,7 +21,9 @@ import { until } from "../until.ts";
 /** A Debian guest whose every volume is encrypted, but for one that shows how a marker is found; and its instance store, as each is. */
 const files = mkdtempSync(join(tmpdir(), "croft-encrypted-"));
 after(() => rmSync(files, { recursive: true }));
-const region = await realRegion();
+const imports = join(files, "imports");
+mkdirSync(imports);
+const region = await realRegion({ more: ["--import-dir", imports] });
 const { client: ec2, environment } = region;
 const signing = {
   endpoint: region.endpoint,
@@ -92,6 +94,35 @@ test("its snapshot, made while it is written, and a copy by another key hold wha
   }
 });
 
+test("a disk that is imported to be encrypted lies open at no time", async () => {
+  const disk = Buffer.alloc(64 * 1024 ** 2);
+  disk.write(marker, 1024 ** 2);
+  disk.writeUInt16LE(0xaa55, 510);
+  writeFileSync(join(imports, "disk.raw"), disk);
+  const { ImportTaskId = "" } = await ec2.importSnapshot({
+    DiskContainer: { Url: "file:///disk.raw" },
+    Encrypted: true,
+    KmsKeyId: key,
+  });
+  const found: string[] = [];
+  const task = await until(
+    async () => {
+      found.push(...(await filesWith(marker)));
+      const ImportTaskIds = [ImportTaskId];
+      const { ImportSnapshotTasks } = await ec2.describeImportSnapshotTasks({ ImportTaskIds });
+      return ImportSnapshotTasks?.[0]?.SnapshotTaskDetail;
+    },
+    (it) => it?.Status !== "active",
+    patienceMs,
+  );
+  assert.deepEqual([task?.Status, found], ["completed", []]);
+  const imported = await volume({ SnapshotId: task?.SnapshotId });
+  await attach(imported, "/dev/sdi");
+  const look = `sudo dd if=${device(imported)} bs=1M skip=1 count=1 status=none | head -c ${marker.length}`;
+  assert.equal(await shell.run(look), marker);
+  assert.deepEqual(await filesWith(marker), []);
+});
+
 test("what is written to an instance store is in no file, and its key is gone for good when the instance stops", async () => {
   const store = (await shell.run("ls /dev/disk/by-id/virtio-AWS*")).trim();
   await shell.run(`${said(marker)} | sudo dd of=${store} conv=fsync status=none`);
@@ -104,7 +135,7 @@ test("what is written to an instance store is in no file, and its key is gone fo
 
 test("what was written is in no file of the region's, where an open volume's is; no secret is in an argument or a file", async () => {
   const open = await volume({ Size: 1 });
-  await attach(open, "/dev/sdi");
+  await attach(open, "/dev/sdk");
   await shell.run(`${said(plainMarker)} | sudo dd of=${device(open)} conv=fsync status=none`);
   assert.deepEqual(await filesWith(marker), []);
   assert.match((await filesWith(plainMarker)).join(), new RegExp(open));

@@ -58,6 +58,7 @@ before(async () => {
     imagesDir: at("images"),
     uid,
     guard: { buckets, networks: [] },
+    openKey,
     keptBytes: 0,
     log: (line) => assert.fail(line),
   });

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
+  readSync,
   readdirSync,
   statSync,
   symlinkSync,
@@ -19,8 +23,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
-import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { chainOf, KEY, locateSnapshot } from "#drivers/disk/qcow2/qcow2-layout.ts";
+import { KeyRefused } from "#drivers/open-key.ts";
 import { openDiskImports, type DiskImport } from "#images/disk-imports.ts";
+import { newSeal, openSource, sealed } from "#images/import-source.ts";
 import { importImage, importedDisk, removeImported, type ImportOptions } from "#images/import-image.ts";
 
 const mebibyte = 1024 ** 2;
@@ -54,7 +60,26 @@ const importing = (source: string, options: Partial<ImportOptions> = {}, recordi
     },
     recording,
   );
-const left = () => (existsSync(imagesDir) ? readdirSync(imagesDir) : []);
+/** Writes what an encrypted file holds as a raw one. */
+const decrypt = async (file: string, secret: string, to: string) => {
+  writeFileSync(at("secret"), secret);
+  const object = `secret,id=${KEY},file=${at("secret")}`;
+  await run("qemu-img", ["convert", "--object", object, "-O", "raw", chainOf([file], 1), to]);
+};
+const beginningOf = (path: string, length: number): Buffer => {
+  const file = openSync(path, "r");
+  const bytes = Buffer.alloc(length);
+  readSync(file, bytes);
+  closeSync(file);
+  return bytes;
+};
+/** The names of the files of the import that hold this text. */
+const filesWith = (text: string): string[] =>
+  left(true).filter(
+    (name) => statSync(join(imagesDir, name)).isFile() && readFileSync(join(imagesDir, name)).includes(text),
+  );
+const left = (recursive = false) =>
+  existsSync(imagesDir) ? readdirSync(imagesDir, { recursive, encoding: "utf8" }) : [];
 const reset = () => removeImported(imagesDir, "ami-1");
 
 describe("an import", { timeout: 300_000 }, () => {
@@ -75,13 +100,48 @@ describe("an import", { timeout: 300_000 }, () => {
       const disk = importedDisk(imagesDir, "ami-1");
       const raw = at("back.raw");
       await run("qemu-img", ["convert", "-f", "qcow2", "-O", "raw", disk, raw]);
-      assert.deepEqual(readFileSync(raw).subarray(0, contents.length), contents);
+      assert.deepEqual(beginningOf(raw, contents.length), contents);
       assert.deepEqual([statSync(disk).uid, statSync(disk).mode & 0o777], [0, 0o400]);
       assert.deepEqual(readdirSync(join(imagesDir, "ami-1")), ["disk.qcow2"]);
       assert.deepEqual([...new Set(said)], ["reading", "checking", "converting", "done"]);
       await reset();
       assert.deepEqual(left(), []);
     });
+
+  for (const [name, make] of sources)
+    test(`of ${name} that is to be encrypted makes a file of the same bytes, which are in no other meanwhile`, async () => {
+      const secret = randomBytes(64).toString("hex");
+      const said = new Set<string>();
+      const lying = new Set<string>();
+      const look = (_: number, what: string) => {
+        said.add(what);
+        for (const file of filesWith("the middle")) lying.add(file);
+      };
+      await importing(await make(), { secret, progress: look });
+      await decrypt(importedDisk(imagesDir, "ami-1"), secret, at("back.raw"));
+      assert.deepEqual(beginningOf(at("back.raw"), contents.length), contents);
+      assert.deepEqual([...said], ["reading", "checking", "converting", "done"]);
+      assert.deepEqual([...lying], []);
+      await importing(await make(), { id: "ami-2", progress: look });
+      assert.ok(lying.has("ami-2/disk.qcow2"));
+      await removeImported(imagesDir, "ami-2");
+      await reset();
+    });
+
+  test("whose source comes in pieces of no whole sectors is sealed as one that comes at once", async () => {
+    const odd = contents.subarray(0, -100);
+    const pieces = async function* () {
+      for (let from = 0, n = 1; from < odd.length; from += n, n = (n * 7) % 99_991)
+        yield odd.subarray(from, from + n);
+    };
+    const seal = newSeal();
+    await using file = await open(at("sealed"), "w");
+    await file.write(seal.header);
+    for await (const bytes of sealed(pieces(), seal)) await file.write(bytes);
+    await using source = await openSource(at("sealed"), seal);
+    assert.deepEqual([source.bytes, await source.read(0, source.bytes)], [contents.length, contents]);
+    assert.equal((await source.read(mebibyte + 4, 6)).toString(), "middle");
+  });
 
   test("records what it made, whole GiB; when that fails nothing stays", async () => {
     const recorded: unknown[] = [];
@@ -297,11 +357,13 @@ describe("no image is made of", { timeout: 300_000 }, () => {
   for (const [what, make, sentence, format] of refused)
     test(what, async () => {
       const source = await make();
-      await assert.rejects(importing(source, format ? { format } : {}), {
-        name: "ImportRefused",
-        message: sentence,
-      });
-      assert.deepEqual(left(), []);
+      for (const secret of [undefined, "0".repeat(128)]) {
+        await assert.rejects(importing(source, { secret, ...(format && { format }) }), {
+          name: "ImportRefused",
+          message: sentence,
+        });
+        assert.deepEqual(left(), []);
+      }
     });
 
   test("more bytes than are taken, read or unpacked", async () => {
@@ -335,7 +397,7 @@ describe("no image is made of", { timeout: 300_000 }, () => {
     const raw = at("inner.raw");
     await run("qemu-img", ["convert", "-f", "qcow2", "-O", "raw", importedDisk(imagesDir, "ami-1"), raw]);
     const inner = readFileSync(at("inner"));
-    assert.deepEqual(readFileSync(raw).subarray(0, inner.length), inner);
+    assert.deepEqual(beginningOf(raw, inner.length), inner);
     await reset();
   });
 });
@@ -430,12 +492,16 @@ test("a task's import becomes a snapshot of whole GiB with the same bytes; a hos
     imagesDir,
     uid,
     guard: { directory, networks: [] },
+    openKey: (key) => {
+      if (key === "gone") throw new KeyRefused("it is disabled");
+      return key;
+    },
     keptBytes: 0,
     log: (line) => assert.fail(line),
   });
-  const over = async (id: string, source: string): Promise<DiskImport> => {
+  const over = async (id: string, source: string, key?: string): Promise<DiskImport> => {
     for (;;) {
-      const now = await imports.look(id, { source });
+      const now = await imports.look(id, { source, key });
       if (now.state !== "running") return now;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -447,7 +513,22 @@ test("a task's import becomes a snapshot of whole GiB with the same bytes; a hos
     /^ClientError: it needs another file beside it/,
   );
   await imports.remove("snap-2");
-  const disks = await openQcow2Disks(at("disks"), { uid });
+  assert.deepEqual(await over("snap-2", "file:///it.vmdk", "gone"), {
+    state: "failed",
+    reason: "ClientError: it is to be encrypted, and the key cannot be used: it is disabled",
+    isKeyRefused: true,
+  });
+  await imports.remove("snap-2");
+  const disks = await openQcow2Disks(at("disks"), { uid, openKey: (key) => key });
+  const key = "1".repeat(128);
+  assert.deepEqual(await over("snap-3", "file:///it.vmdk", key), { state: "done", sizeGiB: 1 });
+  const whole = statSync(imports.file("snap-3")).ino;
+  for (const _ of "ab") await disks.importSnapshot("snap-3", imports.file("snap-3"), 2, key);
+  await imports.remove("snap-3");
+  const encrypted = await locateSnapshot(at("disks"), "snap-3");
+  assert.deepEqual([statSync(encrypted.path).ino, encrypted.encrypted], [whole, { key, files: 1 }]);
+  await decrypt(encrypted.path, key, at("snapshot.raw"));
+  assert.equal(statSync(at("snapshot.raw")).size, 2 * 1024 ** 3);
   for (const _ of "ab") await disks.importSnapshot("snap-1", imports.file("snap-1"), 1);
   await imports.remove("snap-1");
   assert.deepEqual(left(), []);
@@ -456,8 +537,5 @@ test("a task's import becomes a snapshot of whole GiB with the same bytes; a hos
   const raw = at("snapshot.raw");
   await run("qemu-img", ["convert", "-O", "raw", chainOf([path, ...below]), raw]);
   assert.equal(statSync(raw).size, 1024 ** 3);
-  const bytes = Buffer.alloc(contents.length);
-  await using file = await open(raw);
-  await file.read(bytes, 0, bytes.length, 0);
-  assert.deepEqual(bytes, contents);
+  assert.deepEqual(beginningOf(raw, contents.length), contents);
 });

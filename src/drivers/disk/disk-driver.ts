@@ -20,7 +20,10 @@ export interface DiskDriver extends SnapshotReader, BlockWriter {
   snapshot(id: string, diskId: string): Promise<void>;
   /** The snapshot of this new id holds what the other one does, and stays when that goes. With another key all bytes are copied. */
   copySnapshot(id: string, from: string, key?: string): Promise<void>;
-  /** The snapshot of this new id holds what the qcow2 file does, which needs no other, and zeros up to this size. The file may go then. */
+  /**
+   * The snapshot of this new id holds what the qcow2 file does, which needs no other, and zeros up to this size. The file, which is open or encrypted
+   * with this key, may go then.
+   */
   importSnapshot(id: string, file: string, sizeGiB: number, key?: string): Promise<void>;
   /** Nothing can be made of it any more. Disks and snapshots that are differences to it are as they were; its bytes go with the last. */
   removeSnapshot(id: string): Promise<void>;

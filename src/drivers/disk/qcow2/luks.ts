@@ -44,10 +44,12 @@ export function luksMasterKey(header: Buffer, passphrase: string): Buffer {
 }
 
 /** Whole sectors, of which the first is this many bytes into the file. */
+export const encryptSectors = (masterKey: Buffer, bytes: Buffer, offset: number): Buffer =>
+  bySectors(createCipheriv, masterKey, bytes, offset / SECTOR);
 export const decryptSectors = (masterKey: Buffer, bytes: Buffer, offset: number): Buffer =>
   bySectors(createDecipheriv, masterKey, bytes, offset / SECTOR);
 
-const SECTOR = 512;
+export const SECTOR = 512;
 const keyBytes = 64;
 const stripes = 4000;
 const rounds = 1000;

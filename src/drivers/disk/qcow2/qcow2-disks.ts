@@ -1,17 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { chmod, link, mkdir, readdir, rename, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "#drivers/linux/commands.ts";
 import { exchangeNames } from "#drivers/linux/libc.ts";
 import { noKeys, type OpenKey } from "#drivers/open-key.ts";
 import type { DiskDriver, DiskPlace } from "../disk-driver.ts";
 import { nextMerge, type Layer } from "../next-merge.ts";
 import { copyEncrypted } from "./encrypted-copy.ts";
-import { encryptFile } from "./encrypted-file.ts";
 import { growDisk } from "./grow-disk.ts";
 import { withKeyFiles, type ShownKeys } from "./key-file.ts";
 import { LentFiles } from "./lent-files.ts";
 import { mergeLayers } from "./merge-layers.ts";
+import { newFile } from "./new-file.ts";
 import { OpenSnapshot } from "./open-snapshot.ts";
 import {
   diskFile,
@@ -107,15 +106,8 @@ export const openQcow2Disks = async (
 
   const lent = new LentFiles(uid);
   const secretOf = (key: string | undefined) => (key === undefined ? undefined : openKey(key));
-  /** An empty qcow2 file, whole on the disk when this returns. */
-  const createFile = async (path: string, bytes: number, key: string | undefined): Promise<void> => {
-    const secret = secretOf(key);
-    await rm(path, { force: true });
-    await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(bytes)]);
-    await chmod(path, 0o600);
-    if (secret !== undefined) await encryptFile(path, secret);
-    await sync(path);
-  };
+  const createFile = async (path: string, bytes: number, key: string | undefined): Promise<void> =>
+    newFile(path, bytes, secretOf(key));
   /** Without it the file in this new directory is lost. */
   const noteKey = async (into: string, key: string | undefined): Promise<void> => {
     if (key === undefined) return;
@@ -293,10 +285,11 @@ export const openQcow2Disks = async (
         await make(id, async (into) => {
           const kept = join(into, SNAPSHOT);
           await noteKey(into, key);
-          if (key !== undefined) return copyWhole({ path: file, below: [] }, kept, bytes, key);
+          if (key !== undefined && !(await readQcow2Header(file))?.isEncrypted)
+            return copyWhole({ path: file, below: [] }, kept, bytes, key);
           await link(file, kept);
           await chmod(kept, 0o600);
-          if ((await virtualBytes(kept)) < bytes) await growDisk(kept, bytes, uid);
+          if ((await virtualBytes(kept)) < bytes) await growDisk(kept, bytes, uid, secretOf(key));
           await sync(kept);
         });
       }),

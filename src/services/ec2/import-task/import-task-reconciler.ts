@@ -38,8 +38,12 @@ export async function reconcileImportTask(
   if (host.worked.since(id) > patienceMs) return give(entry, "ServerError: it took more than a day", host);
   const sizesGiB: number[] = [];
   for (const disk of disks) {
-    const { source, format } = disk;
-    const now = await host.imports.look(disk.snapshotId, { source, ...(format && { format }) });
+    const { source, format, encryption } = disk;
+    const now = await host.imports.look(disk.snapshotId, {
+      source,
+      ...(format && { format }),
+      key: encryption?.dataKey,
+    });
     if (now.state === "failed") return give(entry, now.reason, host);
     if (now.state === "running") {
       const percent = Math.floor((95 * (sizesGiB.length + now.fraction)) / disks.length);

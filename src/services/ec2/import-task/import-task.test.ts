@@ -69,6 +69,22 @@ test(
   },
 );
 
+test("what is to be encrypted is so from the first, by the key of its snapshot", limit, async (t) => {
+  const { client, records, imports, until } = await testRegion(t);
+  const imported = async (more: object) => {
+    const { ImportTaskId: id = "" } = await client.importSnapshot({ DiskContainer: disk, ...more });
+    await until(() => records.get("import-task", id)?.so.over !== undefined);
+    const snapshotId = records.get("import-task", id)?.disks[0]?.snapshotId ?? "";
+    return [imports.asked(snapshotId)?.key, records.get("snapshot", snapshotId)?.encryption?.dataKey];
+  };
+  assert.deepEqual(await imported({}), [undefined, undefined]);
+  const [key, dataKey] = await imported({ Encrypted: true });
+  assert.ok(key !== undefined && key === dataKey);
+  await client.enableEbsEncryptionByDefault({});
+  const [byDefault, itsOwn] = await imported({});
+  assert.ok(byDefault !== undefined && byDefault === itsOwn && byDefault !== key);
+});
+
 test("a snapshot import that fails says why, and nothing is there of it", limit, async (t) => {
   const region = await testRegion(t);
   const { client, records, imports } = region;

@@ -111,6 +111,16 @@ test("an image of which a snapshot cannot be restored has failed and says why", 
     /it has 2 GiB, more than the 1 GiB that it is said to have/,
   );
   await client.deregisterImage({ ImageId: restored, DeleteAssociatedSnapshots: true });
+  await client.enableEbsEncryptionByDefault({});
+  imports.become({ state: "failed", reason: "ClientError: it is disabled", isKeyRefused: true });
+  const { ImageId: refused = "" } = await client.createRestoreImageTask({ ...restore, Name: "by no key" });
+  const snapshotsOf = () => records.all("snapshot").filter(({ encryption }) => encryption);
+  await region.until(() => snapshotsOf().some(({ so }) => so.failed !== undefined));
+  const [byNoKey] = snapshotsOf();
+  assert.equal(byNoKey?.so.failed, "Given key ID is not accessible");
+  assert.equal(imports.asked(byNoKey?.id ?? "")?.key, byNoKey?.encryption?.dataKey);
+  await client.deregisterImage({ ImageId: refused, DeleteAssociatedSnapshots: true });
+
   imports.become({ state: "running", fraction: 0, what: "reading" });
   const { ImageId: unfinished = "" } = await client.createRestoreImageTask(restore);
   await region.until(() => imports.list().length > 0);

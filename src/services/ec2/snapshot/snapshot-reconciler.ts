@@ -186,9 +186,9 @@ async function restore(
     return reached({ failed: reason });
   };
   if (!snapshot.so.begun) {
-    const fetched = await imports.look(id, { ...stored, format: "qcow2" });
+    const fetched = await imports.look(id, { ...stored, format: "qcow2", key: encryption?.dataKey });
     if (fetched.state === "running") return wait(1000);
-    if (fetched.state === "failed") return failed(fetched.reason);
+    if (fetched.state === "failed") return failed(fetched.isKeyRefused ? keyNotAccessible : fetched.reason);
     if (fetched.sizeGiB > sizeGiB)
       return failed(
         `ClientError: it has ${fetched.sizeGiB} GiB, more than the ${sizeGiB} GiB that it is said to have`,
