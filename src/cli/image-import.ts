@@ -1,14 +1,19 @@
 import { basename } from "node:path";
 import type { BootModeValues } from "@aws-sdk/client-ec2";
+import { layout } from "#config.ts";
 import { type Architecture, architectures } from "#images/architecture.ts";
 import { newId } from "#services/ec2/chance.ts";
-import { recordImportedImage } from "#services/ec2/image/imported-image.ts";
+import { importedSnapshotId, recordImportedImage } from "#services/ec2/image/imported-image.ts";
+import { importedSnapshot } from "#services/ec2/import-task/import-task-reconciler.ts";
+import { recordKey } from "#services/ec2/records.ts";
+import { ownHostId } from "#services/host/host-id.ts";
 import { packagesFor } from "#setup/debian-packages.ts";
 import { requireSettings } from "#setup/region-settings.ts";
 import { setUpPackages } from "#setup/set-up-packages.ts";
 import { Refusal, onlyArgument, readOptions, requireRoot, type Command } from "./command.ts";
 import { dataDirOption, dataDirUsage, readDataDir } from "./data-dir.ts";
-import { checkedImport, importDisk, importOptions, importUsage, oneOf } from "./import-disk.ts";
+import { encryptedByDefault } from "./encrypted-by-default.ts";
+import { checkedImport, completed, importDisk, importOptions, importUsage, oneOf } from "./import-disk.ts";
 import { jsonOption, jsonUsage, printId } from "./json.ts";
 import { requireRunning } from "./running-region.ts";
 
@@ -30,6 +35,7 @@ export const command: Command = {
 
 Makes an image of the region, owned by its account, of a disk that boots by itself: one file that this host has, or
 that http or https serves. Its bytes are handled in a jail and converted. Prints the image's id. The region is to be running.
+If the account encrypts by default it is made of an encrypted snapshot, which stays when the image is removed.
 
   --name NAME        what DescribeImages calls it (the file's name and the time)
   --description TEXT
@@ -57,12 +63,27 @@ ${dataDirUsage}`,
     await setUpPackages(packagesFor[architecture], values);
 
     const id = newId("ami");
-    const facts = { id, name, description: values.description, architecture } as const;
-    await importDisk(source, id, disk, dataDir, (store, importAs) =>
-      importAs(({ sizeGiB }) =>
-        recordImportedImage({ ...facts, sizeGiB, ...(bootMode && { bootMode }) }, scope, store, new Date()),
-      ),
-    );
+    const facts = {
+      id,
+      name,
+      description: values.description,
+      architecture,
+      ...(bootMode && { bootMode }),
+    };
+    await importDisk(source, disk, dataDir, async (store, importAs) => {
+      const snapshotId = importedSnapshotId(facts);
+      const encrypted = await encryptedByDefault(snapshotId, store, dataDir);
+      const hostId = ownHostId(layout(dataDir).hostId);
+      await importAs(encrypted ? snapshotId : id, encrypted?.secret, ({ sizeGiB }) => {
+        const now = new Date();
+        const snapshot = encrypted && {
+          ...importedSnapshot(snapshotId, sizeGiB, hostId, now),
+          encryption: encrypted.encryption,
+        };
+        return recordImportedImage({ ...facts, sizeGiB }, scope, store, now, snapshot);
+      });
+      if (encrypted) await completed(recordKey("snapshot", scope, snapshotId), store);
+    });
     printId(values.json, id);
     return 0;
   },

@@ -1,8 +1,10 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { ApiError } from "#api/error.ts";
 import { hostNames, layout } from "#config.ts";
 import { diskFormats, type DiskFormat } from "#images/disk-format.ts";
 import { importImage } from "#images/import-image.ts";
 import { ImportRefused } from "#images/import-refused.ts";
+import type { SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
 import { connectStore } from "#store/socket/connect-store.ts";
 import type { Store } from "#store/store.ts";
 import { interruption, Refusal } from "./command.ts";
@@ -44,15 +46,14 @@ const bytesOf = (gib: string): number => {
 };
 
 /**
- * Shows its progress, and takes an interruption, while `work` imports the disk as `id` into the running region: `importAs` calls what
- * records it once its bytes are there. Throws `Refusal` for what is no fault of Croft's.
+ * Shows its progress, and takes an interruption, while `work` imports the disk into the running region: `importAs` calls what
+ * records it once its bytes are there, under this id and encrypted with the secret. Throws `Refusal` for what is no fault of Croft's.
  */
 export async function importDisk(
   source: string,
-  id: string,
   options: ReturnType<typeof checkedImport>,
   dataDir: string,
-  work: (store: Store, importAs: (record: Recorded) => Promise<void>) => Promise<void>,
+  work: (store: Store, importAs: ImportAs) => Promise<void>,
 ): Promise<void> {
   const { imagesDir, storeSocket } = layout(dataDir);
   const interrupted = interruption();
@@ -60,14 +61,13 @@ export async function importDisk(
   const store = connectStore(storeSocket);
   const disk = {
     source,
-    id,
     uid: hostNames(dataDir).uids.image,
     progress: shown.show,
     signal: interrupted,
     ...options,
   };
   try {
-    await work(store, (record) => importImage(imagesDir, disk, record));
+    await work(store, (id, secret, record) => importImage(imagesDir, { ...disk, id, secret }, record));
   } catch (error) {
     if (interrupted.aborted) throw new Refusal("interrupted: nothing is imported", 1);
     if (error instanceof ImportRefused) throw new Refusal(`${source} is not imported: ${error.message}`, 1);
@@ -78,4 +78,19 @@ export async function importDisk(
   }
 }
 
-type Recorded = Parameters<typeof importImage>[2];
+type ImportAs = (
+  id: string,
+  secret: string | undefined,
+  record: Parameters<typeof importImage>[2],
+) => Promise<void>;
+
+/** croft-host takes the file for the snapshot's own. Throws `Refusal` when it cannot. */
+export const completed = async (key: string, store: Store): Promise<void> => {
+  for (;;) {
+    const snapshot = (await store.get(key))?.value as SnapshotRecord | undefined;
+    const { so } = snapshot ?? { so: { failed: "it was deleted meanwhile" } };
+    if (so.failed !== undefined) throw new Refusal(`the snapshot could not be made: ${so.failed}`, 1);
+    if (snapshot?.so.completedAt !== undefined) return;
+    await delay(100);
+  }
+};

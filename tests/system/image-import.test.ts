@@ -9,6 +9,8 @@ import {
   DescribeImagesCommand,
   DescribeImportSnapshotTasksCommand,
   DescribeSnapshotsCommand,
+  DisableEbsEncryptionByDefaultCommand,
+  EnableEbsEncryptionByDefaultCommand,
   GetConsoleOutputCommand,
   ImportSnapshotCommand,
   RunInstancesCommand,
@@ -86,6 +88,36 @@ test(
       [readdirSync(imagesDir), readdirSync(scratch).filter((name) => name.includes("snap-"))],
       [[imageId], []],
     );
+  },
+);
+
+test(
+  "what an account imports that encrypts by default is encrypted, and lies open in no file",
+  { timeout: 120_000 },
+  async () => {
+    await client.send(new EnableEbsEncryptionByDefaultCommand({}));
+    const marker = "MARKER-of-imported-bytes";
+    const contents = Buffer.alloc(3 * 1024 ** 2);
+    contents.write(marker, 1024 ** 2);
+    const at = (name: string) => join(scratch, name);
+    writeFileSync(at("secret.raw"), contents);
+    const id = (await region.croft("snapshot", "import", "--format", "raw", at("secret.raw"))).trim();
+    const name = ["--name", "encrypted", "--format", "raw"];
+    const image = (await region.croft("image", "import", ...name, at("secret.raw"))).trim();
+    await client.send(new DisableEbsEncryptionByDefaultCommand({}));
+    const { Images: [made] = [] } = await client.send(new DescribeImagesCommand({ ImageIds: [image] }));
+    const { Ebs: root } = made?.BlockDeviceMappings?.[0] ?? {};
+    assert.deepEqual([made?.State, root?.Encrypted, root?.VolumeSize], ["available", true, 1]);
+    for (const snapshotId of [id, root?.SnapshotId ?? ""]) {
+      await assert.rejects(region.croft("snapshot", "export", snapshotId, at("none")), /is encrypted/);
+      const to = at(snapshotId);
+      await region.croft("snapshot", "export", "--decrypt", "--format", "raw", snapshotId, to);
+      assert.deepEqual(readFileSync(to).subarray(0, contents.length), contents);
+    }
+    const search = run("grep", ["-rlaF", "--devices=skip", "-e", marker, region.dataDir]);
+    await assert.rejects(search, { exitCode: 1 });
+    assert.deepEqual(readdirSync(imagesDir), [imageId]);
+    await region.croft("image", "remove", image);
   },
 );
 

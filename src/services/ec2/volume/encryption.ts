@@ -50,7 +50,9 @@ export interface EncryptionPlan {
 }
 
 /** Follows "Amazon EBS encryption" of the EBS user guide: by default, and what becomes of snapshots' keys. */
-export function encryptionPlan(context: Ec2Context): EncryptionPlan {
+export function encryptionPlan(
+  context: Pick<Ec2Context, "region" | "records" | "now" | "kms">,
+): EncryptionPlan {
   const keys = new Map<string, ServiceKey | ApiError>();
   const touched = new Map<string, TouchedResource>();
   const touch = (touches: readonly TouchedResource[]) => {
@@ -141,7 +143,7 @@ function partsOf(dataKey: string) {
   return { region, id, ciphertext: Buffer.from(text, "base64url") };
 }
 
-function keyOrError(keyId: string, context: Ec2Context): ServiceKey | ApiError {
+function keyOrError(keyId: string, context: Pick<Ec2Context, "kms">): ServiceKey | ApiError {
   try {
     return serviceKey({ keyId, via }, kmsOf(context));
   } catch (error) {
