@@ -94,8 +94,8 @@ table inet croft {
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
-    oifname "${uplink}" goto outward
     oifname . ip daddr @destinations goto inward
+    oifname "${uplink}" goto outward
     oifname @forwarders goto inward
     oifname "pcx*" goto inward
   }
