@@ -90,11 +90,12 @@ await throughput("between subnets", across);
 await throughput("by an elastic address", byElasticIp);
 await throughput("by a NAT gateway", byNatGateway);
 await comparePairs("new connections", "/s", { ours, bare: connections(bare, stack) }, pairs);
+// The promise nearest to its bound, and each pair is over in a tenth of a second.
 await comparePairs(
   "new connections",
   "/s",
   { ours, bare: connections(routed, stack) },
-  pairs,
+  3 * pairs,
   "a router with one rule",
 );
 
