@@ -8,10 +8,12 @@ import { imageState, isOffered } from "../ec2/image/image.ts";
 import { parseKey } from "../ec2/records.ts";
 import { newSnapshotOperations } from "../ec2/snapshot/new-snapshot-operations.ts";
 import { snapshotOperations } from "../ec2/snapshot/snapshot-operations.ts";
-import { isThere, snapshotState, type SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
+import { isThere, sharedSnapshots, snapshotState, type SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import { sourceRegion } from "../ec2/source-region.ts";
 import { copiedTags, type Tags } from "../ec2/tag/tag.ts";
 import { together } from "../ec2/together.ts";
+import { isDescribed, isEventBased, sharedBy } from "./event-policy.ts";
+import { asRole, requireForeignKeys } from "./foreign-key.ts";
 import {
   isImagePolicy,
   nameOf,
@@ -29,11 +31,46 @@ export function followUpsOf(made: Transaction, schedule: Schedule, policy: DlmPo
     const parsed = parseKey(key);
     return parsed.kind === kind ? [parsed.id] : [];
   });
-  const regions = (schedule.CrossRegionCopyRules ?? []).map(targetRegion);
   return ids.flatMap((of) => [
     ...(schedule.ShareRules?.length ? [{ of, schedule: nameOf(schedule) }] : []),
-    ...regions.map((to) => ({ of, schedule: nameOf(schedule), to })),
+    ...copiesOf(of, schedule),
   ]);
+}
+
+const copiesOf = (of: string, schedule: Schedule): FollowUp[] =>
+  (schedule.CrossRegionCopyRules ?? []).map((rule) => ({
+    of,
+    schedule: nameOf(schedule),
+    to: targetRegion(rule),
+  }));
+
+/**
+ * The transaction that writes down what is shared with an event-based policy's account since it last looked, and to where that is to be copied.
+ * Undefined: nothing is.
+ */
+export function noticed(
+  policy: DlmPolicyRecord,
+  write: (so: DlmPolicyRecord["so"]) => Transaction,
+  context: Ec2Context,
+): Transaction | undefined {
+  const { details, so } = policy;
+  if (!isEventBased(details)) return undefined;
+  const all = sharedBy(details, context);
+  const ids = all.map(({ id }) => id);
+  const { shared: known = [], pending = [], error, ...rest } = so;
+  if (ids.join() === known.join()) return undefined;
+  const fresh = all.filter(({ id }) => !known.includes(id));
+  try {
+    const events = fresh.filter(({ description }) => isDescribed(details, description));
+    const copies = events.flatMap(({ id }) => schedulesOf(policy).flatMap((it) => copiesOf(id, it)));
+    const todo = [...pending, ...copies];
+    // What was wrong is over when nothing of this time is.
+    const stays = copies.length === 0 && error !== undefined && { error };
+    return write({ ...rest, shared: ids, ...(todo.length > 0 && { pending: todo }), ...stays });
+  } catch (cause) {
+    if (!(cause instanceof ApiError)) throw cause;
+    return write({ ...so, shared: ids, error: `${cause.code}: ${cause.message}` });
+  }
 }
 
 /**
@@ -88,7 +125,9 @@ function sourceOf({ of }: FollowUp, policy: DlmPolicyRecord, { records }: Ec2Con
       isEncrypted: devicesOf(image).every((it) => isEncrypted(it, records)),
     };
   }
-  const snapshot = records.get("snapshot", of);
+  const snapshot = isEventBased(policy.details)
+    ? sharedSnapshots(records).find(({ id }) => id === of)
+    : records.get("snapshot", of);
   const state = snapshot && isThere(snapshot) ? snapshotState(snapshot) : "error";
   if (!snapshot || (state !== "completed" && state !== "pending")) return undefined;
   return {
@@ -122,15 +161,16 @@ function copied(
 ): Transaction | undefined {
   const rule = schedule.CrossRegionCopyRules?.find((it) => targetRegion(it) === to);
   if (!rule) return undefined;
-  const there = sourceRegion(to, context);
+  const there = sourceRegion(to, asRole(policy, context));
   const asked = {
     SourceRegion: context.region,
     ...encryptionOf(rule, source),
     Description: source.description,
   };
-  const { transaction = {} } = isImagePolicy(policy)
+  const { transaction = {}, touches } = isImagePolicy(policy)
     ? copyImageOperations.CopyImage.resolve({ ...asked, SourceImageId: of, Name: source.name }, there)
     : newSnapshotOperations.CopySnapshot.resolve({ ...asked, SourceSnapshotId: of }, there);
+  requireForeignKeys(touches, there);
   const tags = { ...(rule.CopyTags ? copiedTags(source.tags) : {}), ...policyTags(policy, schedule) };
   return {
     ...transaction,

@@ -9,6 +9,7 @@ import type { Ec2Context } from "../ec2/context.ts";
 import { byArn } from "../iam/holder.ts";
 import { besideDetails, isDefault } from "./default-policy.ts";
 import { invalidRequest, policyNotFound, tooManyDefaults, tooManyPolicies } from "./errors.ts";
+import { beginning } from "./event-policy.ts";
 import { checkedDetails } from "./policy-details.ts";
 import { describePolicy, findPolicy, policyArn, policyState, type DlmPolicyRecord } from "./policy.ts";
 
@@ -34,7 +35,7 @@ export const dlmOperations = {
         createdAt: now,
         modifiedAt: now,
         from: now,
-        so: { done: {} },
+        so: beginning(details, context),
       };
       const key = context.records.key("dlm-policy", policy.id);
       return {
@@ -100,16 +101,17 @@ export const dlmOperations = {
       const now = context.now().toISOString();
       const anew = (enabled && !before.enabled) || asked !== undefined;
       const { run: _, ...rested } = before.so;
+      const details = asked ? updatedDetails(before.details, asked, context) : before.details;
       const policy: DlmPolicyRecord = {
         ...before,
         enabled,
         description: input.Description === undefined ? before.description : described(input.Description),
         roleArn: input.ExecutionRoleArn ?? before.roleArn,
-        details: asked ? updatedDetails(before.details, asked, context) : before.details,
+        details,
         modifiedAt: now,
         ...(anew && {
           from: now,
-          so: { ...(before.so.pending && { pending: before.so.pending }), done: {} },
+          so: { ...(before.so.pending && { pending: before.so.pending }), ...beginning(details, context) },
         }),
         ...(!enabled && { so: rested }),
       };

@@ -3,6 +3,7 @@ import type { Ec2Context } from "../ec2/context.ts";
 import { isRegion } from "../ec2/region/region.ts";
 import { checkedDefault, isDefault, simplified } from "./default-policy.ts";
 import { faultOf } from "./due.ts";
+import { actionSchedule, checkEvents, isEventBased } from "./event-policy.ts";
 import { invalidRequest, notAnotherRegion } from "./errors.ts";
 import { nameOf, targetRegion } from "./policy.ts";
 
@@ -12,10 +13,10 @@ type Place = Pick<Ec2Context, "region" | "homeRegion">;
 /** What a policy may say. Throws InvalidRequestException. Limits as the API reference states them. */
 export function checkedDetails(details: PolicyDetails, place: Place): PolicyDetails {
   const { PolicyType: type = "EBS_SNAPSHOT_MANAGEMENT", Schedules: schedules = [] } = details;
-  if (type === "EVENT_BASED_POLICY") throw notServed(type);
+  if (isEventBased(details)) return checkedEvents(details, place);
   if (isDefault(details)) return checkedDefault(details, place);
   for (const name of ["EventSource", "Actions"] as const)
-    if (details[name] !== undefined) throw notServed(name);
+    if (details[name] !== undefined) throw invalidRequest(`${name} is for event-based policies.`);
   for (const name of [...simplified, "ResourceType"] as const)
     if (details[name] !== undefined) throw invalidRequest(`${name} is for default policies.`);
   if ((details.ResourceLocations ?? ["CLOUD"]).join() !== "CLOUD") throw notServed("ResourceLocations");
@@ -38,6 +39,16 @@ export function checkedDetails(details: PolicyDetails, place: Place): PolicyDeta
     checkDeprecation(schedule, type === "IMAGE_MANAGEMENT");
   }
   return { ...details, PolicyType: type, ResourceTypes: [resource] };
+}
+
+function checkedEvents(details: PolicyDetails, place: Place): PolicyDetails {
+  for (const name of [...simplified, "ResourceType"] as const)
+    if (details[name] !== undefined) throw invalidRequest(`${name} is for default policies.`);
+  checkEvents(details);
+  // What others share is copied within the region too.
+  for (const action of details.Actions ?? [])
+    checkCopies(actionSchedule(action), false, { ...place, region: "" });
+  return details;
 }
 
 const notServed = (what: string) => invalidRequest(`Croft does not serve ${what} yet.`);

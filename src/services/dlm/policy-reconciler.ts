@@ -11,7 +11,8 @@ import { volumeState, volumesThere } from "../ec2/volume/volume.ts";
 import { defaultTargets, isDefault } from "./default-policy.ts";
 import { lastDue } from "./due.ts";
 import { deprecationOf, expiryOf, unsharingOf } from "./expiry.ts";
-import { followedUp, followUpsOf } from "./follow-up.ts";
+import { isEventBased } from "./event-policy.ts";
+import { followedUp, followUpsOf, noticed } from "./follow-up.ts";
 import { madeOf } from "./made-of.ts";
 import { nameOf, schedulesOf, type DlmPolicyRecord } from "./policy.ts";
 
@@ -21,7 +22,7 @@ const SOON_MS = 2000;
 
 /**
  * One step of a policy. A time that is due is written down with its targets, then each target is served and struck off in one transaction,
- * so a crash makes nothing twice; what was made is shared and copied once it is complete, each struck off too; then what is too much or too
+ * so a crash makes nothing twice, as what others share is written down with where it is to go; what was made is shared and copied once it is complete, each struck off too; then what is too much or too
  * old goes, one by one. Times that were missed are one.
  */
 export async function reconcilePolicy(id: string, context: Ec2Context): Promise<Outcome> {
@@ -45,6 +46,8 @@ export async function reconcilePolicy(id: string, context: Ec2Context): Promise<
     const next = { ...policy.so, run: { ...run, targets } };
     return moved(served(target, schedule, policy, next, write, context));
   }
+  const event = noticed(policy, write, context);
+  if (event) return moved(event);
   const followed = followedUp(policy, write, context);
   if (followed) return moved(followed);
   for (const schedule of schedules) {
@@ -54,7 +57,8 @@ export async function reconcilePolicy(id: string, context: Ec2Context): Promise<
       unsharingOf(policy, schedule, context);
     if (gone) return moved(gone);
   }
-  for (const schedule of schedules) {
+  const timed = isEventBased(policy.details) ? [] : schedules;
+  for (const schedule of timed) {
     const name = nameOf(schedule);
     const at = lastDue(
       schedule.CreateRule ?? {},

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { DLM, type CreateLifecyclePolicyRequest, type Schedule } from "@aws-sdk/client-dlm";
+import {
+  DLM,
+  type CreateLifecyclePolicyRequest,
+  type PolicyDetails,
+  type Schedule,
+} from "@aws-sdk/client-dlm";
 import { IAM } from "@aws-sdk/client-iam";
 import { KMS } from "@aws-sdk/client-kms";
 import type { Feed } from "#store/feed.ts";
@@ -87,6 +92,7 @@ test("a policy that cannot be is refused, and nothing is written", limit, async 
     { ExecutionRoleArn: "arn:aws:iam::111122223333:role/nobody" },
     { Description: "ä" },
     { PolicyDetails: { ...details, PolicyType: "EVENT_BASED_POLICY" as const } },
+    { PolicyDetails: { ...details, Actions: [] } },
     { PolicyDetails: { ...details, TargetTags: [] } },
     { PolicyDetails: { ...details, Schedules: [hourly, hourly] } },
     { PolicyDetails: { ...details, Schedules: [{ ...hourly, RetainRule: {} }] } },
@@ -163,6 +169,7 @@ test("a policy that cannot be is refused, and nothing is written", limit, async 
 });
 
 const scope = { accountId: "111122223333", region: "eu-central-1" };
+const sharer = { ...scope, accountId: "222233334444" };
 const roleKeys = { id: "AROA1", name: "lifecycle" };
 const policy: DlmPolicyRecord = {
   id: "policy-0aaaaaaaaaaaaaaaa",
@@ -201,6 +208,7 @@ const scene =
     endMs: number,
     withItsRole = true,
     others: readonly SnapshotRecord[] = [snapshotOfOthers()],
+    shared: readonly SnapshotRecord[] = [],
   ) =>
   async (): Promise<CrashScene<{ none: object }>> => {
     const store = openMemoryStore();
@@ -212,6 +220,7 @@ const scene =
           value,
         })),
         ...others.map((value) => ({ key: recordKey("snapshot", scope, value.id), value })),
+        ...shared.map((value) => ({ key: recordKey("snapshot", sharer, value.id), value })),
         ...(withItsRole
           ? [
               { key: `iam-role/${scope.accountId}/*/AROA1`, value: { ...roleKeys, path: "/", tags: {} } },
@@ -500,6 +509,48 @@ test("crashed anywhere, a snapshot has one copy in each region, and is shared", 
     assert.ok(made(feed).every(({ sharedWith }) => sharedWith?.join() === "222233334444"));
     assert.deepEqual(records.get("dlm-policy", policy.id)?.so.pending, undefined);
   });
+});
+
+test("crashed anywhere, what is shared is copied once to each region", limit, async () => {
+  const details: PolicyDetails = {
+    PolicyType: "EVENT_BASED_POLICY",
+    EventSource: {
+      Type: "MANAGED_CWE",
+      Parameters: {
+        EventType: "shareSnapshot",
+        SnapshotOwner: [sharer.accountId],
+        DescriptionRegex: ".*",
+      },
+    },
+    Actions: [
+      {
+        Name: "hourly",
+        CrossRegionCopy: ["eu-central-1", "eu-west-1"].map((Target) => ({
+          Target,
+          EncryptionConfiguration: { Encrypted: false },
+        })),
+      },
+    ],
+  };
+  const source = { ...snapshotOfOthers(), sharedWith: [scope.accountId] };
+  const known = { ...source, id: "snap-0cccccccccccccccc" } as const;
+  const wanted = { ...policy, details, so: { done: {}, shared: [known.id] } };
+  const crashes = await crashEverywhere(
+    scene(wanted, startMs + 0.1 * hourMs, true, [], [source, known]),
+    ({ feed }) => {
+      const records = regionalRecords(feed).in(scope);
+      for (const where of ["eu-central-1", "eu-west-1"]) {
+        const copies = records.inRegion(where).all("snapshot");
+        assert.deepEqual(
+          copies.map(({ of }) => ("copy" in of ? of.copy : "")),
+          [source.id],
+        );
+      }
+      const { so } = records.get("dlm-policy", policy.id) ?? {};
+      assert.deepEqual(so, { done: {}, shared: [source.id, known.id] });
+    },
+  );
+  assert.ok(crashes > 5, String(crashes));
 });
 
 test("images of a schedule, and their copies, are deprecated by its rules", limit, async (t) => {

@@ -7,6 +7,7 @@ import type {
 } from "@aws-sdk/client-dlm";
 import type { Ec2Records, ResourceRecord, Scope } from "../ec2/records.ts";
 import { defaultSchedule, isDefault } from "./default-policy.ts";
+import { actionSchedule, isEventBased } from "./event-policy.ts";
 import { policyNotFound } from "./errors.ts";
 
 /**
@@ -28,7 +29,9 @@ export interface DlmPolicyRecord extends ResourceRecord {
     readonly done: Readonly<Record<string, string>>;
     /** The time that is being served. */
     readonly run?: { readonly schedule: string; readonly at: string; readonly targets: readonly string[] };
-    /** What is to be done with what was made. */
+    /** What an event-based policy knows to be shared with its account. */
+    readonly shared?: readonly string[];
+    /** What is to be done with what was made, or shared. */
     readonly pending?: readonly FollowUp[];
     readonly error?: string;
   };
@@ -47,7 +50,11 @@ export const targetRegion = ({ Target, TargetRegion }: CrossRegionCopyRule): str
   Target ?? TargetRegion ?? "";
 
 export const schedulesOf = ({ details }: Pick<DlmPolicyRecord, "details">): readonly Schedule[] =>
-  isDefault(details) ? [defaultSchedule(details)] : (details.Schedules ?? []);
+  isDefault(details)
+    ? [defaultSchedule(details)]
+    : isEventBased(details)
+      ? (details.Actions ?? []).map(actionSchedule)
+      : (details.Schedules ?? []);
 
 /** A schedule's name; one has it alone. */
 export const nameOf = ({ Name }: Schedule): string => Name ?? "Schedule 1";
