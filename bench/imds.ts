@@ -24,7 +24,8 @@ import { comparePairs, round } from "./pairs.ts";
  * included. Clients and servers share this machine: with less than two idle cores, read the ratio only, or let nothing come
  * between them (`chrt --rr 10 node bin/croft run bench/imds.ts`).
  *
- * Promises: at 5,000 requests a second the slowest of a hundred within 5 ms; at most 80 MiB, then too.
+ * Promises: at 5,000 requests a second the slowest of a hundred within 5 ms; at most 80 MiB with a thousand interfaces. What load leaves
+ * behind is told: compiled code and garbage that nothing presses for, some 20 MiB, and pages of Node's own file.
  */
 const [networks, perNetwork, perSession] = [50, 20, 10];
 const [ratePerSecond, offeredRequests, saturatingRequests] = [5_000, 15_000, 20_000];
