@@ -193,7 +193,14 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
           const kernel = baked(entry)?.kernel;
           return kernel && ({ by: "kernel", ...kernel } as const);
         };
-        return machineSpec(instance, records, { disks, storeKeys, networks, imageKernel, authority });
+        return machineSpec(instance, records, {
+          disks,
+          storeKeys,
+          networks,
+          machines,
+          imageKernel,
+          authority,
+        });
       },
       lifecycle: { newId, random, now: () => systemClock.now(), homeRegion: region, publicPool, kms },
       worked: workClock(systemClock),
@@ -212,6 +219,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const printed = consoleReports(machines, regions, store, systemClock, log);
   machines.onChange((id) => {
     lookAt("instance", id);
+    lookAt("volume", id);
     printed(id);
   });
   networks.onForeignChange((id) => lookAt("vpc", id));
@@ -247,7 +255,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     return { room, portErrors, usedBytes: used, warnings: hostWarnings(room, networks.conflict) };
   }
 
-  function lookAt(kind: "instance" | "vpc", id: string): void {
+  function lookAt(kind: "instance" | "volume" | "vpc", id: string): void {
     const found = regions.find(kind, id);
     if (found) loop.nudge(found.key);
   }
@@ -261,7 +269,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
   /** What the store knows nothing of, e.g. after a restored backup. Disks are never taken for strays. */
   async function clearStrays(): Promise<void> {
-    for (const id of await machines.list()) if (!regions.find("instance", id)) await machines.remove(id);
+    for (const id of await machines.list())
+      if (!regions.find("instance", id) && !regions.find("volume", id)) await machines.remove(id);
     for (const id of (await networks.observe()).keys())
       if (!regions.find("vpc", id)) await networks.apply(id, new Map());
   }

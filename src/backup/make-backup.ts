@@ -8,7 +8,7 @@ import { run } from "#drivers/linux/commands.ts";
 import { copyDisksInUse, disksInUse } from "#drivers/machine/qemu/copy-disks.ts";
 import { afterHostBoot, type InstanceRecord } from "#services/ec2/instance/instance.ts";
 import type { SnapshotRecord } from "#services/ec2/snapshot/snapshot.ts";
-import type { VolumeRecord } from "#services/ec2/volume/volume.ts";
+import { machinesWith, type VolumeRecord } from "#services/ec2/volume/volume.ts";
 import { migrations } from "#store/sqlite/migrations.ts";
 import { writeStore } from "#store/sqlite/write-store.ts";
 import type { Entry, Store } from "#store/store.ts";
@@ -83,7 +83,7 @@ const copyVolumes = async (
   signal: AbortSignal,
 ): Promise<void> => {
   let copied = 0;
-  for (const [instance, those] of Map.groupBy(volumes, ({ attachments }) => attachments[0]?.instanceId)) {
+  for (const [instance, those] of Map.groupBy(volumes, (it) => machinesWith(it)[0])) {
     signal.throwIfAborted();
     progress(copied / volumes.length, `volumes of ${instance ?? "no instance"}`);
     await copyTogether(instance, those, dataDir, disksDir, signal);

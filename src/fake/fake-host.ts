@@ -72,7 +72,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
     removeImage: async () => {},
     imageFile: (entry) => `/fake/${entry}`,
     machineSpec: (instance, records) =>
-      machineSpec(instance, records, { disks, storeKeys, networks, imageKernel: () => undefined }),
+      machineSpec(instance, records, { disks, storeKeys, networks, machines, imageKernel: () => undefined }),
     lifecycle: {
       newId,
       random,
@@ -99,7 +99,7 @@ export async function runFakeHost(options: FakeHostOptions): Promise<{ readonly 
   );
   const printed = consoleReports(machines, regions, store, unhurriedClock, log);
   machines.onChange((id) => {
-    const found = regions.find("instance", id);
+    const found = regions.find("instance", id) ?? regions.find("volume", id);
     if (found) loop.nudge(found.key);
     printed(id);
   });

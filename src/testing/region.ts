@@ -183,6 +183,7 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
           disks,
           storeKeys,
           networks,
+          machines,
           imageKernel: () => undefined,
           authority: testAuthority,
         }),
@@ -196,7 +197,8 @@ export async function testRegion(t: Pick<TestContext, "after">, options: TestReg
       log: ({ key, message }) => void errors.push(`${key}: ${message}`),
     },
   );
-  const lookAt = (id: string) => loop.nudge(regions.find("instance", id)?.key ?? "");
+  const lookAt = (id: string) =>
+    loop.nudge((regions.find("instance", id) ?? regions.find("volume", id))?.key ?? "");
   machines.onChange(lookAt);
 
   const issuerKeys = new IssuerKeys({

@@ -975,6 +975,34 @@ test("a volume is made, its status and attribute described, attached and detache
   await aws.text(`ec2 wait volume-deleted --volume-ids ${id}`);
 });
 
+test("a volume with Multi-Attach, enabled after it was made, is detached from the instance that is named", async () => {
+  const [zone] = await shown("Placement.AvailabilityZone");
+  const create = `ec2 create-volume --availability-zone ${zone} --size 4 --query VolumeId`;
+  assert.equal(
+    await aws.refusal(`${create} --volume-type gp3 --multi-attach-enabled`),
+    "InvalidParameterCombination",
+  );
+  const [id] = await line(`${create} --volume-type io2 --iops 100`);
+  await aws.text(`ec2 wait volume-available --volume-ids ${id}`);
+  const target = "VolumeModification.TargetMultiAttachEnabled";
+  const modify = `ec2 modify-volume --volume-id ${id} --query ${target}`;
+  assert.deepEqual(await line(`${modify} --multi-attach-enabled`), ["True"]);
+  const enabled =
+    "ec2 describe-volumes --filters Name=multi-attach-enabled,Values=true --query Volumes[].VolumeId";
+  await until(
+    () => line(enabled),
+    ([found]) => found === id,
+  );
+  await aws.text(`ec2 attach-volume --volume-id ${id} --instance-id ${nano} --device /dev/sdg`);
+  await aws.text(`ec2 wait volume-in-use --volume-ids ${id}`);
+  assert.equal(await aws.refusal(`${modify} --no-multi-attach-enabled`), "IncorrectState");
+  const detach = `ec2 detach-volume --volume-id ${id} --query State`;
+  assert.equal(await aws.refusal(detach), "MissingParameter");
+  assert.deepEqual(await line(`${detach} --instance-id ${nano}`), ["detaching"]);
+  await aws.text(`ec2 wait volume-available --volume-ids ${id}`);
+  await aws.text(`ec2 delete-volume --volume-id ${id}`);
+});
+
 test("snapshots are made, found in pages, shared, locked, copied, made volumes of, and deleted", async () => {
   const [zone] = await shown("Placement.AvailabilityZone");
   const [volume] = await line(`ec2 create-volume --availability-zone ${zone} --size 4 --query VolumeId`);

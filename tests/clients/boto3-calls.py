@@ -1180,6 +1180,30 @@ def _():
     waiter("volume_deleted").wait(VolumeIds=[volume])
 
 
+@told("a volume with Multi-Attach, enabled after it was made, is detached from the instance that is named")
+def _():
+    zone = described(nano["id"])["Placement"]["AvailabilityZone"]
+    wanted = {"AvailabilityZone": zone, "Size": 4}
+    with refused("InvalidParameterCombination"):
+        ec2.create_volume(VolumeType="gp3", MultiAttachEnabled=True, **wanted)
+    volume = ec2.create_volume(VolumeType="io2", Iops=100, **wanted)["VolumeId"]
+    waiter("volume_available").wait(VolumeIds=[volume])
+    modifying = ec2.modify_volume(VolumeId=volume, MultiAttachEnabled=True)["VolumeModification"]
+    assert modifying["TargetMultiAttachEnabled"] is True, modifying
+    enabled = lambda: [it["MultiAttachEnabled"] for it in ec2.describe_volumes(VolumeIds=[volume])["Volumes"]]
+    assert wait_for(enabled, True) == [True]
+    to = {"VolumeId": volume, "InstanceId": nano["id"]}
+    ec2.attach_volume(Device="/dev/sdg", **to)
+    waiter("volume_in_use").wait(VolumeIds=[volume])
+    with refused("IncorrectState"):
+        ec2.modify_volume(VolumeId=volume, MultiAttachEnabled=False)
+    with refused("MissingParameter"):
+        ec2.detach_volume(VolumeId=volume)
+    assert ec2.detach_volume(Force=True, **to)["State"] == "detaching"
+    waiter("volume_available").wait(VolumeIds=[volume])
+    ec2.delete_volume(VolumeId=volume)
+
+
 @told("snapshots are made, found in pages, shared, locked, copied, made volumes of, and deleted")
 def _():
     zone = described(nano["id"])["Placement"]["AvailabilityZone"]

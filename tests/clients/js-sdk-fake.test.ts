@@ -1022,6 +1022,28 @@ test("a volume is made, its status and attribute described, attached and detache
   await sdk.waitUntilVolumeDeleted(patience, named);
 });
 
+test("a volume with Multi-Attach, enabled after it was made, is detached from the instance that is named", async () => {
+  const AvailabilityZone = (await shown()).Placement?.AvailabilityZone;
+  const wanted = { AvailabilityZone, Size: 4, MultiAttachEnabled: true };
+  await refused(ec2.createVolume({ ...wanted, VolumeType: "gp3" }), "InvalidParameterCombination");
+  const io2 = { VolumeType: "io2", Iops: 100, MultiAttachEnabled: false } as const;
+  const { VolumeId = "" } = await ec2.createVolume({ ...wanted, ...io2 });
+  const named = { VolumeIds: [VolumeId] };
+  await sdk.waitUntilVolumeAvailable(patience, named);
+  const { VolumeModification } = await ec2.modifyVolume({ VolumeId, MultiAttachEnabled: true });
+  assert.equal(VolumeModification?.TargetMultiAttachEnabled, true);
+  const enabled = async () => (await ec2.describeVolumes(named)).Volumes?.[0]?.MultiAttachEnabled;
+  assert.equal(await until(enabled, (is) => is === true), true);
+  const to = { VolumeId, InstanceId: nano };
+  await ec2.attachVolume({ ...to, Device: "/dev/sdg" });
+  await sdk.waitUntilVolumeInUse(patience, named);
+  await refused(ec2.modifyVolume({ VolumeId, MultiAttachEnabled: false }), "IncorrectState");
+  await refused(ec2.detachVolume({ VolumeId }), "MissingParameter");
+  assert.equal((await ec2.detachVolume(to)).State, "detaching");
+  await sdk.waitUntilVolumeAvailable(patience, named);
+  await ec2.deleteVolume({ VolumeId });
+});
+
 test("snapshots are made, found in pages, shared, locked, copied, made volumes of, and deleted", async () => {
   const AvailabilityZone = (await shown()).Placement?.AvailabilityZone;
   const volumes: string[] = [];

@@ -44,7 +44,7 @@ const directory = join(scratch, "machines");
 const warnings: string[] = [];
 const options = {
   directory,
-  uids: { first: 0x5000_0000, count: 8 },
+  uids: { first: 0x5000_0000, count: 9 },
   cgroup: name,
   acceleration: "tcg",
   warn: (message: string) => void warnings.push(message),
@@ -56,7 +56,7 @@ const places = new Map<string, DiskPlace>();
 before(async () => {
   const image = join(scratch, "image.qcow2");
   await bakeTinyGuest(image);
-  disks = await openQcow2Disks(join(scratch, "disks"), { uid: options.uids.first + 7 });
+  disks = await openQcow2Disks(join(scratch, "disks"), { uid: options.uids.first + 8 });
   for (let n = 0; n < 6; n++) {
     const id = diskId(n);
     await disks.ensure({ id, sizeGiB: 1, image });
@@ -120,6 +120,15 @@ const heldBy = (id: string): string[] => {
   return readdirSync(fds).map((fd) => readlinkSync(join(fds, fd)).replace(/:\[.*/, ""));
 };
 
+/** Its QEMU has the disk of another, and reads it: this is answered once that is there. */
+const reads = async (id: string, disk: string): Promise<boolean> => {
+  const qmp = await Qmp.connect(join(directory, id, "qmp-backup"), AbortSignal.timeout(10_000));
+  await qmp.execute("human-monitor-command", { "command-line": `qemu-io ${disk} "read 0 512"` });
+  const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as { "node-name": string }[];
+  qmp.close();
+  return nodes.some((it) => it["node-name"] === `${disk}-served`);
+};
+
 const until = async (condition: () => Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + 20_000;
   while (!(await condition())) {
@@ -135,7 +144,8 @@ machineConformance("QEMU machines", {
   port: () => port,
   isWired,
   disk: () => diskOf(5),
-  holds: async (id, { path }) => heldBy(id).includes(path),
+  holds: async (id, disk) =>
+    disk.servedBy === undefined ? heldBy(id).includes(disk.path) : reads(id, disk.id),
   kill,
 });
 
@@ -284,13 +294,15 @@ describe("a QEMU machine", () => {
       "lib64",
       "proc",
       "sbin",
+      "served",
       "usr",
     ]);
+    assert.deepEqual(readdirSync(join(root, "served")), []);
     assert.deepEqual(readdirSync(join(root, "etc")), ["ld.so.cache"]);
     assert.deepEqual(readdirSync(join(root, "proc")), []);
     assert.deepEqual(readdirSync(join(root, "dev")).toSorted(), ["null", "random", "urandom", "zero"]);
     for (const mount of readFileSync(`/proc/${pid}/mounts`, "utf8").trimEnd().split("\n"))
-      assert.match(mount, /^\S+ (\/|\/usr) \S+ ro[, ]/, "every mount is read-only");
+      assert.match(mount, /^\S+ (\/|\/usr|\/served) \S+ ro[, ]/, "every mount is read-only");
     const links = await run("nsenter", ["-t", String(pid), "-n", "ip", "-o", "link"]);
     assert.deepEqual(
       links.match(/^\d+: .*$/gm)?.map((line) => line.split(" ")[1]),
@@ -349,7 +361,7 @@ describe("a QEMU machine", () => {
     assert.equal((await driver.observe(id)).state, "running");
     await driver.remove(id);
     assert.deepEqual(disksInUse(machine), []);
-    await copyDisk(disk, join(scratch, "off"), options.uids.first + 7);
+    await copyDisk(disk, join(scratch, "off"), options.uids.first + 8);
     for (const copy of ["running", "off"]) {
       const path = join(scratch, copy);
       assert.equal(statSync(path).uid, 0);
@@ -507,7 +519,7 @@ describe("a QEMU machine", () => {
     await mkdir(full);
     await run("mount", ["-t", "tmpfs", "-o", "size=16m", "croft-test", full]);
     t.after(() => run("umount", ["--lazy", full]));
-    const small = await openQcow2Disks(full, { uid: options.uids.first + 7 });
+    const small = await openQcow2Disks(full, { uid: options.uids.first + 8 });
     await small.ensure({ id: diskId(9), sizeGiB: 1, image });
     const id = "i-full";
     await driver.ensure({ ...specOf(id), disks: [{ id: diskId(9), ...(await small.locate(diskId(9))) }] });

@@ -14,10 +14,13 @@ import {
   waitUntilVolumeAvailable,
   waitUntilVolumeDeleted,
 } from "@aws-sdk/client-ec2";
+import { layout } from "#config.ts";
+import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { guestShell, openSsh, type GuestShell } from "../guest-shell.ts";
 import { realRegion } from "../real-region.ts";
 import { exported } from "../signed-call.ts";
 import { until } from "../until.ts";
+import { readRecords, records, writeRecords } from "./direct-records.ts";
 import { killPrograms, patiently } from "./killed-programs.ts";
 
 /** Debian guests, and a volume that goes from one to the other and stays through stops and restarts. */
@@ -41,6 +44,8 @@ const patienceMs = 240_000;
 let [first, second] = ["", ""];
 let [firstShell, secondShell]: (GuestShell | undefined)[] = [];
 let [volume, image] = ["", ""];
+/** `volume` again, after the one that both have. */
+let single = "";
 const device = () => `/dev/disk/by-id/virtio-${volume.replace("-", "")}`;
 
 test("a volume attached to a running guest is there by its id, takes a file system and a file", async () => {
@@ -224,6 +229,68 @@ test("between two snapshots of a disk that a guest writes, exactly the blocks th
   ebs.destroy();
 });
 
+test("a volume with Multi-Attach is both guests': each reads what the other wrote, and what was answered is there when what serves it is killed, and Croft's programs too", async () => {
+  assert.ok(firstShell && secondShell);
+  const { Volumes: [its] = [] } = await ec2.describeVolumes({ VolumeIds: [volume] });
+  const io2 = { Size: 4, VolumeType: "io2", Iops: 1000, MultiAttachEnabled: true } as const;
+  const made = await ec2.createVolume({ AvailabilityZone: its?.AvailabilityZone, ...io2 });
+  single = volume;
+  volume = made.VolumeId ?? "";
+  await becomes("available");
+  const shells = [firstShell, secondShell];
+  for (const id of [first, second]) await attach(id, "/dev/sdj");
+  for (const shell of shells) await isThere(shell);
+  assert.deepEqual(await attachments(2), ["attached", "attached"]);
+  for (const [n, from] of shells.entries()) {
+    await from.run(writeRecords(device(), n, n + 1));
+    for (const shell of shells)
+      assert.equal(await shell.run(readRecords(device(), n, n + 1)), records(n, n + 1));
+  }
+
+  const writing = firstShell.open(writeRecords(device(), 2, 800));
+  let answered = 2;
+  writing.stdout.on("data", (text: Buffer) => void (answered += text.length));
+  const ended = new Promise((resolve) => void writing.on("close", resolve));
+  for (const programsToo of [false, true]) {
+    const from = answered;
+    await until(
+      async () => answered,
+      (now) => now >= from + 200,
+      patienceMs,
+    );
+    const life = readRecord(join(layout(region.dataDir).machinesDir, volume))?.life;
+    assert.ok(life?.state === "running");
+    process.kill(life.process.pid, "SIGKILL");
+    if (programsToo) await killPrograms(region);
+  }
+  assert.deepEqual([await ended, answered], [0, 800]);
+  assert.equal(await secondShell.run(readRecords(device(), 0, 800)), records(0, 800));
+});
+
+test("a snapshot of it is what both had written; detached from one, it is the other's as before", async () => {
+  assert.ok(firstShell && secondShell);
+  const { SnapshotId = "" } = await patiently(() => ec2.createSnapshot({ VolumeId: volume }));
+  await waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+  await ec2.detachVolume({ VolumeId: volume, InstanceId: first });
+  assert.deepEqual(await attachments(1), ["attached"]);
+  assert.equal(await firstShell.run(`ls ${device()} 2>/dev/null || true`), "");
+  await secondShell.run(writeRecords(device(), 800, 801));
+  assert.equal(await secondShell.run(readRecords(device(), 0, 801)), records(0, 801));
+  await ec2.detachVolume({ VolumeId: volume, InstanceId: second });
+  await becomes("available");
+  const { Volumes: [shared] = [] } = await ec2.describeVolumes({ VolumeIds: [volume] });
+  await ec2.deleteVolume({ VolumeId: volume });
+  const wanted = { AvailabilityZone: shared?.AvailabilityZone, SnapshotId };
+  volume = (await ec2.createVolume(wanted)).VolumeId ?? "";
+  await becomes("available");
+  await attach(first, "/dev/sdj");
+  await isThere(firstShell);
+  assert.equal(await firstShell.run(readRecords(device(), 0, 800)), records(0, 800));
+  await ec2.detachVolume({ VolumeId: volume });
+  await becomes("available");
+  volume = single;
+});
+
 test("an image of a running instance has what was written to its volumes; launched, it is another machine with those files", async () => {
   assert.ok(firstShell);
   // Not synced: it is shut down for the image.
@@ -404,6 +471,16 @@ async function isThere(shell: GuestShell): Promise<void> {
 async function state(): Promise<string | undefined> {
   const { Volumes: [it] = [] } = await ec2.describeVolumes({ VolumeIds: [volume] });
   return it?.Attachments?.[0]?.State ?? it?.State;
+}
+
+/** Their states, once there are so many and each is attached. */
+async function attachments(count: number): Promise<(string | undefined)[]> {
+  const look = async () => {
+    const { Volumes: [it] = [] } = await ec2.describeVolumes({ VolumeIds: [volume] });
+    return it?.Attachments?.map(({ State }) => State) ?? [];
+  };
+  const attached = (states: readonly (string | undefined)[]) => states.every((it) => it === "attached");
+  return until(look, (states) => states.length === count && attached(states), patienceMs);
 }
 
 async function becomes(wanted: string): Promise<void> {

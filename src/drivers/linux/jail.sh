@@ -1,7 +1,7 @@
 #!/bin/sh
 # jail.sh UID [OUTSIDE INSIDE ro|rw]... -- COMMAND...
 # Becomes COMMAND as user UID, who sees a root of nothing but /usr, four or five device nodes and the named files; it is
-# read-only but for files named "rw". Run as root in new mount, network, IPC and UTS namespaces; no helper process stays.
+# read-only but for files named "rw". A directory is shown as it is, with what comes into it later. Run as root in new mount, network, IPC and UTS namespaces; no helper process stays.
 # A device OUTSIDE becomes a node of UID's own, since its owner here may be someone UID is not.
 set -eu
 uid=$1
@@ -24,6 +24,9 @@ while [ "$1" != -- ]; do
   if [ -c "$1" ]; then
     mknod -m 600 ".$2" c $(stat -c '0x%t 0x%T' "$1")
     chown "$uid" ".$2"
+  elif [ -d "$1" ]; then
+    mkdir ".$2"
+    mount --bind -o "$3",nosuid,nodev,noexec "$1" ".$2"
   else
     : >".$2"
     mount --bind -o "$3",nosuid,nodev,noexec "$1" ".$2"

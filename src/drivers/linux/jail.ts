@@ -5,7 +5,7 @@ export interface Jail {
   readonly uid: number;
   /** As `prlimit` spells them: `--nofile=1024`. No core is ever written. */
   readonly limits: readonly string[];
-  /** Files and devices of this host, and where they are inside; `uid` must be allowed to read them, or to write them too. */
+  /** Files, directories and devices of this host, and where they are inside; `uid` must be allowed to read them, or to write them too. */
   readonly shows: readonly {
     readonly outside: string;
     readonly inside: string;

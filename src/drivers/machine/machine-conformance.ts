@@ -35,7 +35,18 @@ export const machineConformance = (
     assert.equal(picture?.rgb.length, picture && 3 * picture.width * picture.height);
     return new Set(picture?.rgb.toString("hex").match(/.{6}/g)).size;
   };
-  const ids = ["i-cycle", "i-button", "i-kill", "i-reset", "i-time", "i-port", "i-disk", "i-one", "i-two"];
+  const ids = [
+    "i-cycle",
+    "i-button",
+    "i-kill",
+    "i-reset",
+    "i-time",
+    "i-port",
+    "i-disk",
+    "i-one",
+    "i-two",
+    "vol-served",
+  ];
 
   describe(name, () => {
     after(async () => {
@@ -146,6 +157,31 @@ export const machineConformance = (
       assert.equal(await driver().unplugDisk(id, disk().id, { force: true }), true);
       assert.equal(await holds(id, disk()), false);
       await driver().remove(id);
+    });
+
+    test("a disk that a machine serves is two others' at once, by force no longer one's, and theirs again after that machine was killed", async () => {
+      const [server, one, two] = ["vol-served", "i-one", "i-button"];
+      const served = { id: disk().id, servedBy: server, path: "", below: [] };
+      const serves = { ...specOf(server), serves: true as const, disks: [disk()] };
+      await driver().ensure(serves);
+      await driver().ensure(serves);
+      await driver().ensure({ ...specOf(one), disks: [...specOf(one).disks, served] });
+      await driver().ensure(specOf(two));
+      await driver().plugDisk(two, served);
+      await driver().plugDisk(two, served);
+      for (const id of [one, two]) assert.ok(await holds(id, served));
+      assert.equal(await driver().changeDisk(server, disk().id, { sizeGiB: 1, limits: {} }), true);
+      await driver().layerDisks(server, [disk()]);
+      await driver().rebaseDisks(server, [disk()]);
+      await kill(server);
+      await until(async () => !(await running(server)));
+      for (const id of [one, two]) assert.ok(await running(id), "it waits");
+      await driver().ensure(serves);
+      for (const id of [one, two]) assert.ok(await holds(id, served));
+      assert.equal(await driver().unplugDisk(one, disk().id, { force: true }), true);
+      assert.equal(await holds(one, served), false);
+      assert.ok(await holds(two, served));
+      for (const id of [one, two, server]) await driver().remove(id);
     });
 
     test("a machine's processor time only grows while it runs, limited or not", async () => {

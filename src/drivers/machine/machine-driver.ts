@@ -83,6 +83,12 @@ export interface MachineSpec {
   readonly ports: readonly MachinePort[];
   /** How many it is to have room for while it runs; absent: those. */
   readonly mostPorts?: number;
+  /**
+   * It has no guest: while it is there, other machines have its disks (`MachineDisk.servedBy`), all of them at once. A write that is
+   * answered is on the disk, and stays there when the process is killed; the others wait until it runs again. `ensure` lets those
+   * that had its disks have them again.
+   */
+  readonly serves?: true;
 }
 
 /**
@@ -111,6 +117,8 @@ export interface Picture {
 /** Paths are the disk driver's. */
 export interface MachineDisk {
   readonly id: string;
+  /** The id of a machine that has the disk's files and `serves` it; then there is no path, and nothing is below. */
+  readonly servedBy?: string;
   readonly path: string;
   /** Read-only files that it is a difference to, each to the next. */
   readonly below: readonly string[];

@@ -192,6 +192,44 @@ export const modificationNotFound = (id: string) =>
   error("InvalidVolumeModification.NotFound", `Modification for volume '${id}' does not exist.`);
 export const iopsNotSupported = (type: string) =>
   error("InvalidParameterCombination", `The parameter iops is not supported for ${type} volumes.`);
+export const multiAttachNotSupported = (type: string) =>
+  error(
+    "InvalidParameterCombination",
+    `The parameter multiAttachEnabled is not supported for ${type} volumes.`,
+  );
+/** Of a volume that several instances may have. */
+export const multiAttachStays = (id: string, type: string, what: string) =>
+  error(
+    "UnsupportedOperation",
+    `The ${what} of volume '${id}' cannot be modified: Multi-Attach is enabled on ${type}.`,
+  );
+export const multiAttachWhileAttached = (id: string) =>
+  error(
+    "IncorrectState",
+    `Multi-Attach of volume '${id}' cannot be enabled or disabled while it is attached.`,
+  );
+export const grownWhileShared = (id: string) =>
+  error(
+    "UnsupportedOperation",
+    `Croft makes a volume with Multi-Attach larger only while it is attached to no instance: '${id}' is.`,
+  );
+export const multiAttachNotBooted = (id: string) =>
+  error("UnsupportedOperation", `Multi-Attach is enabled for volume '${id}': it cannot be a boot volume.`);
+export const multiAttachNeedsNitro = (id: string, type: string) =>
+  error(
+    "UnsupportedOperation",
+    `Multi-Attach is enabled for volume '${id}': it cannot be attached to ${type}, which is not built on the Nitro System.`,
+  );
+export const tooManyAttachments = (id: string, most: number) =>
+  error(
+    "AttachmentLimitExceeded",
+    `Volume '${id}' is attached to ${most} instances, the most that it may be.`,
+  );
+export const notOfOneMoment = (id: string) =>
+  error(
+    "UnsupportedOperation",
+    `Croft makes no snapshots of one moment of several volumes when Multi-Attach is enabled for one of them: leave out '${id}'.`,
+  );
 export const iopsNeeded = (type: string) =>
   error("InvalidParameterCombination", `The parameter iops must be specified for ${type} volumes.`);
 export const invalidIops = (iops: number, min: number, max: number) =>

@@ -286,6 +286,7 @@ export const ec2Indexes = (feed: Feed) => ({
     instance: feed.index<InstanceRecord>("instance", ({ id }) => [id]),
     "network-interface": feed.index<NetworkInterfaceRecord>("network-interface", ({ id }) => [id]),
     snapshot: feed.index<SnapshotRecord>("snapshot", ({ id }) => [id]),
+    volume: feed.index<VolumeRecord>("volume", ({ id }) => [id]),
     vpc: feed.index<VpcRecord>("vpc", ({ id }) => [id]),
   },
   /** By account, or `everybody`. */

@@ -2,7 +2,7 @@ import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import type { Feed } from "#store/feed.ts";
 import type { SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
-import type { VolumeRecord } from "../ec2/volume/volume.ts";
+import { machinesWith, type VolumeRecord } from "../ec2/volume/volume.ts";
 import { repeat } from "./repeat.ts";
 
 /** How long what was snapshot or deleted may wait until it is looked at. */
@@ -18,7 +18,7 @@ export function layerKeeper(
   machines: Pick<MachineDriver, "rebaseDisks">,
   feed: Feed,
 ): (log: (line: string) => void) => Promise<void> {
-  /** By instance and volume, what is below. */
+  /** By machine and volume, what is below. */
   let told = new Map<string, string>();
 
   return async (log) => {
@@ -41,14 +41,14 @@ export function layerKeeper(
     const before = told;
     told = new Map();
     for (const { value: volume } of feed.list<VolumeRecord>("volume/")) {
-      const { id, attachments, so } = volume;
+      const { id, so } = volume;
       if (volume.hostId !== hostId || !so.ready) continue;
-      for (const { instanceId } of attachments) {
-        const key = `${instanceId} ${id}`;
+      for (const machine of machinesWith(volume)) {
+        const key = `${machine} ${id}`;
         try {
           const place = await disks.locate(id);
           const below = place.below.join("\n");
-          if (before.get(key) !== below) await machines.rebaseDisks(instanceId, [{ id, ...place }]);
+          if (before.get(key) !== below) await machines.rebaseDisks(machine, [{ id, ...place }]);
           told.set(key, below);
         } catch (error) {
           log(`layers of ${id}: ${String(error)}`);

@@ -80,6 +80,10 @@ export const createFakeMachines = ({
     if (life === undefined || life.spec[kind].some((it) => it.id === part.id)) return;
     life.spec = { ...life.spec, [kind]: [...life.spec[kind], part] };
   };
+  const needServer = ({ servedBy }: MachineDisk) => {
+    if (servedBy !== undefined && !running(servedBy)?.spec.serves)
+      throw new Error(`${servedBy} serves nothing`);
+  };
   const unplug = (id: string, kind: Pluggable, partId: string, force: boolean): boolean => {
     const life = running(id);
     const letGo = () => {
@@ -98,17 +102,21 @@ export const createFakeMachines = ({
       const machine = machines.get(spec.id) ?? { console: "", life: absent };
       machines.set(spec.id, machine);
       if (machine.life.state === "running") return;
-      for (const { encrypted } of spec.disks) if (encrypted) openKey(encrypted.key);
+      for (const disk of spec.disks) {
+        needServer(disk);
+        if (disk.encrypted) openKey(disk.encrypted.key);
+      }
       machine.life = { state: "running", booted: false, processorMs: 0, limit: undefined, spec };
-      boot(spec.id);
+      if (!spec.serves) boot(spec.id);
     },
     pressPower: async (id) => {
       const life = running(id);
-      if (listens) setImmediate(() => end(id, life, poweredOff));
+      if (listens && !life?.spec.serves) setImmediate(() => end(id, life, poweredOff));
     },
     plug: async (id, port) => plug(id, "ports", port),
     unplug: async (id, portId, { force }) => unplug(id, "ports", portId, force),
     plugDisk: async (id, disk) => {
+      if (running(id)) needServer(disk);
       if (running(id) && disk.encrypted) openKey(disk.encrypted.key);
       plug(id, "disks", disk);
     },

@@ -33,6 +33,7 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-no-shutdown"],
     ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
     ["-machine", machine],
+    ...(spec.serves ? [["-S"] satisfies Option] : []), // it never runs
     ...(spec.boot.by === "uefi" ? flash(uefi, open) : []),
     ...processor(architecture, acceleration),
     [
@@ -55,7 +56,14 @@ export const commandLine = (spec: MachineSpec, acceleration: Acceleration["kind"
     ["-device", `${display},addr=0x2`],
     ...slots.rootPorts,
     ...spec.disks.flatMap((disk, index) =>
-      diskOptions(disk, index, firstSetOf(spec.disks, index), slots.ofDisk(index), open),
+      diskOptions(
+        spec.serves ? { ...virtioBlk(disk), "share-rw": "on" } : virtioBlk(disk),
+        disk,
+        index,
+        firstSetOf(spec.disks, index),
+        slots.ofDisk(index),
+        open,
+      ),
     ),
     ...spec.ports.flatMap((port, index) => portOptions(port, slots.ofPort(index), open)),
     ...boot(spec.boot, accelerationOf(architecture, acceleration)),
@@ -166,6 +174,7 @@ const slotsFor = ({ disks, ports, mostPorts = 1, mostDisks = 1 }: MachineSpec) =
 const SPARE_ROOT_PORTS = 4;
 
 const diskOptions = (
+  hasDevice: object,
   disk: MachineDisk,
   index: number,
   firstSet: number,
@@ -173,7 +182,7 @@ const diskOptions = (
   open: (what: Opened) => number,
 ): Option[] => {
   const layers = layersOf(disk);
-  const device = Object.entries({ ...virtioBlk(disk), bootindex: index + 1 });
+  const device = Object.entries({ ...hasDevice, bootindex: index + 1 });
   const setOf = ({ height }: Pick<Layer, "height">) => firstSet + height;
   return [
     ...layers.flatMap((layer) =>
@@ -244,5 +253,5 @@ const flash = ({ code, variables }: Hardware["uefi"], open: (what: Opened) => nu
 
 /** Disks have the sets from 1 on, each as many as it has files. */
 const firstSetOf = (disks: readonly MachineDisk[], index: number): number =>
-  disks.slice(0, index).reduce((set, { below }) => set + below.length + 1, 1);
+  disks.slice(0, index).reduce((set, disk) => set + layersOf(disk).length, 1);
 const VARIABLES_SET = 1000;

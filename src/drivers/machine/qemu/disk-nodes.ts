@@ -5,13 +5,33 @@ import type { DiskLimits, DiskRate, MachineDisk } from "../machine-driver.ts";
  * the device reads and writes, under which the rest can be exchanged. Every layer is named, by a number, so QEMU follows no path it finds
  * inside a file, and a layer keeps its name when another comes onto it or takes the place of one below.
  */
-export const diskNodes = (disk: MachineDisk, setOf: (layer: Layer) => number): object[] => [
+export const diskNodes = (disk: MachineDisk, setOf: (layer: Layer) => number): object[] =>
+  disk.servedBy === undefined ? nodesOfFiles(disk, setOf) : nodesOfServed(disk.id, disk.servedBy);
+
+const nodesOfFiles = (disk: MachineDisk, setOf: (layer: Layer) => number): object[] => [
   ...layersOf(disk).flatMap((layer) => {
     const backing = layer.height === 0 ? null : node(disk.id, layer.height - 1);
     return layerNodes(disk.id, layer, setOf(layer), backing);
   }),
   top(disk.id, node(disk.id, disk.below.length)),
 ];
+
+/** What is not answered while its server is away is asked again when it is back, however long that takes. */
+const nodesOfServed = (id: string, server: string): object[] => [
+  {
+    driver: "nbd",
+    "node-name": served(id),
+    server: { type: "unix", path: `${SERVED}/${server}` },
+    export: id,
+    "reconnect-delay": 2 ** 32 - 1,
+    ...unmap,
+  },
+  top(id, served(id)),
+];
+
+/** Where a machine's jail shows the sockets of those whose disks it has. */
+export const SERVED = "/served";
+const served = (id: string): string => `${id}-served`;
 
 export interface Layer {
   readonly path: string;
@@ -24,15 +44,15 @@ export interface Layer {
 }
 
 /** From the lowest up, as a machine is first given them. */
-export const layersOf = ({ path, below, ...disk }: DiskFiles): Layer[] =>
-  [path, ...below].toReversed().map((file, height) => ({
+export const layersOf = ({ path, below, servedBy, ...disk }: DiskFiles): Layer[] =>
+  (servedBy === undefined ? [path, ...below] : []).toReversed().map((file, height) => ({
     path: file,
     height,
     isTop: height === below.length,
     isEncrypted: isEncrypted(disk, below.length - height),
   }));
 
-export type DiskFiles = Pick<MachineDisk, "path" | "below" | "encrypted">;
+export type DiskFiles = Pick<MachineDisk, "path" | "below" | "encrypted" | "servedBy">;
 
 /** Its files are counted from the one that it writes. */
 export const isEncrypted = ({ encrypted }: Pick<MachineDisk, "encrypted">, file: number): boolean =>

@@ -39,9 +39,10 @@ const powerOff = async (machine: string, deadline: number): Promise<boolean> => 
   }
 };
 
+/** Those that serve disks have no guest to power off, and are needed until the others are off. */
 const isOn = (machine: string): boolean => {
   const life = readRecord(machine)?.life;
-  return life?.state === "running" && isAlive(life.process);
+  return life?.state === "running" && !life.spec?.serves && isAlive(life.process);
 };
 
 const statusOf = async (qmp: Qmp): Promise<unknown> => {

@@ -1,4 +1,4 @@
-import { mkdir, rm, stat, truncate } from "node:fs/promises";
+import { chmod, mkdir, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
@@ -28,6 +28,8 @@ import {
 import type { HostProcess } from "../../linux/host-process.ts";
 import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
+import { SERVED } from "./disk-nodes.ts";
+import { leaveServer, reachServer, serveAgain, SERVED_DIRECTORY, serveDisks } from "./serve-disks.ts";
 import { changeDisk, plugDisk, shareLimits, unplugDisk } from "./hot-plug-disk.ts";
 import { layerDisks } from "./layer-disks.ts";
 import { openIn } from "./file-identity.ts";
@@ -105,7 +107,8 @@ export class QemuMachine {
 
   async ensure(spec: MachineSpec): Promise<void> {
     if ((await this.look()).state === "off") await this.#start(spec);
-    else await this.#resume();
+    else if (!spec.serves) await this.#resume();
+    if (spec.serves) serveAgain(this.#directory, this.#id);
   }
 
   async pressPower(): Promise<void> {
@@ -128,6 +131,13 @@ export class QemuMachine {
   async plugDisk(disk: MachineDisk): Promise<void> {
     if ((await this.look()).state !== "running") return;
     const qmp = await this.#control.connect();
+    if (disk.servedBy !== undefined) {
+      if (this.#record?.life.state === "running" && !this.#record.life.argv.includes(SERVED))
+        throw new Error(
+          "it was started by an earlier Croft: it can have the disk once it was stopped and started",
+        );
+      reachServer(this.#directory, disk.servedBy);
+    }
     await plugDisk(qmp, disk, this.#host.openKey);
     const life = this.#record?.life;
     if (life?.state === "running") await shareLimits(qmp, [disk], life.spec?.sharedLimits);
@@ -137,8 +147,12 @@ export class QemuMachine {
   async unplugDisk(diskId: string, { force }: { readonly force: boolean }): Promise<boolean> {
     if ((await this.look()).state !== "running") return true;
     const gone = await unplugDisk(await this.#control.connect(), diskId, force);
-    if (gone) await this.#nowHas("disks", diskId);
-    return gone;
+    if (!gone) return false;
+    const life = this.#record?.life;
+    const disk = life?.state === "running" ? life.spec?.disks.find(({ id }) => id === diskId) : undefined;
+    if (disk?.servedBy !== undefined) leaveServer(this.#directory, disk.servedBy);
+    await this.#nowHas("disks", diskId);
+    return true;
   }
 
   async changeDisk(diskId: string, to: DiskChange): Promise<boolean> {
@@ -269,6 +283,11 @@ export class QemuMachine {
   async #start(spec: MachineSpec): Promise<void> {
     const { acceleration, groups, openKey } = this.#host;
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const servers = join(this.#directory, SERVED_DIRECTORY);
+    await rm(servers, { recursive: true, force: true });
+    await mkdir(servers);
+    await chmod(servers, 0o755);
+    for (const { servedBy } of spec.disks) if (servedBy !== undefined) reachServer(this.#directory, servedBy);
     const uid = this.#record?.uid ?? this.#host.takeUid();
     await this.#become({ state: "starting" }, uid);
     try {
@@ -277,7 +296,10 @@ export class QemuMachine {
       const opened = secrets.map(({ key, inside }) => ({ secret: openKey(key), inside }));
       using keys = secretFiles(opened, uid);
       const command = confined(
-        { argv, shows: [...shows, ...keys.shows] },
+        {
+          argv,
+          shows: [...shows, { outside: servers, inside: SERVED }, ...keys.shows],
+        },
         {
           uid,
           cpus: spec.cpus,
@@ -296,14 +318,16 @@ export class QemuMachine {
       const memoryBytes = (spec.memoryMiB * MEMORY_FACTOR + OVERHEAD_MIB) * 1024 * 1024;
       try {
         await groups.enter(this.#id, process.pid, { memoryBytes, threads: threadLimit(spec.cpus) });
-        await shareLimits(await this.#control.connect(START_MS), spec.disks, spec.sharedLimits);
+        const qmp = await this.#control.connect(START_MS);
+        await shareLimits(qmp, spec.disks, spec.sharedLimits);
+        if (spec.serves) await serveDisks(qmp, this.#directory, spec.disks);
       } catch (error) {
         throw (await isGone(process, ENDING_MS))
           ? new Error(await this.#causeOfDeath({ process, memoryKills }))
           : error;
       }
       await this.#become({ state: "running", process, booted: false, argv: command, spec, memoryKills });
-      await this.#resume();
+      if (!spec.serves) await this.#resume();
     } catch (error) {
       await this.#undoStart();
       await this.#become(absent);

@@ -68,7 +68,8 @@ export const startMark = (directory: string): string => `${MARK}=${directory}`;
 const MARK = "CROFT_MACHINE";
 
 /** Where QEMU listens. Nobody but root gets at it. */
-export const socketPath = (directory: string, name: SocketName): string => join(directory, name);
+export const socketPath = (directory: string, name: SocketName | "served-disks"): string =>
+  join(directory, name);
 
 export const stderrPath = (directory: string): string => join(directory, "stderr");
 
@@ -110,7 +111,7 @@ const openVariables = (path: string, from: string): number => {
 };
 
 /** Node would unlink the path as soon as it lets go of the socket, hence by hand. */
-const listenOn = (path: string): number => {
+export const listenOn = (path: string, backlog = 1): number => {
   const name = Buffer.from(path);
   if (name.length > 107) throw new Error(`${path}: longer than the 107 bytes a socket's path may have`);
   const address = Buffer.alloc(110);
@@ -122,7 +123,7 @@ const listenOn = (path: string): number => {
     // Linux gives the path the mode of the socket's inode.
     fchmodSync(fd, 0o600);
     check(`bind ${path}`, bind(fd, address, address.length));
-    check(`listen ${path}`, listen(fd, 1));
+    check(`listen ${path}`, listen(fd, backlog));
     return fd;
   } catch (error) {
     closeSync(fd);

@@ -36,6 +36,7 @@ import { isPending } from "../snapshot/snapshot.ts";
 import { together as joined } from "../together.ts";
 import { volumeModificationOperations } from "../volume/volume-modification-operations.ts";
 import { modificationState } from "../volume/volume-modification.ts";
+import { volumeLimits } from "../volume/volume-limits.ts";
 import { attachmentState } from "../volume/volume.ts";
 import { copyImageOperations } from "../image/copy-image-operations.ts";
 import { imageOperations } from "../image/image-operations.ts";
@@ -64,7 +65,12 @@ type Wish =
   | "create"
   | "attach"
   | "detach"
+  | "launch other"
   | "create volume"
+  | "create shared volume"
+  | "attach volume to other"
+  | "detach volume from other"
+  | "hasten volume"
   | "attach volume"
   | "detach volume"
   | "modify volume"
@@ -224,6 +230,40 @@ for (const [what, options, [volumes, running]] of [
       const [instance] = records.all("instance");
       assert.equal(records.all("volume").length, volumes);
       assert.equal(end.drivers.machines.spec(instance?.id ?? "")?.disks.length ?? 0, running);
+    });
+    assert.ok(crashes > 20, `${crashes} crashes`);
+  });
+
+const shared = [
+  "launch",
+  "launch other",
+  "create shared volume",
+  "attach volume",
+  "attach volume to other",
+] as const;
+for (const [what, options, [volumes, first, second]] of [
+  ["attached to two instances that run", { wishes: shared }, [3, 2, 2]],
+  ["attached to two instances, and their host loses power", { wishes: shared, losesPower: true }, [3, 2, 2]],
+  ["detached from one of two instances", { wishes: [...shared, "detach volume"] }, [3, 1, 2]],
+  [
+    "detached from both, and deleted",
+    { wishes: [...shared, "detach volume", "detach volume from other", "delete volume"] },
+    [2, 1, 1],
+  ],
+  [
+    "made faster, and a snapshot is made of it",
+    { wishes: [...shared, "hasten volume", "snapshot"] },
+    [3, 2, 2],
+  ],
+  ["left by an instance that is terminated", { wishes: [...shared, "terminate"] }, [2, 0, 2]],
+] as const satisfies [string, SceneOptions, [number, number, number]][])
+  test(`a volume with Multi-Attach is ${what}: every crash on the way ends the same`, limit, async () => {
+    const crashes = await crashEverywhere(scene(options), async (end) => {
+      await recordsAndDriversAgree(end);
+      const records = recordsOf(end);
+      const disks = bothOf(records).map((it) => end.drivers.machines.spec(it?.id ?? "")?.disks.length ?? 0);
+      assert.deepEqual([records.all("volume").length, ...disks], [volumes, first, second]);
+      assert.ok(records.all("snapshot").every(({ so }) => so.completedAt));
     });
     assert.ok(crashes > 20, `${crashes} crashes`);
   });
@@ -515,7 +555,13 @@ function hostOf(regions: RegionalRecords, drivers: Drivers, clock: Clock, bootId
     removeImage: async () => {},
     imageFile: (entry) => `/cache/${entry}/disk.qcow2`,
     machineSpec: (it, records) =>
-      machineSpec(it, records, { disks, storeKeys, networks, imageKernel: () => undefined }),
+      machineSpec(it, records, {
+        disks,
+        storeKeys,
+        networks,
+        machines: drivers.machines,
+        imageKernel: () => undefined,
+      }),
     lifecycle: { newId, random, now: () => clock.now(), homeRegion: scope.region, publicPool: "" },
     worked: workClock(clock),
     now: () => clock.now(),
@@ -550,7 +596,7 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wi
       const said = feed.get<number>(key)?.value ?? 0;
       const wish = wishes[said];
       if (wish === undefined) return settled;
-      const [instance] = records.all("instance");
+      const [instance, other] = bothOf(records);
       const lastState = wishes.slice(0, said).findLast((it) => ofInstance.has(it));
       // Nothing is made of one that is pending.
       const waits = ["copy snapshot", "volume from snapshot", "replace root by snapshot"].includes(wish);
@@ -560,7 +606,9 @@ function user(feed: Feed, records: Ec2Records, clock: Clock, wishes: readonly Wi
       if (isReplacing && !tasks.every(hasEnded)) return wait(1_000);
       // In the midst of it.
       const asSoonAsBegun = wasReplacing && ["image", "stop", "terminate"].includes(wish);
-      const rests = isAsLeftBy(lastState, instance) && interfacesRest(records) && volumesRest(records);
+      const otherRuns = !other || instanceState(other) === "running";
+      const rests =
+        otherRuns && isAsLeftBy(lastState, instance) && interfacesRest(records) && volumesRest(records);
       if (asSoonAsBegun ? !tasks.every(({ so }) => so.begun) : !rests) return wait(1_000);
       const { transaction = {} } = await planOf(wish, instance?.id ?? "", context);
       return moved({ ...transaction, put: [...(transaction.put ?? []), { key, value: said + 1 }] });
@@ -597,8 +645,10 @@ function isAsLeftBy(wish: Wish | undefined, instance: InstanceRecord | undefined
 function planOf(wish: Wish, id: string, context: Ec2Context) {
   const { records } = context;
   const named = { InstanceIds: [id] };
-  const [instance] = records.all("instance");
-  const extra = records.all("volume").find((it) => it.attachments[0]?.device !== testImage.rootDevice);
+  const [instance, other] = bothOf(records);
+  const extra = records
+    .all("volume")
+    .find(({ attachments }) => attachments.every(({ device }) => device !== testImage.rootDevice));
   const second = records.all("network-interface").find((it) => it.attachment?.deviceIndex !== 0);
   switch (wish) {
     case "launch":
@@ -628,9 +678,26 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
         { AttachmentId: second?.attachment?.id ?? "" },
         context,
       );
+    case "launch other":
+      return instanceOperations.RunInstances.resolve(
+        {
+          ImageId: testImage.id,
+          InstanceType: "t3.micro",
+          MinCount: 1,
+          MaxCount: 1,
+          SubnetId: instance?.subnetId,
+          ClientToken: "other",
+        },
+        context,
+      );
     case "create volume":
       return newVolumeOperations.CreateVolume.resolve(
         { AvailabilityZone: instance?.zone, Size: 1, ClientToken: "volume" },
+        context,
+      );
+    case "create shared volume":
+      return newVolumeOperations.CreateVolume.resolve(
+        { AvailabilityZone: instance?.zone, Size: 4, VolumeType: "io2", Iops: 100, MultiAttachEnabled: true },
         context,
       );
     case "attach volume":
@@ -638,8 +705,26 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
         { InstanceId: id, VolumeId: extra?.id ?? "", Device: "/dev/sdf" },
         context,
       );
+    case "attach volume to other":
+      return volumeAttachmentOperations.AttachVolume.resolve(
+        { InstanceId: other?.id ?? "", VolumeId: extra?.id ?? "", Device: "/dev/sdg" },
+        context,
+      );
+    case "detach volume from other":
+      return volumeAttachmentOperations.DetachVolume.resolve(
+        { VolumeId: extra?.id ?? "", InstanceId: other?.id ?? "" },
+        context,
+      );
     case "detach volume":
-      return volumeAttachmentOperations.DetachVolume.resolve({ VolumeId: extra?.id ?? "" }, context);
+      return volumeAttachmentOperations.DetachVolume.resolve(
+        { VolumeId: extra?.id ?? "", InstanceId: id },
+        context,
+      );
+    case "hasten volume":
+      return volumeModificationOperations.ModifyVolume.resolve(
+        { VolumeId: extra?.id ?? "", Iops: 200 },
+        context,
+      );
     case "modify volume":
       return volumeModificationOperations.ModifyVolume.resolve(
         { VolumeId: extra?.id ?? "", Size: 2 },
@@ -715,6 +800,10 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
   }
 }
 
+/** The first one launched, and the other. */
+const bothOf = (records: Ec2Records) =>
+  ["once", "other"].map((token) => records.all("instance").find((it) => it.clientToken === token));
+
 const recordsOf = ({ feed }: SceneEnd<Drivers>) => regionalRecords(feed).in(scope);
 const statesAtEnd = (end: SceneEnd<Drivers>) => recordsOf(end).all("instance").map(instanceState);
 
@@ -731,7 +820,13 @@ async function recordsAndDriversAgree(end: SceneEnd<Drivers>): Promise<void> {
       running.some((it) => it.id === id),
     );
   }
-  for (const id of await drivers.machines.list()) assert.ok(ids(instances).has(id), `${id} is nobody's`);
+  const served = records.all("volume").filter((it) => it.multiAttach && it.attachments.length > 0);
+  for (const id of await drivers.machines.list())
+    assert.ok(ids([...instances, ...served]).has(id), `${id} is nobody's`);
+  for (const it of served) {
+    const [disk] = drivers.machines.spec(it.id)?.disks ?? [];
+    assert.deepEqual(disk, { id: it.id, ...(await drivers.disks.locate(it.id)), limits: volumeLimits(it) });
+  }
   const stores = instances.filter(({ so }) => so.state === "running").flatMap(instanceStores);
   assert.deepEqual(ids([...records.all("volume"), ...stores]), new Set(await drivers.disks.list()));
   const attached = nics.filter(({ attachment }) => attachment);

@@ -95,13 +95,19 @@ test(
   "an instance store is encrypted by a key of its own; without it, after the host's boot, it is empty",
   limit,
   async (t) => {
-    const { disks, networks, records } = await launched(t, { InstanceType: "m5d.large" });
+    const { disks, networks, machines, records } = await launched(t, { InstanceType: "m5d.large" });
     const [record] = records.all("instance");
     assert.ok(record);
     const [{ id: store } = { id: "" }] = instanceStores(record);
     assert.deepEqual((await disks.locate(store)).encrypted, { key: `passing:${store}`, files: 1 });
     disks.write(store, "scratch");
-    const parts = { disks, networks, storeKeys: createFakePassingKeys(), imageKernel: () => undefined };
+    const parts = {
+      disks,
+      networks,
+      machines,
+      storeKeys: createFakePassingKeys(),
+      imageKernel: () => undefined,
+    };
     parts.storeKeys.key(store);
     await machineSpec(record, records, parts);
     assert.equal(disks.read(store), "scratch");

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
-import type { MachineBoot, MachineSpec } from "#drivers/machine/machine-driver.ts";
+import type { MachineBoot, MachineDriver, MachineSpec } from "#drivers/machine/machine-driver.ts";
 import type { NetworkDriver } from "#drivers/network/network-driver.ts";
 import type { PassingKeys } from "#drivers/passing-keys.ts";
 import { instanceTypes, interfaceLimit, volumeLimit } from "../instance-type/instance-type.ts";
 import type { Ec2Records } from "../records.ts";
 import { attachmentTo, type VolumeRecord } from "../volume/volume.ts";
+import { servedDisk, serveVolume } from "../volume/serve-volume.ts";
 import { typeLimits, volumeLimits } from "../volume/volume-limits.ts";
 import { currentBootMode } from "./boot-mode.ts";
 import { instanceStores } from "./instance-store.ts";
@@ -17,6 +18,7 @@ export interface MachineParts {
   /** What instance stores are encrypted with. */
   readonly storeKeys: PassingKeys;
   readonly networks: NetworkDriver;
+  readonly machines: Pick<MachineDriver, "ensure">;
   /** How a baked image in this host's cache boots without firmware. */
   readonly imageKernel: (cacheEntry: string) => Extract<MachineBoot, { by: "kernel" }> | undefined;
   /** PEM: by which instances know the region's API, where it has one. */
@@ -25,12 +27,12 @@ export interface MachineParts {
 
 /**
  * The machine of an instance, from its volumes, root first, its instance stores, which exist when this returns, and its interfaces by
- * device index.
+ * device index. What serves it volumes with Multi-Attach runs.
  */
 export async function machineSpec(
   instance: InstanceRecord,
   records: Ec2Records,
-  { disks, storeKeys, networks, imageKernel, authority = "" }: MachineParts,
+  { disks, storeKeys, networks, machines, imageKernel, authority = "" }: MachineParts,
 ): Promise<MachineSpec> {
   const rootFirst = (volume: VolumeRecord) => {
     const device = attachmentTo(instance.id, volume)?.device ?? "";
@@ -63,11 +65,11 @@ export async function machineSpec(
     },
     boot: (files !== undefined ? imageKernel(files) : undefined) ?? firmware,
     disks: await Promise.all([
-      ...volumes.map(async (it) => ({
-        id: it.id,
-        ...(await disks.locate(it.id)),
-        limits: volumeLimits(it),
-      })),
+      ...volumes.map(async (it) => {
+        if (!it.multiAttach) return { id: it.id, ...(await disks.locate(it.id)), limits: volumeLimits(it) };
+        await serveVolume(it, { disks, machines });
+        return servedDisk(it);
+      }),
       ...stores.map(async ({ id, sizeGiB }) => {
         const found = await disks.locate(id).catch(() => undefined);
         // The host was booted, and the key went with that: nobody reads it again.

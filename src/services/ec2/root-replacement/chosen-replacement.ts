@@ -6,6 +6,7 @@ import {
   imageOfOtherKind,
   noLaunchState,
   snapshotOfOtherRoot,
+  multiAttachNotBooted,
   volumeAttached,
   volumeElsewhere,
   volumeNotAvailable,
@@ -23,6 +24,7 @@ import { sourceAgain, sourceOfImage, sourceOfSnapshot, type VolumeSource } from 
 import { volumeShape } from "../volume/volume-types.ts";
 import { volumeState, type VolumeRecord } from "../volume/volume.ts";
 import type { Root } from "./root-replacement.ts";
+import { isChangedAlone } from "../volume/volume-modification.ts";
 
 interface Replacement {
   readonly volume: VolumeRecord;
@@ -111,6 +113,7 @@ function checkImage(
 /** As it is: neither its size nor anything else becomes that of the original. */
 function ofVolume(id: string, instance: InstanceRecord, context: Ec2Context): Replacement {
   const volume = findVolume(id, context);
+  if (volume.multiAttach || isChangedAlone(volume)) throw multiAttachNotBooted(id);
   if (volume.attachments.length > 0) throw volumeAttached(id);
   if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
   if (volume.zone !== instance.zone) throw volumeElsewhere(id, instance.id);

@@ -8,6 +8,7 @@ import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { waitInBin } from "../recycle-bin/recycle-bin.ts";
 import { together } from "../together.ts";
+import { machinesWith } from "../volume/volume.ts";
 import {
   diskOf,
   gone,
@@ -85,15 +86,15 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     for (const { value } of entries) await keep(value, records, host);
     // Whoever gets a volume from now on gets it on top of its snapshot; whoever has one by now is told.
     const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
-    const theirs = attached.flatMap(({ value: { id: volumeId, attachments } }) =>
-      attachments.map(({ instanceId }) => ({ volumeId, instanceId })),
+    const theirs = attached.flatMap(({ value }) =>
+      machinesWith(value).map((machine) => ({ volumeId: value.id, machine })),
     );
-    for (const [instanceId, those] of Map.groupBy(theirs, (it) => it.instanceId)) {
+    for (const [machine, those] of Map.groupBy(theirs, (it) => it.machine)) {
       const disks = those.map(async ({ volumeId }) => ({
         id: volumeId,
         ...(await host.disks.locate(volumeId)),
       }));
-      await host.machines.layerDisks(instanceId, await Promise.all(disks));
+      await host.machines.layerDisks(machine, await Promise.all(disks));
     }
     const unchanged = attached.map(({ key, revision }) => ({ at: [key, revision] as const }));
     return completed({ completedAt: host.now().toISOString() }, { expect: unchanged });

@@ -330,14 +330,18 @@ test(
     await client.stopInstances({ InstanceIds: [stopped], Force: true });
     await is(stopped, "stopped");
     const data = await volume({ Size: 1, Encrypted: true, KmsKeyId: key });
+    const io2 = { Size: 4, VolumeType: "io2", Iops: 100 } as const;
+    const shared = await volume({ ...io2, MultiAttachEnabled: true, Encrypted: true, KmsKeyId: key });
     await kms.disableKey({ KeyId: key });
     await client.startInstances({ InstanceIds: [stopped] });
     const reasonOf = (id: string) => records.get("instance", id)?.so.reason?.message;
     await until(() => reasonOf(stopped) === "Client.InternalError: Client error on launch");
     await is(stopped, "stopped");
     await until(() => records.get("instance", running)?.so.booted === true);
-    await client.attachVolume({ VolumeId: data?.VolumeId, InstanceId: running, Device: "/dev/sdf" });
-    await until(() => records.get("volume", data?.VolumeId ?? "")?.attachments.length === 0);
+    for (const it of [data, shared]) {
+      await client.attachVolume({ VolumeId: it?.VolumeId, InstanceId: running, Device: "/dev/sdf" });
+      await until(() => records.get("volume", it?.VolumeId ?? "")?.attachments.length === 0);
+    }
     const failed = await launch();
     await is(failed, "terminated");
     assert.equal(reasonOf(failed), "Client.InternalError: Client error on launch");

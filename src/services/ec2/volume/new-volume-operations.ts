@@ -100,7 +100,6 @@ function creation(input: CreateVolumeRequest, context: Ec2Context): MakingPlan {
 }
 
 const unserved = [
-  "MultiAttachEnabled",
   "Operator",
   "OutpostArn",
   "VolumeInitializationRate",

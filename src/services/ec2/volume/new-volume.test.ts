@@ -113,7 +113,11 @@ test("what a type does not allow has AWS's code and sentence, and makes nothing"
       "InvalidParameterValue",
       /^Volume of size 7GB is smaller than snapshot 'snap-0aaaaaaaaaaaaaaaa', expect size >= 8GB$/,
     ],
-    [() => create({ Size: 1, MultiAttachEnabled: true }), "UnsupportedOperation", /MultiAttachEnabled/],
+    [
+      () => create({ Size: 1, MultiAttachEnabled: true }),
+      "InvalidParameterCombination",
+      "The parameter multiAttachEnabled is not supported for gp2 volumes.",
+    ],
     [() => create({ Size: 1, DryRun: true }), "DryRunOperation"],
     [
       () => create({ Size: 1, TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "a" }] }] }),

@@ -6,7 +6,11 @@ import {
   deviceNameTaken,
   instanceNotRunning,
   invalidDeviceName,
+  missingParameter,
+  multiAttachNeedsNitro,
+  multiAttachNotBooted,
   rootVolumeStays,
+  tooManyAttachments,
   tooManyVolumes,
   unsupportedParameter,
   volumeAttached,
@@ -14,12 +18,14 @@ import {
   volumeInState,
   volumeNotAttachedSo,
   volumeNotAvailable,
+  wrongModificationState,
 } from "../errors.ts";
-import { volumeLimit } from "../instance-type/instance-type.ts";
+import { instanceTypes, volumeLimit } from "../instance-type/instance-type.ts";
 import { instancesOf, rewrite } from "../instance/instance-change.ts";
 import { touchedInstance, instanceState, type InstanceRecord } from "../instance/instance.ts";
 import { together } from "../together.ts";
 import { findVolume } from "./find-volume.ts";
+import { isChangedAlone } from "./volume-modification.ts";
 import {
   attachedTo,
   attachmentTo,
@@ -90,10 +96,13 @@ function attachable(input: AttachVolumeRequest, context: Ec2Context) {
   const [instance] = instancesOf([instanceId], context);
   if (!instance || !["running", "stopped"].includes(instanceState(instance)))
     throw instanceNotRunning(instanceId);
-  if (volume.attachments.length > 0) throw volumeAttached(id);
-  if (volumeState(volume) !== "available") throw volumeNotAvailable(id);
+  const shared = volume.multiAttach && volume.attachments.length > 0 && !attachmentTo(instanceId, volume);
+  if (volume.attachments.length > 0 && !shared) throw volumeAttached(id);
+  if (volumeState(volume) !== (shared ? "in-use" : "available")) throw volumeNotAvailable(id);
+  if (isChangedAlone(volume)) throw wrongModificationState(id, "MODIFYING");
   if (volume.zone !== instance.zone) throw volumeElsewhere(id, instanceId);
   if (!isDeviceName(device, instance)) throw invalidDeviceName(device);
+  if (volume.multiAttach) checkShared(volume, device, instance);
   const others = context.records.volumesOf(instanceId);
   if (others.some((it) => bare(attachmentTo(instanceId, it)?.device ?? "") === bare(device)))
     throw deviceNameTaken(device);
@@ -102,11 +111,22 @@ function attachable(input: AttachVolumeRequest, context: Ec2Context) {
   return [volume, instance] as const;
 }
 
+function checkShared({ id, attachments }: VolumeRecord, device: string, instance: InstanceRecord): void {
+  if (attachments.length >= mostAttachments) throw tooManyAttachments(id, mostAttachments);
+  if (bare(device) === bare(instance.rootDevice)) throw multiAttachNotBooted(id);
+  if (instanceTypes.get(instance.type)?.hypervisor !== "nitro")
+    throw multiAttachNeedsNitro(id, instance.type);
+}
+
+/** Of a volume with Multi-Attach. */
+const mostAttachments = 16;
+
 /** What is to part. */
 function detachable(input: DetachVolumeRequest, context: Ec2Context) {
   const { VolumeId: id = "", InstanceId: instanceId, Device: device } = input;
   const volume = findVolume(id, context);
-  const [attachment] = volume.attachments;
+  if (volume.multiAttach && instanceId === undefined) throw missingParameter("instanceId");
+  const attachment = volume.attachments.find((it) => it.instanceId === instanceId) ?? volume.attachments[0];
   if (!attachment) throw volumeInState(id, volumeState(volume));
   if ((instanceId ?? attachment.instanceId) !== attachment.instanceId)
     throw volumeNotAttachedSo(id, String(instanceId), device ?? attachment.device);

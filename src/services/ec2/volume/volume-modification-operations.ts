@@ -4,9 +4,11 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
+  grownWhileShared,
   invalidCombination,
   modificationNotFound,
-  unsupportedParameter,
+  multiAttachStays,
+  multiAttachWhileAttached,
   volumeInState,
   volumeNotFound,
   volumeShrinks,
@@ -63,16 +65,33 @@ export const volumeModificationOperations = {
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 function modifiable(input: ModifyVolumeRequest, context: Ec2Context): VolumeRecord {
-  if (input.MultiAttachEnabled) throw unsupportedParameter("MultiAttachEnabled");
   const volume = findVolume(input.VolumeId ?? "", context);
-  const given = [input.Size, input.VolumeType, input.Iops, input.Throughput];
+  const { Size, VolumeType, Iops, Throughput, MultiAttachEnabled } = input;
+  const given = [Size, VolumeType, Iops, Throughput, MultiAttachEnabled];
   if (given.every((it) => it === undefined)) throw invalidCombination("No volume attributes specified.");
   const state = volumeState(volume);
   if (state !== "available" && state !== "in-use") throw volumeInState(volume.id, state);
   if (volume.modification && modificationState(volume.modification) === "modifying")
     throw wrongModificationState(volume.id, "MODIFYING");
-  if (input.Size !== undefined && input.Size < volume.sizeGiB) throw volumeShrinks();
+  if (Size !== undefined && Size < volume.sizeGiB) throw volumeShrinks();
+  checkMultiAttach(volume, input);
   return volume;
+}
+
+/** Follows the table of modifications in "Attach an EBS volume to multiple EC2 instances using Multi-Attach". */
+function checkMultiAttach(
+  { id, type, sizeGiB, iops, multiAttach, attachments }: VolumeRecord,
+  { VolumeType = type, Size = sizeGiB, Iops = iops, MultiAttachEnabled }: ModifyVolumeRequest,
+): void {
+  if ((MultiAttachEnabled ?? multiAttach ?? false) !== (multiAttach ?? false)) {
+    if (type === "io1") throw multiAttachStays(id, type, "Multi-Attach setting");
+    if (attachments.length > 0) throw multiAttachWhileAttached(id);
+  }
+  if (!multiAttach) return;
+  if (VolumeType !== type) throw multiAttachStays(id, type, "type");
+  if (type === "io1" && Size !== sizeGiB) throw multiAttachStays(id, type, "size");
+  if (type === "io1" && Iops !== iops) throw multiAttachStays(id, type, "IOPS");
+  if (Size !== sizeGiB && attachments.length > 0) throw grownWhileShared(id);
 }
 
 /** What is not asked for stays, unless the type changes: then it is that type's. */
@@ -83,15 +102,17 @@ function target(volume: VolumeRecord, input: ModifyVolumeRequest): VolumeShape {
   return volumeShape(type, input.Size ?? volume.sizeGiB, {
     Iops: input.Iops ?? (iops && (same ? volume.iops : iopsOfChangedType)),
     Throughput: input.Throughput ?? (throughputMiBps && same ? volume.throughputMiBps : undefined),
+    MultiAttachEnabled: input.MultiAttachEnabled ?? volume.multiAttach,
   });
 }
 
 /** Of io1, io2 and gp3 alike. */
 const iopsOfChangedType = 3000;
 
-const shapeOf = ({ type, sizeGiB, iops, throughputMiBps }: VolumeShape): VolumeShape => ({
+const shapeOf = ({ type, sizeGiB, iops, throughputMiBps, multiAttach }: VolumeShape): VolumeShape => ({
   type,
   sizeGiB,
   ...(iops !== undefined && { iops }),
   ...(throughputMiBps !== undefined && { throughputMiBps }),
+  ...(multiAttach && { multiAttach }),
 });

@@ -69,7 +69,7 @@ test("what cannot be modified is refused by AWS's codes, and nothing changes", l
     [{ VolumeType: "gp2", Iops: 3000 }, "InvalidParameterCombination"],
     [{ VolumeType: "st1" }, "InvalidParameterValue", /at least 125 GiB/],
     [{}, "InvalidParameterCombination"],
-    [{ MultiAttachEnabled: true }, "UnsupportedOperation"],
+    [{ MultiAttachEnabled: true }, "InvalidParameterCombination"],
     [{ Size: 11, DryRun: true }, "DryRunOperation"],
     [{ VolumeId: "vol-1", Size: 11 }, "InvalidVolume.NotFound"],
   ] as [Partial<ModifyVolumeCommandInput>, string, RegExp?][])

@@ -26,6 +26,13 @@ export const sizeToBe = (volume: VolumeRecord): number =>
     ? Math.max(volume.sizeGiB, volume.modification.to.sizeGiB)
     : volume.sizeGiB;
 
+/** It becomes one that several instances may have, or no longer is, or such a one becomes larger: nobody may have it meanwhile. */
+export const isChangedAlone = (volume: VolumeRecord): boolean => {
+  if (!isModified(volume) || modificationState(volume.modification) !== "modifying") return false;
+  const { from, to } = volume.modification;
+  return from.multiAttach !== to.multiAttach || (to.multiAttach === true && from.sizeGiB !== to.sizeGiB);
+};
+
 /** There is nothing to optimize: what is changed has its new rates at once. */
 export function modificationState({ failed, endedAt }: VolumeModificationRecord): VolumeModificationState {
   if (failed !== undefined) return "failed";
@@ -43,12 +50,12 @@ export function describeModification({ id, modification }: ModifiedVolume): Volu
     OriginalVolumeType: from.type,
     OriginalIops: from.iops,
     OriginalThroughput: from.throughputMiBps,
-    OriginalMultiAttachEnabled: false,
+    OriginalMultiAttachEnabled: from.multiAttach ?? false,
     TargetSize: to.sizeGiB,
     TargetVolumeType: to.type,
     TargetIops: to.iops,
     TargetThroughput: to.throughputMiBps,
-    TargetMultiAttachEnabled: false,
+    TargetMultiAttachEnabled: to.multiAttach ?? false,
     Progress: state === "completed" ? 100 : 0,
     StartTime: new Date(startedAt),
     EndTime: endedAt === undefined ? undefined : new Date(endedAt),
@@ -63,11 +70,11 @@ export const modificationFilters: FilterTable<ModifiedVolume> = {
   "original-iops": (it) => text(it.modification.from.iops),
   "original-size": (it) => text(it.modification.from.sizeGiB),
   "original-volume-type": (it) => it.modification.from.type,
-  originalMultiAttachEnabled: () => "false",
+  originalMultiAttachEnabled: (it) => String(it.modification.from.multiAttach ?? false),
   "start-time": (it) => it.modification.startedAt,
   "target-iops": (it) => text(it.modification.to.iops),
   "target-size": (it) => text(it.modification.to.sizeGiB),
   "target-volume-type": (it) => it.modification.to.type,
-  targetMultiAttachEnabled: () => "false",
+  targetMultiAttachEnabled: (it) => String(it.modification.to.multiAttach ?? false),
   "volume-id": (it) => it.id,
 };

@@ -9,14 +9,15 @@ import type { Ec2Records } from "../records.ts";
 import { waitInBin, type InBin } from "../recycle-bin/recycle-bin.ts";
 import { isPending } from "../snapshot/snapshot.ts";
 import { invalidKey } from "./encryption.ts";
+import { serveVolume } from "./serve-volume.ts";
 import { volumeLimits } from "./volume-limits.ts";
 import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
-import { deletedVolume, detachedFrom, type VolumeRecord } from "./volume.ts";
+import { deletedVolume, detachedFrom, machinesWith, type VolumeRecord } from "./volume.ts";
 
 export interface VolumeHost {
   readonly hostId: string;
   readonly disks: DiskDriver;
-  readonly machines: Pick<MachineDriver, "changeDisk">;
+  readonly machines: Pick<MachineDriver, "changeDisk" | "ensure" | "remove">;
   /** The read-only file of a baked image, in this host's cache. */
   readonly imageFile: (cacheEntry: string) => string;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
@@ -35,19 +36,37 @@ export async function reconcileVolume(id: string, records: Ec2Records, host: Vol
   const entry = records.entry("volume", id);
   if (entry?.value.hostId !== host.hostId) return settled;
   const volume = entry.value;
+  if (volume.multiAttach && volume.attachments.length === 0) await host.machines.remove(id); // which served it
   if (volume.deleting) return remove(entry, records, host);
   const attachment = volume.attachments.find((it) => isGone(records.get("instance", it.instanceId)));
   if (attachment) {
-    const stays = attachment.detaching !== undefined || !attachment.deleteOnTermination;
+    const isLast = volume.attachments.length === 1;
+    const stays = !isLast || attachment.detaching !== undefined || !attachment.deleteOnTermination;
     if (stays) return written(entry, detachedFrom(attachment.instanceId, volume));
     const kept = deletedVolume(volume, records, host.now());
     return kept.bin ? written(entry, kept) : remove(entry, records, host);
   }
   if (!volume.so.ready) return volume.so.failed === undefined ? make(entry, records, host) : settled;
+  if (volume.multiAttach && volume.attachments.length > 0) {
+    const given = await served(volume, host);
+    if (given !== volume) return written(entry, given);
+  }
   if (!isModified(volume) || modificationState(volume.modification) !== "modifying")
     return volume.bin ? leave(entry, volume.bin, host) : settled;
   // A snapshot holds as much as it was said to.
   return records.snapshotsOf(id).some(isPending) ? settled : modify(entry, volume, host);
+}
+
+/** With a key that may not be used, it is not given to those that wait for it. */
+async function served(volume: VolumeRecord, host: VolumeHost): Promise<VolumeRecord> {
+  try {
+    await serveVolume(volume, host);
+    return volume;
+  } catch (error) {
+    const attachments = volume.attachments.filter(({ plugging }) => !plugging);
+    if (!keyRefusal(error) || attachments.length === volume.attachments.length) throw error;
+    return { ...volume, attachments };
+  }
 }
 
 function leave(entry: Entry<VolumeRecord>, bin: InBin, { now }: VolumeHost): Outcome {
@@ -85,19 +104,24 @@ async function modify(
   volume: ModifiedVolume,
   host: VolumeHost,
 ): Promise<Outcome> {
-  const { type: _, sizeGiB: _size, iops: _iops, throughputMiBps: _throughput, ...rest } = volume;
   const {
-    id,
-    attachments: [attachment],
-    modification,
+    type: _,
+    sizeGiB: _size,
+    iops: _iops,
+    throughputMiBps: _throughput,
+    multiAttach: _multi,
+    ...rest
   } = volume;
+  const { id, modification } = volume;
   const { to } = modification;
   const clock = `${id} modify`;
   const endedAt = host.now().toISOString();
   try {
     const change = { sizeGiB: to.sizeGiB, limits: volumeLimits(to) };
-    const isInMachine = attachment && (await host.machines.changeDisk(attachment.instanceId, id, change));
-    if (!isInMachine) await host.disks.grow(id, to.sizeGiB);
+    const those = new Set([...machinesWith(volume), ...volume.attachments.map((it) => it.instanceId)]);
+    const changed: boolean[] = [];
+    for (const machine of those) changed.push(await host.machines.changeDisk(machine, id, change));
+    if (!changed.includes(true)) await host.disks.grow(id, to.sizeGiB);
   } catch (error) {
     if (host.worked.since(clock) < patienceMs) throw error;
     host.worked.forget(clock);
@@ -112,11 +136,12 @@ async function modify(
 
 /** Once the snapshots that were asked for before are made. */
 async function remove(
-  { key, revision, value: { id, clientToken } }: Entry<VolumeRecord>,
+  { key, revision, value: { id, clientToken, multiAttach } }: Entry<VolumeRecord>,
   records: Ec2Records,
   host: VolumeHost,
 ): Promise<Outcome> {
   if (records.snapshotsOf(id).some(isPending)) return settled;
+  if (multiAttach) await host.machines.remove(id);
   await host.disks.remove(id);
   const token = clientToken === undefined ? [] : [clientTokenClaim("CreateVolume", clientToken)];
   return moved({

@@ -6,6 +6,7 @@ import {
   iopsNeeded,
   iopsNotSupported,
   iopsPerGiB,
+  multiAttachNotSupported,
   invalidThroughput,
   throughputNotSupported,
   throughputPerIops,
@@ -58,26 +59,36 @@ export interface VolumeShape {
   readonly sizeGiB: number;
   readonly iops?: number;
   readonly throughputMiBps?: number;
+  /** Several instances of its zone may have it at once. */
+  readonly multiAttach?: true;
 }
 
 /** A volume as a request asks for it, with its type's defaults. Throws InvalidParameterValue and InvalidParameterCombination. */
 export function volumeShape(
   type: VolumeType,
   sizeGiB: number,
-  given: { readonly Iops?: number | undefined; readonly Throughput?: number | undefined },
+  given: {
+    readonly Iops?: number | undefined;
+    readonly Throughput?: number | undefined;
+    readonly MultiAttachEnabled?: boolean | undefined;
+  },
 ): VolumeShape {
   const { minGiB, maxGiB } = volumeTypes[type];
   if (!Number.isInteger(sizeGiB) || sizeGiB < minGiB || sizeGiB > maxGiB)
     throw invalidVolumeSize(type, sizeGiB, minGiB, maxGiB);
   const iops = iopsOf(type, sizeGiB, given.Iops);
   const throughputMiBps = throughputOf(type, iops, given.Throughput);
+  if (given.MultiAttachEnabled && !isShareable(type)) throw multiAttachNotSupported(type);
   return {
     type,
     sizeGiB,
     ...(iops !== undefined && { iops }),
     ...(throughputMiBps !== undefined && { throughputMiBps }),
+    ...(given.MultiAttachEnabled && { multiAttach: true }),
   };
 }
+
+const isShareable = (type: VolumeType) => type === "io1" || type === "io2";
 
 function iopsOf(type: VolumeType, sizeGiB: number, given: number | undefined): number | undefined {
   const { iops: rule, iopsOfSize } = volumeTypes[type];

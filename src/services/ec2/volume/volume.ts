@@ -18,7 +18,7 @@ import type { VolumeShape } from "./volume-types.ts";
 /**
  * One EBS volume. Operations write what is wanted; the reconciler on its host makes it so.
  *
- *     creating → available ⇄ in-use        creating → error
+ *     creating → available ⇄ in-use (until its last attachment goes)        creating → error
  *     available, error → deleting → gone
  */
 export interface VolumeRecord extends ResourceRecord, VolumeShape {
@@ -75,6 +75,10 @@ export const attachmentTo = (
   instanceId: string,
   { attachments }: VolumeRecord,
 ): VolumeAttachmentRecord | undefined => attachments.find((it) => it.instanceId === instanceId);
+
+/** The machines that have its files open, if they run: that which serves it, or its instance's. */
+export const machinesWith = ({ id, multiAttach, attachments }: VolumeRecord): readonly string[] =>
+  multiAttach && attachments.length > 0 ? [id] : attachments.map(({ instanceId }) => instanceId);
 
 /** In place of how it was attached to that instance before. */
 export const attachedTo = (volume: VolumeRecord, attachment: VolumeAttachmentRecord): VolumeRecord => {
@@ -136,7 +140,7 @@ export const describeVolume = (volume: VolumeRecord, scope: Scope): Volume => ({
   Throughput: volume.throughputMiBps,
   Encrypted: volume.encryption !== undefined,
   KmsKeyId: volume.encryption?.keyArn,
-  MultiAttachEnabled: false,
+  MultiAttachEnabled: volume.multiAttach ?? false,
   Attachments: volume.attachments.map((it) => describeAttachment(volume, it)),
   Tags: describeTags(volume.tags),
 });
@@ -167,7 +171,7 @@ export const volumeFilters = ({ region }: Scope): FilterTable<VolumeRecord> => (
   "create-time": (it) => it.createdAt,
   encrypted: (it) => String(it.encryption !== undefined),
   "fast-restored": () => "false",
-  "multi-attach-enabled": () => "false",
+  "multi-attach-enabled": (it) => String(it.multiAttach ?? false),
   "operator.managed": () => "false",
   "operator.principal": () => undefined,
   size: (it) => String(it.sizeGiB),
