@@ -37,6 +37,7 @@ import { regionalRecords } from "./services/ec2/regional-records.ts";
 import { Accounts } from "./services/iam/accounts.ts";
 import { consoleReports } from "./services/host/console-reports.ts";
 import { eachMinute } from "./services/host/each-minute.ts";
+import { burstKeeper } from "./services/host/burst-keeper.ts";
 import { creditKeeper, keepCredits } from "./services/host/credit-keeper.ts";
 import {
   hostRecord,
@@ -49,6 +50,7 @@ import {
 import type { StandingTrouble } from "./services/host/host.ts";
 import { keepLayers, layerKeeper } from "./services/host/layer-keeper.ts";
 import { ownHostId } from "./services/host/host-id.ts";
+import type { HostRecord } from "./services/host/host.ts";
 import { usedBytes } from "./services/host/used-bytes.ts";
 import { renewLease, reporter, reportWhenChanged } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";
@@ -134,6 +136,8 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
 
   let troubles: readonly StandingTrouble[] = [];
   let portErrors: Readonly<Record<string, number>> = {};
+  // What a program of before knew, until this one has looked.
+  let bursts = feed.get<HostRecord>(recordKey("host", scope, hostId))?.value.bursts ?? {};
   let used: Readonly<Record<string, number>> = {};
   const report = reporter(() => {
     const { launches } = queue;
@@ -233,6 +237,9 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   const layersKept = keepLayers(layerKeeper(hostId, disks, machines, feed), signal, log);
   const lookAtPorts = async () => void (portErrors = Object.fromEntries(await networks.portErrors()));
   const portErrorsWatched = eachMinute("NAT gateways", lookAtPorts, signal, log);
+  const lookAtBursts = burstKeeper(hostId, machines, feed, systemClock, bursts);
+  const countBursts = async () => void (bursts = await lookAtBursts());
+  const burstsWatched = eachMinute("burst credits of volumes", countBursts, signal, log);
   const lookAtDisks = async () => void (used = await usedBytes(disks));
   const disksWatched = eachMinute("what disks take", lookAtDisks, signal, log);
   await renewLease(store, hostId, signal, log);
@@ -240,6 +247,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
   await creditsKept;
   await layersKept;
   await portErrorsWatched;
+  await burstsWatched;
   await disksWatched;
   await loop.stopped;
   unwatchResolvers();
@@ -252,7 +260,7 @@ export async function croftHost({ dataDir, cacheDir, signal, log }: ProgramOptio
     const { bavail, bsize } = statfsSync(paths.dir);
     const left = { memoryMiB: hostMemory().availableMiB, diskMiB: (bavail * bsize) / 2 ** 20 };
     const room = hostRoom(left, capacity);
-    return { room, portErrors, usedBytes: used, warnings: hostWarnings(room, networks.conflict) };
+    return { room, portErrors, bursts, usedBytes: used, warnings: hostWarnings(room, networks.conflict) };
   }
 
   function lookAt(kind: "instance" | "volume" | "vpc", id: string): void {

@@ -538,6 +538,8 @@ describe("a QEMU machine", () => {
     await run("mount", ["-o", "remount,size=1g", full]);
     await until(async () => (await paused()) === undefined);
     assert.equal(lifeOf(id).process.pid, pid);
+    const { requests = 0, bytes = 0 } = (await driver.diskTraffic(id)).get(diskId(9)) ?? {};
+    assert.ok(bytes > 8 * 2 ** 20 && requests >= bytes / 2 ** 16, `${requests} requests of ${bytes} bytes`);
     await driver.remove(id);
   });
 

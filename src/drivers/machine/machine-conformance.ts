@@ -68,6 +68,7 @@ export const machineConformance = (
       await driver().stop(id);
       await driver().remove(id);
       assert.equal(await driver().processorMs(id), undefined);
+      assert.equal((await driver().diskTraffic(id)).size, 0);
       assert.deepEqual(await driver().observe(id), off("absent"));
       assert.equal((await driver().console(id)).length, 0);
       assert.equal(await driver().screenshot(id, { wake: true }), undefined);
@@ -140,6 +141,7 @@ export const machineConformance = (
       await driver().plugDisk(id, disk());
       await driver().plugDisk(id, disk());
       assert.ok(await holds(id, disk()));
+      assert.deepEqual((await driver().diskTraffic(id)).get(disk().id), { requests: 0, bytes: 0 });
       await driver().layerDisks(id, [disk()]);
       await driver().rebaseDisks(id, [disk()]);
       assert.ok(await holds(id, disk()), "a disk that is where it was is left as it is");

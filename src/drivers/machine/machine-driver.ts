@@ -47,6 +47,8 @@ export interface MachineDriver {
   console(id: string): Promise<Buffer>;
   /** What its screen shows, or nothing while it is off. To wake the guest, a key is pressed a moment before. */
   screenshot(id: string, options: { readonly wake: boolean }): Promise<Picture | undefined>;
+  /** What was asked of its disks since it has them, by their ids; of none that it is `servedBy` another, and nothing while it is off. */
+  diskTraffic(id: string): Promise<ReadonlyMap<string, DiskTraffic>>;
   /** Milliseconds that its processors have run, added up, since its process started; undefined when there is none. */
   processorMs(id: string): Promise<number | undefined>;
   /** From now on it uses at most this many of the host's processors (0.2: a fifth of one); undefined: as many as it has. */
@@ -138,6 +140,12 @@ export interface DiskLimits {
   /** A request of more than `bytes` counts as several. */
   readonly requests?: DiskRate & { readonly bytes: number };
   readonly bytes?: DiskRate;
+}
+
+/** Reads, writes and discards, added up. */
+export interface DiskTraffic {
+  readonly requests: number;
+  readonly bytes: number;
 }
 
 export interface DiskRate {

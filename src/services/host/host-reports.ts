@@ -49,6 +49,7 @@ export function hostRecord({
     | "troubles"
     | "room"
     | "portErrors"
+    | "bursts"
     | "usedBytes"
     | "warnings"
   >

@@ -1,4 +1,5 @@
 import type { Feed } from "#store/feed.ts";
+import type { BurstAccount } from "../ec2/volume/burst-account.ts";
 import type { ResourceRecord } from "../ec2/records.ts";
 
 /** One machine that runs instances, as its `croft-host` reports it. */
@@ -17,6 +18,8 @@ export interface HostRecord extends ResourceRecord {
   readonly room?: HostRoom;
   /** What its NAT gateways had no ports for, by their interfaces (`NetworkDriver.portErrors`); absent: nothing yet. */
   readonly portErrors?: Readonly<Record<string, number>>;
+  /** What its volumes have spent of their burst credits, a minute ago at most, of those that have spent any; absent: none. */
+  readonly bursts?: Readonly<Record<string, BurstAccount>>;
   /** What each disk and snapshot takes beside what it is a difference to, a minute ago at most; absent: not looked at yet. */
   readonly usedBytes?: Readonly<Record<string, number>>;
   /** What the operator should see to, in sentences. */

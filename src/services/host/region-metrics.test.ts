@@ -83,6 +83,42 @@ test(
   },
 );
 
+test("the credits that an attached volume has left are told as its host counts them", limit, async (t) => {
+  const { client, feed, records, store, until } = await testRegion(t);
+  await store.acquire("host/host-1", "host-1", 60_000);
+  await client.runInstances({ ImageId: testImage.id, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 });
+  const [instance] = records.all("instance");
+  await until(() => records.get("instance", instance?.id ?? "")?.so.state === "running");
+  const create = async (VolumeType: "gp2" | "gp3", attached: boolean) => {
+    const { VolumeId = "" } = await client.createVolume({
+      AvailabilityZone: instance?.zone,
+      Size: 10,
+      VolumeType,
+    });
+    await until(() => records.get("volume", VolumeId)?.so.ready === true);
+    const Device = `/dev/sd${VolumeType === "gp2" ? "f" : "g"}`;
+    if (attached) await client.attachVolume({ VolumeId, InstanceId: instance?.id, Device });
+    return VolumeId;
+  };
+  const gp2 = await create("gp2", true);
+  for (const id of [await create("gp2", false), await create("gp3", true)])
+    assert.ok(!metrics().includes(`burst_balance_percent{region="eu-central-1",volume="${id}"}`));
+  const told = (percent: number) =>
+    metrics().includes(
+      `croft_volume_burst_balance_percent{region="eu-central-1",volume="${gp2}"} ${percent}\n`,
+    );
+  await until(() => told(100));
+  const [host] = feed.list<HostRecord>("host/");
+  assert.ok(host);
+  const bursts = { [gp2]: { atMs: 0, asked: 0, spent: 1_350_000, most: 5_400_000 } };
+  await store.commit({ put: [{ key: host.key, value: { ...host.value, bursts } }] });
+  await until(() => told(75));
+
+  function metrics() {
+    return exposition(regionMetrics("1.2.3", feed, systemClock));
+  }
+});
+
 test("metrics are answered to callers on this machine alone", () => {
   const answer = metricsAnswer(processMetrics);
   for (const remoteAddress of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {

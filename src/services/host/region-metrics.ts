@@ -10,6 +10,9 @@ import {
 } from "../ec2/instance/instance.ts";
 import type { NatGatewayRecord } from "../ec2/nat-gateway/nat-gateway.ts";
 import { parseKey } from "../ec2/records.ts";
+import { burstBalance, hasBurst } from "../ec2/volume/burst-account.ts";
+import { volumeLimits } from "../ec2/volume/volume-limits.ts";
+import type { VolumeRecord } from "../ec2/volume/volume.ts";
 import { hostLease, type HostRecord } from "./host.ts";
 import { disksOf, type DiskKind } from "./region-activity.ts";
 
@@ -39,6 +42,11 @@ export function regionMetrics(version: string, feed: Feed, clock: Clock): Metric
       "croft_cpu_surplus_credit_balance",
       "CPU credits that unlimited instances spent without having them.",
       credits.map(({ id, account }) => ({ labels: { instance: id }, value: account.surplus })),
+    ),
+    gauge(
+      "croft_volume_burst_balance_percent",
+      "Credits that attached volumes of types that earn them have left (BurstBalance), counted each minute.",
+      burstBalances(feed, hosts),
     ),
     ...(["volume", "instance-store", "snapshot"] as const).flatMap((kind) => diskSizes(kind, feed, hosts)),
     {
@@ -83,6 +91,16 @@ function diskSizes(kind: DiskKind, feed: Feed, hosts: readonly HostRecord[]): Me
       disks.flatMap(({ labels, usedBytes }) => (usedBytes === null ? [] : [{ labels, value: usedBytes }])),
     ),
   ];
+}
+
+/** What no host has an account of has spent nothing. */
+function burstBalances(feed: Feed, hosts: readonly HostRecord[]): Metric["samples"] {
+  const accounts = new Map(hosts.flatMap(({ bursts = {} }) => Object.entries(bursts)));
+  return feed.list<VolumeRecord>("volume/").flatMap(({ key, value }) => {
+    if (value.attachments.length === 0 || !hasBurst(volumeLimits(value))) return [];
+    const labels = { region: parseKey(key).scope.region, volume: value.id };
+    return [{ labels, value: burstBalance(accounts.get(value.id)) }];
+  });
 }
 
 /** Of each gateway that a host has asked. */

@@ -1,6 +1,7 @@
 import type { OpenKey } from "#drivers/open-key.ts";
 import { fakePicture } from "./fake-picture.ts";
 import type {
+  DiskTraffic,
   MachineDisk,
   MachineDriver,
   MachinePort,
@@ -20,6 +21,8 @@ export interface FakeMachines extends MachineDriver {
   cutOff(id: string, ports: readonly string[]): void;
   /** The guest writes to its console. */
   print(id: string, text: string): void;
+  /** Its guest asks so much of a disk. */
+  ask(id: string, diskId: string, traffic: DiskTraffic): void;
   /** Its processors run for so many milliseconds. */
   run(id: string, ms: number): void;
   /** What `limitProcessors` last said, since it was started. */
@@ -106,7 +109,14 @@ export const createFakeMachines = ({
         needServer(disk);
         if (disk.encrypted) openKey(disk.encrypted.key);
       }
-      machine.life = { state: "running", booted: false, processorMs: 0, limit: undefined, spec };
+      machine.life = {
+        state: "running",
+        booted: false,
+        processorMs: 0,
+        limit: undefined,
+        asked: new Map(),
+        spec,
+      };
       if (!spec.serves) boot(spec.id);
     },
     pressPower: async (id) => {
@@ -166,6 +176,11 @@ export const createFakeMachines = ({
     list: async () => [...machines.keys()],
     console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
     screenshot: async (id) => (running(id) === undefined ? undefined : fakePicture()),
+    diskTraffic: async (id) => {
+      const { spec, asked } = running(id) ?? { spec: { disks: [] } };
+      const nothing = { requests: 0, bytes: 0 };
+      return new Map(spec.disks.map((disk) => [disk.id, asked?.get(disk.id) ?? nothing]));
+    },
     processorMs: async (id) => running(id)?.processorMs,
     limitProcessors: async (id, processors) => {
       const life = running(id);
@@ -187,6 +202,11 @@ export const createFakeMachines = ({
       changed(id);
     },
     print: (id, text) => print(id, running(id), text),
+    ask: (id, diskId, { requests, bytes }) => {
+      const asked = running(id)?.asked;
+      const before = asked?.get(diskId) ?? { requests: 0, bytes: 0 };
+      asked?.set(diskId, { requests: before.requests + requests, bytes: before.bytes + bytes });
+    },
     run: (id, ms) => {
       const life = running(id);
       if (life !== undefined) life.processorMs += ms;
@@ -210,6 +230,7 @@ interface Running {
   cutOff?: readonly string[];
   processorMs: number;
   limit: number | undefined;
+  readonly asked: Map<string, DiskTraffic>;
 }
 type Off = Extract<MachineState, { state: "off" }>;
 

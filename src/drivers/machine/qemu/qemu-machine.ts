@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
   DiskChange,
+  DiskTraffic,
   MachineDisk,
   MachinePort,
   MachineSpec,
@@ -30,6 +31,7 @@ import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
 import { SERVED } from "./disk-nodes.ts";
 import { leaveServer, reachServer, serveAgain, SERVED_DIRECTORY, serveDisks } from "./serve-disks.ts";
+import { diskTraffic } from "./disk-traffic.ts";
 import { changeDisk, plugDisk, shareLimits, unplugDisk } from "./hot-plug-disk.ts";
 import { layerDisks } from "./layer-disks.ts";
 import { openIn } from "./file-identity.ts";
@@ -229,6 +231,10 @@ export class QemuMachine {
     await this.#become(off);
     this.#events.changed();
     return off;
+  }
+
+  async diskTraffic(): Promise<ReadonlyMap<string, DiskTraffic>> {
+    return (await this.look()).state === "running" ? diskTraffic(await this.#control.connect()) : new Map();
   }
 
   async processorMs(): Promise<number | undefined> {

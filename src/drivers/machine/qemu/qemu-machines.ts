@@ -122,6 +122,7 @@ export const openQemuMachines = async ({
         return readConsole(join(directory, id));
       }),
     screenshot: (id, options) => inTurn(id, (it) => it.screenshot(options)),
+    diskTraffic: (id) => inTurn(id, (it) => it.diskTraffic()),
     processorMs: (id) => inTurn(id, (it) => it.processorMs()),
     limitProcessors: (id, processors) => inTurn(id, (it) => it.limitProcessors(processors)),
     onChange: (listener) => void listeners.push(listener),
