@@ -25,32 +25,19 @@ export const openLoopbackSockets = (ports: ServicePorts): number[] =>
     return fd;
   });
 
-export const freePorts = async (): Promise<ServicePorts> => ({
-  dhcp: await freeUdpPort(),
-  dns: await freeUdpPort(),
-  "dns-tcp": await freeTcpPort(),
-  "dns-vpc": await freeUdpPort(),
-  "dns-vpc-tcp": await freeTcpPort(),
-  imds: await freeTcpPort(),
-  api: await freeTcpPort(),
-  "api-ca": await freeTcpPort(),
-  ntp: await freeUdpPort(),
-});
-
-const freeUdpPort = async (): Promise<number> => {
-  const probe = createSocket("udp4").bind(0, loopback);
-  await once(probe, "listening");
-  const { port } = probe.address();
-  await new Promise<void>((resolve) => probe.close(resolve));
-  return port;
-};
-
-const freeTcpPort = async (): Promise<number> => {
-  const probe = createServer().listen(0, loopback);
-  await once(probe, "listening");
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
+/** All different: none is let go of before the last is found. */
+export const freePorts = async (): Promise<ServicePorts> => {
+  const probes = guestSockets.map(({ name, type }) => ({
+    name,
+    probe: type === "tcp" ? createServer().listen(0, loopback) : createSocket("udp4").bind(0, loopback),
+  }));
+  await Promise.all(probes.map(({ probe }) => once(probe, "listening")));
+  const found = probes.map(({ name, probe }) => {
+    const address = probe.address();
+    return [name, typeof address === "object" && address ? address.port : 0] as const;
+  });
+  for (const { probe } of probes) await new Promise<void>((resolve) => probe.close(() => resolve()));
+  return Object.fromEntries(found) as ServicePorts;
 };
 
 const AF_INET = 2;

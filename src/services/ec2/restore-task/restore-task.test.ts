@@ -114,9 +114,10 @@ test("an image of which a snapshot cannot be restored has failed and says why", 
   await client.enableEbsEncryptionByDefault({});
   imports.become({ state: "failed", reason: "ClientError: it is disabled", isKeyRefused: true });
   const { ImageId: refused = "" } = await client.createRestoreImageTask({ ...restore, Name: "by no key" });
-  const snapshotsOf = () => records.all("snapshot").filter(({ encryption }) => encryption);
-  await region.until(() => snapshotsOf().some(({ so }) => so.failed !== undefined));
-  const [byNoKey] = snapshotsOf();
+  const failed = () =>
+    records.all("snapshot").find(({ encryption, so }) => encryption && so.failed !== undefined);
+  await region.until(() => failed() !== undefined);
+  const byNoKey = failed();
   assert.equal(byNoKey?.so.failed, "Given key ID is not accessible");
   assert.equal(imports.asked(byNoKey?.id ?? "")?.key, byNoKey?.encryption?.dataKey);
   await client.deregisterImage({ ImageId: refused, DeleteAssociatedSnapshots: true });
