@@ -90,12 +90,12 @@ await throughput("between subnets", across);
 await throughput("by an elastic address", byElasticIp);
 await throughput("by a NAT gateway", byNatGateway);
 await comparePairs("new connections", "/s", { ours, bare: connections(bare, stack) }, pairs);
-// The promise nearest to its bound, and each pair is over in a tenth of a second.
+// The promise nearest to its bound; with more pairs the clients run out of ports, which are theirs for a minute.
 await comparePairs(
   "new connections",
   "/s",
   { ours, bare: connections(routed, stack) },
-  3 * pairs,
+  2 * pairs,
   "a router with one rule",
 );
 

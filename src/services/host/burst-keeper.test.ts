@@ -5,7 +5,7 @@ import { FakeClock } from "#testing/fake-clock.ts";
 import { burstKeeper } from "./burst-keeper.ts";
 
 test(
-  "accounts are of attached volumes that spent credits, go on in a later program and end with their machine",
+  "accounts are of attached volumes that spent credits, go on in a later program, and begin anew with their machine",
   { timeout: 20_000 },
   async (t) => {
     const { client, machines, feed, records, until } = await testRegion(t);
@@ -37,7 +37,17 @@ test(
 
     const deaf = { diskTraffic: () => Promise.reject(new Error("no answer")) };
     assert.deepEqual(await burstKeeper(hostId, deaf, feed, clock, accounts)(), accounts);
+    const spec = machines.spec(id);
+    assert.ok(spec);
     await machines.stop(id);
     assert.deepEqual(await later(), {});
+    await machines.ensure(spec);
+    machines.ask(id, of("gp2"), { requests: 60_000, bytes: 60_000 });
+    await clock.advance(60_000);
+    assert.equal(
+      (await later())[of("gp2")]?.spent,
+      60_000 - 300 * 60,
+      "what it asked since the last look counts",
+    );
   },
 );

@@ -1,7 +1,7 @@
 import type { Clock } from "#clock.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import type { Feed } from "#store/feed.ts";
-import { burstAccount, hasBurst, type BurstAccount } from "../ec2/volume/burst-account.ts";
+import { burstAccount, fullAccount, hasBurst, type BurstAccount } from "../ec2/volume/burst-account.ts";
 import { volumeLimits } from "../ec2/volume/volume-limits.ts";
 import { machinesWith, type VolumeRecord } from "../ec2/volume/volume.ts";
 import type { HostRecord } from "./host.ts";
@@ -20,6 +20,7 @@ export function burstKeeper(
   before: Accounts,
 ): () => Promise<Accounts> {
   let accounts = before;
+  let lookedAtMs: number | undefined;
 
   return async () => {
     const bursting = feed
@@ -33,14 +34,18 @@ export function burstKeeper(
       const traffic = await machines.diskTraffic(machine).catch(() => undefined);
       for (const { volume } of those) {
         const asked = traffic?.get(volume.id);
-        const known = accounts[volume.id];
+        const limits = volumeLimits(volume);
+        // What was not there a minute ago has asked for all of it since.
+        const fresh = lookedAtMs === undefined ? undefined : fullAccount(limits, lookedAtMs);
+        const known = accounts[volume.id] ?? fresh;
         const account = asked
-          ? burstAccount(known, volumeLimits(volume), clock.now().getTime(), asked)
+          ? burstAccount(known, limits, clock.now().getTime(), asked)
           : traffic === undefined && known;
         if (account) now[volume.id] = account;
       }
     }
     accounts = now;
+    lookedAtMs = clock.now().getTime();
     return Object.fromEntries(Object.entries(now).filter(([, { spent }]) => spent > 0));
   };
 }

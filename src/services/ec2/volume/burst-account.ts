@@ -32,6 +32,12 @@ export function burstAccount(
   return { atMs, asked, spent: Math.min(most, Math.max(0, spent + asked - askedBefore - earned)), most };
 }
 
+/** Of a volume that has been asked nothing. */
+export function fullAccount(limits: DiskLimits, atMs: number): BurstAccount | undefined {
+  const terms = burstTerms(limits);
+  return terms && { atMs, asked: 0, spent: 0, most: terms.most };
+}
+
 export const hasBurst = (limits: DiskLimits): boolean => burstTerms(limits) !== undefined;
 
 /** CloudWatch's BurstBalance, in percent. */
