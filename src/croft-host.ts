@@ -47,10 +47,9 @@ import {
   reportImage,
   withdrawGone,
 } from "./services/host/host-reports.ts";
-import type { StandingTrouble } from "./services/host/host.ts";
+import type { HostRecord, StandingTrouble } from "./services/host/host.ts";
 import { keepLayers, layerKeeper } from "./services/host/layer-keeper.ts";
 import { ownHostId } from "./services/host/host-id.ts";
-import type { HostRecord } from "./services/host/host.ts";
 import { usedBytes } from "./services/host/used-bytes.ts";
 import { renewLease, reporter, reportWhenChanged } from "./services/host/presence.ts";
 import { readIdentityKey } from "./setup/identity-key.ts";

@@ -47,7 +47,7 @@ export interface MachineDriver {
   console(id: string): Promise<Buffer>;
   /** What its screen shows, or nothing while it is off. To wake the guest, a key is pressed a moment before. */
   screenshot(id: string, options: { readonly wake: boolean }): Promise<Picture | undefined>;
-  /** What was asked of its disks since it has them, by their ids; of none that it is `servedBy` another, and nothing while it is off. */
+  /** What its guest asked of its disks since it has them, by their ids; none while it is off. */
   diskTraffic(id: string): Promise<ReadonlyMap<string, DiskTraffic>>;
   /** Milliseconds that its processors have run, added up, since its process started; undefined when there is none. */
   processorMs(id: string): Promise<number | undefined>;

@@ -17,8 +17,7 @@ export function checkedDetails(details: PolicyDetails, place: Place): PolicyDeta
   if (isDefault(details)) return checkedDefault(details, place);
   for (const name of ["EventSource", "Actions"] as const)
     if (details[name] !== undefined) throw invalidRequest(`${name} is for event-based policies.`);
-  for (const name of [...simplified, "ResourceType"] as const)
-    if (details[name] !== undefined) throw invalidRequest(`${name} is for default policies.`);
+  refuseDefaults(details);
   if ((details.ResourceLocations ?? ["CLOUD"]).join() !== "CLOUD") throw notServed("ResourceLocations");
   const [resource, ...more] = details.ResourceTypes ?? [];
   if (more.length > 0 || (resource !== "VOLUME" && resource !== "INSTANCE"))
@@ -42,13 +41,17 @@ export function checkedDetails(details: PolicyDetails, place: Place): PolicyDeta
 }
 
 function checkedEvents(details: PolicyDetails, place: Place): PolicyDetails {
-  for (const name of [...simplified, "ResourceType"] as const)
-    if (details[name] !== undefined) throw invalidRequest(`${name} is for default policies.`);
+  refuseDefaults(details);
   checkEvents(details);
   // What others share is copied within the region too.
   for (const action of details.Actions ?? [])
     checkCopies(actionSchedule(action), false, { ...place, region: "" });
   return details;
+}
+
+function refuseDefaults(details: PolicyDetails): void {
+  for (const name of [...simplified, "ResourceType"] as const)
+    if (details[name] !== undefined) throw invalidRequest(`${name} is for default policies.`);
 }
 
 const notServed = (what: string) => invalidRequest(`Croft does not serve ${what} yet.`);

@@ -177,9 +177,8 @@ export const createFakeMachines = ({
     console: async (id) => Buffer.from(machines.get(id)?.console ?? "").subarray(-64 * 1024),
     screenshot: async (id) => (running(id) === undefined ? undefined : fakePicture()),
     diskTraffic: async (id) => {
-      const { spec, asked } = running(id) ?? { spec: { disks: [] } };
-      const nothing = { requests: 0, bytes: 0 };
-      return new Map(spec.disks.map((disk) => [disk.id, asked?.get(disk.id) ?? nothing]));
+      const life = running(id);
+      return new Map(life?.spec.disks.map((disk) => [disk.id, life.asked.get(disk.id) ?? nothing]));
     },
     processorMs: async (id) => running(id)?.processorMs,
     limitProcessors: async (id, processors) => {
@@ -204,7 +203,7 @@ export const createFakeMachines = ({
     print: (id, text) => print(id, running(id), text),
     ask: (id, diskId, { requests, bytes }) => {
       const asked = running(id)?.asked;
-      const before = asked?.get(diskId) ?? { requests: 0, bytes: 0 };
+      const before = asked?.get(diskId) ?? nothing;
       asked?.set(diskId, { requests: before.requests + requests, bytes: before.bytes + bytes });
     },
     run: (id, ms) => {
@@ -234,5 +233,6 @@ interface Running {
 }
 type Off = Extract<MachineState, { state: "off" }>;
 
+const nothing: DiskTraffic = { requests: 0, bytes: 0 };
 const absent: Off = { state: "off", how: "absent" };
 const poweredOff: Off = { state: "off", how: "powered-off" };

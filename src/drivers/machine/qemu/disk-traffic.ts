@@ -1,4 +1,5 @@
 import type { DiskTraffic } from "../machine-driver.ts";
+import { diskOfDevice } from "./hot-plug-disk.ts";
 import type { Qmp } from "./qmp.ts";
 
 /** What was asked of each disk's device, by the disk's id, as its limits count it: requests that QEMU joined are one. */
@@ -9,7 +10,7 @@ export async function diskTraffic(qmp: Qmp): Promise<ReadonlyMap<string, DiskTra
   }[];
   return new Map(
     devices.flatMap(({ qdev, stats }) => {
-      const [, id] = /^\/machine\/peripheral\/([^/]+)/.exec(qdev ?? "") ?? [];
+      const id = diskOfDevice(qdev);
       const sum = (what: string) => WAYS.reduce((all, way) => all + (stats[`${way}_${what}`] ?? 0), 0);
       const traffic = { requests: sum("operations") - sum("merged"), bytes: sum("bytes") };
       return id === undefined ? [] : [[id, traffic] as const];

@@ -87,6 +87,10 @@ export async function changeDisk(qmp: Qmp, id: string, { sizeGiB, limits }: Disk
   return true;
 }
 
+/** Which disk the device at this place in QEMU's tree is for. */
+export const diskOfDevice = (qdev = ""): string | undefined =>
+  /^\/machine\/peripheral\/([^/]+)/.exec(qdev)?.[1];
+
 /** What each disk's device reads and writes, by the disk's id: machines that an earlier Croft started call it otherwise. */
 export async function nodesOfDisks(qmp: Qmp): Promise<ReadonlyMap<string, string>> {
   const blocks = (await qmp.execute("query-block")) as {
@@ -95,7 +99,7 @@ export async function nodesOfDisks(qmp: Qmp): Promise<ReadonlyMap<string, string
   }[];
   return new Map(
     blocks.flatMap(({ qdev, inserted }) => {
-      const [, id] = /^\/machine\/peripheral\/([^/]+)/.exec(qdev ?? "") ?? [];
+      const id = diskOfDevice(qdev);
       return id === undefined || inserted === undefined ? [] : [[id, inserted["node-name"]] as const];
     }),
   );

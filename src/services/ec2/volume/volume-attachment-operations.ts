@@ -126,7 +126,7 @@ function detachable(input: DetachVolumeRequest, context: Ec2Context) {
   const { VolumeId: id = "", InstanceId: instanceId, Device: device } = input;
   const volume = findVolume(id, context);
   if (volume.multiAttach && instanceId === undefined) throw missingParameter("instanceId");
-  const attachment = volume.attachments.find((it) => it.instanceId === instanceId) ?? volume.attachments[0];
+  const attachment = attachmentTo(instanceId ?? "", volume) ?? volume.attachments[0];
   if (!attachment) throw volumeInState(id, volumeState(volume));
   if ((instanceId ?? attachment.instanceId) !== attachment.instanceId)
     throw volumeNotAttachedSo(id, String(instanceId), device ?? attachment.device);
