@@ -173,6 +173,20 @@ export const pings = (namespace: string, to: string): boolean =>
 
 let identifier = 0;
 
+/** The whole IP packet, if any, of the first ICMP message that comes to a namespace because of a datagram, within a second. */
+export const icmpAnswer = (namespace: string | undefined, to: string, port: number): Buffer =>
+  inside(namespace, () => {
+    const fd = openSocket(SOCK_RAW, { protocol: IPPROTO_ICMP, timeoutMs: 1_000 });
+    try {
+      sendDatagram(undefined, to, port);
+      const answer = Buffer.alloc(1500);
+      const size = uninterrupted(() => recv(fd, answer, answer.length, 0));
+      return answer.subarray(0, Math.max(size, 0));
+    } finally {
+      closeSync(fd);
+    }
+  });
+
 /** Takes the datagrams (or bytes) that wait on a socket. */
 export const received = (fd: number): string[] => {
   const data = Buffer.alloc(2048);

@@ -225,8 +225,8 @@ describe("a route table", () => {
         [`interface/${nat.id}`, nat],
       );
       const fd = dialed(guest(b), "198.18.247.14", 22);
-      const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: router });
-      assert.match(seen, /src=198\.18\.247\.13 dst=198\.18\.247\.14 /);
+      const seen = await run("conntrack", ["-L", "-d", d.address], { namespace: router });
+      assert.match(seen, /src=198\.18\.247\.13 dst=10\.0\.2\.\d+ /);
       assert.equal(await acknowledged(fd), true);
       closeSync(fd);
     } finally {
@@ -384,8 +384,8 @@ describe("a NAT gateway", () => {
     passes(applied.values(), { from: from.address, to: "198.18.247.14", protocol: 6, port: 22 });
   /** The public addresses that connections to `d` come in from. */
   const seenFrom = async () => {
-    const seen = await run("conntrack", ["-L", "-d", "198.18.247.14"], { namespace: router });
-    return new Set([...seen.matchAll(/src=(198\.\S+) dst=198\.18\.247\.14 /g)].map(([, from]) => from));
+    const seen = await run("conntrack", ["-L", "-d", d.address], { namespace: router });
+    return new Set([...seen.matchAll(/src=(198\.\S+) dst=10\.0\.2\.\d+ /g)].map(([, from]) => from));
   };
 
   test("sends on as its public address what others have for the outside, and their answers back", async () => {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { closeSync } from "node:fs";
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { run } from "#drivers/linux/commands.ts";
@@ -24,6 +25,7 @@ import { seededRandom } from "#testing/seeded-random.ts";
 import {
   dial,
   dialed,
+  icmpAnswer,
   patiently,
   pings,
   plugIn,
@@ -420,9 +422,9 @@ describe("a public address", () => {
       ["interface/eni-2", { ...b, publicAddress: "198.18.250.11" }],
     );
     const fd = dialed(undefined, "198.18.250.11", 22);
-    const connections = await run("conntrack", ["-L", "-d", "198.18.250.11"], { namespace: router });
+    const connections = await run("conntrack", ["-L", "-d", b.address], { namespace: router });
     closeSync(fd);
-    assert.match(connections, new RegExp(`src=${b.address.replaceAll(".", "\\.")}`));
+    assert.match(connections, / dst=10\.0\.1\.11 sport=\d+ dport=22 /);
     assert.equal(publicAddress, "198.18.250.11");
   });
 
@@ -433,11 +435,42 @@ describe("a public address", () => {
     assert.equal(dial(guest(d), "198.18.250.11", 22), "timeout");
   });
 
+  test("stands in what is quoted of a packet that was refused, and each checksum is right", async () => {
+    await applied(opened(1, everything));
+    for (const [from, own] of [
+      [guest(d), d.address],
+      [undefined, hostAddress()],
+    ] as const) {
+      const answer = icmpAnswer(from, "198.18.250.11", 54);
+      const message = answer.subarray(20);
+      assert.deepEqual([...message.subarray(0, 2)], [3, 3], "destination unreachable: port");
+      assert.deepEqual(addresses(answer), ["198.18.250.11", own]);
+      assert.deepEqual(addresses(message.subarray(8)), [own, "198.18.250.11"]);
+      assert.equal(checksum(message), 0);
+      assert.equal(checksum(message.subarray(8, 28)), 0);
+    }
+  });
+
   test("is needed to go out", async () => {
     await applied(opened(1, ssh));
     assert.equal(dial(guest(b), "198.18.250.11", 22), "timeout");
   });
 });
+
+/** Where an IP packet comes from, and goes. */
+const addresses = (packet: Buffer): string[] =>
+  [12, 16].map((at) => [...packet.subarray(at, at + 4)].join("."));
+
+/** As RFC 1071 has it: 0 of what has its own in it. */
+const checksum = (bytes: Buffer): number => {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 2) sum += (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return ~sum & 0xffff;
+};
+
+/** This host's, on its link to the networks. */
+const hostAddress = (): string => networkInterfaces()[prefix]?.[0]?.address ?? "";
 
 /** The networks the driver told of, within 5 s. */
 const noticed = async () => {

@@ -129,7 +129,7 @@ test("a guest whose route leads to a NAT gateway is seen as that, until the gate
     await client.send(new CreateRouteCommand({ RouteTableId, DestinationCidrBlock: range, ...target }));
   const { AssociationId } = await client.send(new AssociateRouteTableCommand({ RouteTableId, SubnetId }));
   const seenFrom = async () => {
-    const to = ["-d", other.publicAddress, "-p", "tcp"];
+    const to = ["-d", other.address, "-p", "tcp"];
     const namespace = `${prefix}-${VpcId}`;
     await run("conntrack", ["-D", ...to], { namespace }).catch(() => "there was none");
     await one.shell.run(`timeout 3 bash -c 'exec 3<>/dev/tcp/${other.publicAddress}/22' || true`);

@@ -89,8 +89,9 @@ const CLOSE_RANGE_CLOEXEC = 4;
 export const addressOf = (buffer: Buffer): bigint => koffi.address(buffer);
 
 /** The name of the last failed call's reason: "EAGAIN". */
-export const lastError = (): string => {
-  const number = koffi.errno();
+export const lastError = (): string => errorName(koffi.errno());
+
+export const errorName = (number: number): string => {
   const known = Object.entries(constants.errno).find(([, value]) => value === number);
   return known?.[0] ?? `errno ${number}`;
 };

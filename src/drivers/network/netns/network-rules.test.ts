@@ -276,7 +276,6 @@ class ModelTable {
       "peer_of",
       "gateways",
       "inspected",
-      "inspected_public",
       "resolvers",
       "egress",
       "ingress",

@@ -18,6 +18,7 @@ import {
   tableNumber,
   uplink,
 } from "./names.ts";
+import type { QuoteRule } from "./quoted-addresses.ts";
 import type { NftObject } from "./ruleset.ts";
 
 /**
@@ -29,7 +30,8 @@ import type { NftObject } from "./ruleset.ts";
  * DHCP answers go out to the leased address, so the route finds the link; a client that asked for a broadcast (the first bit of its
  * flags, which the answer repeats) gets its frame as one. An interface may send the services as many packets a second as AWS lets it
  * ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an interface forwards between the outside
- * and an inspected address passes twice: its outer half has a zone of its own, where addresses are translated.
+ * and an inspected address passes twice: its outer half has a zone of its own. Public addresses are no concern of connections: a packet
+ * from outside has its private address before it is tracked, and one that leaves gets its public one last (decision 54).
  */
 const outerZone = 1;
 const servicePacketsPerSecond = 1024;
@@ -38,6 +40,13 @@ export const networkTable = "inet croft";
 const edges = "edges";
 const fromUplink = `from-${uplink}`;
 export const networkChains = [edges, fromUplink] as const;
+const [quotedSource, quotedDestination] = ["quoted_source", "quoted_destination"];
+const icmpErrors = "{ destination-unreachable, time-exceeded, parameter-problem }";
+/** What an ICMP error says of a packet that left, or came, by a public address. */
+export const quoteRules: readonly QuoteRule[] = [
+  { chain: quotedSource, side: "source", map: "private_of" },
+  { chain: quotedDestination, side: "destination", map: "public_of" },
+];
 export const networkTables = `
 table arp croft {
   chain arriving {
@@ -49,7 +58,6 @@ table inet croft {
   set ports { typeof iifname . ether saddr; }
   set unchecked { typeof iifname . ether saddr; }
   set inspected { typeof ip saddr; }
-  set inspected_public { typeof ip daddr; }
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
   set spent { typeof iifname; size 65535; flags dynamic,timeout; timeout 10s; }
@@ -60,8 +68,8 @@ table inet croft {
   map subnet_of { typeof iifname : verdict; }
   map leaves { typeof iifname : verdict; }
   map enters { typeof oifname : verdict; }
-  map egress { typeof iifname : verdict; elements = { "${uplink}" : goto from_outside } }
-  map ingress { typeof oifname : verdict; elements = { "${uplink}" : accept } }
+  map egress { typeof iifname : verdict; elements = { "${uplink}" : goto entering } }
+  map ingress { typeof oifname : verdict; elements = { "${uplink}" : goto as_public } }
   map private_of { typeof ip daddr : ip daddr; }
   map public_of { typeof ip saddr : ip saddr; }
 
@@ -79,18 +87,13 @@ table inet croft {
     iifname . ether saddr @unchecked meta nfproto ipv4 iifname vmap @subnet_of
   }
   chain arriving_from_outside {
-    meta nfproto != ipv4 drop
-    ip daddr @inspected_public ct zone set ${outerZone}
+    icmp type ${icmpErrors} jump ${quotedSource}
+    ip daddr set ip daddr map @private_of goto arriving_as_private
+  }
+  chain arriving_as_private {
+    ip daddr @inspected ct zone set ${outerZone}
     jump ${fromUplink}
     meta mark set ${insideOnly} accept
-  }
-  chain to_private {
-    type nat hook prerouting priority dstnat; policy accept;
-    iifname "${uplink}" dnat ip to ip daddr map @private_of
-  }
-  chain to_public {
-    type nat hook postrouting priority srcnat; policy accept;
-    oifname "${uplink}" snat ip to ip saddr map @public_of
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
@@ -108,14 +111,16 @@ table inet croft {
   chain outward {
     tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
     jump ${edges}
-    ct state established,related accept
+    ct state established,related goto as_public
     ct state invalid drop
-    ip saddr != @public_of drop
     iifname vmap @egress
   }
-  chain from_outside {
-    ct status dnat goto entering
+  chain as_public {
+    icmp type ${icmpErrors} jump ${quotedDestination}
+    ip saddr set ip saddr map @public_of accept
   }
+  chain ${quotedSource} { }
+  chain ${quotedDestination} { }
   chain from_peer {
     oifname "eni*" goto entering
   }
@@ -280,9 +285,7 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
         : [
             setElement("private_of", publicAddress, address),
             setElement("public_of", address, publicAddress),
-            ...(inspected
-              ? [setElement("inspected", address), setElement("inspected_public", publicAddress)]
-              : []),
+            ...(inspected ? [setElement("inspected", address)] : []),
           ],
     ),
   ];

@@ -7,7 +7,7 @@ import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from ".
 import { ensureNamespace, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
 import type { Peerings } from "./peerings.ts";
-import { networkChains, networkTable, networkTables, rulesOf } from "./network-rules.ts";
+import { networkChains, networkTable, networkTables, quoteRules, rulesOf } from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
 import { Turns } from "./turns.ts";
@@ -157,7 +157,7 @@ export class Network implements Disposable {
       await this.#nat(id).remove();
       this.#nats.delete(id);
     }
-    if (whole) await router.loadRules(`${networkTables}${rules.join("\n")}\n`);
+    if (whole) await router.loadRules(`${networkTables}${rules.join("\n")}\n`, quoteRules);
     else await router.changeRules(rules.join("\n"));
     await router.addLinks(links);
     for (const it of nats.come) await this.#nat(it.id).ensure(it);

@@ -7,6 +7,7 @@ import { subjectOf } from "./link-facts.ts";
 import type { Fact, LinkBatch } from "./link-facts.ts";
 import { namespaceExists, namespaceIdentity, nameNamespace } from "./namespace.ts";
 import { changeNeighbours } from "./neighbours.ts";
+import { addQuoteRules, type QuoteRule } from "./quoted-addresses.ts";
 import { Turns } from "./turns.ts";
 
 /** One namespace Croft made: the only way its rules and links are changed, and how others' changes to them are noticed. */
@@ -47,8 +48,8 @@ export class RoutedNamespace implements Disposable {
     }
   }
 
-  /** Replaces every rule of the namespace at once; connections go on. */
-  async loadRules(text: string): Promise<void> {
+  /** Replaces every rule of the namespace at once, and adds those of `quotes`, of table `inet croft`; connections go on. */
+  async loadRules(text: string, quotes: readonly QuoteRule[] = []): Promise<void> {
     if (this.#identity !== namespaceIdentity(this.name)) {
       this.#watch[Symbol.dispose]();
       this.#identity = namespaceIdentity(this.name);
@@ -58,13 +59,16 @@ export class RoutedNamespace implements Disposable {
     this.#generation = this.#watch.generation();
     await this.changeRules(`flush ruleset\n${text}`);
     this.#loaded = text;
+    if (quotes.length === 0) return;
+    addQuoteRules(this.name, quotes);
+    this.#countChange();
   }
 
   /** One transaction. */
   async changeRules(text: string): Promise<void> {
     if (text === "") return;
     await run("nft", ["-f", "-"], { namespace: this.name, input: text });
-    if (this.#generation !== undefined) this.#generation = (this.#generation + 1) >>> 0;
+    this.#countChange();
   }
 
   /** The first half of a batch. */
@@ -115,6 +119,11 @@ export class RoutedNamespace implements Disposable {
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
   }
+
+  #countChange(): void {
+    if (this.#generation !== undefined) this.#generation = (this.#generation + 1) >>> 0;
+  }
+
   #changing(lines: readonly string[], finish: () => void): Promise<void> {
     return this.#turns.take(async () => {
       this.#listen("each");
