@@ -129,6 +129,17 @@ const reads = async (id: string, disk: string): Promise<boolean> => {
   return nodes.some((it) => it["node-name"] === `${disk}-served`);
 };
 
+const shownGiB = async (id: string, disk: string): Promise<number | undefined> => {
+  const qmp = await Qmp.connect(join(directory, id, "qmp-backup"), AbortSignal.timeout(10_000));
+  const devices = (await qmp.execute("query-block")) as {
+    readonly qdev?: string;
+    readonly inserted?: { readonly image: { readonly "virtual-size": number } };
+  }[];
+  qmp.close();
+  const bytes = devices.find(({ qdev }) => qdev?.includes(`/${disk}/`))?.inserted?.image["virtual-size"];
+  return bytes === undefined ? undefined : bytes / 1024 ** 3;
+};
+
 const until = async (condition: () => Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + 20_000;
   while (!(await condition())) {
@@ -146,6 +157,7 @@ machineConformance("QEMU machines", {
   disk: () => diskOf(5),
   holds: async (id, disk) =>
     disk.servedBy === undefined ? heldBy(id).includes(disk.path) : reads(id, disk.id),
+  sizeGiB: shownGiB,
   kill,
 });
 

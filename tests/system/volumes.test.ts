@@ -229,7 +229,7 @@ test("between two snapshots of a disk that a guest writes, exactly the blocks th
   ebs.destroy();
 });
 
-test("a volume with Multi-Attach is both guests': each reads what the other wrote, and what was answered is there when what serves it is killed, and Croft's programs too", async () => {
+test("a volume with Multi-Attach is both guests': each reads what the other wrote, it becomes larger for both, and what was answered is there when what serves it is killed, and Croft's programs too", async () => {
   assert.ok(firstShell && secondShell);
   const { Volumes: [its] = [] } = await ec2.describeVolumes({ VolumeIds: [volume] });
   const io2 = { Size: 4, VolumeType: "io2", Iops: 1000, MultiAttachEnabled: true } as const;
@@ -262,6 +262,13 @@ test("a volume with Multi-Attach is both guests': each reads what the other wrot
     assert.ok(life?.state === "running");
     process.kill(life.process.pid, "SIGKILL");
     if (programsToo) await killPrograms(region);
+  }
+  await patiently(() => ec2.modifyVolume({ VolumeId: volume, Size: 8 }));
+  await killPrograms(region);
+  for (const shell of shells) {
+    const shown = async () => shell.run(`sudo blockdev --getsize64 ${device()}`);
+    const grown = await until(shown, (bytes) => bytes !== `${4 * 1024 ** 3}\n`, patienceMs);
+    assert.equal(grown, `${8 * 1024 ** 3}\n`);
   }
   assert.deepEqual([await ended, answered], [0, 800]);
   assert.equal(await secondShell.run(readRecords(device(), 0, 800)), records(0, 800));

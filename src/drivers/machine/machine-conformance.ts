@@ -14,6 +14,8 @@ export interface MachineSubject {
   readonly disk: () => MachineDisk;
   /** The machine can read and write the disk. */
   readonly holds: (id: string, disk: MachineDisk) => Promise<boolean>;
+  /** What a disk that was made larger has for the machine's guest. */
+  readonly sizeGiB: (id: string, diskId: string) => Promise<number | undefined>;
   /** Ends the machine's process behind the driver's back. */
   readonly kill: (id: string) => Promise<void>;
 }
@@ -21,7 +23,7 @@ export interface MachineSubject {
 /** What every machine driver promises. */
 export const machineConformance = (
   name: string,
-  { driver, specOf, port, isWired, disk, holds, kill }: MachineSubject,
+  { driver, specOf, port, isWired, disk, holds, sizeGiB, kill }: MachineSubject,
 ): void => {
   const running = async (id: string) => (await driver().observe(id)).state === "running";
   const booted = async (id: string) => {
@@ -161,7 +163,7 @@ export const machineConformance = (
       await driver().remove(id);
     });
 
-    test("a disk that a machine serves is two others' at once, by force no longer one's, and theirs again after that machine was killed", async () => {
+    test("a disk that a machine serves is two others' at once, made larger under both, by force no longer one's, and theirs again after that machine was killed", async () => {
       const [server, one, two] = ["vol-served", "i-one", "i-button"];
       const served = { id: disk().id, servedBy: server, path: "", below: [] };
       const serves = { ...specOf(server), serves: true as const, disks: [disk()] };
@@ -172,7 +174,14 @@ export const machineConformance = (
       await driver().plugDisk(two, served);
       await driver().plugDisk(two, served);
       for (const id of [one, two]) assert.ok(await holds(id, served));
-      assert.equal(await driver().changeDisk(server, disk().id, { sizeGiB: 1, limits: {} }), true);
+      const to = { sizeGiB: 2, limits: {} };
+      await assert.rejects(driver().changeDisk(one, disk().id, to), "it is made larger where it is served");
+      for (let round = 0; round < 2; round++)
+        for (const id of [server, one, two]) assert.equal(await driver().changeDisk(id, disk().id, to), true);
+      for (const id of [one, two]) {
+        assert.equal(await sizeGiB(id, disk().id), 2);
+        assert.ok(await holds(id, served));
+      }
       await driver().layerDisks(server, [disk()]);
       await driver().rebaseDisks(server, [disk()]);
       await kill(server);

@@ -20,7 +20,8 @@ export interface MachineDriver {
   unplugDisk(id: string, diskId: string, options: { readonly force: boolean }): Promise<boolean>;
   /**
    * Whether a running machine has the disk; then it is at least this large from now on, and its guest is shown so, and has these
-   * limits.
+   * limits. One that others have is made larger by the machine that serves it, while they stand still for a moment; then each of them
+   * is to be told.
    */
   changeDisk(id: string, diskId: string, to: DiskChange): Promise<boolean>;
   /**

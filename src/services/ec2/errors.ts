@@ -208,11 +208,6 @@ export const multiAttachWhileAttached = (id: string) =>
     "IncorrectState",
     `Multi-Attach of volume '${id}' cannot be enabled or disabled while it is attached.`,
   );
-export const grownWhileShared = (id: string) =>
-  error(
-    "UnsupportedOperation",
-    `Croft makes a volume with Multi-Attach larger only while it is attached to no instance: '${id}' is.`,
-  );
 export const multiAttachNotBooted = (id: string) =>
   error("UnsupportedOperation", `Multi-Attach is enabled for volume '${id}': it cannot be a boot volume.`);
 export const multiAttachNeedsNitro = (id: string, type: string) =>

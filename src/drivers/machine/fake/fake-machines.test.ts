@@ -24,6 +24,7 @@ machineConformance("fake machines", {
   isWired: async (id, { id: portId }) => machines.spec(id)?.ports.some((it) => it.id === portId) ?? false,
   disk: () => ({ id: "vol-1", path: "/fake/vol-1", below: [] }),
   holds: async (id, { id: diskId }) => machines.spec(id)?.disks.some((it) => it.id === diskId) ?? false,
+  sizeGiB: async (id, diskId) => machines.sizeOf(id, diskId),
   kill: async (id) => machines.kill(id),
 });
 

@@ -29,6 +29,8 @@ export interface FakeMachines extends MachineDriver {
   limit(id: string): number | undefined;
   /** What a running machine was last started with, and with the ports and disks that it has now. */
   spec(id: string): MachineSpec | undefined;
+  /** What `changeDisk` last said that a disk of a running machine has. */
+  sizeOf(id: string, diskId: string): number | undefined;
 }
 
 export interface FakeOptions {
@@ -83,6 +85,12 @@ export const createFakeMachines = ({
     if (life === undefined || life.spec[kind].some((it) => it.id === part.id)) return;
     life.spec = { ...life.spec, [kind]: [...life.spec[kind], part] };
   };
+  const layer = (id: string, disks: readonly MachineDisk[]) => {
+    const life = running(id);
+    if (life === undefined) return;
+    const now = new Map(disks.map(({ id: disk, limits: _, ...place }) => [disk, place]));
+    life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) })) };
+  };
   const needServer = ({ servedBy }: MachineDisk) => {
     if (servedBy !== undefined && !running(servedBy)?.spec.serves)
       throw new Error(`${servedBy} serves nothing`);
@@ -115,6 +123,7 @@ export const createFakeMachines = ({
         processorMs: 0,
         limit: undefined,
         asked: new Map(),
+        sizes: new Map(),
         spec,
       };
       if (!spec.serves) boot(spec.id);
@@ -131,19 +140,18 @@ export const createFakeMachines = ({
       plug(id, "disks", disk);
     },
     unplugDisk: async (id, diskId, { force }) => unplug(id, "disks", diskId, force),
-    changeDisk: async (id, diskId, { limits }) => {
+    changeDisk: async (id, diskId, { sizeGiB, limits }) => {
       const life = running(id);
       const change = (it: MachineDisk) => (it.id === diskId ? { ...it, limits } : it);
-      if (!life?.spec.disks.some((it) => it.id === diskId)) return false;
+      const has = life?.spec.disks.find((it) => it.id === diskId);
+      if (!life || !has) return false;
+      if (has.servedBy !== undefined && running(has.servedBy)?.sizes.get(diskId) !== sizeGiB)
+        throw new Error(`${has.servedBy} serves another size`);
+      life.sizes.set(diskId, sizeGiB);
       life.spec = { ...life.spec, disks: life.spec.disks.map(change) };
       return true;
     },
-    layerDisks: async (id, disks) => {
-      const life = running(id);
-      if (life === undefined) return;
-      const now = new Map(disks.map(({ id: disk, limits: _, ...place }) => [disk, place]));
-      life.spec = { ...life.spec, disks: life.spec.disks.map((it) => ({ ...it, ...now.get(it.id) })) };
-    },
+    layerDisks: async (id, disks) => layer(id, disks),
     rebaseDisks: async (id, disks) => {
       const life = running(id);
       if (life === undefined) return;
@@ -212,6 +220,7 @@ export const createFakeMachines = ({
     },
     limit: (id) => running(id)?.limit,
     spec: (id) => running(id)?.spec,
+    sizeOf: (id, diskId) => running(id)?.sizes.get(diskId),
   };
 };
 
@@ -230,6 +239,8 @@ interface Running {
   processorMs: number;
   limit: number | undefined;
   readonly asked: Map<string, DiskTraffic>;
+  /** In GiB, of the disks that were changed. */
+  readonly sizes: Map<string, number>;
 }
 type Off = Extract<MachineState, { state: "off" }>;
 

@@ -31,7 +31,7 @@ const nodesOfServed = (id: string, server: string): object[] => [
 
 /** Where a machine's jail shows the sockets of those whose disks it has. */
 export const SERVED = "/served";
-const served = (id: string): string => `${id}-served`;
+export const served = (id: string): string => `${id}-served`;
 
 export interface Layer {
   readonly path: string;

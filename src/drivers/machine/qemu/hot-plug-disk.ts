@@ -10,6 +10,7 @@ import {
   isDead,
   layersOf,
   secret,
+  served,
   sharedThrottle,
   throttle,
   throttleGroup,
@@ -76,8 +77,12 @@ export async function changeDisk(qmp: Qmp, id: string, { sizeGiB, limits }: Disk
   const node = (await nodesOfDisks(qmp)).get(id);
   const nodes = await nodesNow(qmp);
   if (node === undefined || nodes.has(dead(id))) return false;
-  const size = sizeGiB * 1024 ** 3;
-  if ((nodes.get(node)?.bytes ?? 0) < size) await qmp.execute("block_resize", { "node-name": node, size });
+  const size = bytesOf({ sizeGiB });
+  if ((nodes.get(node)?.bytes ?? 0) < size) {
+    // It learns what its server has when it next asks anything of it.
+    if (nodes.has(served(id))) await askServer(qmp, id);
+    await qmp.execute("block_resize", { "node-name": node, size });
+  }
   if ((await objectsNow(qmp)).has(throttle(id)))
     await qmp.execute("qom-set", {
       path: `/objects/${throttle(id)}`,
@@ -86,6 +91,16 @@ export async function changeDisk(qmp: Qmp, id: string, { sizeGiB, limits }: Disk
     });
   return true;
 }
+
+/** Whether it would have to become larger for that. */
+export const isSmaller = async (qmp: Qmp, id: string, to: DiskChange): Promise<boolean> =>
+  ((await nodesNow(qmp)).get(id)?.bytes ?? 0) < bytesOf(to);
+
+const bytesOf = ({ sizeGiB }: Pick<DiskChange, "sizeGiB">): number => sizeGiB * 1024 ** 3;
+
+/** Of its first sector; only the monitor for people asks a disk for anything. */
+const askServer = (qmp: Qmp, id: string): Promise<unknown> =>
+  qmp.execute("human-monitor-command", { "command-line": `qemu-io ${id} "read 0 512"` });
 
 /** Which disk the device at this place in QEMU's tree is for. */
 export const diskOfDevice = (qdev = ""): string | undefined =>

@@ -30,9 +30,18 @@ import type { HostProcess } from "../../linux/host-process.ts";
 import { giveTap, hasLostTap } from "../../linux/taps.ts";
 import { netdev, plugPort, unplugPort } from "./hot-plug.ts";
 import { SERVED } from "./disk-nodes.ts";
-import { leaveServer, reachServer, serveAgain, SERVED_DIRECTORY, serveDisks } from "./serve-disks.ts";
+import {
+  giveDisks,
+  leaveServer,
+  reachServer,
+  serveAgain,
+  usersOf,
+  SERVED_DIRECTORY,
+  serveDisks,
+  takeDiskBack,
+} from "./serve-disks.ts";
 import { diskTraffic } from "./disk-traffic.ts";
-import { changeDisk, plugDisk, shareLimits, unplugDisk } from "./hot-plug-disk.ts";
+import { changeDisk, isSmaller, plugDisk, shareLimits, unplugDisk } from "./hot-plug-disk.ts";
 import { layerDisks } from "./layer-disks.ts";
 import { openIn } from "./file-identity.ts";
 import { rebaseDisks } from "./rebase-disks.ts";
@@ -84,6 +93,8 @@ export class QemuMachine {
   #cutOff: readonly string[] = [];
   /** Why its processors stand still, and when it was last let try again. */
   #paused: { readonly why: string; readonly triedAtMs: number } | undefined;
+  /** For what is being done to its disks. */
+  #standsStill = false;
 
   constructor(id: string, directory: string, host: MachineHost, events: MachineEvents) {
     this.#id = id;
@@ -109,8 +120,44 @@ export class QemuMachine {
 
   async ensure(spec: MachineSpec): Promise<void> {
     if ((await this.look()).state === "off") await this.#start(spec);
-    else if (!spec.serves) await this.#resume();
-    if (spec.serves) serveAgain(this.#directory, this.#id);
+    else if (spec.serves) await giveDisks(await this.#control.connect(), spec.disks);
+    else await this.#resume();
+    if (spec.serves) serveAgain(this.#directory);
+  }
+
+  /** The ids of the machines that have disks of it, running or not. */
+  get users(): readonly string[] {
+    return usersOf(this.#directory);
+  }
+
+  /**
+   * Until that is disposed of, its processors stand still, and all that its disks were asked for is answered. One that is off, or that
+   * stands still for another reason, is left as it is. After a deadline it goes on by itself; when this program has ended, as soon as
+   * another looks after it.
+   */
+  async standStill(): Promise<AsyncDisposable> {
+    const runs = (await this.look()).state === "running" && (await this.#control.status()) === "running";
+    if (!runs) return { [Symbol.asyncDispose]: async () => {} };
+    this.#standsStill = true;
+    const goOn = async () => {
+      if (!this.#standsStill) return;
+      this.#standsStill = false;
+      // If QEMU does not answer now, it is told at the next look.
+      await this.#control.command("cont").catch(() => {});
+    };
+    try {
+      await (await this.#control.connect()).execute("stop", {}, { timeoutMs: STOP_MS });
+    } catch (error) {
+      await goOn();
+      throw error;
+    }
+    const deadline = setTimeout(() => void goOn(), STILL_MS);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        clearTimeout(deadline);
+        await goOn();
+      },
+    };
   }
 
   async pressPower(): Promise<void> {
@@ -157,9 +204,21 @@ export class QemuMachine {
     return true;
   }
 
-  async changeDisk(diskId: string, to: DiskChange): Promise<boolean> {
+  /** `users` have disks of it, if it serves any, and look at nothing meanwhile. */
+  async changeDisk(diskId: string, to: DiskChange, users: readonly QemuMachine[] = []): Promise<boolean> {
     if ((await this.look()).state !== "running") return false;
-    return changeDisk(await this.#control.connect(), diskId, to);
+    const qmp = await this.#control.connect();
+    const life = this.#record?.life;
+    const serves = life?.state === "running" && life.spec?.serves;
+    if (!serves || !(await isSmaller(qmp, diskId, to))) return changeDisk(qmp, diskId, to);
+    await using standing = new AsyncDisposableStack();
+    standing.use(await standStill(users));
+    try {
+      await takeDiskBack(qmp, diskId);
+      return await changeDisk(qmp, diskId, to);
+    } finally {
+      await giveDisks(qmp, life.spec.disks);
+    }
   }
 
   async layerDisks(disks: readonly MachineDisk[]): Promise<void> {
@@ -388,6 +447,8 @@ export class QemuMachine {
     const status = await this.#control.status();
     if (status === "shutdown") return { state: "off", how: "powered-off" };
     if (status === "internal-error" || status === "guest-panicked") return died(`QEMU stopped: ${status}`);
+    // A program ended while it stood still.
+    if (status === "paused" && !this.#standsStill) await this.#control.command("cont");
     if (status === "io-error") await this.#tryAgain();
     else if (
       status === "running" &&
@@ -480,6 +541,15 @@ export class QemuMachine {
   }
 }
 
+/** All of them at the same time, or none. */
+async function standStill(machines: readonly QemuMachine[]): Promise<AsyncDisposable> {
+  await using standing = new AsyncDisposableStack();
+  const asked = await Promise.allSettled(machines.map((it) => it.standStill()));
+  for (const it of asked) if (it.status === "fulfilled") standing.use(it.value);
+  for (const it of asked) if (it.status === "rejected") throw it.reason;
+  return standing.move();
+}
+
 const absent: Off = { state: "off", how: "absent" };
 const bios: MachineSpec["boot"] = { by: "bios" };
 const died = (detail: string): Off => ({ state: "off", how: "died", detail });
@@ -500,6 +570,9 @@ const TRY_AGAIN_MS = 1000;
 /** What still cannot be written fails at once; a machine that has run for this long goes on. */
 const FAILS_AGAIN_MS = 500;
 const START_MS = 30_000;
+/** Of a server that was just started again, a machine may ask so late what it waits for. */
+const STOP_MS = 20_000;
+const STILL_MS = 10_000;
 const QUIT_MS = 1000;
 const ENDING_MS = 1000;
 /** A guest that shows no login prompt is taken to have booted after this. */

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { noKeys, type OpenKey } from "#drivers/open-key.ts";
-import type { MachineDriver } from "../machine-driver.ts";
+import type { MachineDisk, MachineDriver } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { readConsole } from "./console-log.ts";
 import { openControlGroups } from "./control-groups.ts";
@@ -81,6 +81,44 @@ export const openQemuMachines = async ({
     return turn;
   };
 
+  /** One thing for several machines, in the turns of all of them, which are taken at once: so no two such things wait for each other. */
+  const inTurns = async <T>(ids: readonly string[], act: () => Promise<T>): Promise<T> => {
+    const over = Promise.withResolvers<void>();
+    const come = [...new Set(ids)].map((id) => {
+      const mine = Promise.withResolvers<void>();
+      inTurn(id, async () => {
+        mine.resolve();
+        await over.promise;
+      }).catch(mine.reject);
+      return mine.promise;
+    });
+    try {
+      await Promise.all(come);
+      return await act();
+    } finally {
+      over.resolve();
+    }
+  };
+
+  /** In the turns of a machine and of all that have disks of it, which nobody begins to have meanwhile. */
+  const withUsers = async <T>(
+    id: string,
+    act: (it: QemuMachine, users: readonly QemuMachine[]) => Promise<T>,
+  ): Promise<T> => {
+    for (;;) {
+      const known = machine(id).users;
+      const done = await inTurns([id, ...known], async () =>
+        machine(id).users.every((user) => known.includes(user))
+          ? { what: await act(machine(id), known.map(machine)) }
+          : undefined,
+      );
+      if (done) return done.what;
+    }
+  };
+
+  const serversOf = (disks: readonly MachineDisk[]) =>
+    disks.flatMap(({ servedBy }) => (servedBy === undefined ? [] : [servedBy]));
+
   const list = () => readdir(directory);
 
   for (const id of await list()) {
@@ -102,13 +140,13 @@ export const openQemuMachines = async ({
   const timer = setInterval(tendAll, TEND_MS).unref();
 
   return {
-    ensure: (spec) => inTurn(spec.id, (it) => it.ensure(spec)),
+    ensure: (spec) => inTurns([spec.id, ...serversOf(spec.disks)], () => machine(spec.id).ensure(spec)),
     pressPower: (id) => inTurn(id, (it) => it.pressPower()),
     plug: (id, port) => inTurn(id, (it) => it.plug(port)),
     unplug: (id, portId, how) => inTurn(id, (it) => it.unplug(portId, how)),
-    plugDisk: (id, disk) => inTurn(id, (it) => it.plugDisk(disk)),
+    plugDisk: (id, disk) => inTurns([id, ...serversOf([disk])], () => machine(id).plugDisk(disk)),
     unplugDisk: (id, diskId, how) => inTurn(id, (it) => it.unplugDisk(diskId, how)),
-    changeDisk: (id, diskId, to) => inTurn(id, (it) => it.changeDisk(diskId, to)),
+    changeDisk: (id, diskId, to) => withUsers(id, (it, users) => it.changeDisk(diskId, to, users)),
     layerDisks: (id, disks) => inTurn(id, (it) => it.layerDisks(disks)),
     rebaseDisks: (id, disks) => inTurn(id, (it) => it.rebaseDisks(disks)),
     reset: (id) => inTurn(id, (it) => it.reset()),

@@ -74,6 +74,7 @@ type Wish =
   | "attach volume"
   | "detach volume"
   | "modify volume"
+  | "modify shared volume"
   | "delete volume"
   | "snapshot"
   | "snapshot all"
@@ -253,6 +254,12 @@ for (const [what, options, [volumes, first, second]] of [
   [
     "made faster, and a snapshot is made of it",
     { wishes: [...shared, "hasten volume", "snapshot"] },
+    [3, 2, 2],
+  ],
+  ["made larger", { wishes: [...shared, "modify shared volume"] }, [3, 2, 2]],
+  [
+    "made larger, and its host loses power",
+    { wishes: [...shared, "modify shared volume"], losesPower: true },
     [3, 2, 2],
   ],
   ["left by an instance that is terminated", { wishes: [...shared, "terminate"] }, [2, 0, 2]],
@@ -726,8 +733,9 @@ function planOf(wish: Wish, id: string, context: Ec2Context) {
         context,
       );
     case "modify volume":
+    case "modify shared volume":
       return volumeModificationOperations.ModifyVolume.resolve(
-        { VolumeId: extra?.id ?? "", Size: 2 },
+        { VolumeId: extra?.id ?? "", Size: wish === "modify volume" ? 2 : 8 },
         context,
       );
     case "delete volume":

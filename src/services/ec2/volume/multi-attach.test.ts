@@ -105,6 +105,53 @@ test(
   },
 );
 
+test(
+  "one that is io2 is made larger and faster while instances have it, and each of them sees it",
+  limit,
+  async (t) => {
+    const region = await withInstances(t, 2);
+    const { client, disks, machines, records, instanceIds, create, attach, attached, until } = region;
+    const id = await create();
+    for (const instance of instanceIds) {
+      await attach(id, instance, "/dev/sdf");
+      await attached(id, instance);
+    }
+    const { VolumeModification: told } = await client.modifyVolume({ VolumeId: id, Size: 8, Iops: 300 });
+    assert.deepEqual([told?.ModificationState, told?.OriginalSize, told?.TargetSize], ["modifying", 4, 8]);
+    await until(() => records.get("volume", id)?.modification?.endedAt !== undefined);
+    assert.deepEqual(
+      [id, ...instanceIds].map((machine) => machines.sizeOf(machine, id)),
+      [8, 8, 8],
+    );
+    assert.equal(machines.spec(id)?.disks[0]?.limits?.requests?.rate, 300);
+    assert.equal(records.get("volume", id)?.sizeGiB, 8);
+    assert.equal(disks.sizeOf(id), 4, "nobody but what serves it touches its files");
+  },
+);
+
+test("one whose server ends while it is made larger becomes so once that runs again", limit, async (t) => {
+  const region = await withInstances(t, 1);
+  const { client, machines, records, instanceIds, create, attach, attached, until } = region;
+  const [instance = ""] = instanceIds;
+  const id = await create();
+  await attach(id, instance, "/dev/sdf");
+  await attached(id, instance);
+  const changeDisk = machines.changeDisk.bind(machines);
+  let kills = 2;
+  machines.changeDisk = async (...args) => {
+    if (kills > 0 && args[0] === (kills === 2 ? id : instance)) {
+      kills--;
+      machines.kill(id);
+    }
+    return changeDisk(...args);
+  };
+  await client.modifyVolume({ VolumeId: id, Size: 8 });
+  await until(() => records.get("volume", id)?.modification?.endedAt !== undefined);
+  assert.equal(kills, 0);
+  assert.equal(machines.sizeOf(instance, id), 8);
+  assert.equal(records.get("volume", id)?.modification?.failed, undefined);
+});
+
 test("Multi-Attach is enabled and disabled for io2 while it is attached nowhere", limit, async (t) => {
   const region = await withInstances(t, 1);
   const { client, instanceIds, create, attach, attached, shown, until } = region;
@@ -145,7 +192,6 @@ test(
       [() => attach(free, instance, testImage.rootDevice), "UnsupportedOperation", /boot/],
       [() => change(io2, { VolumeType: "gp3" }), "UnsupportedOperation"],
       [() => change(io2, { MultiAttachEnabled: false }), "IncorrectState"],
-      [() => change(io2, { Size: 8 }), "UnsupportedOperation", /attached to no instance/],
       [() => change(io1, { Size: 8 }), "UnsupportedOperation"],
       [() => change(io1, { Iops: 150 }), "UnsupportedOperation"],
       [() => change(io1, { MultiAttachEnabled: false }), "UnsupportedOperation"],

@@ -4,7 +4,6 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
-  grownWhileShared,
   invalidCombination,
   modificationNotFound,
   multiAttachStays,
@@ -91,7 +90,6 @@ function checkMultiAttach(
   if (VolumeType !== type) throw multiAttachStays(id, type, "type");
   if (type === "io1" && Size !== sizeGiB) throw multiAttachStays(id, type, "size");
   if (type === "io1" && Iops !== iops) throw multiAttachStays(id, type, "IOPS");
-  if (Size !== sizeGiB && attachments.length > 0) throw grownWhileShared(id);
 }
 
 /** What is not asked for stays, unless the type changes: then it is that type's. */

@@ -12,7 +12,7 @@ import { invalidKey } from "./encryption.ts";
 import { serveVolume } from "./serve-volume.ts";
 import { volumeLimits } from "./volume-limits.ts";
 import { isModified, modificationState, type ModifiedVolume } from "./volume-modification.ts";
-import { deletedVolume, detachedFrom, machinesWith, type VolumeRecord } from "./volume.ts";
+import { deletedVolume, detachedFrom, type VolumeRecord } from "./volume.ts";
 
 export interface VolumeHost {
   readonly hostId: string;
@@ -98,7 +98,10 @@ async function make(entry: Entry<VolumeRecord>, records: Ec2Records, host: Volum
   return written(entry, { ...volume, so: { ready: true } });
 }
 
-/** A machine that has the disk changes it itself, and shows its guest; nobody else may touch it then. */
+/**
+ * A machine that has the disk changes it itself, and shows its guest; nobody else may touch it then. One that several have is changed by
+ * what serves it, first.
+ */
 async function modify(
   entry: Entry<VolumeRecord>,
   volume: ModifiedVolume,
@@ -118,10 +121,13 @@ async function modify(
   const endedAt = host.now().toISOString();
   try {
     const change = { sizeGiB: to.sizeGiB, limits: volumeLimits(to) };
-    const those = new Set([...machinesWith(volume), ...volume.attachments.map((it) => it.instanceId)]);
+    const isServed = volume.multiAttach && volume.attachments.length > 0;
+    if (isServed && !(await host.machines.changeDisk(id, id, change)))
+      throw new Error("what serves it has ended, and is started again");
     const changed: boolean[] = [];
-    for (const machine of those) changed.push(await host.machines.changeDisk(machine, id, change));
-    if (!changed.includes(true)) await host.disks.grow(id, to.sizeGiB);
+    for (const { instanceId } of volume.attachments)
+      changed.push(await host.machines.changeDisk(instanceId, id, change));
+    if (!isServed && !changed.includes(true)) await host.disks.grow(id, to.sizeGiB);
   } catch (error) {
     if (host.worked.since(clock) < patienceMs) throw error;
     host.worked.forget(clock);
