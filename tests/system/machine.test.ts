@@ -155,6 +155,11 @@ machineConformance("QEMU machines", {
   port: () => port,
   isWired,
   disk: () => diskOf(5),
+  snapshot: async () => {
+    await disks.snapshot("snap-0123456789abcdef5", diskId(5));
+    places.set(diskId(5), await disks.locate(diskId(5)));
+    return diskOf(5);
+  },
   holds: async (id, disk) =>
     disk.servedBy === undefined ? heldBy(id).includes(disk.path) : reads(id, disk.id),
   sizeGiB: shownGiB,

@@ -17,7 +17,7 @@ import { bakeRecordingGuest, recordAt, recordOf } from "./tiny-guest.ts";
 
 /**
  * A guest keeps a log on a disk of its own and on one that is served to it, each record first there and then here, and tells the number
- * of each that both have. Meanwhile that one becomes larger.
+ * of each that both have. Meanwhile that one becomes larger, and snapshots are made of both.
  */
 const scratch = mkdtempSync(join(tmpdir(), "croft-shared-"));
 const options = {
@@ -111,6 +111,34 @@ test("a guest that somebody's program left standing still goes on within moments
   await recordsOn();
 });
 
+test("snapshots of both disks are of one moment of the guest, again and again", async () => {
+  let last = 0;
+  for (let n = 0; n < 5; n++) {
+    const [a, b] = await moment(`snap-${n}`);
+    assert.ok(a === b || a === b + 1, `${a} on its own and ${b} on the shared one`);
+    assert.ok(a > last, `${a} after ${last}`);
+    last = a;
+    await recordsOn();
+  }
+});
+
+test("when one machine was told of a moment and the program ended, it is another moment of which both are told", async () => {
+  for (const [first, disk] of [
+    [id, own],
+    [server, shared],
+  ] as const) {
+    const name = `snap-cut-${first}`;
+    await snapshots(`${name}-0`);
+    await driver.layerDisks(first, [await placed(disk)]);
+    await reopen();
+    await recordsOn();
+    assert.equal(await together(), false);
+    const [a, b] = await moment(`${name}-1`);
+    assert.ok(a === b || a === b + 1, `${a} on its own and ${b} on the shared one`);
+    await recordsOn();
+  }
+});
+
 test("at the end both have all that the guest told", async () => {
   const told = await lastTold();
   await driver.stop(id);
@@ -141,6 +169,36 @@ async function reopen(): Promise<void> {
   await driver[Symbol.asyncDispose]();
   disks = await openDisks();
   driver = await openQemuMachines(options);
+}
+
+async function snapshots(name: string): Promise<void> {
+  await disks.snapshot(`${name}-a`, own);
+  await disks.snapshot(`${name}-b`, shared);
+}
+
+const together = async () =>
+  driver.layerTogether(
+    [
+      { id, disks: [await placed(own)] },
+      { id: server, disks: [await placed(shared)] },
+    ],
+    [id],
+  );
+
+/** How many records the snapshots of one moment have, each. */
+async function moment(name: string): Promise<readonly [number, number]> {
+  await snapshots(name);
+  assert.equal(await together(), true);
+  const counts: number[] = [];
+  for (const snapshot of [`${name}-a`, `${name}-b`]) {
+    const volume = `vol-of-${snapshot}`;
+    await disks.ensure({ id: volume, sizeGiB: 30, snapshot });
+    const { path, below } = await disks.locate(volume);
+    counts.push(await recordsIn([path, ...below]));
+    await disks.remove(volume);
+  }
+  const [a = NaN, b = NaN] = counts;
+  return [a, b];
 }
 
 /** How many records there are, from the first on. */

@@ -274,10 +274,16 @@ test("a volume with Multi-Attach is both guests': each reads what the other wrot
   assert.equal(await secondShell.run(readRecords(device(), 0, 800)), records(0, 800));
 });
 
-test("a snapshot of it is what both had written; detached from one, it is the other's as before", async () => {
+test("of one moment with all others of an instance, a snapshot of it is what both had written; detached from one, it is the other's as before", async () => {
   assert.ok(firstShell && secondShell);
-  const { SnapshotId = "" } = await patiently(() => ec2.createSnapshot({ VolumeId: volume }));
-  await waitUntilSnapshotCompleted(patience, { SnapshotIds: [SnapshotId] });
+  const all = { InstanceSpecification: { InstanceId: first } };
+  const { Snapshots = [] } = await patiently(() => ec2.createSnapshots(all));
+  await waitUntilSnapshotCompleted(patience, {
+    SnapshotIds: Snapshots.map(({ SnapshotId: made = "" }) => made),
+  });
+  const SnapshotId = Snapshots.find((it) => it.VolumeId === volume)?.SnapshotId;
+  for (const { SnapshotId: other } of Snapshots)
+    if (other !== SnapshotId) await ec2.deleteSnapshot({ SnapshotId: other });
   await ec2.detachVolume({ VolumeId: volume, InstanceId: first });
   assert.deepEqual(await attachments(1), ["attached"]);
   assert.equal(await firstShell.run(`ls ${device()} 2>/dev/null || true`), "");

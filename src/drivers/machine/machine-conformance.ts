@@ -12,6 +12,8 @@ export interface MachineSubject {
   readonly isWired: (id: string, port: MachinePort) => Promise<boolean>;
   /** Its machines have no other use for it. */
   readonly disk: () => MachineDisk;
+  /** A snapshot is made of it; where it is then. */
+  readonly snapshot: () => Promise<MachineDisk>;
   /** The machine can read and write the disk. */
   readonly holds: (id: string, disk: MachineDisk) => Promise<boolean>;
   /** What a disk that was made larger has for the machine's guest. */
@@ -23,7 +25,7 @@ export interface MachineSubject {
 /** What every machine driver promises. */
 export const machineConformance = (
   name: string,
-  { driver, specOf, port, isWired, disk, holds, sizeGiB, kill }: MachineSubject,
+  { driver, specOf, port, isWired, disk, snapshot, holds, sizeGiB, kill }: MachineSubject,
 ): void => {
   const running = async (id: string) => (await driver().observe(id)).state === "running";
   const booted = async (id: string) => {
@@ -67,6 +69,7 @@ export const machineConformance = (
       assert.equal(await driver().unplugDisk(id, disk().id, { force: false }), true);
       await driver().layerDisks(id, [disk()]);
       await driver().rebaseDisks(id, [disk()]);
+      assert.equal(await driver().layerTogether([{ id, disks: [disk()] }], [id]), true);
       await driver().stop(id);
       await driver().remove(id);
       assert.equal(await driver().processorMs(id), undefined);
@@ -163,7 +166,7 @@ export const machineConformance = (
       await driver().remove(id);
     });
 
-    test("a disk that a machine serves is two others' at once, made larger under both, by force no longer one's, and theirs again after that machine was killed", async () => {
+    test("a disk that a machine serves is two others' at once, made larger and layered under both, by force no longer one's, and theirs again after that machine was killed", async () => {
       const [server, one, two] = ["vol-served", "i-one", "i-button"];
       const served = { id: disk().id, servedBy: server, path: "", below: [] };
       const serves = { ...specOf(server), serves: true as const, disks: [disk()] };
@@ -184,10 +187,16 @@ export const machineConformance = (
       }
       await driver().layerDisks(server, [disk()]);
       await driver().rebaseDisks(server, [disk()]);
+      const place = [await snapshot()];
+      const together = () => driver().layerTogether([{ id: server, disks: place }], [one, two, "i-nobody"]);
+      assert.equal(await together(), true);
+      assert.equal(await together(), false, "that was another moment");
+      for (const it of place) assert.ok(await holds(server, it));
+      for (const id of [one, two]) assert.ok((await running(id)) && (await holds(id, served)));
       await kill(server);
       await until(async () => !(await running(server)));
       for (const id of [one, two]) assert.ok(await running(id), "it waits");
-      await driver().ensure(serves);
+      await driver().ensure({ ...serves, disks: place });
       for (const id of [one, two]) assert.ok(await holds(id, served));
       assert.equal(await driver().unplugDisk(one, disk().id, { force: true }), true);
       assert.equal(await holds(one, served), false);

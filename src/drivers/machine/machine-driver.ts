@@ -31,6 +31,12 @@ export interface MachineDriver {
    */
   layerDisks(id: string, disks: readonly MachineDisk[]): Promise<void>;
   /**
+   * `layerDisks` of several machines. Those of `still` that run stand still meanwhile, when all that they asked of their disks is answered:
+   * so it is one moment of each of them. False, and nothing is done, when one that runs writes any of the disks where it should already:
+   * that was another moment.
+   */
+  layerTogether(layers: readonly MachineLayers[], still: readonly string[]): Promise<boolean>;
+  /**
    * A running machine reads what these of its disks are differences to from the places that those have now, which hold the same, and
    * lets go of the others. It writes on where it writes, though the disk may have another place by now.
    */
@@ -129,6 +135,12 @@ export interface MachineDisk {
   readonly encrypted?: { readonly key: string; readonly files: number };
   /** Absent: as fast as it goes. */
   readonly limits?: DiskLimits;
+}
+
+export interface MachineLayers {
+  /** The machine's. */
+  readonly id: string;
+  readonly disks: readonly MachineDisk[];
 }
 
 export interface DiskChange {

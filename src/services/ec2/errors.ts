@@ -220,11 +220,6 @@ export const tooManyAttachments = (id: string, most: number) =>
     "AttachmentLimitExceeded",
     `Volume '${id}' is attached to ${most} instances, the most that it may be.`,
   );
-export const notOfOneMoment = (id: string) =>
-  error(
-    "UnsupportedOperation",
-    `Croft makes no snapshots of one moment of several volumes when Multi-Attach is enabled for one of them: leave out '${id}'.`,
-  );
 export const iopsNeeded = (type: string) =>
   error("InvalidParameterCombination", `The parameter iops must be specified for ${type} volumes.`);
 export const invalidIops = (iops: number, min: number, max: number) =>

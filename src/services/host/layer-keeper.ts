@@ -1,7 +1,7 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
 import type { Feed } from "#store/feed.ts";
-import type { SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
+import { takesOf, type SnapshotRecord } from "../ec2/snapshot/snapshot.ts";
 import { machinesWith, type VolumeRecord } from "../ec2/volume/volume.ts";
 import { repeat } from "./repeat.ts";
 
@@ -34,7 +34,8 @@ export function layerKeeper(
   /** Of a snapshot that is not completed, a machine may not have heard. */
   function maybeWritten(): ReadonlySet<string> {
     const snapshots = feed.list<SnapshotRecord>("snapshot/").map(({ value }) => value);
-    return new Set(snapshots.filter(({ so }) => so.completedAt === undefined).map(({ id }) => id));
+    const incomplete = snapshots.filter(({ so }) => so.completedAt === undefined);
+    return new Set(incomplete.flatMap((it) => [it.id, ...takesOf(it)]));
   }
 
   async function tellMachines(log: (line: string) => void): Promise<void> {

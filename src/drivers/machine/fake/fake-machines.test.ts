@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MachineDisk } from "../machine-driver.ts";
 import { machineConformance } from "../machine-conformance.ts";
 import { createFakeMachines } from "./fake-machines.ts";
 
@@ -16,13 +17,16 @@ const specOf = (id: string) => ({
 
 const port = { id: "eni-1", mac: "02:00:00:00:00:01", mtu: 9001, namespace: "vpc", device: "tap1" };
 
+let disk: MachineDisk = { id: "vol-1", path: "/fake/vol-1", below: [] };
+
 const machines = createFakeMachines();
 machineConformance("fake machines", {
   driver: () => machines,
   specOf,
   port: () => port,
   isWired: async (id, { id: portId }) => machines.spec(id)?.ports.some((it) => it.id === portId) ?? false,
-  disk: () => ({ id: "vol-1", path: "/fake/vol-1", below: [] }),
+  disk: () => disk,
+  snapshot: async () => (disk = { id: "vol-1", path: "/fake/vol-1/snap-1", below: [disk.path] }),
   holds: async (id, { id: diskId }) => machines.spec(id)?.disks.some((it) => it.id === diskId) ?? false,
   sizeGiB: async (id, diskId) => machines.sizeOf(id, diskId),
   kill: async (id) => machines.kill(id),

@@ -152,6 +152,13 @@ export const createFakeMachines = ({
       return true;
     },
     layerDisks: async (id, disks) => layer(id, disks),
+    layerTogether: async (layers) => {
+      const isThere = (id: string, { id: diskId, path }: MachineDisk) =>
+        running(id)?.spec.disks.some((it) => it.id === diskId && it.path === path);
+      if (layers.some(({ id, disks }) => disks.some((it) => isThere(id, it)))) return false;
+      for (const { id, disks } of layers) layer(id, disks);
+      return true;
+    },
     rebaseDisks: async (id, disks) => {
       const life = running(id);
       if (life === undefined) return;

@@ -29,6 +29,15 @@ export async function layerDisks(qmp: Qmp, disks: readonly MachineDisk[], open: 
   }
 }
 
+/** Whether it writes any of the disks where it should already. */
+export async function isLayered(qmp: Qmp, disks: readonly MachineDisk[], open: OpenFiles): Promise<boolean> {
+  const chains = await chainsNow(qmp, open);
+  return disks.some(({ id, path }) => {
+    const chain = chains.get(id);
+    return chain !== undefined && topOf(chain).file === fileIdentity(path);
+  });
+}
+
 interface LackingLayer {
   readonly id: string;
   readonly path: string;

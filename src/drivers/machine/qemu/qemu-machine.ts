@@ -42,7 +42,7 @@ import {
 } from "./serve-disks.ts";
 import { diskTraffic } from "./disk-traffic.ts";
 import { changeDisk, isSmaller, plugDisk, shareLimits, unplugDisk } from "./hot-plug-disk.ts";
-import { layerDisks } from "./layer-disks.ts";
+import { isLayered, layerDisks } from "./layer-disks.ts";
 import { openIn } from "./file-identity.ts";
 import { rebaseDisks } from "./rebase-disks.ts";
 import { pictureIn } from "./picture.ts";
@@ -135,9 +135,9 @@ export class QemuMachine {
    * stands still for another reason, is left as it is. After a deadline it goes on by itself; when this program has ended, as soon as
    * another looks after it.
    */
-  async standStill(): Promise<AsyncDisposable> {
+  async standStill(): Promise<Stillness> {
     const runs = (await this.look()).state === "running" && (await this.#control.status()) === "running";
-    if (!runs) return { [Symbol.asyncDispose]: async () => {} };
+    if (!runs) return { isOver: () => false, [Symbol.asyncDispose]: async () => {} };
     this.#standsStill = true;
     const goOn = async () => {
       if (!this.#standsStill) return;
@@ -153,6 +153,7 @@ export class QemuMachine {
     }
     const deadline = setTimeout(() => void goOn(), STILL_MS);
     return {
+      isOver: () => !this.#standsStill,
       [Symbol.asyncDispose]: async () => {
         clearTimeout(deadline);
         await goOn();
@@ -219,6 +220,13 @@ export class QemuMachine {
     } finally {
       await giveDisks(qmp, life.spec.disks);
     }
+  }
+
+  /** Whether it runs and writes any of these disks where it should already. */
+  async isLayered(disks: readonly MachineDisk[]): Promise<boolean> {
+    if ((await this.look()).state !== "running") return false;
+    const life = this.#record?.life;
+    return life?.state === "running" && isLayered(await this.#control.connect(), disks, openIn(life.process));
   }
 
   async layerDisks(disks: readonly MachineDisk[]): Promise<void> {
@@ -541,13 +549,19 @@ export class QemuMachine {
   }
 }
 
+export interface Stillness extends AsyncDisposable {
+  /** It went on before that was disposed of. */
+  isOver(): boolean;
+}
+
 /** All of them at the same time, or none. */
-async function standStill(machines: readonly QemuMachine[]): Promise<AsyncDisposable> {
+export async function standStill(machines: readonly QemuMachine[]): Promise<Stillness> {
   await using standing = new AsyncDisposableStack();
   const asked = await Promise.allSettled(machines.map((it) => it.standStill()));
-  for (const it of asked) if (it.status === "fulfilled") standing.use(it.value);
+  const stills = asked.flatMap((it) => (it.status === "fulfilled" ? [standing.use(it.value)] : []));
   for (const it of asked) if (it.status === "rejected") throw it.reason;
-  return standing.move();
+  const all = standing.move();
+  return { isOver: () => stills.some((it) => it.isOver()), [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 const absent: Off = { state: "off", how: "absent" };

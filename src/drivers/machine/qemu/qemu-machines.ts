@@ -5,7 +5,7 @@ import type { MachineDisk, MachineDriver } from "../machine-driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { readConsole } from "./console-log.ts";
 import { openControlGroups } from "./control-groups.ts";
-import { QemuMachine } from "./qemu-machine.ts";
+import { QemuMachine, standStill } from "./qemu-machine.ts";
 
 export interface QemuOptions {
   /** Holds a directory for each machine. Only root may read it. */
@@ -148,6 +148,14 @@ export const openQemuMachines = async ({
     unplugDisk: (id, diskId, how) => inTurn(id, (it) => it.unplugDisk(diskId, how)),
     changeDisk: (id, diskId, to) => withUsers(id, (it, users) => it.changeDisk(diskId, to, users)),
     layerDisks: (id, disks) => inTurn(id, (it) => it.layerDisks(disks)),
+    layerTogether: (layers, still) =>
+      inTurns([...layers.map(({ id }) => id), ...still], async () => {
+        for (const { id, disks } of layers) if (await machine(id).isLayered(disks)) return false;
+        await using standing = await standStill(still.map(machine));
+        for (const { id, disks } of layers) await machine(id).layerDisks(disks);
+        if (standing.isOver()) throw new Error(`${still.join(", ")} stood still for too long`);
+        return true;
+      }),
     rebaseDisks: (id, disks) => inTurn(id, (it) => it.rebaseDisks(disks)),
     reset: (id) => inTurn(id, (it) => it.reset()),
     stop: (id) => inTurn(id, (it) => it.stop()),

@@ -275,6 +275,31 @@ for (const [what, options, [volumes, first, second]] of [
     assert.ok(crashes > 20, `${crashes} crashes`);
   });
 
+for (const [what, options] of [
+  ["is of all its volumes", { wishes: [...shared, "snapshot all"] }],
+  [
+    "is of all its volumes, and the host loses power",
+    { wishes: [...shared, "snapshot all"], losesPower: true },
+  ],
+  ["is of all its volumes, and it is terminated", { wishes: [...shared, "snapshot all", "terminate"] }],
+  ["is an image of it", { wishes: [...shared, "image"] }],
+  ["is an image of it, without a reboot", { wishes: [...shared, "image at once"] }],
+] as const satisfies [string, SceneOptions][])
+  test(
+    `a snapshot of an instance with a shared volume ${what}: every crash on the way ends the same`,
+    limit,
+    async () => {
+      const crashes = await crashEverywhere(scene(options), async (end) => {
+        await recordsAndDriversAgree(end);
+        const snapshots = recordsOf(end).all("snapshot");
+        assert.equal(snapshots.length, 2);
+        assert.ok(snapshots.every(({ so }) => so.completedAt));
+        assert.deepEqual(ids(snapshots), new Set(await end.drivers.disks.snapshots()));
+      });
+      assert.ok(crashes > 20, `${crashes} crashes`);
+    },
+  );
+
 const together = [...withVolume, "snapshot all"] as const;
 for (const [what, options, [snapshots, volumes]] of [
   ["made of a volume at rest", { wishes: ["launch", "create volume", "snapshot"] }, [1, 2]],

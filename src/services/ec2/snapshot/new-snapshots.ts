@@ -1,6 +1,6 @@
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { notOfOneMoment, tooManySnapshots, volumeInState } from "../errors.ts";
+import { tooManySnapshots, volumeInState } from "../errors.ts";
 import { findVolume } from "../volume/find-volume.ts";
 import { sizeToBe } from "../volume/volume-modification.ts";
 import { attachmentState, attachmentTo, type VolumeRecord, volumeState } from "../volume/volume.ts";
@@ -13,8 +13,6 @@ export function newSnapshots(
   context: Ec2Context,
 ): { readonly snapshots: readonly SnapshotRecord[]; readonly transaction: Transaction } {
   const { records } = context;
-  const shared = volumes.length > 1 && volumes.find(({ multiAttach }) => multiAttach);
-  if (shared) throw notOfOneMoment(shared.id);
   const ids = volumes.map(() => context.newId("snap"));
   const createdAt = context.now().toISOString();
   const snapshots = volumes.map((volume, n): SnapshotRecord => {

@@ -1,6 +1,6 @@
 import type { DiskDriver } from "#drivers/disk/disk-driver.ts";
 import type { DiskImports } from "#images/disk-imports.ts";
-import type { MachineDriver } from "#drivers/machine/machine-driver.ts";
+import type { MachineDriver, MachineLayers } from "#drivers/machine/machine-driver.ts";
 import { keyRefusal } from "#drivers/open-key.ts";
 import { moved, settled, wait, type Outcome } from "#reconcile/outcome.ts";
 import type { Entry, Transaction } from "#store/store.ts";
@@ -8,13 +8,14 @@ import { clientTokenClaim } from "../client-token.ts";
 import type { Ec2Records } from "../records.ts";
 import { waitInBin } from "../recycle-bin/recycle-bin.ts";
 import { together } from "../together.ts";
-import { machinesWith } from "../volume/volume.ts";
+import { machinesWith, type VolumeRecord } from "../volume/volume.ts";
 import {
   diskOf,
   gone,
   isPending,
   keyNotAccessible,
   storedOf,
+  takesOf,
   volumeOf,
   writtenOf,
   type SnapshotRecord,
@@ -29,7 +30,7 @@ export interface SnapshotHost {
   readonly imageFile: (cacheEntry: string) => string;
   /** Those whose files become snapshots. */
   readonly imports: DiskImports;
-  readonly machines: Pick<MachineDriver, "layerDisks" | "observe">;
+  readonly machines: Pick<MachineDriver, "layerDisks" | "layerTogether" | "observe">;
   /** Milliseconds that this program has worked on `what` since it first asked; asked anew after `forget`. */
   readonly worked: { since(what: string): number; forget(what: string): void };
   readonly now: () => Date;
@@ -70,50 +71,87 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
   const earlier = volumeIds.flatMap((volumeId) => records.snapshotsOf(volumeId));
   if (earlier.some((it) => isPending(it) && isBefore(it, snapshot))) return settled;
   const clock = `${snapshot.id} make`;
-  const completed = (so: SnapshotRecord["so"], beside: Transaction = {}): Outcome => {
-    host.worked.forget(clock);
+  const reached = (so: SnapshotRecord["so"], beside: Transaction = {}): Outcome => {
     const written = entries.map(({ key, revision, value }) => ({
       expect: [{ at: [key, revision] as const }],
       put: [{ key, value: { ...value, so } }],
     }));
     return moved(together(...written, beside));
   };
+  const completed = (so: SnapshotRecord["so"], beside: Transaction = {}): Outcome => {
+    host.worked.forget(clock);
+    return reached(so, beside);
+  };
   if (snapshot.whileOff && (await anyRuns(volumeIds, records, host))) {
     if (host.worked.since(clock) < shutdownPatienceMs) return wait(500);
     return completed({ failed: "its instance did not shut down" });
   }
+  const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
+  const unchanged = { expect: attached.map(({ key, revision }) => ({ at: [key, revision] as const })) };
+  const volumes = attached.map(({ value }) => value);
+  const { take = 0, begun } = snapshot.so;
+  const failed = (why: string) => completed({ ...(take > 0 && { take }), failed: why });
   try {
+    // Several machines are told, one after the other: by way of takes, of which one can be given up.
+    if (volumes.length > 1 && volumes.some(({ multiAttach }) => multiAttach)) {
+      if (!begun) {
+        for (const { value } of entries) await keep(value, records, host, takesOf(value)[0]);
+        const isMoment = await host.machines.layerTogether(
+          await layersOf(volumes, host),
+          withSeveral(volumes),
+        );
+        return isMoment ? reached({ take, begun: true }, unchanged) : reached({ take: take + 1 });
+      }
+      for (const { value } of entries) await host.disks.copySnapshot(value.id, takesOf(value)[0]);
+      for (const { value } of entries) await removeTakes(value, host);
+      return completed({ completedAt: host.now().toISOString() });
+    }
     for (const { value } of entries) await keep(value, records, host);
     // Whoever gets a volume from now on gets it on top of its snapshot; whoever has one by now is told.
-    const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
-    const theirs = attached.flatMap(({ value }) =>
-      machinesWith(value).map((machine) => ({ volumeId: value.id, machine })),
-    );
-    for (const [machine, those] of Map.groupBy(theirs, (it) => it.machine)) {
-      const disks = those.map(async ({ volumeId }) => ({
-        id: volumeId,
-        ...(await host.disks.locate(volumeId)),
-      }));
-      await host.machines.layerDisks(machine, await Promise.all(disks));
-    }
-    const unchanged = attached.map(({ key, revision }) => ({ at: [key, revision] as const }));
-    return completed({ completedAt: host.now().toISOString() }, { expect: unchanged });
+    for (const { id, disks } of await layersOf(volumes, host)) await host.machines.layerDisks(id, disks);
+    return completed({ completedAt: host.now().toISOString() }, unchanged);
   } catch (error) {
-    if (keyRefusal(error)) return completed({ failed: keyNotAccessible });
+    if (keyRefusal(error)) return failed(keyNotAccessible);
     if (host.worked.since(clock) < patienceMs) throw error;
-    return completed({ failed: error instanceof Error ? error.message : String(error) });
+    return failed(error instanceof Error ? error.message : String(error));
   }
 }
 
-/** May be repeated. */
+/** Where each machine that has any of the volumes is to write them. */
+async function layersOf(
+  volumes: readonly VolumeRecord[],
+  { disks }: SnapshotHost,
+): Promise<readonly MachineLayers[]> {
+  const theirs = volumes.flatMap((volume) => machinesWith(volume).map((machine) => ({ volume, machine })));
+  const layers = [...Map.groupBy(theirs, (it) => it.machine)].map(async ([id, those]) => {
+    const places = those.map(async ({ volume }) => ({ id: volume.id, ...(await disks.locate(volume.id)) }));
+    return { id, disks: await Promise.all(places) };
+  });
+  return Promise.all(layers);
+}
+
+/** The ids of the instances that have more than one of the volumes: to each of them these are of one moment. */
+const withSeveral = (volumes: readonly VolumeRecord[]): readonly string[] => {
+  const attachments = volumes.flatMap((it) => it.attachments);
+  return [...Map.groupBy(attachments, ({ instanceId }) => instanceId)].flatMap(([id, its]) =>
+    its.length > 1 ? [id] : [],
+  );
+};
+
+const removeTakes = async (snapshot: SnapshotRecord, { disks }: SnapshotHost): Promise<void> => {
+  for (const take of takesOf(snapshot)) await disks.removeSnapshot(take);
+};
+
+/** May be repeated. `as`: what the disk driver calls it. */
 async function keep(
   { id, of, sizeGiB, encryption }: SnapshotRecord,
   records: Ec2Records,
   { disks, imageFile, imports }: SnapshotHost,
+  as: string = id,
 ) {
   const key = encryption?.dataKey;
   if ("copy" in of) return disks.copySnapshot(id, of.copy, key);
-  if ("volumeId" in of) return disks.snapshot(id, of.volumeId);
+  if ("volumeId" in of) return disks.snapshot(as, of.volumeId);
   if ("file" in of) {
     await disks.importSnapshot(id, imports.file(of.file), sizeGiB, key);
     return imports.remove(of.file);
@@ -207,9 +245,13 @@ async function restore(
   }
 }
 
+/** What serves a volume with Multi-Attach runs on, and others that have it. */
 async function anyRuns(volumeIds: readonly string[], records: Ec2Records, { machines }: SnapshotHost) {
   const instanceIds = volumeIds
-    .flatMap((id) => records.get("volume", id)?.attachments ?? [])
+    .flatMap((id) => {
+      const volume = records.get("volume", id);
+      return volume && !volume.multiAttach ? volume.attachments : [];
+    })
     .map(({ instanceId }) => instanceId);
   const states = await Promise.all([...new Set(instanceIds)].map((id) => machines.observe(id)));
   return states.some(({ state }) => state === "running");
@@ -232,6 +274,7 @@ async function remove(
   if (volumes || records.snapshotsOn(id).some(needsBasis)) return settled;
   if (written) await host.disks.remove(diskOf(id));
   if (storedOf(snapshot)) await host.imports.remove(id);
+  await removeTakes(snapshot, host);
   await host.disks.removeSnapshot(id);
   const claim = clientToken === undefined ? [] : [clientTokenClaim("StartSnapshot", clientToken)];
   return moved({

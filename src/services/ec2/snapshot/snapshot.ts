@@ -50,10 +50,15 @@ export interface SnapshotRecord extends ResourceRecord {
   readonly deleting?: true;
   readonly clientToken?: string;
   /**
-   * Written by the reconciler: its bytes are kept, since when; or could not be, and why. `begun`: blocks can be written, or what is
-   * restored was fetched.
+   * Written by the reconciler: its bytes are kept, since when; or could not be, and why. `begun`: blocks can be written, what is
+   * restored was fetched, or the moment was that several machines had to be told of. `take`: how often that had to be another.
    */
-  readonly so: { readonly begun?: true; readonly completedAt?: string; readonly failed?: string };
+  readonly so: {
+    readonly begun?: true;
+    readonly take?: number;
+    readonly completedAt?: string;
+    readonly failed?: string;
+  };
 }
 
 /** A qcow2 file within an object. */
@@ -81,6 +86,15 @@ export const storedOf = ({ of }: SnapshotRecord): StoredBytes | undefined =>
 
 /** The disk that is nobody's, by way of which a snapshot of no volume is made. */
 export const diskOf = (id: string): string => id.replace("snap-", "vol-");
+
+/**
+ * The disk driver's snapshots by way of which one is made of whose moment several machines have to be told: of every moment that was tried,
+ * the last one first. A program may end when some have heard of it and others have not, and no snapshot of the driver's changes.
+ */
+export const takesOf = ({ id, so: { take = 0 } }: SnapshotRecord): readonly [string, ...string[]] => [
+  `${id}-${take}`,
+  ...Array.from({ length: take }, (_, n) => `${id}-${n}`),
+];
 
 /** The snapshot whose bytes another begins with, which stay until it has them. */
 export const basisOf = ({ of }: SnapshotRecord): string | undefined =>

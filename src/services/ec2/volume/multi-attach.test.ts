@@ -152,6 +152,77 @@ test("one whose server ends while it is made larger becomes so once that runs ag
   assert.equal(records.get("volume", id)?.modification?.failed, undefined);
 });
 
+test(
+  "snapshots of all volumes of an instance, and an image of it, are of one moment with those that others have",
+  limit,
+  async (t) => {
+    const region = await withInstances(t, 2);
+    const { client, disks, machines, records, instanceIds, create, attach, attached, until } = region;
+    const [first = ""] = instanceIds;
+    const id = await create();
+    for (const instance of instanceIds) {
+      await attach(id, instance, "/dev/sdf");
+      await attached(id, instance);
+    }
+    const moments: unknown[] = [];
+    const layerTogether = machines.layerTogether.bind(machines);
+    machines.layerTogether = async (layers, still) => {
+      const isMoment = await layerTogether(layers, still);
+      moments.push([layers.map((it) => it.id).toSorted(), still, isMoment]);
+      return isMoment;
+    };
+    const machinesTold = [first, id].toSorted();
+    const completed = () => until(() => records.all("snapshot").every(({ so }) => so.completedAt));
+    const { Snapshots = [] } = await client.createSnapshots({ InstanceSpecification: { InstanceId: first } });
+    assert.equal(Snapshots.length, 2);
+    await completed();
+    assert.deepEqual(moments, [[machinesTold, [first], true]]);
+    await client.createImage({ InstanceId: first, Name: "mine" });
+    await until(() => records.all("snapshot").length === 4);
+    await completed();
+    assert.deepEqual(moments.at(-1), [machinesTold, [first], true]);
+    assert.equal((await machines.observe(instanceIds[1] ?? "")).state, "running", "the other is not asked");
+    const made = records.all("snapshot").map((it) => it.id);
+    assert.deepEqual(new Set(await disks.snapshots()), new Set(made));
+  },
+);
+
+test(
+  "when one machine was told of a moment and another was not, it is another moment, of which all are told",
+  limit,
+  async (t) => {
+    const region = await withInstances(t, 1);
+    const { client, disks, machines, records, instanceIds, create, attach, attached, until } = region;
+    const [instance = ""] = instanceIds;
+    const id = await create();
+    await attach(id, instance, "/dev/sdf");
+    await attached(id, instance);
+    const root = records.volumesOf(instance).find((it) => it.id !== id)?.id ?? "";
+    const layerTogether = machines.layerTogether.bind(machines);
+    let cut = true;
+    machines.layerTogether = async (layers, still) => {
+      if (!cut) return layerTogether(layers, still);
+      cut = false;
+      for (const it of layers) if (it.id === id) await machines.layerDisks(id, it.disks);
+      throw new Error("ended");
+    };
+    const { Snapshots = [] } = await client.createSnapshots({
+      InstanceSpecification: { InstanceId: instance },
+    });
+    await until(() => records.all("snapshot").every(({ so }) => so.completedAt));
+    assert.deepEqual(new Set(await disks.snapshots()), new Set(Snapshots.map((it) => it.SnapshotId)));
+    for (const [volume, machine] of [
+      [root, instance],
+      [id, id],
+    ] as const) {
+      const disk = machines.spec(machine)?.disks.find((it) => it.id === volume);
+      const { path, below } = await disks.locate(volume);
+      assert.deepEqual([disk?.path, disk?.below], [path, below]);
+      assert.match(below[0] ?? "", /snap-\w+-1$/, "of the second");
+    }
+  },
+);
+
 test("Multi-Attach is enabled and disabled for io2 while it is attached nowhere", limit, async (t) => {
   const region = await withInstances(t, 1);
   const { client, instanceIds, create, attach, attached, shown, until } = region;
@@ -195,10 +266,6 @@ test(
       [() => change(io1, { Size: 8 }), "UnsupportedOperation"],
       [() => change(io1, { Iops: 150 }), "UnsupportedOperation"],
       [() => change(io1, { MultiAttachEnabled: false }), "UnsupportedOperation"],
-      [
-        () => client.createSnapshots({ InstanceSpecification: { InstanceId: instance } }),
-        "UnsupportedOperation",
-      ],
       [() => client.deleteVolume({ VolumeId: io2 }), "VolumeInUse"],
       [
         () => client.createReplaceRootVolumeTask({ InstanceId: instance, VolumeId: free }),
