@@ -4,6 +4,7 @@ import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import {
   waitUntilInstanceRunning,
@@ -11,11 +12,13 @@ import {
   waitUntilVolumeAvailable,
   type CreateVolumeRequest,
 } from "@aws-sdk/client-ec2";
-import { defaultRecipe, defaults } from "#config.ts";
+import { defaultRecipe, defaults, layout } from "#config.ts";
 import { openQcow2Disks } from "#drivers/disk/qcow2/qcow2-disks.ts";
 import { chainOf } from "#drivers/disk/qcow2/qcow2-layout.ts";
 import { run } from "#drivers/linux/commands.ts";
+import { diskTraffic } from "#drivers/machine/qemu/disk-traffic.ts";
 import { plugDisk, unplugDisk } from "#drivers/machine/qemu/hot-plug-disk.ts";
+import { readRecord } from "#drivers/machine/qemu/machine-record.ts";
 import { socketPath } from "#drivers/machine/qemu/qemu-process.ts";
 import { Qmp } from "#drivers/machine/qemu/qmp.ts";
 import { findBaked } from "#images/bake.ts";
@@ -30,7 +33,7 @@ import { comparePairs, round } from "./pairs.ts";
 /**
  * What a guest has of its disks, told by fio in it, in turns with the guest of a bare QEMU that has a qcow2 file of the same options. The
  * region's volumes and instance type have limits above what an emulated guest comes to, but where these are what is measured; sequentially in
- * requests of 128 KiB, since of 1 MiB bare comes to 7,000 MiB a second, more than any volume may have.
+ * requests of 128 KiB, since of 1 MiB bare comes to 7,000 MiB a second, more than any volume may have. `rates` and `luks` take turns of a second.
  * Promises: 0.95 of bare QEMU's speed (`rates`), 0.9 of its LUKS' (`luks`); an attached volume is seen within three times of what a
  * bare hot plug takes (`attach`); gp3's 3,000 requests and 125 MiB a second are held within 5 % (`limits`; what bare comes to
  * is shown beside, for an emulated guest on a busy machine comes to less than 3,000 by itself; also an io2 volume's 1,000); 50 snapshots are
@@ -71,8 +74,13 @@ const pause = async (figure: string) => {
   input.close();
 };
 
-interface Disk {
+/** A guest, and its QEMU. */
+interface Guest {
   readonly shell: GuestShell;
+  readonly qmp: Qmp;
+  readonly pid: number;
+}
+interface Disk extends Guest {
   readonly id: string;
 }
 const deviceOf = (id: string) => `/dev/disk/by-id/virtio-${id.replaceAll("-", "").slice(0, 20)}`;
@@ -103,6 +111,12 @@ async function comparedWithRegion(): Promise<void> {
   const { Reservations = [] } = await ec2.describeInstances({ InstanceIds: [InstanceId] });
   const { PublicIpAddress = "", Placement } = Reservations[0]?.Instances?.[0] ?? {};
   const shell = await guestShell(PublicIpAddress, key);
+  const machine = join(layout(region.dataDir).machinesDir, InstanceId);
+  const life = readRecord(machine)?.life;
+  if (life?.state !== "running") throw new Error(`${InstanceId} does not run`);
+  const qmp = await Qmp.connect(socketPath(machine, "qmp-backup"), AbortSignal.timeout(10_000));
+  undo.defer(() => qmp.close());
+  const guest: Guest = { shell, qmp, pid: life.process.pid };
 
   const create = async (volume: Partial<CreateVolumeRequest>): Promise<string> => {
     const AvailabilityZone = Placement?.AvailabilityZone;
@@ -127,7 +141,7 @@ async function comparedWithRegion(): Promise<void> {
     await attach(id);
     await appears(shell, id, async () => {});
     await filled({ shell, id });
-    await use({ shell, id });
+    await use({ ...guest, id });
     await detach(id);
   };
   const fast = { VolumeType: "io2", Iops: 64_000 } as const;
@@ -141,7 +155,7 @@ async function comparedWithRegion(): Promise<void> {
     await filled(other);
     await withVolume({ ...fast, Encrypted }, async (disk) => {
       for (const job of jobs)
-        await compare(`${Encrypted ? "encrypted " : ""}${nameOf(job)}`, job, disk, other);
+        await compareTurns(`${Encrypted ? "encrypted " : ""}${nameOf(job)}`, job, disk, other);
     });
     await unplugBare(other.id);
   }
@@ -230,6 +244,41 @@ async function chains(): Promise<void> {
   await measured("of 50 snapshots, merged");
 }
 
+/**
+ * fio goes on in both guests all the while, but the processor is one's alone: the other's QEMU is stopped. So a turn costs nothing to
+ * begin, and there can be many. What was read or written QEMU tells.
+ */
+async function compareTurns(name: string, job: Job, ours: Disk, other: Disk): Promise<void> {
+  await pause(name);
+  await using both = new AsyncDisposableStack();
+  for (const { pid, shell } of [ours, other])
+    both.defer(async () => {
+      process.kill(pid, "SIGCONT");
+      await shell.run(
+        "sudo pkill -f '[/]fio/fio'; while pgrep -f '[/]fio/fio' > /dev/null; do sleep 0.1; done",
+      );
+    });
+  for (const disk of [ours, other]) await settled(disk);
+  const bytes = async ({ qmp, id }: Disk) => (await diskTraffic(qmp)).get(id)?.bytes ?? 0;
+  const turn = (disk: Disk) => async () => {
+    process.kill(disk.pid, "SIGCONT");
+    await sleep(200); // for what the guest has missed
+    const [from, start] = [await bytes(disk), performance.now()];
+    await sleep(1000);
+    const [to, end] = [await bytes(disk), performance.now()];
+    process.kill(disk.pid, "SIGSTOP");
+    return (to - from) / (isRandom(job) ? 4096 : 1024 ** 2) / ((end - start) / 1000);
+  };
+  for (const disk of [ours, other]) {
+    disk.shell.open(inFio(disk.id, job, 24 * 60 * 60));
+    const before = await bytes(disk);
+    const begun = () => bytes(disk).then((now) => now > before);
+    if (!(await until(begun, (yes) => yes))) throw new Error(`fio does nothing with ${disk.id}`);
+  }
+  for (const { pid } of [ours, other]) process.kill(pid, "SIGSTOP");
+  await comparePairs(name, unitOf(job), { ours: turn(ours), bare: turn(other) }, 5 * pairs);
+}
+
 async function compare(name: string, job: Job, ours: Disk, other: Disk, than = "bare"): Promise<void> {
   await pause(name);
   await comparePairs(
@@ -250,15 +299,7 @@ function unitOf(job: Job): string {
 
 /** Requests or MiB in a second, as `unitOf` says, within the first 256 MiB. */
 async function fio({ shell, id }: Disk, job: Job): Promise<number> {
-  const { rw, depth, seconds = Number(values.seconds) } = job;
-  const said = await inFio(shell, id, [
-    `--rw=${rw}`,
-    `--bs=${isRandom(job) ? "4k" : "128k"}`,
-    `--iodepth=${depth}`,
-    "--time_based",
-    `--runtime=${seconds}`,
-    "--ramp_time=1",
-  ]);
+  const said = await shell.run(inFio(id, job, job.seconds ?? Number(values.seconds)));
   const {
     jobs: [told],
   } = JSON.parse(said) as { jobs: [Record<"read" | "write", { iops: number }>] };
@@ -266,14 +307,20 @@ async function fio({ shell, id }: Disk, job: Job): Promise<number> {
 }
 
 /** So that all that is read or written has its place in the file. */
-async function filled({ shell, id }: Disk): Promise<void> {
-  await inFio(shell, id, ["--rw=write", "--bs=1m", "--iodepth=4"]);
+async function filled({ shell, id }: Pick<Disk, "shell" | "id">): Promise<void> {
+  await shell.run(fioLine(id, ["--rw=write", "--bs=1m", "--iodepth=4"]));
 }
 
-function inFio(shell: GuestShell, id: string, args: readonly string[]): Promise<string> {
+function inFio(id: string, job: Job, seconds: number): string {
+  const size = isRandom(job) ? "4k" : "128k";
+  const time = ["--time_based", `--runtime=${seconds}`, "--ramp_time=1"];
+  return fioLine(id, [`--rw=${job.rw}`, `--bs=${size}`, `--iodepth=${job.depth}`, ...time]);
+}
+
+function fioLine(id: string, args: readonly string[]): string {
   const options = ["--ioengine=libaio", "--direct=1", "--thread", "--size=256m", "--output-format=json"];
   const job = ["--name=it", `--filename=${deviceOf(id)}`, ...options, ...args];
-  return shell.run(`sudo /fio/ld.so --library-path /fio /fio/fio ${job.join(" ")}`);
+  return `sudo /fio/ld.so --library-path /fio /fio/fio ${job.join(" ")}`;
 }
 
 /** Milliseconds from when `plug` is begun until the guest has the disk by its name. */
@@ -289,7 +336,7 @@ async function appears(shell: GuestShell, id: string, plug: () => Promise<unknow
   return performance.now() - start;
 }
 
-async function startBare() {
+async function startBare(): Promise<Guest> {
   const image = findBaked(process.env["CROFT_CACHE_DIR"] ?? defaults.cacheDir, readRecipe(defaultRecipe));
   if (!image) throw new Error("no baked image: start a region first");
   const key = join(dir, "bare-key");
@@ -312,7 +359,7 @@ async function startBare() {
     plugBareFile("vol-bare-fio", { filename: fioDisk, bus: "slot1", qmp }),
   );
   await takeFio(shell, "vol-bare-fio");
-  return { shell, qmp };
+  return { shell, qmp, pid: machine.pid };
 }
 
 async function plugBare(id: string, encrypted: boolean): Promise<Disk> {
@@ -382,6 +429,21 @@ async function diskOfFio(): Promise<string> {
   await run("mke2fs", ["-q", "-t", "ext4", "-d", folder, raw, "1G"], { timeoutMs: 120_000 });
   await run("qemu-img", ["convert", "-O", "qcow2", raw, disk], { timeoutMs: 120_000 });
   return disk;
+}
+
+/** Resolves once the guest has been idle for six seconds: an emulated one can be logged in to long before its boot is over. */
+async function settled({ shell }: Guest): Promise<void> {
+  await shell.run(`
+    systemctl is-system-running --wait > /dev/null
+    udevadm settle
+    idle() { awk '/^cpu /{print $5}' /proc/stat; }
+    quiet=0
+    for _ in $(seq 50); do
+      before=$(idle); sleep 2
+      if [ $(($(idle) - before)) -gt 360 ]; then quiet=$((quiet + 1)); else quiet=0; fi
+      [ $quiet = 3 ] && exit
+    done
+    exit 1`);
 }
 
 async function takeFio(shell: GuestShell, id: string): Promise<void> {

@@ -27,6 +27,7 @@ export interface BareMachineOptions {
 
 /** One QEMU with the arguments the product gives it, but no jail and nobody to manage it. The shape is t3.micro's. */
 export interface BareMachine extends AsyncDisposable {
+  readonly pid: number;
   /** What `command` printed there, by ssh as the image's login user (or another), which waits for the machine to come up. */
   ssh(command: string, login?: { readonly user?: string; readonly key?: string }): Promise<string>;
   pressPower(): Promise<void>;
@@ -69,6 +70,7 @@ export const startBareMachine = async (options: BareMachineOptions): Promise<Bar
     if (event === "SHUTDOWN") off.resolve();
   });
   return {
+    pid: qemu.pid,
     ssh: (command, login = {}) =>
       patientSsh({ user: image.loginUser, address: network.address, key, ...login }, command, (start) =>
         inside(network, start),
