@@ -1,6 +1,16 @@
 import { closeSync } from "node:fs";
-import { bind, check, ioctl, lastError, recv, send, socket } from "../../linux/libc.ts";
+import { check, ioctl, lastError, recv, send } from "../../linux/libc.ts";
 import { inNamespace, namespaceOfSocket } from "../../linux/namespaces.ts";
+import {
+  AF_UNSPEC,
+  MSG_DONTWAIT,
+  NETLINK_NETFILTER,
+  netfilterMessage,
+  NETLINK_ROUTE,
+  NFTABLES,
+  NLM_F_REQUEST,
+  openNetlink,
+} from "../../linux/netlink.ts";
 import { routeMessages, type RouteMessage } from "./route-messages.ts";
 
 /** Two netlink sockets in one namespace, or on this host, asked now and then: cheaper than two `monitor` processes for every network. */
@@ -21,7 +31,7 @@ export const openKernelWatch = (namespace?: string): KernelWatch => {
   };
   const rules = open(NETLINK_NETFILTER, 0);
   const links = open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE);
-  const request = generationRequest();
+  const request = netfilterMessage(NFT_MSG_GETGEN, NLM_F_REQUEST, AF_UNSPEC, 0);
   const answer = Buffer.alloc(32 * 1024);
   return {
     generation() {
@@ -57,24 +67,6 @@ const linkName = (fd: number, index: number): string | undefined => {
   return request.toString("utf8", 0, 16).replace(/\0.*$/s, "");
 };
 
-const openNetlink = (protocol: number, groups: number): number => {
-  const fd = check("socket", socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
-  const address = Buffer.alloc(12);
-  address.writeUInt16LE(AF_NETLINK, 0);
-  address.writeUInt32LE(groups, 8);
-  check("bind", bind(fd, address, address.length));
-  return fd;
-};
-
-/** `struct nlmsghdr` and `struct nfgenmsg`, nothing more. */
-const generationRequest = (): Buffer => {
-  const request = Buffer.alloc(20);
-  request.writeUInt32LE(request.length, 0);
-  request.writeUInt16LE(NFT_MSG_GETGEN, 4);
-  request.writeUInt16LE(NLM_F_REQUEST, 6);
-  return request;
-};
-
 /** The first attribute of the answer, NFTA_GEN_ID, big-endian. */
 const generationIn = (message: Buffer): number => {
   if (message.readUInt16LE(4) !== NFT_MSG_NEWGEN)
@@ -82,17 +74,9 @@ const generationIn = (message: Buffer): number => {
   return message.readUInt32BE(24);
 };
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o200_0000;
-const MSG_DONTWAIT = 0x40;
 const SIOCGIFNAME = 0x8910;
-const NETLINK_ROUTE = 0;
-const NETLINK_NETFILTER = 12;
-/** Subsystem 10 is nftables. */
-const NFT_MSG_NEWGEN = (10 << 8) | 15;
-const NFT_MSG_GETGEN = (10 << 8) | 16;
-const NLM_F_REQUEST = 1;
+const NFT_MSG_NEWGEN = (NFTABLES << 8) | 15;
+const NFT_MSG_GETGEN = (NFTABLES << 8) | 16;
 const RTMGRP_LINK = 0x1;
 const RTMGRP_IPV4_IFADDR = 0x10;
 const RTMGRP_IPV4_ROUTE = 0x40;

@@ -1,6 +1,16 @@
 import { closeSync } from "node:fs";
-import { check, errorName, recv, send, socket } from "../../linux/libc.ts";
+import { check, errorName, recv, send } from "../../linux/libc.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
+import {
+  AF_UNSPEC,
+  headerBytes,
+  MSG_DONTWAIT,
+  NETLINK_NETFILTER,
+  netfilterMessage,
+  NFTABLES,
+  NLM_F_REQUEST,
+  openNetlink,
+} from "../../linux/netlink.ts";
 
 /** A rule that gives a chain's ICMP errors, in the packet they quote, the address that a map of the same table has for one of its two. */
 export interface QuoteRule {
@@ -17,12 +27,13 @@ export interface QuoteRule {
 export const addQuoteRules = (namespace: string, rules: readonly QuoteRule[]): void =>
   inNamespace(namespace, () => {
     using stack = new DisposableStack();
-    const type = SOCK_RAW | SOCK_CLOEXEC;
-    const fd = stack.adopt(check("socket", socket(AF_NETLINK, type, NETLINK_NETFILTER)), closeSync);
+    const fd = stack.adopt(openNetlink(NETLINK_NETFILTER), closeSync);
     const batch = Buffer.concat([
-      message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, AF_UNSPEC, NFNL_SUBSYS_NFTABLES),
-      ...rules.map((rule) => message(NFT_MSG_NEWRULE, newRule, NFPROTO_INET, 0, ruleAttributes(rule))),
-      message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, AF_UNSPEC, NFNL_SUBSYS_NFTABLES),
+      netfilterMessage(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, AF_UNSPEC, NFTABLES),
+      ...rules.map((rule) =>
+        netfilterMessage(NFT_MSG_NEWRULE, newRule, NFPROTO_INET, 0, ruleAttributes(rule)),
+      ),
+      netfilterMessage(NFNL_MSG_BATCH_END, NLM_F_REQUEST, AF_UNSPEC, NFTABLES),
     ]);
     check("NFT_MSG_NEWRULE", send(fd, batch, batch.length, 0));
     const answer = Buffer.alloc(8 * 1024);
@@ -64,24 +75,6 @@ const ruleAttributes = ({ chain, side, map }: QuoteRule): Buffer[] => {
 const expression = (name: string, data: readonly Buffer[]): Buffer =>
   nested(NFTA_LIST_ELEM, [text(NFTA_EXPR_NAME, name), nested(NFTA_EXPR_DATA, data)]);
 
-/** `struct nlmsghdr` and `struct nfgenmsg`, and attributes. */
-const message = (
-  type: number,
-  flags: number,
-  family: number,
-  resource: number,
-  attributes: readonly Buffer[] = [],
-): Buffer => {
-  const header = Buffer.alloc(headerBytes + 4);
-  const whole = Buffer.concat([header, ...attributes]);
-  whole.writeUInt32LE(whole.length, 0);
-  whole.writeUInt16LE(type, 4);
-  whole.writeUInt16LE(flags, 6);
-  whole.writeUInt8(family, headerBytes);
-  whole.writeUInt16BE(resource, headerBytes + 2);
-  return whole;
-};
-
 /** `struct nlattr` and what it holds, up to a multiple of four bytes. */
 const attribute = (type: number, value: Buffer): Buffer => {
   const whole = Buffer.alloc(4 + ((value.length + 3) & ~3));
@@ -101,22 +94,12 @@ const number = (type: number, value: number): Buffer => {
 
 /** Of ICMP, before what it quotes. */
 const icmpHeaderBytes = 8;
-/** Of netlink. */
-const headerBytes = 16;
-const AF_UNSPEC = 0;
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o200_0000;
-const MSG_DONTWAIT = 0x40;
-const NETLINK_NETFILTER = 12;
-const NLM_F_REQUEST = 1;
 /** NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE and NLM_F_APPEND. */
 const newRule = 0x1 | 0x4 | 0x400 | 0x800;
 const NLA_F_NESTED = 0x8000;
-const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
-const NFT_MSG_NEWRULE = (NFNL_SUBSYS_NFTABLES << 8) | 6;
+const NFT_MSG_NEWRULE = (NFTABLES << 8) | 6;
 const NFPROTO_INET = 1;
 const NFTA_LIST_ELEM = 1;
 const NFTA_RULE_TABLE = 1;

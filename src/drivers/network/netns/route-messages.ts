@@ -1,3 +1,5 @@
+import { headerBytes } from "../../linux/netlink.ts";
+
 /**
  * Messages of rtnetlink(7) about links, and about IPv4's addresses, routes and routing rules, in the words of `ip -json`. Others are
  * left out.
@@ -172,7 +174,6 @@ const text = (bytes: Buffer | undefined): string => bytes?.toString().replace(/\
 const address = (bytes: Buffer | undefined): string | undefined => bytes && [...bytes].join(".");
 const tableName = (number: number): string => tableNames.get(number) ?? String(number);
 
-const headerBytes = 16;
 const AF_UNSPEC = 0;
 const AF_INET = 2;
 const RTM_NEWLINK = 16;
