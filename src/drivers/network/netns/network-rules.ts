@@ -77,9 +77,9 @@ table inet croft {
   chain ${edges} { }
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
+    iifname "${uplink}" goto arriving_from_outside
     iifname . ether saddr . ip saddr vmap @sources
     fib saddr type local drop
-    iifname "${uplink}" goto arriving_from_outside
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
     iifname vmap @peer_of
@@ -97,8 +97,8 @@ table inet croft {
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
-    oifname . ip daddr @destinations goto inward
     oifname "${uplink}" goto outward
+    oifname . ip daddr @destinations goto inward
     oifname @forwarders goto inward
     oifname "pcx*" goto inward
   }
