@@ -33,7 +33,8 @@ import { comparePairs, round } from "./pairs.ts";
 /**
  * What a guest has of its disks, told by fio in it, in turns with the guest of a bare QEMU that has a qcow2 file of the same options. The
  * region's volumes and instance type have limits above what an emulated guest comes to, but where these are what is measured; sequentially in
- * requests of 128 KiB, since of 1 MiB bare comes to 7,000 MiB a second, more than any volume may have. `rates` and `luks` take turns of a second.
+ * requests of 128 KiB, since of 1 MiB bare comes to 7,000 MiB a second, more than any volume may have. `rates` and `luks` take turns of a second,
+ * five for each of `--pairs`.
  * Promises: 0.95 of bare QEMU's speed (`rates`), 0.9 of its LUKS' (`luks`); an attached volume is seen within three times of what a
  * bare hot plug takes (`attach`); gp3's 3,000 requests and 125 MiB a second are held within 5 % (`limits`; what bare comes to
  * is shown beside, for an emulated guest on a busy machine comes to less than 3,000 by itself; also an io2 volume's 1,000); 50 snapshots are

@@ -82,15 +82,15 @@ async function make(snapshot: SnapshotRecord, records: Ec2Records, host: Snapsho
     host.worked.forget(clock);
     return reached(so, beside);
   };
+  const { take = 0, begun } = snapshot.so;
+  const failed = (why: string) => completed({ ...(take > 0 && { take }), failed: why });
   if (snapshot.whileOff && (await anyRuns(volumeIds, records, host))) {
     if (host.worked.since(clock) < shutdownPatienceMs) return wait(500);
-    return completed({ failed: "its instance did not shut down" });
+    return failed("its instance did not shut down");
   }
   const attached = volumeIds.flatMap((volumeId) => records.entry("volume", volumeId) ?? []);
   const unchanged = { expect: attached.map(({ key, revision }) => ({ at: [key, revision] as const })) };
   const volumes = attached.map(({ value }) => value);
-  const { take = 0, begun } = snapshot.so;
-  const failed = (why: string) => completed({ ...(take > 0 && { take }), failed: why });
   try {
     // Several machines are told, one after the other: by way of takes, of which one can be given up.
     if (volumes.length > 1 && volumes.some(({ multiAttach }) => multiAttach)) {
