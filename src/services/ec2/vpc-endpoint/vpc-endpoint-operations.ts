@@ -95,19 +95,21 @@ export const vpcEndpointOperations = {
         .filter((table) => endpoints.some(({ id }) => leadsTo(id, table)));
       return {
         touches: endpoints.flatMap((it) => touches(it, context)),
-        transaction: together(
-          ...endpoints.map((it) => ({
-            expect: records.rewrite("vpc-endpoint", it).expect,
-            delete: [
-              records.key("vpc-endpoint", it.id),
-              records.key("member", `${it.vpcId}/${it.id}`),
-              ...(it.clientToken === undefined
-                ? []
-                : [records.key("claim", clientTokenClaim("CreateVpcEndpoint", it.clientToken))]),
-            ],
-          })),
-          ...tables.map((table) => withoutRoutes(table, endpoints, context)),
-        ),
+        ...(endpoints.length > 0 && {
+          transaction: together(
+            ...endpoints.map((it) => ({
+              expect: records.rewrite("vpc-endpoint", it).expect,
+              delete: [
+                records.key("vpc-endpoint", it.id),
+                records.key("member", `${it.vpcId}/${it.id}`),
+                ...(it.clientToken === undefined
+                  ? []
+                  : [records.key("claim", clientTokenClaim("CreateVpcEndpoint", it.clientToken))]),
+              ],
+            })),
+            ...tables.map((table) => withoutRoutes(table, endpoints, context)),
+          ),
+        }),
         missing,
       };
     },

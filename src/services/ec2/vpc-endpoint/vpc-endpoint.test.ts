@@ -103,6 +103,11 @@ test("an endpoint has routes in the tables chosen for it, which only it takes aw
     },
   ]);
   assert.deepEqual([await shown(), await routes(two)], [[], []]);
+  const gone = await client.deleteVpcEndpoints({ VpcEndpointIds: [id] });
+  assert.deepEqual(
+    gone.Unsuccessful?.map((it) => it.ResourceId),
+    [id],
+  );
   const again = await client.createVpcEndpoint(request);
   assert.notEqual(again.VpcEndpoint?.VpcEndpointId, id);
   await client.deleteRouteTable({ RouteTableId: one });
