@@ -290,6 +290,9 @@ export const groupAssociated = (id: string, vpcId: string) =>
   error("Resource.AlreadyAssociated", `resource ${id} is already associated with network ${vpcId}`);
 export const groupNotAssociated = (id: string, vpcId: string) =>
   error("InvalidAssociation.NotFound", `resource ${id} is not associated with network ${vpcId}`);
+/** "InvalidParameter" is AWS's own word here, not "InvalidParameterValue". */
+export const groupElsewhere = (id: string, subnetId: string) =>
+  error("InvalidParameter", `Security group ${id} and subnet ${subnetId} belong to different networks.`);
 /** A group that is in another VPC than what names it. */
 export const differentNetworks = () =>
   error("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.");

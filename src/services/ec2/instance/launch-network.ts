@@ -3,6 +3,7 @@ import { ApiError } from "#api/error.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   attachmentLimitExceeded,
+  groupElsewhere,
   interfaceAttached,
   interfaceElsewhere,
   invalidCombination,
@@ -56,9 +57,7 @@ export function chooseNetworks(
   context: Ec2Context,
 ): [LaunchNetwork, ...LaunchNetwork[]] {
   const [first, ...more] = specifications(input, type);
-  const networks = more.map((it) =>
-    chooseNetwork(it, { ...input, PrivateIpAddress: undefined }, type, context),
-  );
+  const networks = more.map((it) => chooseNetwork(it, input, type, context));
   const primary = chooseNetwork(first, input, type, context);
   if (networks.some(({ subnet }) => subnet.zone !== primary.subnet.zone)) throw interfaceElsewhere();
   const ids = [primary, ...networks].flatMap(({ existing }) => existing?.id ?? []);
@@ -74,6 +73,8 @@ function specifications(
 ): [InstanceNetworkInterfaceSpecification, ...InstanceNetworkInterfaceSpecification[]] {
   const given = input.NetworkInterfaces ?? [];
   const [first, ...more] = given.toSorted((a, b) => (a.DeviceIndex ?? 0) - (b.DeviceIndex ?? 0));
+  if (input.SubnetId && input.SecurityGroups?.length)
+    throw invalidCombination("The parameter groupName cannot be used with the parameter subnet");
   if (!first) return [{}];
   if (more.length > 0 && given.some(({ DeviceIndex: index }) => index === undefined))
     throw invalidParameter("Each network interface requires a device index.");
@@ -88,10 +89,18 @@ function specifications(
     );
   if (given.some((it) => it.NetworkCardIndex))
     throw unsupportedParameter("NetworkInterfaces.NetworkCardIndex");
-  if (input.SubnetId !== undefined || input.SecurityGroupIds?.length || input.SecurityGroups?.length)
-    throw invalidCombination(
-      "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request",
-    );
+  const ofInstance = [
+    ["subnet ID", input.SubnetId],
+    ["security groups", input.SecurityGroupIds?.[0] ?? input.SecurityGroups?.[0]],
+    ["private IP address", input.PrivateIpAddress],
+  ] as const;
+  for (const [what, value] of ofInstance)
+    if (value)
+      throw invalidCombination(
+        `Network interfaces and an instance-level ${what} may not be specified on the same request`,
+      );
+  if (given.some((it) => (it.InterfaceType ?? "interface") !== "interface"))
+    throw unsupportedParameter("NetworkInterfaces.InterfaceType");
   return [first, ...more];
 }
 
@@ -122,7 +131,12 @@ function chooseNetwork(
   return {
     index: specification.DeviceIndex ?? 0,
     subnet,
-    groupIds: groupsOf(specification.Groups ?? input.SecurityGroupIds, input.SecurityGroups, subnet, context),
+    groupIds: groupsOf(
+      specification.Groups ?? input.SecurityGroupIds,
+      input.SecurityGroups,
+      { vpcId: subnet.vpcId, subnetId: subnet.id },
+      context,
+    ),
     publicAddress: specification.AssociatePublicIpAddress ?? subnet.publicAddressOnLaunch,
     addresses,
     description: specification.Description ?? "",
@@ -144,7 +158,7 @@ function existingNetwork(
     DeleteOnTermination: deletes,
     ...more
   } = specification;
-  const given = Object.entries({ ...more, ofInstance: input.PrivateIpAddress }).filter(([, value]) =>
+  const given = Object.entries(more).filter(([, value]) =>
     Array.isArray(value) ? value.length > 0 : value && value !== "interface",
   );
   if (given.length > 0)
@@ -202,7 +216,7 @@ function subnetOf(
 export function groupsOf(
   ids: readonly string[] | undefined,
   names: readonly string[] | undefined,
-  { vpcId }: Pick<SubnetRecord, "vpcId">,
+  { vpcId, subnetId }: Pick<NetworkInterfaceRecord, "vpcId" | "subnetId">,
   { records }: Ec2Context,
 ): string[] {
   const named = (names ?? []).map((name) => {
@@ -214,13 +228,12 @@ export function groupsOf(
   if (chosen.length > quotas.securityGroupsPerInterface.value)
     throw new ApiError(
       "SecurityGroupsPerInterfaceLimitExceeded",
-      "You have exceeded the maximum number of security groups allowed per network interface.",
+      "The maximum number of security groups per interface has been reached.",
     );
   for (const id of chosen) {
     const group = records.get("security-group", id);
     if (!group) throw securityGroupNotFound([id]);
-    if (!isUsableIn(group, vpcId))
-      throw invalidParameter(`Security group ${id} and the subnet belong to different networks.`);
+    if (!isUsableIn(group, vpcId)) throw groupElsewhere(id, subnetId);
   }
   if (chosen.length > 0) return chosen;
   return [records.claimed(groupNameClaim(vpcId, "default")) ?? ""].filter(Boolean);

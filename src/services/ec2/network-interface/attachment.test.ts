@@ -241,6 +241,43 @@ test("of two interfaces attached at one index at once, one is", limit, async (t)
   assert.deepEqual(lost, [taken, taken]);
 });
 
+test(
+  "a launch says where its interfaces go in one way, and with groups of their network",
+  limit,
+  async (t) => {
+    const { client, SubnetId } = await withInstance(t);
+    const { Vpc } = await client.createVpc({ CidrBlock: "10.9.0.0/16" });
+    const { GroupId: elsewhere = "" } = await client.createSecurityGroup({
+      GroupName: "elsewhere",
+      Description: "of another VPC",
+      VpcId: Vpc?.VpcId,
+    });
+    const combination = (message: string) => ({ name: "InvalidParameterCombination", message });
+    const both = (what: string) =>
+      combination(
+        `Network interfaces and an instance-level ${what} may not be specified on the same request`,
+      );
+    const NetworkInterfaces = [{ DeviceIndex: 0, SubnetId }];
+    const otherNetwork = {
+      name: "InvalidParameter",
+      message: `Security group ${elsewhere} and subnet ${SubnetId} belong to different networks.`,
+    };
+    const refusals: readonly [Partial<RunInstancesCommandInput>, object][] = [
+      [{ NetworkInterfaces, SubnetId }, both("subnet ID")],
+      [{ NetworkInterfaces, SecurityGroupIds: [elsewhere] }, both("security groups")],
+      [{ NetworkInterfaces, PrivateIpAddress: "172.31.0.60" }, both("private IP address")],
+      [
+        { SubnetId, SecurityGroups: ["default"] },
+        combination("The parameter groupName cannot be used with the parameter subnet"),
+      ],
+      [{ SubnetId, SecurityGroupIds: [elsewhere] }, otherNetwork],
+    ];
+    for (const [more, error] of refusals)
+      await assert.rejects(client.runInstances({ ...one, ...more }), error);
+    await assert.rejects(client.createNetworkInterface({ SubnetId, Groups: [elsewhere] }), otherNetwork);
+  },
+);
+
 test("each refusal has AWS's code and sentence, and changes nothing", limit, async (t) => {
   const { client, store, records, instanceId, SubnetId, create, attach, until, statusOf } =
     await withInstance(t);

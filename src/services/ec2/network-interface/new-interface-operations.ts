@@ -35,12 +35,12 @@ export const newInterfaceOperations = {
   CreateNetworkInterface: {
     resolve: (input, context) =>
       once("CreateNetworkInterface", input, context, () => creation(input, context)),
-    answer({ made, token }: MakingPlan & { token?: string }, context) {
+    answer({ made }: MakingPlan, context) {
       const { records } = context;
       const nic = records.get("network-interface", made);
       return {
         NetworkInterface: nic && describeNetworkInterface(nic, records, context),
-        ClientToken: token,
+        ClientToken: nic?.clientToken,
       };
     },
   },
@@ -63,10 +63,7 @@ export const newInterfaceOperations = {
   },
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
-function creation(
-  input: CreateNetworkInterfaceRequest,
-  context: Ec2Context,
-): MakingPlan & { token?: string } {
+function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): MakingPlan {
   const { records } = context;
   for (const name of unserved)
     if (Array.isArray(input[name]) ? input[name].length > 0 : input[name]) throw unsupportedParameter(name);
@@ -89,7 +86,7 @@ function creation(
       ...addresses,
       ...(prefixes.length > 0 && { prefixes }),
       description: input.Description ?? "",
-      groupIds: groupsOf(input.Groups, undefined, subnet, context),
+      groupIds: groupsOf(input.Groups, undefined, { vpcId: subnet.vpcId, subnetId: subnet.id }, context),
       tags: tagsFor("network-interface", input.TagSpecifications),
       ...(input.ClientToken && { clientToken: input.ClientToken }),
     },
@@ -115,7 +112,6 @@ function creation(
       put: writes.put,
     },
     made: nic.id,
-    ...(input.ClientToken && { token: input.ClientToken }),
   };
 }
 

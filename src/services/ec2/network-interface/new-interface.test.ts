@@ -58,9 +58,11 @@ test(
 );
 
 test("a token makes one interface, and makes another when that is deleted", limit, async (t) => {
-  const { client, records, create } = await withSubnet(t);
+  const { client, records, create, SubnetId } = await withSubnet(t);
   const made = await Promise.all([1, 2, 3].map(() => create({ ClientToken: "once", Description: "a" })));
   assert.equal(new Set(made.map((nic) => nic?.NetworkInterfaceId)).size, 1);
+  const replayed = { SubnetId, ClientToken: "once", Description: "a" };
+  assert.equal((await client.createNetworkInterface(replayed)).ClientToken, "once");
   await assert.rejects(create({ ClientToken: "once", Description: "b" }), {
     name: "IdempotentParameterMismatch",
   });
@@ -214,6 +216,7 @@ test("each refusal has AWS's code, and changes nothing", limit, async (t) => {
     [() => launch({ SubnetId }), "InvalidParameterCombination"],
     [() => launch({ AssociatePublicIpAddress: true }), "InvalidParameterCombination"],
     [() => launch({}, 2), "InvalidParameterCombination"],
+    [() => launch({ NetworkInterfaceId: undefined, InterfaceType: "efa" }), "UnsupportedOperation"],
   ] satisfies [() => Promise<unknown>, string][])
     await assert.rejects(attempt, { name }, name);
   assert.equal((await store.list("")).revision, before);
