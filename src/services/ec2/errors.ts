@@ -472,6 +472,8 @@ export const placementGroupFull = (name: string, zone: string, most: number) =>
 export const allocationNotFound = notFound("InvalidAllocationID.NotFound", "allocation");
 export const addressesNotFound = (addresses: readonly string[]) =>
   error("InvalidAddress.NotFound", `Address '${addresses[0]}' not found.`);
+export const addressNotNamed = () =>
+  error("MissingParameter", "Either public IP or allocation id must be specified");
 export const addressNotOwned = (address: string) =>
   error("AuthFailure", `The address '${address}' does not belong to you.`);
 export const tooManyAddresses = () =>

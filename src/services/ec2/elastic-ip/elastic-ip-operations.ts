@@ -6,11 +6,11 @@ import { describe } from "../describe.ts";
 import {
   addressesNotFound,
   addressInUse,
+  addressNotNamed,
   addressNotOwned,
   allocationNotFound,
   invalidCombination,
   invalidParameter,
-  missingParameter,
   noFreePublicAddresses,
   tooManyAddresses,
   unsupportedParameter,
@@ -156,7 +156,7 @@ export function elasticIpOf(
     if (!elastic) throw allocationNotFound([id]);
     return elastic;
   }
-  if (address === undefined) throw missingParameter("AllocationId");
+  if (address === undefined) throw addressNotNamed();
   const elastic = records.all("elastic-ip").find((it) => it.address === address);
   if (!elastic) throw addressNotOwned(address);
   return elastic;

@@ -212,6 +212,10 @@ test("each refusal has AWS's code, and changes nothing", limit, async (t) => {
     [() => client.allocateAddress({ DryRun: true }), "DryRunOperation"],
   ] satisfies [() => Promise<unknown>, string][])
     await assert.rejects(attempt, { name }, name);
+  await assert.rejects(client.releaseAddress({}), {
+    name: "MissingParameter",
+    message: "Either public IP or allocation id must be specified",
+  });
   assert.equal((await region.store.list("")).revision, before);
 });
 
