@@ -530,6 +530,8 @@ export const interfaceElsewhere = () =>
   invalidCombination(
     "You may not attach a network interface to an instance if they are not in the same availability zone",
   );
+export const otherServicesAttachment = () =>
+  error("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.");
 export const primaryInterfaceStays = () =>
   error(
     "OperationNotPermitted",
@@ -593,8 +595,16 @@ export const natGatewayDraining = (id: string) =>
   );
 export const natGatewayNotAvailable = (id: string, state: string) =>
   error("IncorrectState", `NAT gateway ${id} is ${state}, not available.`);
-export const tooManyNatGateways = () =>
-  error("NatGatewayLimitExceeded", "The maximum number of NAT gateways has been reached.");
+export const tooManyNatGateways = (limit: number) =>
+  error(
+    "NatGatewayLimitExceeded",
+    `Performing this operation would exceed the limit of ${limit} NAT gateways`,
+  );
+export const noAllocation = () =>
+  error(
+    "MissingParameter",
+    "The request must include the AllocationId parameter. Add the required parameter and retry the request.",
+  );
 export const tooManyInternetGateways = () =>
   error("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached.");
 

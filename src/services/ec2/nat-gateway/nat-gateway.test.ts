@@ -151,6 +151,9 @@ test("its interface is its own: it is shown, and nobody else may change it", lim
   const { NetworkInterfaces: [nic] = [] } = await client.describeNetworkInterfaces({
     Filters: [
       { Name: "attachment.nat-gateway-id", Values: [id] },
+      { Name: "attachment.instance-owner-id", Values: ["amazon-aws"] },
+      { Name: "attachment.status", Values: ["attached"] },
+      { Name: "attachment.attachment-id", Values: ["ela-attach-*"] },
       { Name: "interface-type", Values: ["nat_gateway"] },
       { Name: "requester-managed", Values: ["true"] },
     ],
@@ -161,6 +164,10 @@ test("its interface is its own: it is shown, and nobody else may change it", lim
     ["nat_gateway", true, `Interface for NAT Gateway ${id}`, [], false, "in-use"],
   );
   assert.equal(nic.Attachment?.InstanceOwnerId, "amazon-aws");
+  await assert.rejects(client.detachNetworkInterface({ AttachmentId: nic.Attachment.AttachmentId }), {
+    name: "OperationNotPermitted",
+    message: "You are not allowed to manage 'ela-attach' attachments.",
+  });
   const other = await allocate();
   const named = { NetworkInterfaceId: nicId };
   const [mine] = (await shown(id))?.NatGatewayAddresses ?? [];
@@ -383,7 +390,11 @@ test("bad requests get AWS's errors, and change nothing", limit, async (t) => {
   const AllocationId = await allocate();
   const rejected = async (more: Partial<CreateNatGatewayCommandInput>, name: string) =>
     assert.rejects(create(more), { name }, JSON.stringify(more));
-  await rejected({}, "MissingParameter");
+  await assert.rejects(create(), {
+    name: "MissingParameter",
+    message:
+      "The request must include the AllocationId parameter. Add the required parameter and retry the request.",
+  });
   await rejected({ AllocationId, SubnetId: "subnet-0123456789abcdef0" }, "InvalidSubnetID.NotFound");
   await rejected({ AllocationId, PrivateIpAddress: "10.0.9.9" }, "InvalidParameterValue");
   await rejected({ AllocationId, PrivateIpAddress: "10.0.1.10", SubnetId: hidden }, "InvalidIPAddress.InUse");
@@ -409,7 +420,10 @@ test("bad requests get AWS's errors, and change nothing", limit, async (t) => {
 test("a zone has five of them", limit, async (t) => {
   const { client, create } = await scene(t);
   const made = await Promise.all(Array.from({ length: 5 }, () => create({ ConnectivityType: "private" })));
-  await assert.rejects(create({ ConnectivityType: "private" }), { name: "NatGatewayLimitExceeded" });
+  await assert.rejects(create({ ConnectivityType: "private" }), {
+    name: "NatGatewayLimitExceeded",
+    message: "Performing this operation would exceed the limit of 5 NAT gateways",
+  });
   const { NatGateways = [], NextToken } = await client.describeNatGateways({ MaxResults: 5 });
   assert.deepEqual(new Set(NatGateways.map((it) => it.NatGatewayId)), new Set(made));
   assert.equal(NextToken, undefined);

@@ -8,6 +8,7 @@ import {
   invalidCombination,
   invalidParameter,
   missingParameter,
+  noAllocation,
   tooManyNatGateways,
   unsupportedParameter,
 } from "../errors.ts";
@@ -36,7 +37,8 @@ export function newNatGateway(input: CreateNatGatewayRequest, context: Ec2Contex
   const present = records
     .all("nat-gateway")
     .filter((it) => it.zone === subnet.zone && !["failed", "deleted"].includes(natGatewayState(it, records)));
-  if (present.length >= quotas.natGatewaysPerZone.value) throw tooManyNatGateways();
+  const { value: limit } = quotas.natGatewaysPerZone;
+  if (present.length >= limit) throw tooManyNatGateways(limit);
   const common = {
     id: newId("nat"),
     vpcId: subnet.vpcId,
@@ -91,7 +93,7 @@ function wantedOf(input: CreateNatGatewayRequest, subnet: SubnetRecord): Wanted 
     checkAddressesOfGateway(1 + secondary.length);
     return { connectivity, allocationIds: [], addresses: [input.PrivateIpAddress, ...secondary] };
   }
-  if (primary === undefined) throw missingParameter("AllocationId");
+  if (primary === undefined) throw noAllocation();
   if (count > 0)
     throw invalidCombination(
       "SecondaryPrivateIpAddressCount may be specified for a private NAT gateway only.",

@@ -11,6 +11,7 @@ import {
   interfaceElsewhere,
   invalidParameter,
   missingParameter,
+  otherServicesAttachment,
   primaryInterfaceStays,
   unsupportedParameter,
 } from "../errors.ts";
@@ -64,6 +65,7 @@ export const attachmentOperations = {
   DetachNetworkInterface: {
     resolve({ AttachmentId: id, Force: force = false }, context): OperationPlan {
       const { records } = context;
+      if (id?.startsWith("ela-attach-")) throw otherServicesAttachment();
       const nic = records.interfaceAttachedBy(id);
       const { attachment } = nic ?? {};
       if (!nic || !attachment) throw attachmentNotFound(id);

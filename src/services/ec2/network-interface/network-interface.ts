@@ -224,6 +224,7 @@ export const networkInterfaceFilters = (
   const mapped = (it: NetworkInterfaceRecord) => records.publicAddressesOf(it.id);
   const owners = (it: NetworkInterfaceRecord) => mapped(it).map((address) => ownerOf(address, scope));
   const publicAddresses = (it: NetworkInterfaceRecord) => mapped(it).map(({ id }) => id);
+  const attachment = (it: NetworkInterfaceRecord) => describeAttachment(it, scope);
   return {
     "association.allocation-id": (it) => mapped(it).map(({ allocationId }) => allocationId),
     "association.association-id": (it) => mapped(it).map(({ associationId }) => associationId),
@@ -235,14 +236,14 @@ export const networkInterfaceFilters = (
     "association.public-ip": publicAddresses,
     "association.public-dns-name": (it) =>
       publicAddresses(it).map((address) => publicNameOf(address, it.vpcId, records, scope)),
-    "attachment.attach-time": (it) => it.attachment?.attachedAt,
-    "attachment.attachment-id": (it) => it.attachment?.id,
-    "attachment.delete-on-termination": (it) => it.attachment && String(it.attachment.deleteOnTermination),
-    "attachment.device-index": (it) => it.attachment && String(it.attachment.deviceIndex),
+    "attachment.attach-time": (it) => attachment(it)?.AttachTime?.toISOString(),
+    "attachment.attachment-id": (it) => attachment(it)?.AttachmentId,
+    "attachment.delete-on-termination": (it) => attachment(it)?.DeleteOnTermination?.toString(),
+    "attachment.device-index": (it) => attachment(it)?.DeviceIndex?.toString(),
     "attachment.instance-id": (it) => it.attachment?.instanceId,
-    "attachment.instance-owner-id": (it) => it.attachment && scope.accountId,
+    "attachment.instance-owner-id": (it) => attachment(it)?.InstanceOwnerId,
     "attachment.nat-gateway-id": (it) => it.natGatewayId,
-    "attachment.status": (it) => it.attachment && attachmentStatus(it.attachment, it.so),
+    "attachment.status": (it) => attachment(it)?.Status,
     "availability-zone": (it) => it.zone,
     "availability-zone-id": (it) => zoneId(scope.region, it.zone),
     description: (it) => it.description,
