@@ -39,7 +39,7 @@ export function checkedMaxEntries(count: number): number {
   return count;
 }
 
-/** `entries` without some and with others, checked: removals come first. */
+/** `entries` without some and with others, checked: none is both, so a description changes in two requests. */
 export function changedEntries(
   entries: readonly PrefixListEntry[],
   { family, maxEntries }: Pick<PrefixListRecord, "family" | "maxEntries">,
@@ -48,6 +48,12 @@ export function changedEntries(
 ): PrefixListEntry[] {
   if (added.length > most.changesOfRequest || removed.length > most.changesOfRequest)
     throw invalidParameter("The request cannot contain more than 100 entry additions or removals.");
+  const bare = new Set(removed.map(({ Cidr }) => Cidr && checkedCidr(Cidr, family)));
+  const both = added.find(({ Cidr }) => Cidr && bare.has(checkedCidr(Cidr, family)));
+  if (both)
+    throw invalidParameter(
+      `Request cannot contain Cidr ${both.Cidr} in both AddPrefixListEntries and RemovePrefixListEntries`,
+    );
   const left = new Map(entries.map((it) => [it.cidr, it]));
   for (const { Cidr: text } of removed)
     if (!left.delete(checkedCidr(text, family))) throw prefixListEntryNotFound(text ?? "");

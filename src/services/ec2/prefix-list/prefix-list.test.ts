@@ -101,6 +101,15 @@ test("what a list cannot be is refused and changes nothing", limit, async (t) =>
       "The prefix list entry 10.0.0.0/8 does not exist.",
     ],
     [
+      {
+        CurrentVersion: 1,
+        AddEntries: [{ Cidr: "192.0.2.0/24", Description: "anew" }],
+        RemoveEntries: [{ Cidr: "192.0.2.7/24" }],
+      },
+      "InvalidParameterValue",
+      "Request cannot contain Cidr 192.0.2.0/24 in both AddPrefixListEntries and RemovePrefixListEntries",
+    ],
+    [
       { CurrentVersion: 1, AddEntries: ["10.1.0.0/16", "10.2.0.0/16"].map((Cidr) => ({ Cidr })) },
       "PrefixListMaxEntriesExceeded",
       "You've reached the maximum number of entries for the prefix list.",
