@@ -134,6 +134,8 @@ function revoke(
   context: Ec2Context,
 ): RulesPlan {
   const group = groupOf(input, context);
+  if (input.SecurityGroupRuleIds?.length && input.IpPermissions?.length)
+    throw exclusiveParameters("ipPermissions", "securityGroupRuleIds");
   const without = (removed: readonly GroupRule[]) => {
     const kept = group.rules.filter((rule) => !removed.includes(rule));
     return changeRules(group, kept, [...new Set(removed)], context);

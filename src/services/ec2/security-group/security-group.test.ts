@@ -321,6 +321,10 @@ test("rules are revoked by id, in their own direction only", limit, async (t) =>
     name: "InvalidSecurityGroupRuleId.NotFound",
     message: `The security group rule ID '${SecurityGroupRuleIds[0]}' does not exist`,
   });
+  await assert.rejects(
+    client.revokeSecurityGroupIngress({ GroupId, SecurityGroupRuleIds, IpPermissions: [ssh] }),
+    { name: "InvalidParameterCombination" },
+  );
   const { RevokedSecurityGroupRules } = await client.revokeSecurityGroupIngress({
     GroupId,
     SecurityGroupRuleIds,
