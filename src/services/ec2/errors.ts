@@ -326,6 +326,11 @@ export const imageKeyNotShared = () =>
 export const encryptedImageNotPublic = () =>
   invalidParameter("Images with encrypted snapshots cannot be shared with everybody.");
 export const invalidCombination = (message: string) => error("InvalidParameterCombination", message);
+/** `names` as the request has them; AWS spells them with a small letter. */
+export const severalAttributes = (names: readonly string[]) =>
+  invalidCombination(
+    `Fields for multiple attribute types specified: ${names.map((it) => it.charAt(0).toLowerCase() + it.slice(1)).join(", ")}`,
+  );
 export const exclusiveParameters = (one: string, other: string) =>
   invalidCombination(`The parameter '${one}' may not be used in combination with '${other}'.`);
 export const malformedCidr = (text: string) => invalidParameter(`CIDR block ${text} is malformed`);
@@ -543,7 +548,7 @@ export const tooManyPrivateAddresses = () =>
   error("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.");
 
 const inNetwork = (prefix: string, name: string, what: string): Missing =>
-  unlessMalformed(prefix, `Invalid${name}ID.Malformed`, notFound(`Invalid${name}ID.NotFound`, what));
+  unlessMalformed(prefix, `Invalid${name}Id.Malformed`, notFound(`Invalid${name}ID.NotFound`, what));
 export const routeTableNotFound = inNetwork("rtb", "RouteTable", "routeTable");
 export const internetGatewayNotFound = inNetwork("igw", "InternetGateway", "internetGateway");
 
@@ -567,6 +572,10 @@ export const primaryRange = (id: string) =>
     "OperationNotPermitted",
     `The vpc CIDR block with association ID ${id} may not be disassociated. It is the primary IPv4 CIDR block of the VPC`,
   );
+/** Of what is meant to be in the default VPC when nothing else is said. */
+export const noDefaultVpc = () => error("VPCIdNotSpecified", "No default VPC for this user");
+export const defaultVpcMissing = () =>
+  error("DefaultVpcDoesNotExist", "No default VPC exists for this account in this region.");
 export const defaultVpcExists = () =>
   error("DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
 
@@ -663,6 +672,11 @@ export const routeNotFound = (destination: string, tableId: string) =>
   error(
     "InvalidRoute.NotFound",
     `no route with destination-${destination.startsWith("pl-") ? "prefix-list-id" : "cidr-block"} ${destination} in route table ${tableId}`,
+  );
+/** ReplaceRoute has no code of its own for it. */
+export const noRouteToReplace = (destination: string) =>
+  invalidParameter(
+    `There is no route defined for '${destination}' in the route table. Use CreateRoute instead.`,
   );
 export const tooManyRoutes = (tableId: string) =>
   error(

@@ -13,6 +13,7 @@ import {
   missingParameter,
   natGatewayTargetNotFound,
   networkInterfaceNotFound,
+  noRouteToReplace,
   peeringNotFound,
   prefixListNotFound,
   routeExists,
@@ -49,6 +50,10 @@ export const routeOperations = {
         table.routes.some((it) => it.destination === destination)
       )
         throw routeExists(destination);
+      if (!isPrefixList(destination) && covers(servicesRange, destination))
+        throw invalidParameter(
+          `The destination CIDR block ${destination} is in ${servicesRange}, which is reserved for AWS services.`,
+        );
       const routes = [...table.routes, { destination, target: targetOf(input, destination, table, context) }];
       const listOf = (id: string) => context.records.get("prefix-list", id);
       if (routeCount(routes, listOf) > quotas.routesPerTable.value) throw tooManyRoutes(table.id);
@@ -65,7 +70,7 @@ export const routeOperations = {
       keepEndpoints(table, destination);
       const others = table.routes.filter((it) => it.destination !== destination);
       const isLocal = rangesIn(table, context).includes(destination);
-      if (others.length === table.routes.length && !isLocal) throw routeNotFound(destination, table.id);
+      if (others.length === table.routes.length && !isLocal) throw noRouteToReplace(destination);
       if (input.LocalTarget) {
         if (!isLocal)
           throw invalidParameter(
@@ -122,6 +127,9 @@ function plan(table: RouteTableRecord, routes: readonly Route[], context: Ec2Con
     },
   };
 }
+
+/** Where instances reach the metadata, DNS and time: no route may lead it, or a part of it, elsewhere. */
+const servicesRange = "169.254.168.0/22";
 
 const rangesIn = ({ vpcId }: RouteTableRecord, { records }: Ec2Context): string[] => {
   const vpc = records.get("vpc", vpcId);

@@ -201,6 +201,8 @@ test("routes are refused in AWS's words", limit, async (t) => {
       "InvalidParameterValue",
       "CIDR block 192.0.2.0/33 is malformed",
     ],
+    [{ DestinationCidrBlock: "169.254.169.254/32", GatewayId }, "InvalidParameterValue", /reserved for AWS/],
+    [{ RouteTableId: "rtb-main", GatewayId }, "InvalidRouteTableId.Malformed", 'Invalid id: "rtb-main"'],
     [
       { RouteTableId: "rtb-00000000000000000", GatewayId },
       "InvalidRouteTableID.NotFound",
@@ -214,12 +216,14 @@ test("routes are refused in AWS's words", limit, async (t) => {
   ] satisfies [Partial<CreateRouteCommandInput>, string, string | RegExp][])
     await assert.rejects(route(input), { name, message });
   const absent = { RouteTableId: main, DestinationCidrBlock: "192.0.2.0/24" };
-  const missing = {
+  await assert.rejects(client.deleteRoute(absent), {
     name: "InvalidRoute.NotFound",
     message: `no route with destination-cidr-block 192.0.2.0/24 in route table ${main}`,
-  };
-  await assert.rejects(client.deleteRoute(absent), missing);
-  await assert.rejects(client.replaceRoute({ ...absent, GatewayId }), missing);
+  });
+  await assert.rejects(client.replaceRoute({ ...absent, GatewayId }), {
+    name: "InvalidParameterValue",
+    message: "There is no route defined for '192.0.2.0/24' in the route table. Use CreateRoute instead.",
+  });
   await assert.rejects(client.deleteRoute({ RouteTableId: main, DestinationCidrBlock: "10.0.0.0/16" }), {
     name: "InvalidParameterValue",
     message: `cannot remove local route 10.0.0.0/16 in route table ${main}`,

@@ -3,6 +3,7 @@ import type { Ec2Context } from "../context.ts";
 import {
   defaultGroupNameNotFound,
   missingParameter,
+  noDefaultVpc,
   securityGroupNotFound,
   securityGroupRuleIdNotFound,
 } from "../errors.ts";
@@ -70,9 +71,10 @@ export function groupOf(
   { records }: Ec2Context,
 ): SecurityGroupRecord {
   if (id === undefined && name === undefined) throw missingParameter("GroupName or GroupId");
-  const vpcId = records.claimed("default-vpc") ?? "";
-  const named = id ?? records.claimed(groupNameClaim(vpcId, name ?? ""));
-  if (named === undefined) throw defaultGroupNameNotFound(name ?? "", vpcId);
+  const vpcId = records.claimed("default-vpc");
+  if (id === undefined && vpcId === undefined) throw noDefaultVpc();
+  const named = id ?? records.claimed(groupNameClaim(vpcId ?? "", name ?? ""));
+  if (named === undefined) throw defaultGroupNameNotFound(name ?? "", vpcId ?? "");
   const group = records.get("security-group", named);
   if (!group) throw securityGroupNotFound([named]);
   return group;

@@ -9,6 +9,7 @@ import {
   dependencyViolation,
   duplicateGroup,
   invalidParameter,
+  noDefaultVpc,
   securityGroupNotFound,
   tooManySecurityGroups,
   vpcNotFound,
@@ -29,7 +30,8 @@ export const securityGroupOperations = {
   CreateSecurityGroup: {
     resolve(input, context) {
       const { records } = context;
-      const vpcId = (input.VpcId || records.claimed("default-vpc")) ?? "";
+      const vpcId = input.VpcId || records.claimed("default-vpc");
+      if (vpcId === undefined) throw noDefaultVpc();
       const vpc = records.get("vpc", vpcId);
       if (!vpc) throw vpcNotFound([vpcId]);
       const name = checkedName(input.GroupName);

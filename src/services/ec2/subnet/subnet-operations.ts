@@ -6,11 +6,13 @@ import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
   defaultSubnetExists,
+  defaultVpcMissing,
   hasDependencies,
   invalidCombination,
   invalidParameter,
   invalidSubnetRange,
   missingParameter,
+  severalAttributes,
   subnetConflict,
   subnetNotFound,
   tooManySubnets,
@@ -62,7 +64,7 @@ export const subnetOperations = {
       const { records, region } = context;
       const vpcId = records.claimed("default-vpc");
       const vpc = vpcId === undefined ? undefined : records.get("vpc", vpcId);
-      if (!vpc) throw invalidParameter("No default VPC for this user.");
+      if (!vpc) throw defaultVpcMissing();
       const zone = zoneOf(input, context);
       const present = records.subnetsIn(vpc.id);
       if (present.some((it) => it.defaultForZone && it.zone === zone)) throw defaultSubnetExists(zone);
@@ -224,8 +226,7 @@ function changedSubnet(subnet: SubnetRecord, input: ModifySubnetAttributeRequest
   const given = Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   const [name, ...more] = given;
   if (name === undefined) throw invalidCombination("No attributes specified.");
-  if (more.length > 0)
-    throw invalidCombination(`Fields for multiple attribute types specified: ${given.join(", ")}`);
+  if (more.length > 0) throw severalAttributes(given);
   const { hostNames: __, ...byAddress } = subnet;
   if (input.MapPublicIpOnLaunch)
     return { ...subnet, publicAddressOnLaunch: input.MapPublicIpOnLaunch.Value ?? false };

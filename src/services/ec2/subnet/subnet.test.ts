@@ -107,12 +107,16 @@ test("attributes of a subnet change one at a time", limit, async (t) => {
     EnableResourceNameDnsAAAARecord: false,
   });
   await client.modifySubnetAttribute({ SubnetId, AssignIpv6AddressOnCreation: { Value: false } });
-  for (const [input, name] of [
-    [{}, "InvalidParameterCombination"],
-    [{ MapPublicIpOnLaunch: { Value: true }, EnableDns64: { Value: false } }, "InvalidParameterCombination"],
-    [{ AssignIpv6AddressOnCreation: { Value: true } }, "UnsupportedOperation"],
+  for (const [input, name, message] of [
+    [{}, "InvalidParameterCombination", /No attributes/],
+    [
+      { MapPublicIpOnLaunch: { Value: true }, EnableDns64: { Value: false } },
+      "InvalidParameterCombination",
+      "Fields for multiple attribute types specified: mapPublicIpOnLaunch, enableDns64",
+    ],
+    [{ AssignIpv6AddressOnCreation: { Value: true } }, "UnsupportedOperation", /yet/],
   ] as const)
-    await assert.rejects(client.modifySubnetAttribute({ SubnetId, ...input }), { name });
+    await assert.rejects(client.modifySubnetAttribute({ SubnetId, ...input }), { name, message });
 });
 
 test("a zone's default subnet is made again after it was deleted", limit, async (t) => {

@@ -103,3 +103,19 @@ test("what is not there is named in the error", limit, async (t) => {
   });
   await assert.rejects(client.describeVpcs({ VpcIds: ["vpc-00000001"] }), { name: "InvalidVpcID.NotFound" });
 });
+
+test("without it, what is meant to be in it is refused by AWS's codes", limit, async (t) => {
+  const { client, records } = await testRegion(t);
+  const VpcId = records.claimed("default-vpc");
+  for (const { id } of records.all("subnet")) await client.deleteSubnet({ SubnetId: id });
+  const [gateway] = records.all("internet-gateway");
+  await client.detachInternetGateway({ InternetGatewayId: gateway?.id, VpcId });
+  await client.deleteVpc({ VpcId });
+  const noVpc = { name: "VPCIdNotSpecified", message: "No default VPC for this user" };
+  await assert.rejects(client.createSecurityGroup({ GroupName: "web", Description: "the web" }), noVpc);
+  await assert.rejects(client.describeSecurityGroups({ GroupNames: ["web"] }), noVpc);
+  await assert.rejects(client.createDefaultSubnet({ AvailabilityZone: "eu-central-1a" }), {
+    name: "DefaultVpcDoesNotExist",
+    message: "No default VPC exists for this account in this region.",
+  });
+});

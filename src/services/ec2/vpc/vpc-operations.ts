@@ -13,6 +13,7 @@ import {
   invalidCombination,
   invalidParameter,
   invalidVpcRange,
+  severalAttributes,
   tooManyVpcs,
   unsupportedParameter,
   vpcNotFound,
@@ -37,6 +38,9 @@ export const vpcOperations = {
         if (input[name]) throw unsupportedParameter(name);
       if (input.CidrBlock === undefined)
         throw invalidCombination("Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.");
+      // The model knows it for instances; of VPCs the reference says that it is not for them.
+      if (input.InstanceTenancy === "host")
+        throw invalidParameter("Invalid value 'host' for InstanceTenancy.");
       onlyTags(["vpc"], input.TagSpecifications);
       const options = defaultOptions(context);
       const vpc: VpcRecord = {
@@ -217,11 +221,14 @@ function changedAttribute(
   }: ModifyVpcAttributeRequest,
   vpc: VpcRecord,
 ): Partial<VpcRecord> {
-  const given = [names, support, metrics].filter((it) => it !== undefined);
-  if (given.length !== 1)
-    throw invalidCombination(
-      given.length === 0 ? "No attributes specified." : "Only one attribute can be modified at a time.",
-    );
+  const attributes = {
+    EnableDnsHostnames: names,
+    EnableDnsSupport: support,
+    EnableNetworkAddressUsageMetrics: metrics,
+  };
+  const given = Object.entries(attributes).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length === 0) throw invalidCombination("No attributes specified.");
+  if (given.length > 1) throw severalAttributes(given);
   if (names) {
     if (names.Value && vpc.dnsSupport === false)
       throw invalidParameter("To enable DNS hostnames, you must also enable DNS resolution.");

@@ -140,8 +140,12 @@ test("attributes of a VPC change one at a time", limit, async (t) => {
       EnableDnsHostnames: { Value: true },
       EnableDnsSupport: { Value: true },
     }),
-    { name: "InvalidParameterCombination" },
+    {
+      name: "InvalidParameterCombination",
+      message: "Fields for multiple attribute types specified: enableDnsHostnames, enableDnsSupport",
+    },
   );
+  await assert.rejects(newVpc(region, { InstanceTenancy: "host" }), { name: "InvalidParameterValue" });
   await client.modifyVpcAttribute({ VpcId, EnableDnsSupport: { Value: false } });
   await assert.rejects(client.modifyVpcAttribute({ VpcId, EnableDnsHostnames: { Value: true } }), {
     name: "InvalidParameterValue",
