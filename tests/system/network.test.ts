@@ -233,13 +233,59 @@ describe("a group's rules", () => {
     assert.equal(pings(guest(a), b.address), false);
   });
 
-  test("leave an open connection alone when they change, and count for the next one at once", async () => {
-    await applied(opened(2, ssh));
-    const fd = dialed(guest(a), b.address, 22);
-    await applied();
-    assert.equal(dial(guest(a), b.address, 22), "timeout");
-    assert.equal(await acknowledged(fd), true);
-    closeSync(fd);
+  describe("that change", () => {
+    const fromA: TrafficRule = { ...ssh, peer: { cidr: `${a.address}/32` } };
+    const outwards = (n: number, ...egress: TrafficRule[]): [string, NetworkElement] => [
+      `group/sg-${n}`,
+      group(`sg-${n}`, [ssh], egress),
+    ];
+
+    for (const [what, narrow] of [
+      ["that is let in from some addresses", opened(2, fromA)],
+      ["to which not everything may be answered", outwards(2, { ...everything, protocol: 17 })],
+    ] as const)
+      test(`leave a connection alone ${what}, and count for the next one at once`, async () => {
+        await applied(narrow);
+        const fd = dialed(guest(a), b.address, 22);
+        await applied();
+        assert.equal(dial(guest(a), b.address, 22), "timeout");
+        assert.equal(await acknowledged(fd), true);
+        closeSync(fd);
+      });
+
+    for (const [from, client, to] of [
+      ["a neighbour", guest(a), b],
+      ["outside", undefined, a],
+    ] as const)
+      test(`stop a connection from ${from} that all may open at once, and let it go on once they pass it again`, async () => {
+        const n = to === a ? 1 : 2;
+        await applied(opened(n, ssh));
+        const fd = dialed(client, to.publicAddress ?? to.address, 22);
+        const other = dialed(guest(c), to.address, 22);
+        await applied(opened(n, { ...ssh, peer: { cidr: `${c.address}/32` } }));
+        assert.equal(await acknowledged(fd, 1_500), false);
+        assert.equal(await acknowledged(other), true);
+        await applied(opened(n, ssh, everything));
+        assert.equal(await acknowledged(fd), true);
+        for (const it of [fd, other]) closeSync(it);
+      });
+
+    test("stop what all may receive when its interface leaves the group that let it pass", async () => {
+      const left: [string, NetworkElement] = ["interface/eni-2", { ...b, groups: ["sg-3"] }];
+      await applied(opened(2, ssh));
+      const fd = dialed(guest(a), b.address, 22);
+      await applied(opened(2, ssh), opened(3, fromA), left);
+      assert.equal(await acknowledged(fd), true);
+      await applied(opened(2, ssh), left);
+      assert.equal(await acknowledged(fd), true);
+      closeSync(fd);
+
+      await applied(opened(2, ssh));
+      const untracked = dialed(guest(a), b.address, 22);
+      await applied(opened(2, ssh), left);
+      assert.equal(await acknowledged(untracked, 1_500), false);
+      closeSync(untracked);
+    });
   });
 });
 
@@ -591,9 +637,9 @@ describe("a network someone else disturbed", () => {
 });
 
 /** Whether the far end's kernel acknowledges what is sent on a connection now. */
-const acknowledged = async (fd: number): Promise<boolean> => {
+const acknowledged = async (fd: number, patienceMs = 20_000): Promise<boolean> => {
   assert.equal(send(fd, Buffer.from("x"), 1, 0), 1);
-  for (let waited = 0; waited < 20_000; waited += 20) {
+  for (let waited = 0; waited < patienceMs; waited += 20) {
     await sleep(20);
     if (unacknowledged(fd) === 0) return true;
   }

@@ -137,7 +137,10 @@ export interface InterfaceElement extends InterfaceAddress {
   readonly nat?: true;
 }
 
-/** `group/ID`: what its members may receive and send. Stateful: answers always pass. */
+/**
+ * `group/ID`: what its members may receive and send. Stateful: answers always pass. A change counts for what begins after it, and for
+ * what is under way that AWS does not track (`untracked.ts`).
+ */
 export interface GroupElement {
   readonly kind: "group";
   readonly id: string;

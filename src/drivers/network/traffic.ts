@@ -182,13 +182,22 @@ const owns = (it: InterfaceElement, address: string): boolean =>
 const publicAddressOf = (it: InterfaceElement, address: string): string | undefined =>
   addressesOf(it).find((own) => own.address === address)?.publicAddress;
 
-const lookUp = (elements: Iterable<NetworkElement>) => {
+/** Where things are among a network's elements. */
+export const lookUp = (elements: Iterable<NetworkElement>) => {
   const all = [...elements];
   const ofKind = <Kind extends NetworkElement["kind"]>(kind: Kind) =>
     all.filter((it): it is Extract<NetworkElement, { kind: Kind }> => it.kind === kind);
   const interfaces = ofKind("interface");
+  const owners = new Map(
+    interfaces.flatMap((it) => addressesOf(it).map(({ address }) => [address, it] as const)),
+  );
+  const groups = new Map(ofKind("group").map((it) => [it.id, it]));
+  const rules = (it: InterfaceElement, way: "ingress" | "egress"): readonly TrafficRule[] =>
+    it.groups.flatMap((id) => groups.get(id)?.[way] ?? []);
   return {
-    owner: (address: string) => interfaces.find((it) => owns(it, address)),
+    owner: (address: string) => owners.get(address),
+    /** Those of its groups together. */
+    rules,
     peering: (id: string) => ofKind("peering").find((it) => it.id === id),
     byId: (id: string) => interfaces.find((it) => it.id === id),
     publicOwner: (address: string) =>
@@ -211,11 +220,7 @@ const lookUp = (elements: Iterable<NetworkElement>) => {
       peer: string,
       flow: Flow,
       over?: string,
-    ): boolean =>
-      ofKind("group")
-        .filter(({ id }) => it.groups.includes(id))
-        .flatMap((group) => group[way])
-        .some((rule) => concerns(rule, flow) && isPeer(rule.peer, peer, over)),
+    ): boolean => rules(it, way).some((rule) => concerns(rule, flow) && isPeer(rule.peer, peer, over)),
   };
 
   function isPeer(peer: TrafficRule["peer"], address: string, over: string | undefined): boolean {
@@ -226,7 +231,8 @@ const lookUp = (elements: Iterable<NetworkElement>) => {
   }
 };
 
-const concerns = ({ protocol, ports }: TrafficRule | FilterRule, flow: Flow): boolean => {
+/** Whether a rule's protocol and ports are the flow's. */
+export const concerns = ({ protocol, ports }: TrafficRule | FilterRule, flow: Flow): boolean => {
   if (protocol !== "any" && protocol !== flow.protocol) return false;
   if (protocol === "any" || ports === undefined || ports.from === -1) return true;
   if (flow.port === undefined) return false;

@@ -34,6 +34,8 @@ import type { NftObject } from "./ruleset.ts";
  * from outside has its private address before it is tracked, and one that leaves gets its public one last (decision 54).
  */
 const outerZone = 1;
+/** Of connections that are judged by the rules packet by packet, since groups do not track them and no longer let them pass. */
+export const judgedMark = 1;
 const servicePacketsPerSecond = 1024;
 export const networkTable = "inet croft";
 /** Chains of the fixed part whose rules are those of elements. */
@@ -104,14 +106,14 @@ table inet croft {
   }
   chain inward {
     jump ${edges}
-    ct state established,related accept
+    ct state established,related ct mark != ${judgedMark} accept
     ct state invalid drop
     iifname vmap @egress
   }
   chain outward {
     tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
     jump ${edges}
-    ct state established,related goto as_public
+    ct state established,related ct mark != ${judgedMark} goto as_public
     ct state invalid drop
     iifname vmap @egress
   }

@@ -1,5 +1,7 @@
 import type { InterfaceElement, NetworkElement, PeeringElement } from "../network-driver.ts";
 import { checkElement } from "../element-check.ts";
+import { judgeOf, mayStop } from "../untracked.ts";
+import { markConnections } from "./connections.ts";
 import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks, LinkBatch } from "./link-facts.ts";
@@ -7,7 +9,14 @@ import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from ".
 import { ensureNamespace, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
 import type { Peerings } from "./peerings.ts";
-import { networkChains, networkTable, networkTables, quoteRules, rulesOf } from "./network-rules.ts";
+import {
+  judgedMark,
+  networkChains,
+  networkTable,
+  networkTables,
+  quoteRules,
+  rulesOf,
+} from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
 import { Turns } from "./turns.ts";
@@ -116,6 +125,13 @@ export class Network implements Disposable {
       linkBatch(this.#edgeFactsOf(gone), this.#edgeFactsOf(come), this.#linksOf([])),
       { gone: natsOf(gone).filter(({ id }) => !nats.some((it) => it.id === id)), come: nats },
     );
+    if (mayStop(gone, desired)) this.#judge(applied, desired);
+  }
+
+  /** Connections under way that groups do not track, and no longer let pass, are from now on up to the rules, packet by packet. */
+  #judge(applied: Elements, desired: Elements): void {
+    const stops = judgeOf(applied.values(), desired.values());
+    markConnections(this.namespace, (it) => (stops(it, it.mark === judgedMark) ? judgedMark : 0));
   }
 
   /** From whatever is there, also nothing, without touching what is right: machines run on, connections go on. */

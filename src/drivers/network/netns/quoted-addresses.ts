@@ -3,12 +3,15 @@ import { check, errorName, recv, send } from "../../linux/libc.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
 import {
   AF_UNSPEC,
+  attribute,
   headerBytes,
   MSG_DONTWAIT,
+  nested,
   NETLINK_NETFILTER,
   netfilterMessage,
   NFTABLES,
   NLM_F_REQUEST,
+  number,
   openNetlink,
 } from "../../linux/netlink.ts";
 
@@ -75,28 +78,12 @@ const ruleAttributes = ({ chain, side, map }: QuoteRule): Buffer[] => {
 const expression = (name: string, data: readonly Buffer[]): Buffer =>
   nested(NFTA_LIST_ELEM, [text(NFTA_EXPR_NAME, name), nested(NFTA_EXPR_DATA, data)]);
 
-/** `struct nlattr` and what it holds, up to a multiple of four bytes. */
-const attribute = (type: number, value: Buffer): Buffer => {
-  const whole = Buffer.alloc(4 + ((value.length + 3) & ~3));
-  whole.writeUInt16LE(4 + value.length, 0);
-  whole.writeUInt16LE(type, 2);
-  whole.set(value, 4);
-  return whole;
-};
-const nested = (type: number, inside: readonly Buffer[]): Buffer =>
-  attribute(type | NLA_F_NESTED, Buffer.concat(inside));
 const text = (type: number, value: string): Buffer => attribute(type, Buffer.from(`${value}\0`));
-const number = (type: number, value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return attribute(type, bytes);
-};
 
 /** Of ICMP, before what it quotes. */
 const icmpHeaderBytes = 8;
 /** NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE and NLM_F_APPEND. */
 const newRule = 0x1 | 0x4 | 0x400 | 0x800;
-const NLA_F_NESTED = 0x8000;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 const NFT_MSG_NEWRULE = (NFTABLES << 8) | 6;

@@ -1,4 +1,4 @@
-import { headerBytes } from "../../linux/netlink.ts";
+import { AF_INET, AF_UNSPEC, attributesIn, headerBytes } from "../../linux/netlink.ts";
 
 /**
  * Messages of rtnetlink(7) about links, and about IPv4's addresses, routes and routing rules, in the words of `ip -json`. Others are
@@ -158,29 +158,14 @@ const ruleRow = (body: Buffer): RuleRow => {
   };
 };
 
-/** The attributes after a header of `from` bytes, by their types. */
-const attributesIn = (body: Buffer, from: number): Map<number, Buffer> => {
-  const found = new Map<number, Buffer>();
-  for (let at = from; at + 4 <= body.length;) {
-    const length = body.readUInt16LE(at);
-    if (length < 4) break;
-    found.set(body.readUInt16LE(at + 2) & NLA_TYPE_MASK, body.subarray(at + 4, at + length));
-    at += (length + 3) & ~3;
-  }
-  return found;
-};
-
 const text = (bytes: Buffer | undefined): string => bytes?.toString().replace(/\0.*$/s, "") ?? "";
 const address = (bytes: Buffer | undefined): string | undefined => bytes && [...bytes].join(".");
 const tableName = (number: number): string => tableNames.get(number) ?? String(number);
 
-const AF_UNSPEC = 0;
-const AF_INET = 2;
 const RTM_NEWLINK = 16;
 const RTM_NEWADDR = 20;
 const RTM_NEWROUTE = 24;
 const RTM_NEWRULE = 32;
-const NLA_TYPE_MASK = 0x3fff;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
