@@ -10,6 +10,7 @@ import {
   invalidInstanceAttribute,
   invalidParameter,
   missingParameter,
+  severalAttributes,
   unsupportedParameter,
 } from "../errors.ts";
 import { placeInstances } from "./capacity.ts";
@@ -34,8 +35,7 @@ export function attributeChange(
   const names = (Object.keys(attributes) as AttributeName[]).filter((name) => attributes[name] !== undefined);
   const [name, ...more] = names;
   if (name === undefined) throw invalidCombination("No attributes specified.");
-  if (more.length > 0)
-    throw invalidCombination(`Fields for multiple attribute types specified: ${names.join(", ")}`);
+  if (more.length > 0) throw severalAttributes(names);
   return changeOf(name, attributes, instance, context);
 }
 

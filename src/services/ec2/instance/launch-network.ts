@@ -16,10 +16,11 @@ import {
 } from "../errors.ts";
 import { interfaceLimit, type InstanceType } from "../instance-type/instance-type.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
+import { newPrefixes, type WantedPrefixes } from "../network-interface/address-prefix.ts";
 import { freeAddress, inner } from "../network-interface/free-address.ts";
 import { ownInterfaceOf } from "../network-interface/find-interface.ts";
 import { addressSlots, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
-import { newInterface } from "../network-interface/new-interface.ts";
+import { checkedDescription, newInterface } from "../network-interface/new-interface.ts";
 import {
   addressTaker,
   checkAddressCount,
@@ -41,6 +42,7 @@ export interface LaunchNetwork {
   readonly groupIds: readonly string[];
   readonly publicAddress: boolean;
   readonly addresses: WantedAddresses;
+  readonly prefixes: WantedPrefixes;
   readonly description: string;
   readonly deleteOnTermination: boolean;
   /** One that was made before; absent: a new one. */
@@ -122,12 +124,12 @@ function chooseNetwork(
     { ...specification, PrivateIpAddress: specification.PrivateIpAddress ?? input.PrivateIpAddress },
     subnet,
   );
-  if (namedIn(addresses).length > 0 && input.MaxCount !== 1)
+  const { Ipv4Prefixes: prefixes = [], Ipv4PrefixCount: prefixCount = 0 } = specification;
+  if (namedIn(addresses).length + prefixes.length > 0 && input.MaxCount !== 1)
     throw invalidCombination("A private address can be given only when one instance is launched.");
-  checkAddressCount(
-    1 + (typeof addresses.secondary === "number" ? addresses.secondary : addresses.secondary.length),
-    type.id,
-  );
+  const secondary =
+    typeof addresses.secondary === "number" ? addresses.secondary : addresses.secondary.length;
+  checkAddressCount(1 + secondary + prefixes.length + Math.max(prefixCount, 0), type.id);
   return {
     index: specification.DeviceIndex ?? 0,
     subnet,
@@ -139,7 +141,8 @@ function chooseNetwork(
     ),
     publicAddress: specification.AssociatePublicIpAddress ?? subnet.publicAddressOnLaunch,
     addresses,
-    description: specification.Description ?? "",
+    prefixes: { Ipv4Prefixes: prefixes, Ipv4PrefixCount: prefixCount },
+    description: checkedDescription(specification.Description),
     deleteOnTermination: specification.DeleteOnTermination ?? true,
   };
 }
@@ -175,6 +178,7 @@ function existingNetwork(
     groupIds: nic.groupIds,
     publicAddress: false,
     addresses: { secondary: 0 },
+    prefixes: {},
     description: nic.description,
     deleteOnTermination: deletes ?? false,
     existing: nic,
@@ -242,6 +246,7 @@ export function groupsOf(
 interface LaunchAddress {
   readonly address: string;
   readonly secondary: readonly string[];
+  readonly prefixes: readonly string[];
   readonly publicAddress?: string;
 }
 
@@ -255,9 +260,16 @@ export function newAddresses(
   context: Ec2Context,
 ): LaunchAddress[][] {
   const { records, publicPool } = context;
-  const takers = new Map(networks.map(({ subnet }) => [subnet.id, addressTaker(subnet, context)]));
+  const subnets = new Map(networks.map(({ subnet }) => [subnet.id, subnet]));
+  const prefixes = prefixesOf(networks, count, context);
+  const takers = new Map(
+    [...subnets].map(([id, subnet]) => {
+      const taken = prefixes.flatMap((those) => those.filter((_, n) => networks[n]?.subnet.id === id).flat());
+      return [id, addressTaker(subnet, context, taken)];
+    }),
+  );
   const usedPublic = new Set<string>();
-  return Array.from({ length: count }, () => {
+  return prefixes.map((ofInstance) => {
     const taken = takenAddresses(
       networks.map(({ subnet, addresses, existing }) => ({
         wanted: existing ? { primary: existing.address, secondary: existing.secondary ?? [] } : addresses,
@@ -265,18 +277,34 @@ export function newAddresses(
       })),
     );
     return taken.map((addresses, n) => {
-      if (!networks[n]?.publicAddress) return addresses;
+      const all = { ...addresses, prefixes: ofInstance[n] ?? [] };
+      if (!networks[n]?.publicAddress) return all;
       const publicAddress = freeAddress(inner(publicPool), usedPublic, publicAddressInUse(records), context);
       if (publicAddress === undefined) throw noFreePublicAddresses();
-      return { ...addresses, publicAddress };
+      return { ...all, publicAddress };
     });
   });
+}
+
+/** Prefixes of each interface of each instance: they go before the addresses, of which they need sixteen in a row. */
+function prefixesOf(networks: readonly LaunchNetwork[], count: number, context: Ec2Context): string[][][] {
+  const used = new Map<string, string[]>();
+  for (const { subnet, addresses } of networks)
+    used.set(subnet.id, [...(used.get(subnet.id) ?? []), ...namedIn(addresses)]);
+  return Array.from({ length: count }, () =>
+    networks.map(({ subnet, prefixes }) => {
+      const beside = used.get(subnet.id) ?? [];
+      const made = newPrefixes(prefixes, subnet, context, beside);
+      used.set(subnet.id, [...beside, ...made.map((it) => it.replace("/28", ""))]);
+      return made;
+    }),
+  );
 }
 
 /** An interface of an instance: a new one, or the one that was asked for. */
 export function launchedInterface(
   network: LaunchNetwork,
-  { address, secondary }: LaunchAddress,
+  { address, secondary, prefixes }: LaunchAddress,
   attachedTo: { readonly instanceId: `i-${string}`; readonly attachedAt: string },
   hostId: string,
   input: RunInstancesRequest,
@@ -297,6 +325,7 @@ export function launchedInterface(
     {
       address,
       ...(secondary.length > 0 && { secondary }),
+      ...(prefixes.length > 0 && { prefixes }),
       description: network.description,
       groupIds: network.groupIds,
       publicAddressOnStart: network.publicAddress,

@@ -47,6 +47,8 @@ const servedInterface: ReadonlySet<string> = new Set([
   "DeviceIndex",
   "Groups",
   "InterfaceType",
+  "Ipv4PrefixCount",
+  "Ipv4Prefixes",
   "NetworkCardIndex",
   "NetworkInterfaceId",
   "PrivateIpAddress",

@@ -138,7 +138,7 @@ function newReservation(request: RunInstancesCommandInput, context: Ec2Context):
     const attachedTo = { instanceId: instance.id, attachedAt: now };
     const volumes = newVolumes(devices, attachedTo, network.subnet.zone, hostId, input, encryptions, context);
     const nics = networks.map((it, n) => {
-      const address = ofInterfaces[n] ?? { address: "", secondary: [] };
+      const address = ofInterfaces[n] ?? { address: "", secondary: [], prefixes: [] };
       const nic = launchedInterface(it, address, attachedTo, hostId, input, context);
       const writes = it.existing ? records.rewrite("network-interface", nic) : interfaceWrites(nic, records);
       return { nic, writes, publicAddress: address.publicAddress };

@@ -157,6 +157,38 @@ test("each refusal has AWS's code, and a prefix counts as one address", limit, a
   assert.equal(made.length, 10);
 });
 
+test("launched instances have the prefixes that are asked for, each its own", limit, async (t) => {
+  const { client, SubnetId } = await withSubnet(t);
+  const launch = async (count: number, more: object) => {
+    const { Instances = [] } = await client.runInstances({
+      ImageId: testImage.id,
+      InstanceType: "t3.large",
+      MinCount: count,
+      MaxCount: count,
+      NetworkInterfaces: [{ DeviceIndex: 0, SubnetId, ...more }],
+    });
+    return Instances.map(({ NetworkInterfaces: [nic] = [] }) => nic);
+  };
+  const made = await launch(2, { Ipv4PrefixCount: 2 });
+  const prefixes = made.flatMap((nic) => nic?.Ipv4Prefixes?.map((it) => it.Ipv4Prefix) ?? []);
+  assert.equal(new Set(prefixes).size, 4);
+  const blocks = made.map((nic) => `10.0.1.${Number(nic?.PrivateIpAddress?.split(".")[3]) & ~15}/28`);
+  assert.ok(blocks.every((it) => !prefixes.includes(it)));
+
+  const free = [32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192]
+    .map((it) => `10.0.1.${it}/28`)
+    .find((it) => !prefixes.includes(it) && !blocks.includes(it));
+  const named = { Ipv4Prefixes: [{ Ipv4Prefix: free }] };
+  const [nic] = await launch(1, named);
+  assert.deepEqual(nic?.Ipv4Prefixes, named.Ipv4Prefixes);
+  await assert.rejects(launch(1, named), { name: "InvalidIPAddress.InUse" });
+  await assert.rejects(launch(2, named), { name: "InvalidParameterCombination" });
+  // A t3.large has twelve addresses to an interface.
+  await assert.rejects(launch(1, { Ipv4PrefixCount: 2, SecondaryPrivateIpAddressCount: 10 }), {
+    name: "PrivateIpAddressLimitExceeded",
+  });
+});
+
 /** A /24 with a group that lets its members in. */
 async function withSubnet(t: TestContext) {
   const region = await testRegion(t, { boots: "at once" });

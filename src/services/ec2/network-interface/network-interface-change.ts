@@ -4,10 +4,17 @@ import type {
 } from "@aws-sdk/client-ec2";
 import type { Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
-import { attachmentNotFound, invalidCombination, missingParameter, unsupportedParameter } from "../errors.ts";
+import {
+  attachmentNotFound,
+  invalidCombination,
+  missingParameter,
+  severalAttributes,
+  unsupportedParameter,
+} from "../errors.ts";
 import { groupsOf } from "../instance/launch-network.ts";
 import { groupMember, groupStands } from "../security-group/group-member.ts";
 import type { NetworkInterfaceRecord } from "./network-interface.ts";
+import { checkedDescription } from "./new-interface.ts";
 
 /** What ModifyNetworkInterfaceAttribute writes; it takes one attribute at a time. */
 export function interfaceChange(
@@ -19,11 +26,11 @@ export function interfaceChange(
   const { records } = context;
   const [name, ...more] = Object.entries(given).flatMap(([it, value]) => (value === undefined ? [] : [it]));
   if (name === undefined) throw invalidCombination("No attributes specified.");
-  if (more.length > 0)
-    throw invalidCombination(`Fields for multiple attribute types specified: ${[name, ...more].join(", ")}`);
+  if (more.length > 0) throw severalAttributes([name, ...more]);
   if (groups) return interfaceGroupsChange(nic, groups, context);
   if (check) return records.rewrite("network-interface", { ...nic, sourceDestCheck: check.Value ?? false });
-  if (text) return records.rewrite("network-interface", { ...nic, description: text.Value ?? "" });
+  if (text)
+    return records.rewrite("network-interface", { ...nic, description: checkedDescription(text.Value) });
   if (attached) return attachmentChange(nic, attached, context);
   throw unsupportedParameter(name);
 }

@@ -8,7 +8,6 @@ import { once, type MakingPlan } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   interfaceInUse,
-  invalidParameter,
   missingParameter,
   subnetNotFound,
   tooManyInterfaces,
@@ -21,7 +20,7 @@ import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { newPrefixes } from "./address-prefix.ts";
 import { interfaceOf } from "./find-interface.ts";
 import { addressSlots, describeNetworkInterface, isInUse, networkInterfaceArn } from "./network-interface.ts";
-import { interfaceWrites, newInterface } from "./new-interface.ts";
+import { checkedDescription, interfaceWrites, newInterface } from "./new-interface.ts";
 import {
   addressTaker,
   checkAddressCount,
@@ -72,8 +71,7 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
   const subnet = records.get("subnet", input.SubnetId);
   if (!subnet) throw subnetNotFound([input.SubnetId]);
   onlyTags(["network-interface"], input.TagSpecifications);
-  if ((input.Description ?? "").length > 255)
-    throw invalidParameter("Value for parameter description is invalid. At most 255 characters are allowed.");
+  const description = checkedDescription(input.Description);
   if (records.all("network-interface").length >= quotas.networkInterfacesPerRegion.value)
     throw tooManyInterfaces();
   const wanted = wantedAddresses(input, subnet);
@@ -85,7 +83,7 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
     {
       ...addresses,
       ...(prefixes.length > 0 && { prefixes }),
-      description: input.Description ?? "",
+      description,
       groupIds: groupsOf(input.Groups, undefined, { vpcId: subnet.vpcId, subnetId: subnet.id }, context),
       tags: tagsFor("network-interface", input.TagSpecifications),
       ...(input.ClientToken && { clientToken: input.ClientToken }),

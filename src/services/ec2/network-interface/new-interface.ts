@@ -1,5 +1,6 @@
 import type { Expectation, Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
+import { invalidParameter } from "../errors.ts";
 import type { Ec2Records } from "../records.ts";
 import { groupMember } from "../security-group/group-member.ts";
 import type { SubnetRecord } from "../subnet/subnet.ts";
@@ -25,6 +26,13 @@ export const newInterface = (
   so: { ready: false },
   ...more,
 });
+
+/** Absent: none. */
+export function checkedDescription(text = ""): string {
+  if (text.length > 255)
+    throw invalidParameter("Value for parameter description is invalid. At most 255 characters are allowed.");
+  return text;
+}
 
 /** What makes the record an interface: its addresses are its own, and its groups count it. The subnet and groups must stand beside. */
 export function interfaceWrites(
