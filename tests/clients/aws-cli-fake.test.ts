@@ -309,10 +309,12 @@ test("two VPCs are peered, when the other one accepts", async () => {
       [second, "active"],
     ]),
   );
-  await aws.text(
-    `ec2 modify-vpc-peering-connection-options --vpc-peering-connection-id ${second} ` +
-      "--requester-peering-connection-options AllowDnsResolutionFromRemoteVpc=true",
-  );
+  const options = "--requester-peering-connection-options AllowDnsResolutionFromRemoteVpc=true";
+  const modify = `ec2 modify-vpc-peering-connection-options --vpc-peering-connection-id ${second} ${options}`;
+  assert.equal(await aws.refusal(modify), "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled");
+  for (const vpc of [one, two])
+    await aws.text(`ec2 modify-vpc-attribute --vpc-id ${vpc} --enable-dns-hostnames`);
+  await aws.text(modify);
   const groups = await Promise.all(
     [one, two].map(async (vpc) => {
       const found = `ec2 describe-security-groups --filters Name=vpc-id,Values=${vpc} --query SecurityGroups[].[GroupId]`;

@@ -239,6 +239,8 @@ test("two VPCs are peered, when the other one accepts", async () => {
     ["10.7.0.0/16", "10.8.0.0/16"].map((CidrBlock) => ec2.createVpc({ CidrBlock })),
   );
   const [VpcId = "", PeerVpcId = ""] = made.map(({ Vpc }) => Vpc?.VpcId ?? "");
+  for (const it of [VpcId, PeerVpcId])
+    await ec2.modifyVpcAttribute({ VpcId: it, EnableDnsHostnames: { Value: true } });
   const request = async () => {
     const { VpcPeeringConnection } = await ec2.createVpcPeeringConnection({ VpcId, PeerVpcId });
     const id = VpcPeeringConnection?.VpcPeeringConnectionId ?? "";

@@ -637,6 +637,11 @@ export const peeringNotActive = (id: string) =>
     "OperationNotPermitted",
     `Peering ${id} is not active. Peering options can be added only to active peerings.`,
   );
+export const namesOfPeersOff = () =>
+  error(
+    "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled",
+    "To enable DNS hostname resolution for the VPC peering connection, DNS hostname support must be enabled for the VPCs.",
+  );
 export const tooManyPeerings = (vpcId: string) =>
   error(
     "ActiveVpcPeeringConnectionPerVpcLimitExceeded",

@@ -76,7 +76,7 @@ test(
     assert.deepEqual(await told(), []);
     await assert.rejects(
       client.modifyNetworkInterfaceAttribute({ NetworkInterfaceId: nic, Groups: [shared] }),
-      { name: "InvalidParameterValue" },
+      { name: "InvalidParameter" },
     );
     await client.deleteSecurityGroup({ GroupId: shared });
   },

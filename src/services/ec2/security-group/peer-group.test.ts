@@ -142,7 +142,10 @@ test(
     });
     await accept(id);
     await assert.rejects(modify({}), { name: "MissingParameter" });
-    await client.modifyVpcAttribute({ VpcId: two.VpcId, EnableDnsHostnames: { Value: true } });
+    for (const { VpcId } of [two, one]) {
+      await assert.rejects(modify(on), { name: "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled" });
+      await client.modifyVpcAttribute({ VpcId, EnableDnsHostnames: { Value: true } });
+    }
     const { InternetGateway } = await client.createInternetGateway({});
     const { InternetGatewayId } = InternetGateway ?? {};
     await client.attachInternetGateway({ InternetGatewayId, VpcId: two.VpcId });

@@ -6,11 +6,12 @@ import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
   missingParameter,
+  namesOfPeersOff,
   peeringExists,
   peeringNotActive,
   peeringNotFound,
-  tooManyPeerings,
   tooManyPeeringRequests,
+  tooManyPeerings,
   unsupported,
   wrongPeeringState,
 } from "../errors.ts";
@@ -18,7 +19,7 @@ import { overlap } from "../ipv4.ts";
 import { quotas } from "../quotas.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
-import { vpcArn } from "../vpc/vpc.ts";
+import { givesNames, vpcArn } from "../vpc/vpc.ts";
 import { endedPeering } from "./ended-peering.ts";
 import {
   describeOptions,
@@ -159,6 +160,12 @@ export const vpcPeeringOperations = {
           options?.AllowEgressFromLocalVpcToRemoteClassicLink
         )
           throw unsupported("ClassicLink is no longer available.");
+      const vpcs = vpcsOfPeering(peering).flatMap((id) => records.get("vpc", id) ?? []);
+      if (
+        [accepter, requester].some((it) => it?.AllowDnsResolutionFromRemoteVpc) &&
+        !vpcs.every((vpc) => vpc.dnsSupport !== false && givesNames(vpc))
+      )
+        throw namesOfPeersOff();
       const changed = (
         side: "accepter" | "requester",
         options: PeeringConnectionOptionsRequest | undefined,
