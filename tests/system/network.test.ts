@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -231,6 +231,13 @@ describe("a group's rules", () => {
     assert.equal(pings(guest(a), b.address), true);
     await applied(opened(2, { protocol: 1, ports: { from: 13, to: -1 }, peer: anywhere }));
     assert.equal(pings(guest(a), b.address), false);
+  });
+
+  test("know a connection for as long as AWS does, of datagrams for three minutes", () => {
+    const seconds = (name: string) =>
+      inNamespace(router, () => Number(readFileSync(`/proc/sys/net/netfilter/nf_conntrack_${name}`, "utf8")));
+    const kinds = ["tcp_timeout_established", "udp_timeout", "udp_timeout_stream"];
+    assert.deepEqual(kinds.map(seconds), [432_000, 30, 180]);
   });
 
   describe("that change", () => {

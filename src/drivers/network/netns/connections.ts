@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, writeFileSync } from "node:fs";
 import { check, errorName, recv, send } from "../../linux/libc.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
 import {
@@ -36,6 +36,13 @@ export const markConnections = (namespace: string, markOf: (connection: Connecti
       const attributes = [nested(CTA_TUPLE_ORIG, [connection.tuple]), number(CTA_MARK, mark)];
       ask(fd, netfilterMessage(IPCTNL_MSG_CT_NEW, NLM_F_REQUEST | NLM_F_ACK, AF_INET, 0, attributes));
     }
+  });
+
+/** How a namespace follows connections: the kernel's `nf_conntrack_*`, once a rule of it asks for their state. */
+export const followConnections = (namespace: string, settings: Readonly<Record<string, string>>): void =>
+  inNamespace(namespace, () => {
+    for (const [key, value] of Object.entries(settings))
+      writeFileSync(`/proc/sys/net/netfilter/nf_conntrack_${key}`, value);
   });
 
 const connections = (fd: number): Connection[] =>

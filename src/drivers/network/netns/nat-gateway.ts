@@ -1,8 +1,7 @@
-import { writeFileSync } from "node:fs";
 import { run } from "../../linux/commands.ts";
-import { inNamespace } from "../../linux/namespaces.ts";
 import { addressesOf } from "../network-driver.ts";
 import type { InterfaceElement } from "../network-driver.ts";
+import { followConnections } from "./connections.ts";
 import { failClosedRules, linkBatch } from "./link-facts.ts";
 import type { Fact } from "./link-facts.ts";
 import { guestMtu, interfaceLink, natGateway, natLink, natNamespace, otherEnd } from "./names.ts";
@@ -32,9 +31,7 @@ export class NatGateway implements Disposable {
   /** From whatever is there; what is right is left alone, and connections go on. The interface's link is there. */
   async ensure(element: InterfaceElement): Promise<void> {
     await ensureNamespace(this.#name);
-    inNamespace(this.#name, () => {
-      for (const [key, value] of sysctls) writeFileSync(`/proc/sys/net/netfilter/nf_conntrack_${key}`, value);
-    });
+    followConnections(this.#name, following);
     await this.#plugIn();
     this.#router ??= new RoutedNamespace(this.#name);
     const rules = natTables(element);
@@ -141,11 +138,11 @@ ${addresses
 const connectionsPerAddress = 55_000;
 const idleSeconds = "350";
 
-const sysctls = [
-  ["tcp_timeout_established", idleSeconds],
-  ["udp_timeout", idleSeconds],
-  ["udp_timeout_stream", idleSeconds],
-  ["icmp_timeout", idleSeconds],
+const following = {
+  tcp_timeout_established: idleSeconds,
+  udp_timeout: idleSeconds,
+  udp_timeout_stream: idleSeconds,
+  icmp_timeout: idleSeconds,
   // What is in the midst of a connection that is not known belongs to none.
-  ["tcp_loose", "0"],
-] as const;
+  tcp_loose: "0",
+};

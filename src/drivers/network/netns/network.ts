@@ -1,7 +1,7 @@
 import type { InterfaceElement, NetworkElement, PeeringElement } from "../network-driver.ts";
 import { checkElement } from "../element-check.ts";
 import { judgeOf, mayStop } from "../untracked.ts";
-import { markConnections } from "./connections.ts";
+import { followConnections, markConnections } from "./connections.ts";
 import { difference } from "./difference.ts";
 import { edgeFacts, edgeFactsOf, factsOf, linkBatch, networkFacts } from "./link-facts.ts";
 import type { Fact, InterfaceLinks, LinkBatch } from "./link-facts.ts";
@@ -155,6 +155,7 @@ export class Network implements Disposable {
       { gone: [], come: nats },
       { whole: true },
     );
+    followConnections(this.namespace, following);
   }
 
   /** Links go before their rules do, and come after them. */
@@ -246,6 +247,9 @@ export class Network implements Disposable {
     return new Set(elements.flatMap((element) => edgeFactsOf(element, this.id)));
   }
 }
+
+/** "Idle connection tracking timeout" of Amazon EC2's guide, where the kernel's is another. */
+const following = { udp_timeout_stream: "180" };
 
 interface Suspicion {
   readonly strange: ReadonlySet<string> | undefined;
