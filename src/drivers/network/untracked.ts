@@ -5,8 +5,8 @@ import type { Flow } from "./traffic.ts";
 /**
  * Which connections that are under way a change of groups stops, as AWS tells it: an interface's groups do not track TCP and UDP that
  * they let in from everywhere, or out to everywhere, when they let everything pass the other way; so they judge every packet of it. What
- * they track goes on, whatever becomes of the rules, and so does what passes a NAT gateway, which is always tracked. `stopped`: also
- * asked of what was stopped before. Source: "Security group connection tracking" of Amazon EC2's guide.
+ * they track goes on, whatever becomes of the rules, and so does what passes a NAT gateway, which is always tracked. `stopped`: whether it
+ * was before; then it is until the groups at each of its ends let it pass. Source: "Security group connection tracking" of Amazon EC2's guide.
  */
 export const judgeOf = (
   before: Iterable<NetworkElement>,
