@@ -48,9 +48,9 @@ export const followConnections = (namespace: string, settings: Readonly<Record<s
 const connections = (fd: number): Connection[] =>
   ask(fd, netfilterMessage(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, AF_INET, 0)).flatMap((body) => {
     const given = attributesIn(body, 4);
-    const tuple = given.get(CTA_TUPLE_ORIG) ?? Buffer.alloc(0);
-    const ip = attributesIn(attributesIn(tuple, 0).get(CTA_TUPLE_IP) ?? Buffer.alloc(0), 0);
-    const proto = attributesIn(attributesIn(tuple, 0).get(CTA_TUPLE_PROTO) ?? Buffer.alloc(0), 0);
+    const tuple = given.get(CTA_TUPLE_ORIG) ?? none;
+    const parts = attributesOf(tuple);
+    const [ip, proto] = [attributesOf(parts.get(CTA_TUPLE_IP)), attributesOf(parts.get(CTA_TUPLE_PROTO))];
     const protocol = proto.get(CTA_PROTO_NUM)?.[0] ?? 0;
     const port = proto.get(CTA_PROTO_DST_PORT)?.readUInt16BE();
     if (given.has(CTA_ZONE) || port === undefined || (protocol !== 6 && protocol !== 17)) return [];
@@ -67,6 +67,9 @@ const connections = (fd: number): Connection[] =>
     ];
   });
 
+const none: Buffer = Buffer.alloc(0);
+const attributesOf = (whole = none): Map<number, Buffer> => attributesIn(whole, 0);
+
 /** The bodies of the answers. */
 const ask = (fd: number, request: Buffer): Buffer[] => {
   check("ctnetlink", send(fd, request, request.length, 0));
@@ -78,9 +81,9 @@ const ask = (fd: number, request: Buffer): Buffer[] => {
       const type = answer.readUInt16LE(at + 4);
       if (type === NLMSG_DONE) return bodies;
       if (type === NLMSG_ERROR) {
-        const error = errorName(-answer.readInt32LE(at + headerBytes));
-        if (answer.readInt32LE(at + headerBytes) === 0 || error === "ENOENT") return bodies;
-        throw new Error(`ctnetlink: ${error}`);
+        const errno = -answer.readInt32LE(at + headerBytes);
+        if (errno === 0 || errorName(errno) === "ENOENT") return bodies;
+        throw new Error(`ctnetlink: ${errorName(errno)}`);
       }
       bodies.push(answer.subarray(at + headerBytes, at + answer.readUInt32LE(at)));
     }

@@ -1,6 +1,7 @@
 import { closeSync, writeFileSync } from "node:fs";
 import { check, ioctl, lastError, socket } from "../../linux/libc.ts";
 import { inNamespace } from "../../linux/namespaces.ts";
+import { AF_INET } from "../../linux/netlink.ts";
 import type { Fact, LinkBatch } from "./link-facts.ts";
 
 /**
@@ -55,7 +56,6 @@ const request = ({ address, mac, link }: Neighbour, flags: number): Buffer => {
 /** The neighbour is not there, or its link is not. */
 const alreadyGone: ReadonlySet<string> = new Set(["ENXIO", "ENODEV", "ENOENT"]);
 
-const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o200_0000;
 const SIOCDARP = 0x8953;
