@@ -476,7 +476,7 @@ describe("a NAT gateway", () => {
     assert.equal((await networks.portErrors()).get(nat.id), 0);
     // As if every port were taken.
     const taken = ["tcp", "dport", "22", "counter", "name", "exhausted", "drop"];
-    await run("nft", ["insert", "rule", "inet", "croft", "passing", ...taken], { namespace: natSpace(nat) });
+    await run("nft", ["insert", "rule", "ip", "croft", "passing", ...taken], { namespace: natSpace(nat) });
     assert.equal(dial(guest(b), "198.18.247.14", 22), "timeout");
     assert.ok(((await networks.portErrors()).get(nat.id) ?? 0) > 0);
   });

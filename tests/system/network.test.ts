@@ -561,7 +561,7 @@ describe("a network someone else disturbed", () => {
     await applied(opened(2, ssh));
     const { device } = networks.port(network, b.id);
     const disturbances: [string, string[]][] = [
-      ["nft", ["insert", "rule", "inet", "croft", "passing", "accept"]],
+      ["nft", ["insert", "rule", "ip", "croft", "passing", "accept"]],
       ["ip", ["route", "del", b.address, "dev", device]],
       ["ip", ["link", "set", "dev", device, "down"]],
       ["ip", ["rule", "del", "pref", "40"]],

@@ -217,7 +217,7 @@ const judged = (
 ): Finding => (complaint === undefined ? ok(worked) : refusal(`${failed} (${complaint})`, remedy));
 
 const inTable = (...rules: readonly string[]): string =>
-  `table inet croft {\nchain trial {\n${rules.join("\n")}\n}\n}\n`;
+  `table ip croft {\nchain trial {\n${rules.join("\n")}\n}\n}\n`;
 
 const jail = ["unshare", "--net", "--ipc", "--uts", "--mount", "--propagation", "private", "--"] as const;
 const inNetwork = ["unshare", "--net", "--"] as const;

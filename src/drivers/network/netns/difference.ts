@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
-import type { NetworkElement } from "../network-driver.ts";
+import type { RoutedElement } from "./overriding-tables.ts";
 
-type Elements = ReadonlyMap<string, NetworkElement>;
+type Elements = ReadonlyMap<string, RoutedElement>;
 
 /** The elements to undo and to do; a changed one is both. */
 export const difference = (
   applied: Elements,
   desired: Elements,
-): { gone: NetworkElement[]; come: NetworkElement[] } => {
-  const gone: NetworkElement[] = [];
-  const come: NetworkElement[] = [];
+): { gone: RoutedElement[]; come: RoutedElement[] } => {
+  const gone: RoutedElement[] = [];
+  const come: RoutedElement[] = [];
   for (const [key, after] of desired) {
     const before = applied.get(key);
     if (before === after || isDeepStrictEqual(before, after)) continue;

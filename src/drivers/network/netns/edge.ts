@@ -9,6 +9,7 @@ import {
   outboundLink,
   outboundMtu,
   outboundQueue,
+  straight,
   uplinkMtu,
 } from "./names.ts";
 import { ensureNamespace } from "./namespace.ts";
@@ -120,6 +121,7 @@ const edgeWants = (options: EdgeOptions): Set<Fact> => {
     ...failClosedRules,
     `settings ${hostLink} address ${edge.mac} mtu ${uplinkMtu} up`,
     `address ${edge.address} dev ${hostLink}`,
+    `route throw ${edge.address}`,
     `route ${host.address} dev ${hostLink}`,
     `neighbour ${host.address} lladdr ${host.mac} dev ${hostLink}`,
     `route blackhole ${options.publicPool}`,
@@ -131,6 +133,7 @@ const outboundFacts: readonly Fact[] = [
   `link ${outboundLink}`,
   `settings ${outboundLink} address ${outboundEnds.edge.mac} mtu ${outboundMtu} up`,
   `address ${outboundEnds.edge.address} dev ${outboundLink}`,
+  `route throw ${outboundEnds.edge.address}`,
   `route default via ${outboundEnds.pasta.address} dev ${outboundLink} onlink`,
   `neighbour ${outboundEnds.pasta.address} lladdr ${outboundEnds.pasta.mac} dev ${outboundLink}`,
 ];
@@ -140,15 +143,15 @@ const outboundFacts: readonly Fact[] = [
  * each other is not tracked here: both ends do.
  */
 const edgeTables = (options: EdgeOptions): string => `
-table inet croft {
+table ip croft {
 ${outboundRules({ inside: [options.publicPool, linkEnds(options).host.address], to: options.outbound?.to })}
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
-    iifname "net*" ip saddr ${options.publicPool} ip daddr ${options.publicPool} notrack meta mark set 1 accept
+    iifname "net*" ip saddr ${options.publicPool} ip daddr ${options.publicPool} notrack meta mark set ${straight} accept
     fib saddr type local drop
-    iifname "host" meta nfproto ipv4 meta mark set 1 accept
-    iifname "net*" ip saddr ${options.publicPool} meta mark set 1 accept
-    iifname "${outboundLink}" ip daddr ${outboundEnds.edge.address} meta mark set 1 accept
+    iifname "host" meta mark set ${straight} accept
+    iifname "net*" ip saddr ${options.publicPool} meta mark set ${straight} accept
+    iifname "${outboundLink}" ip daddr ${outboundEnds.edge.address} meta mark set ${straight} accept
   }
   chain passing {
     type filter hook forward priority filter; policy drop;

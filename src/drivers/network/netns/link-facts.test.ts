@@ -51,10 +51,15 @@ describe("a routing table in ip's words", () => {
   const number = tableNumber("rtb-1");
 
   test("is what marked packets are routed by, and leads nowhere by itself", () => {
-    assert.deepEqual(linkBatch(nothing, new Set(factsOf({ kind: "table", id: "rtb-1" })), () => "tap").add, [
-      `rule add pref 100 fwmark 0x${number.toString(16)} lookup ${number}`,
+    const table = { kind: "table", id: "rtb-1" } as const;
+    const added = (facts: readonly Fact[]) => linkBatch(nothing, new Set(facts), () => "tap").add;
+    const asked = (at: number) => `rule add pref ${at} fwmark 0x${number.toString(16)} lookup ${number}`;
+    const routes = [
+      ...[254, 253, 123, 240].map((it) => `route replace throw 169.254.169.${it} table ${number}`),
       `route replace unreachable default table ${number} metric 4294967295`,
-    ]);
+    ];
+    assert.deepEqual(added(factsOf(table)), [asked(2), asked(100), ...routes]);
+    assert.deepEqual(added(factsOf({ ...table, overrides: true })), [asked(100), ...routes]);
   });
 
   test("has a line for each of its routes", () => {
@@ -113,7 +118,8 @@ test("the routing rules close a namespace before anything else in it opens", () 
     () => "tap",
   );
   assert.deepEqual(remove, ["rule del pref 0 lookup local"]);
-  assert.deepEqual(add.slice(0, 4), [
+  assert.deepEqual(add.slice(0, 5), [
+    "rule add pref 1 fwmark 0x2 lookup main",
     "rule add pref 5 iif lo lookup local",
     "rule add pref 10 iif lo lookup main",
     "rule add pref 40 fwmark 0/0xffffffff unreachable",

@@ -11,12 +11,14 @@ import {
   peeringLink,
   routerMac,
   serviceAddresses,
+  straight,
   tableNumber,
   uplink,
   uplinkEnds,
   uplinkMtu,
   otherEnd,
 } from "./names.ts";
+import type { RoutedElement } from "./overriding-tables.ts";
 
 /**
  * One thing true of the links, addresses, routes and rules of a namespace, in the words of `ip`. Sets of facts are compared;
@@ -33,8 +35,12 @@ export type Fact =
 /** How an interface ends here: a tap for a machine, or a veth whose other end is for a namespace. */
 export type InterfaceLinks = "tap" | "veth";
 
-/** What holds in every namespace that forwards: unmarked packets from outside have no route, not even to the host itself. */
+/**
+ * What holds in every namespace that forwards: unmarked packets from outside have no route, not even to the host itself. Each packet
+ * passes as few rules and tables as will do, since each of them is a part of what it costs (decision 56).
+ */
 export const failClosedRules: readonly Fact[] = [
+  `rule pref 1 fwmark 0x${straight.toString(16)} lookup main`,
   "rule pref 5 iif lo lookup local",
   "rule pref 10 iif lo lookup main",
   "rule pref 40 fwmark 0 unreachable",
@@ -53,7 +59,7 @@ export const networkFacts: readonly Fact[] = [
 ];
 
 /** What one element adds to its network's namespace. */
-export const factsOf = (element: NetworkElement): Fact[] => {
+export const factsOf = (element: RoutedElement): Fact[] => {
   switch (element.kind) {
     case "range":
       return [`route unreachable ${element.cidr}`, `address ${addressIn(element.cidr, 2)} dev lo`];
@@ -61,8 +67,12 @@ export const factsOf = (element: NetworkElement): Fact[] => {
       return [`address ${addressIn(element.cidr, 1)} dev lo`];
     case "table": {
       const number = tableNumber(element.id);
+      const marked = `fwmark 0x${number.toString(16)} lookup ${number}` as const;
       return [
-        `rule pref 100 fwmark 0x${number.toString(16)} lookup ${number}`,
+        // Before the network's own addresses are looked for, which are not its business then.
+        ...(element.overrides ? [] : [`rule pref 2 ${marked}` as const]),
+        `rule pref 100 ${marked}`,
+        ...Object.values(serviceAddresses).map((it): Fact => `route throw ${it} table ${number}`),
         `route unreachable default table ${number} metric 4294967295`,
       ];
     }

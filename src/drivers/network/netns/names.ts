@@ -12,12 +12,14 @@ export const groupsName = (groupIds: readonly string[]): string => linkName("all
 export const otherEnd = (link: string): string => link.replace("eni", "far");
 /**
  * A routing table's number in its network's namespace, which packets that are to be routed by it are marked with. Past the numbers
- * that mean something else: 0 is "not admitted", 1 "routed by the main table", 253 to 255 the kernel's own.
+ * that mean something else: 0 is "not admitted", 1 and 2 are below, 253 to 255 the kernel's own.
  */
 export const tableNumber = (tableId: string): number =>
   256 + (createHash("sha256").update(tableId).digest().readUInt32BE() % 0x7fff_0000);
 /** The mark of what is routed to the network's own interfaces only. */
 export const insideOnly = 1;
+/** The mark of what the main table, as far as it knows a way, is asked about first, and in networks of what is for an interface's address. */
+export const straight = 2;
 
 /** A peering's link, in each of its two networks; parked in the edge while one of them is not there. Rules mean all of them by `pcx*`. */
 export const peeringLink = (peeringId: string): string => linkName("pcx", peeringId);

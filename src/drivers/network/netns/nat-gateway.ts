@@ -4,7 +4,7 @@ import type { InterfaceElement } from "../network-driver.ts";
 import { followConnections } from "./connections.ts";
 import { failClosedRules, linkBatch } from "./link-facts.ts";
 import type { Fact } from "./link-facts.ts";
-import { guestMtu, interfaceLink, natGateway, natLink, natNamespace, otherEnd } from "./names.ts";
+import { guestMtu, interfaceLink, natGateway, natLink, natNamespace, otherEnd, straight } from "./names.ts";
 import { ensureNamespace, namespaceExists, removeNamespace } from "./namespace.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 
@@ -54,7 +54,7 @@ export class NatGateway implements Disposable {
   /** Connections it had no port for, since its rules were last loaded. */
   async portErrors(): Promise<number> {
     const { nftables }: { nftables: { counter?: { packets: number } }[] } = JSON.parse(
-      await run("nft", ["-j", "list", "counter", "inet", "croft", "exhausted"], { namespace: this.#name }),
+      await run("nft", ["-j", "list", "counter", "ip", "croft", "exhausted"], { namespace: this.#name }),
     );
     return nftables.reduce((sum, { counter }) => sum + (counter?.packets ?? 0), 0);
   }
@@ -87,7 +87,10 @@ const natFacts = (element: InterfaceElement): Set<Fact> =>
   new Set<Fact>([
     ...failClosedRules,
     `settings ${natLink} address ${element.mac} mtu ${guestMtu} up`,
-    ...addressesOf(element).map(({ address }): Fact => `address ${address} dev ${natLink}`),
+    ...addressesOf(element).flatMap(({ address }): Fact[] => [
+      `address ${address} dev ${natLink}`,
+      `route throw ${address}`,
+    ]),
     `route default via ${natGateway.address} dev ${natLink} onlink`,
     `neighbour ${natGateway.address} lladdr ${natGateway.mac} dev ${natLink}`,
   ]);
@@ -100,12 +103,12 @@ const natTables = (element: InterfaceElement): string => {
   const own = addressesOf(element);
   const addresses = own.filter(({ draining }) => !draining);
   return `
-table inet croft {
+table ip croft {
   counter exhausted { }
   set destinations { typeof ip daddr . meta l4proto . th dport; size 65535; flags dynamic; }
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
-    iifname "${natLink}" ip saddr != { ${own.map(({ address }) => address).join(", ")} } meta mark set 1 accept
+    iifname "${natLink}" ip saddr != { ${own.map(({ address }) => address).join(", ")} } meta mark set ${straight} accept
   }
   chain passing {
     type filter hook forward priority filter; policy drop;

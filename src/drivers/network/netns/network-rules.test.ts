@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { NetworkElement, TrafficRule } from "../network-driver.ts";
+import type { NetworkElement, RouteTarget, TrafficRule } from "../network-driver.ts";
 import { randomNetwork } from "../random-network.ts";
 import { difference } from "./difference.ts";
 import { groupsName, interfaceLink, peeringLink, tableNumber } from "./names.ts";
 import { networkChains, networkTable, rulesOf } from "./network-rules.ts";
+import { withOverrides, type RoutedElement } from "./overriding-tables.ts";
 import { Ruleset } from "./ruleset.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
 
@@ -18,7 +19,7 @@ const eni = {
   sourceCheck: true,
 } as const;
 
-const lines = (...elements: NetworkElement[]) => {
+const lines = (...elements: RoutedElement[]) => {
   const rules = new Ruleset(networkTable, networkChains);
   return rules.change([], elements.flatMap(rulesOf));
 };
@@ -26,17 +27,17 @@ const lines = (...elements: NetworkElement[]) => {
 const ruleLines = (...ingress: TrafficRule[]) =>
   lines({ kind: "group", id: "sg-a", ingress, egress: [] })
     .filter((line) => line.startsWith("add rule"))
-    .map((line) => line.replace("add rule inet croft in-sg-a ", ""));
+    .map((line) => line.replace("add rule ip croft in-sg-a ", ""));
 
 test("a peering in nft's words takes what comes from the other network's ranges", () => {
   const ranges = ["10.2.0.0/16", "10.3.0.0/16"];
   assert.deepEqual(lines({ kind: "peering", id: "pcx-1", network: "vpc-2", ranges }), [
-    "add chain inet croft from-pcx-1",
-    "add rule inet croft from-pcx-1 ip saddr 10.2.0.0/16 meta mark set 1 accept",
-    "add rule inet croft from-pcx-1 ip saddr 10.3.0.0/16 meta mark set 1 accept",
-    `add element inet croft peer_of { "${peeringLink("pcx-1")}" : goto from-pcx-1 }`,
-    `add element inet croft egress { "${peeringLink("pcx-1")}" : goto from_peer }`,
-    `add element inet croft ingress { "${peeringLink("pcx-1")}" : goto to_peer }`,
+    "add chain ip croft from-pcx-1",
+    "add rule ip croft from-pcx-1 ip saddr 10.2.0.0/16 goto from_peering",
+    "add rule ip croft from-pcx-1 ip saddr 10.3.0.0/16 goto from_peering",
+    `add element ip croft arrivals { "${peeringLink("pcx-1")}" : goto from-pcx-1 }`,
+    `add element ip croft egress { "${peeringLink("pcx-1")}" : goto from_peer }`,
+    `add element ip croft ingress { "${peeringLink("pcx-1")}" : goto to_peer }`,
   ]);
 });
 
@@ -45,31 +46,32 @@ describe("an interface in nft's words", () => {
 
   test("is its source, its port and the chains of its groups", () => {
     assert.deepEqual(lines({ ...eni, publicAddress: "198.18.0.9" }), [
-      "add set inet croft links-one { typeof iifname; }",
-      "add chain inet croft from-one",
-      "add chain inet croft leave-one",
-      "add chain inet croft enter-one",
-      "add chain inet croft out-sg-a",
-      "add chain inet croft out-sg-b",
-      `add chain inet croft out-${both}`,
-      "add chain inet croft in-sg-a",
-      "add chain inet croft in-sg-b",
-      `add chain inet croft in-${both}`,
-      `add rule inet croft out-${both} jump out-sg-a`,
-      `add rule inet croft out-${both} jump out-sg-b`,
-      `add rule inet croft in-${both} jump in-sg-a`,
-      `add rule inet croft in-${both} jump in-sg-b`,
-      'add element inet croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
-      'add element inet croft destinations { "enid3c623848a30" . 10.0.1.10 }',
-      'add element inet croft links-one { "enid3c623848a30" }',
-      'add element inet croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 : goto from-one }',
-      'add element inet croft subnet_of { "enid3c623848a30" : goto from-one }',
-      'add element inet croft leaves { "enid3c623848a30" : goto leave-one }',
-      'add element inet croft enters { "enid3c623848a30" : goto enter-one }',
-      `add element inet croft egress { "enid3c623848a30" : jump out-${both} }`,
-      `add element inet croft ingress { "enid3c623848a30" : jump in-${both} }`,
-      "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
-      "add element inet croft public_of { 10.0.1.10 : 198.18.0.9 }",
+      "add set ip croft links-one { typeof iifname; }",
+      "add chain ip croft from-one",
+      "add chain ip croft leave-one",
+      "add chain ip croft enter-one",
+      "add chain ip croft out-sg-a",
+      "add chain ip croft out-sg-b",
+      `add chain ip croft out-${both}`,
+      "add chain ip croft in-sg-a",
+      "add chain ip croft in-sg-b",
+      `add chain ip croft in-${both}`,
+      `add rule ip croft out-${both} jump out-sg-a`,
+      `add rule ip croft out-${both} jump out-sg-b`,
+      `add rule ip croft in-${both} jump in-sg-a`,
+      `add rule ip croft in-${both} jump in-sg-b`,
+      'add element ip croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
+      "add element ip croft inside { 10.0.1.10 }",
+      'add element ip croft destinations { "enid3c623848a30" . 10.0.1.10 }',
+      'add element ip croft links-one { "enid3c623848a30" }',
+      'add element ip croft sources { "enid3c623848a30" . 02:aa:00:00:00:01 . 10.0.1.10 : goto from-one }',
+      'add element ip croft subnet_of { "enid3c623848a30" : goto from-one }',
+      'add element ip croft leaves { "enid3c623848a30" : goto leave-one }',
+      'add element ip croft enters { "enid3c623848a30" : goto enter-one }',
+      `add element ip croft egress { "enid3c623848a30" : jump out-${both} }`,
+      `add element ip croft ingress { "enid3c623848a30" : jump in-${both} }`,
+      "add element ip croft private_of { 198.18.0.9 : 10.0.1.10 }",
+      "add element ip croft public_of { 10.0.1.10 : 198.18.0.9 }",
     ]);
   });
 
@@ -81,12 +83,12 @@ describe("an interface in nft's words", () => {
     const chains = (all: string[]) => all.filter((line) => /chain|rule|gress/.test(line));
     const twins = rulesOf({ ...twin, groups: ["sg-b", "sg-a"] });
     assert.deepEqual(chains(rules.change([], twins)), [
-      `add element inet croft egress { "${link}" : jump out-${both} }`,
-      `add element inet croft ingress { "${link}" : jump in-${both} }`,
+      `add element ip croft egress { "${link}" : jump out-${both} }`,
+      `add element ip croft ingress { "${link}" : jump in-${both} }`,
     ]);
     assert.deepEqual(chains(rules.change(rulesOf(eni), [])), [
-      'delete element inet croft egress { "enid3c623848a30" }',
-      'delete element inet croft ingress { "enid3c623848a30" }',
+      'delete element ip croft egress { "enid3c623848a30" }',
+      'delete element ip croft ingress { "enid3c623848a30" }',
     ]);
     assert.deepEqual(
       rules.change(twins, []).filter((line) => line.startsWith("delete chain")),
@@ -100,17 +102,17 @@ describe("an interface in nft's words", () => {
         "in-sg-b",
         "in-sg-a",
         `in-${both}`,
-      ].map((name) => `delete chain inet croft ${name}`),
+      ].map((name) => `delete chain ip croft ${name}`),
     );
   });
 
   test("in one group asks that group, and behind which is a NAT gateway asks none", () => {
     const asks = (it: NetworkElement) => lines(it).filter((line) => line.includes(" egress "));
     assert.deepEqual(asks({ ...eni, groups: ["sg-a"] }), [
-      'add element inet croft egress { "enid3c623848a30" : jump out-sg-a }',
+      'add element ip croft egress { "enid3c623848a30" : jump out-sg-a }',
     ]);
     assert.deepEqual(asks({ ...eni, groups: [], nat: true }), [
-      'add element inet croft egress { "enid3c623848a30" : goto entering }',
+      'add element ip croft egress { "enid3c623848a30" : goto entering }',
     ]);
     assert.deepEqual(asks({ ...eni, groups: [] }), []);
   });
@@ -119,10 +121,39 @@ describe("an interface in nft's words", () => {
     const rules = new Ruleset(networkTable);
     rules.change([], rulesOf(eni));
     assert.deepEqual(rules.change(rulesOf(eni), rulesOf({ ...eni, publicAddress: "198.18.0.9" })), [
-      "add element inet croft private_of { 198.18.0.9 : 10.0.1.10 }",
-      "add element inet croft public_of { 10.0.1.10 : 198.18.0.9 }",
+      "add element ip croft private_of { 198.18.0.9 : 10.0.1.10 }",
+      "add element ip croft public_of { 10.0.1.10 : 198.18.0.9 }",
     ]);
   });
+});
+
+test("what is for an interface's address needs no table, unless the table overrides it", () => {
+  const table = { kind: "table", id: "rtb-1" } as const;
+  assert.deepEqual(lines(table), [
+    "add chain ip croft by-rtb-1",
+    "add rule ip croft by-rtb-1 ip daddr @inside meta mark set 2 accept",
+    `add rule ip croft by-rtb-1 meta mark set ${tableNumber("rtb-1")} accept`,
+  ]);
+  const network = (to: string, via: RouteTarget) =>
+    withOverrides(
+      new Map<string, NetworkElement>([
+        ["table", table],
+        ["range", { kind: "range", cidr: "10.0.0.0/16" }],
+        ["route", { kind: "route", table: "rtb-1", to, via }],
+      ]),
+    ).get("table");
+  const through = { interface: "eni-1", address: "10.0.1.10" };
+  assert.deepEqual(network("10.0.0.0/16", "network"), table);
+  assert.deepEqual(network("10.0.0.0/8", through), table);
+  assert.deepEqual(network("10.1.0.0/16", "nowhere"), table);
+  assert.deepEqual(network("0.0.0.0/0", "outside"), table);
+  const overriding = { ...table, overrides: true } as const;
+  assert.deepEqual(network("10.0.0.0/16", through), overriding);
+  assert.deepEqual(network("10.0.2.0/24", "nowhere"), overriding);
+  assert.deepEqual(lines(overriding), [
+    "add chain ip croft by-rtb-1",
+    `add rule ip croft by-rtb-1 meta mark set ${tableNumber("rtb-1")} accept`,
+  ]);
 });
 
 describe("a subnet in nft's words", () => {
@@ -139,26 +170,27 @@ describe("a subnet in nft's words", () => {
 
   test("marks what its interfaces send with its table, and asks its filter about what crosses its edge", () => {
     assert.deepEqual(lines(subnet, filter), [
-      "add set inet croft links-one { typeof iifname; }",
-      "add chain inet croft from-one",
-      "add chain inet croft leave-acl-1",
-      "add chain inet croft leave-one",
-      "add chain inet croft enter-acl-1",
-      "add chain inet croft enter-one",
-      "flush chain inet croft edges",
-      `add rule inet croft from-one meta mark set ${tableNumber("rtb-1")} accept`,
-      "add rule inet croft leave-acl-1 drop",
-      "add rule inet croft leave-one jump leave-acl-1",
-      "add rule inet croft leave-one return",
-      "add rule inet croft enter-acl-1 ip saddr 192.0.2.0/24 tcp dport 22 drop",
-      "add rule inet croft enter-acl-1 return",
-      "add rule inet croft enter-acl-1 drop",
-      "add rule inet croft enter-one iifname @links-one return",
-      "add rule inet croft enter-one jump enter-acl-1",
-      "add rule inet croft enter-one iifname vmap @leaves",
-      "add rule inet croft edges oifname vmap @enters",
-      "add rule inet croft edges iifname vmap @leaves",
-      "add element inet croft gateways { 10.0.1.1 }",
+      "add set ip croft links-one { typeof iifname; }",
+      "add chain ip croft by-rtb-1",
+      "add chain ip croft from-one",
+      "add chain ip croft leave-acl-1",
+      "add chain ip croft leave-one",
+      "add chain ip croft enter-acl-1",
+      "add chain ip croft enter-one",
+      "flush chain ip croft edges",
+      "add rule ip croft from-one goto by-rtb-1",
+      "add rule ip croft leave-acl-1 drop",
+      "add rule ip croft leave-one jump leave-acl-1",
+      "add rule ip croft leave-one return",
+      "add rule ip croft enter-acl-1 ip saddr 192.0.2.0/24 tcp dport 22 drop",
+      "add rule ip croft enter-acl-1 return",
+      "add rule ip croft enter-acl-1 drop",
+      "add rule ip croft enter-one iifname @links-one return",
+      "add rule ip croft enter-one jump enter-acl-1",
+      "add rule ip croft enter-one iifname vmap @leaves",
+      "add rule ip croft edges oifname vmap @enters",
+      "add rule ip croft edges iifname vmap @leaves",
+      "add element ip croft gateways { 10.0.1.1 }",
     ]);
   });
 
@@ -166,8 +198,11 @@ describe("a subnet in nft's words", () => {
     const rules = new Ruleset(networkTable);
     rules.change([], [subnet, eni, filter].flatMap(rulesOf));
     assert.deepEqual(rules.change(rulesOf(subnet), rulesOf({ ...subnet, table: "rtb-2" })), [
-      "flush chain inet croft from-one",
-      `add rule inet croft from-one meta mark set ${tableNumber("rtb-2")} accept`,
+      "add chain ip croft by-rtb-2",
+      "flush chain ip croft by-rtb-1",
+      "flush chain ip croft from-one",
+      "add rule ip croft from-one goto by-rtb-2",
+      "delete chain ip croft by-rtb-1",
     ]);
   });
 });
@@ -178,17 +213,17 @@ test("edges are asked as long as one filter may hold something back", () => {
   const closed: NetworkElement = { ...open, id: "acl-2", egress: [] };
   const rules = new Ruleset(networkTable, networkChains);
   const aboutEdges = (all: string[]) =>
-    all.filter((line) => / chain \S+ \S+ edges|rule inet croft edges/.test(line));
+    all.filter((line) => / chain \S+ \S+ edges|rule ip croft edges/.test(line));
   assert.deepEqual(aboutEdges(rules.change([], rulesOf(open))), []);
   assert.deepEqual(aboutEdges(rules.change([], rulesOf(closed))), [
-    "flush chain inet croft edges",
-    "add rule inet croft edges oifname vmap @enters",
-    "add rule inet croft edges iifname vmap @leaves",
+    "flush chain ip croft edges",
+    "add rule ip croft edges oifname vmap @enters",
+    "add rule ip croft edges iifname vmap @leaves",
   ]);
   assert.deepEqual(aboutEdges(rules.change([], rulesOf({ ...closed, id: "acl-3" }))), []);
   assert.deepEqual(aboutEdges(rules.change(rulesOf(closed), [])), []);
   assert.deepEqual(aboutEdges(rules.change(rulesOf({ ...closed, id: "acl-3" }), [])), [
-    "flush chain inet croft edges",
+    "flush chain ip croft edges",
   ]);
 });
 
@@ -236,8 +271,8 @@ describe("a group's rules in nft's words", () => {
     const rules = new Ruleset(networkTable);
     rules.change([], [...rulesOf(before), ...rulesOf(eni)]);
     assert.deepEqual(rules.change(rulesOf(before), rulesOf({ ...before, ingress: [ssh] })), [
-      "flush chain inet croft in-sg-a",
-      "add rule inet croft in-sg-a tcp dport 22 accept",
+      "flush chain ip croft in-sg-a",
+      "add rule ip croft in-sg-a tcp dport 22 accept",
     ]);
   });
 });
@@ -247,9 +282,9 @@ describe("10,000 random changes, one by one", () => {
     const network = randomNetwork(seededRandom(1));
     const rules = new Ruleset(networkTable, networkChains);
     const kernel = new ModelTable();
-    let applied: ReadonlyMap<string, NetworkElement> = new Map();
+    let applied: ReadonlyMap<string, RoutedElement> = new Map();
     for (let step = 0; step < 10_000; step++) {
-      const desired = network.step();
+      const desired = withOverrides(network.step());
       const { gone, come } = difference(applied, desired);
       kernel.apply(rules.change(gone.flatMap(rulesOf), come.flatMap(rulesOf)));
       applied = desired;
@@ -273,7 +308,8 @@ class ModelTable {
       "subnet_of",
       "leaves",
       "enters",
-      "peer_of",
+      "arrivals",
+      "inside",
       "gateways",
       "inspected",
       "resolvers",
@@ -286,13 +322,13 @@ class ModelTable {
   readonly #chains = new Map<string, string[]>(networkChains.map((name) => [name, []]));
 
   apply(all: readonly string[]): void {
-    for (const line of all) this.#line(line.replace(" inet croft", ""));
+    for (const line of all) this.#line(line.replace(" ip croft", ""));
     const named = [
       ...this.#chains.values(),
       ...[...this.#sets.values()].map((set) => [...set.values()]),
     ].flat();
     for (const text of named) {
-      const [, chain] = /(?:jump|goto) ((?:in|out|from|enter|leave)-\S+)/.exec(text) ?? [];
+      const [, chain] = /(?:jump|goto) ((?:in|out|by|from|enter|leave)-\S+)/.exec(text) ?? [];
       if (chain !== undefined) assert.ok(this.#chains.has(chain), `${text}: no such chain`);
       const [, set] = /@(\S+)/.exec(text) ?? [];
       if (set !== undefined) assert.ok(this.#sets.has(set), `${text}: no such set`);

@@ -3,7 +3,6 @@ import type {
   FilterElement,
   FilterRule,
   InterfaceElement,
-  NetworkElement,
   PeeringElement,
   SubnetElement,
   TrafficRule,
@@ -15,16 +14,18 @@ import {
   interfaceLink,
   peeringLink,
   serviceAddresses,
+  straight,
   tableNumber,
   uplink,
 } from "./names.ts";
+import type { RoutedElement, RoutedTable } from "./overriding-tables.ts";
 import type { QuoteRule } from "./quoted-addresses.ts";
 import type { NftObject } from "./ruleset.ts";
 
 /**
  * The fixed part of a network's tables. Packets have no route until `arriving` marks them with their subnet's routing table, so
- * without these tables nothing passes. Where a packet goes is looked up once: to an interface, it must be for that interface. If any
- * filter holds anything back, `edges` asks those of both subnets, whatever was begun before, unless they are one. Then what belongs to
+ * without these tables nothing passes. What is for an interface's address goes straight there; what a table leads to an interface must
+ * be for that interface, or it forwards for others. If any filter holds anything back, `edges` asks those of both subnets, whatever was begun before, unless they are one. Then what belongs to
  * no connection yet is decided twice: by the groups of where it comes from, and `entering` by the groups of where it goes. Each packet
  * passes as few chains, names as few links and looks into as few sets as will do: that is what throughput and new connections cost.
  * DHCP answers go out to the leased address, so the route finds the link; a client that asked for a broadcast (the first bit of its
@@ -37,10 +38,12 @@ const outerZone = 1;
 /** Of connections that are judged by the rules packet by packet, since groups do not track them and no longer let them pass. */
 export const judgedMark = 1;
 const servicePacketsPerSecond = 1024;
-export const networkTable = "inet croft";
+export const networkTable = "ip croft";
 /** Chains of the fixed part whose rules are those of elements. */
 const edges = "edges";
 const fromUplink = `from-${uplink}`;
+/** Of the fixed part: to the network's own interfaces only. */
+const byNoTable = "by_no_table";
 export const networkChains = [edges, fromUplink] as const;
 const [quotedSource, quotedDestination] = ["quoted_source", "quoted_destination"];
 const icmpErrors = "{ destination-unreachable, time-exceeded, parameter-problem }";
@@ -56,9 +59,10 @@ table arp croft {
     iifname "eni*" meta mark set ${insideOnly} accept
   }
 }
-table inet croft {
+table ip croft {
   set ports { typeof iifname . ether saddr; }
   set unchecked { typeof iifname . ether saddr; }
+  set inside { typeof ip daddr; }
   set inspected { typeof ip saddr; }
   set gateways { typeof ip daddr; }
   set resolvers { typeof ip daddr; elements = { ${serviceAddresses.resolver} } }
@@ -66,7 +70,7 @@ table inet croft {
   set destinations { typeof oifname . ip daddr; }
   set forwarders { typeof oifname; }
   map sources { typeof iifname . ether saddr . ip saddr : verdict; }
-  map peer_of { typeof iifname : verdict; }
+  map arrivals { typeof iifname : verdict; elements = { "${uplink}" : goto arriving_from_outside } }
   map subnet_of { typeof iifname : verdict; }
   map leaves { typeof iifname : verdict; }
   map enters { typeof oifname : verdict; }
@@ -79,26 +83,30 @@ table inet croft {
   chain ${edges} { }
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
-    iifname "${uplink}" goto arriving_from_outside
     iifname . ether saddr . ip saddr vmap @sources
+    iifname vmap @arrivals
     fib saddr type local drop
     iifname . ether saddr @ports ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     fib daddr type local drop
-    iifname vmap @peer_of
     iifname . ether saddr @unchecked ip saddr @inspected ct zone set ${outerZone}
-    iifname . ether saddr @unchecked meta nfproto ipv4 iifname vmap @subnet_of
+    iifname . ether saddr @unchecked iifname vmap @subnet_of
   }
   chain arriving_from_outside {
-    icmp type ${icmpErrors} jump ${quotedSource}
+    ip protocol icmp icmp type ${icmpErrors} jump ${quotedSource}
     ip daddr set ip daddr map @private_of goto arriving_as_private
   }
   chain arriving_as_private {
     ip daddr @inspected ct zone set ${outerZone}
     jump ${fromUplink}
+    meta mark set ${straight} accept
+  }
+  chain ${byNoTable} {
+    ip daddr @inside meta mark set ${straight} accept
     meta mark set ${insideOnly} accept
   }
   chain passing {
     type filter hook forward priority filter; policy drop;
+    meta mark ${straight} goto inward
     oifname "${uplink}" goto outward
     oifname . ip daddr @destinations goto inward
     oifname @forwarders goto inward
@@ -111,18 +119,21 @@ table inet croft {
     iifname vmap @egress
   }
   chain outward {
-    tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    ip protocol tcp tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
     jump ${edges}
     ct state established,related ct mark != ${judgedMark} goto as_public
     ct state invalid drop
     iifname vmap @egress
   }
   chain as_public {
-    icmp type ${icmpErrors} jump ${quotedDestination}
+    ip protocol icmp icmp type ${icmpErrors} jump ${quotedDestination}
     ip saddr set ip saddr map @public_of accept
   }
   chain ${quotedSource} { }
   chain ${quotedDestination} { }
+  chain from_peering {
+    ip daddr @inside meta mark set ${straight} accept
+  }
   chain from_peer {
     oifname "eni*" goto entering
   }
@@ -156,19 +167,23 @@ table inet croft {
 `;
 
 /** What one element adds to a network's table. */
-export const rulesOf = (element: NetworkElement): NftObject[] => {
+export const rulesOf = (element: RoutedElement): NftObject[] => {
   switch (element.kind) {
     case "range":
       return [{ kind: "element", set: "resolvers", key: addressIn(element.cidr, 2) }];
     case "subnet":
       return subnetRules(element);
     case "table":
+      return tableRules(element);
     case "route":
       return [];
-    case "gateway":
+    case "gateway": {
+      const chain = byTable(element.table);
       return [
-        { kind: "chain", name: fromUplink, rules: [`meta mark set ${tableNumber(element.table)} accept`] },
+        { kind: "chain", name: chain, rules: [] },
+        { kind: "chain", name: fromUplink, rules: [`goto ${chain}`] },
       ];
+    }
     case "peering":
       return peeringRules(element);
     case "filter":
@@ -199,14 +214,30 @@ export const rulesOf = (element: NetworkElement): NftObject[] => {
   }
 };
 
+/** What is for an interface of the network needs no table, unless the table has other ways for it. */
+const tableRules = ({ id, overrides }: RoutedTable): NftObject[] => [
+  {
+    kind: "chain",
+    name: byTable(id),
+    rules: [
+      ...(overrides ? [] : [`ip daddr @inside meta mark set ${straight} accept`]),
+      `meta mark set ${tableNumber(id)} accept`,
+    ],
+  },
+];
+
+/** What is routed by a table. */
+const byTable = (table: string) => `by-${table}`;
+
 /** Each in a chain of its own, so that another table or filter for a subnet is one rule, however many interfaces it has. */
 const subnetRules = ({ id, cidr, table, filter }: SubnetElement): NftObject[] => [
   setElement("gateways", addressIn(cidr, 1)),
   linksOf(id),
+  ...(table === undefined ? [] : [{ kind: "chain", name: byTable(table), rules: [] } as const]),
   {
     kind: "chain",
     name: `from-${id}`,
-    rules: [`meta mark set ${table === undefined ? insideOnly : tableNumber(table)} accept`],
+    rules: [`goto ${table === undefined ? byNoTable : byTable(table)}`],
   },
   ...(["leave", "enter"] as const).flatMap((way): NftObject[] => [
     ...(filter === undefined ? [] : [{ kind: "chain", name: `${way}-${filter}`, rules: [] } as const]),
@@ -227,9 +258,9 @@ const peeringRules = ({ id, ranges }: PeeringElement): NftObject[] => [
   {
     kind: "chain",
     name: `from-${id}`,
-    rules: ranges.map((cidr) => `ip saddr ${cidr} meta mark set ${insideOnly} accept`),
+    rules: ranges.map((cidr) => `ip saddr ${cidr} goto from_peering`),
   },
-  setElement("peer_of", `"${peeringLink(id)}"`, `goto from-${id}`),
+  setElement("arrivals", `"${peeringLink(id)}"`, `goto from-${id}`),
   setElement("egress", `"${peeringLink(id)}"`, "goto from_peer"),
   setElement("ingress", `"${peeringLink(id)}"`, "goto to_peer"),
 ];
@@ -262,10 +293,13 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
   const addresses = addressesOf(it);
   return [
     setElement("ports", port),
-    ...addresses.map(({ address }) => setElement("destinations", `"${link}" . ${address}`)),
-    ...(it.sourceCheck && !it.nat
-      ? []
-      : [setElement("unchecked", port), setElement("forwarders", `"${link}"`)]),
+    ...addresses.flatMap(({ address }) => [
+      setElement("inside", address),
+      setElement("destinations", `"${link}" . ${address}`),
+    ]),
+    ...(it.nat ? [setElement("arrivals", `"${link}"`, `goto from-${it.subnet}`)] : []),
+    ...(it.sourceCheck || it.nat ? [] : [setElement("unchecked", port)]),
+    ...(it.sourceCheck && !it.nat ? [] : [setElement("forwarders", `"${link}"`)]),
     linksOf(it.subnet),
     setElement(linksOf(it.subnet).name, `"${link}"`),
     ...["from", "leave", "enter"].map((way): NftObject => ({

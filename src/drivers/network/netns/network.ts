@@ -8,6 +8,7 @@ import type { Fact, InterfaceLinks, LinkBatch } from "./link-facts.ts";
 import { interfaceLink, namespaceOf, natNamespace, networkLink, uplink } from "./names.ts";
 import { ensureNamespace, namespacesUnder, removeNamespace } from "./namespace.ts";
 import { NatGateway } from "./nat-gateway.ts";
+import { withOverrides, type RoutedElement } from "./overriding-tables.ts";
 import type { Peerings } from "./peerings.ts";
 import {
   judgedMark,
@@ -21,7 +22,7 @@ import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
 import { Turns } from "./turns.ts";
 
-type Elements = ReadonlyMap<string, NetworkElement>;
+type Elements = ReadonlyMap<string, RoutedElement>;
 
 /** One network of this host: a namespace that routes between its interfaces, and its link and routes in the edge. */
 export class Network implements Disposable {
@@ -50,10 +51,11 @@ export class Network implements Disposable {
     return this.#router !== undefined;
   }
 
-  apply(desired: Elements): Promise<void> {
+  apply(wish: ReadonlyMap<string, NetworkElement>): Promise<void> {
     return this.#turns.take(async () => {
-      if (desired.size === 0) return this.#remove();
-      for (const [key, element] of desired) if (this.#applied?.get(key) !== element) checkElement(element);
+      if (wish.size === 0) return this.#remove();
+      for (const [key, element] of wish) if (this.#applied?.get(key) !== element) checkElement(element);
+      const desired = withOverrides(wish);
       const applied = this.#applied;
       this.#applied = undefined;
       // A difference the kernel refuses means that it does not hold what it was thought to.
@@ -239,11 +241,11 @@ export class Network implements Disposable {
     return new Set([...(await this.#edge.facts())].filter((fact) => mentions(fact, networkLink(this.id))));
   }
 
-  #edgeWanted(elements: readonly NetworkElement[]): Set<Fact> {
+  #edgeWanted(elements: readonly RoutedElement[]): Set<Fact> {
     return new Set([...edgeFacts(this.id), ...this.#edgeFactsOf(elements)]);
   }
 
-  #edgeFactsOf(elements: readonly NetworkElement[]): Set<Fact> {
+  #edgeFactsOf(elements: readonly RoutedElement[]): Set<Fact> {
     return new Set(elements.flatMap((element) => edgeFactsOf(element, this.id)));
   }
 }
@@ -256,13 +258,13 @@ interface Suspicion {
   readonly readBack: boolean;
 }
 
-const wanted = (elements: readonly NetworkElement[]): Set<Fact> =>
+const wanted = (elements: readonly RoutedElement[]): Set<Fact> =>
   new Set([...networkFacts, ...elements.flatMap(factsOf)]);
 
-const natsOf = (elements: readonly NetworkElement[]): InterfaceElement[] =>
+const natsOf = (elements: readonly RoutedElement[]): InterfaceElement[] =>
   elements.filter((it): it is InterfaceElement => it.kind === "interface" && it.nat === true);
 
-const peeringsOf = (elements: readonly NetworkElement[]): PeeringElement[] =>
+const peeringsOf = (elements: readonly RoutedElement[]): PeeringElement[] =>
   elements.filter((it): it is PeeringElement => it.kind === "peering");
 
 const mentions = (fact: string, link: string): boolean => fact.split(" ").includes(link);

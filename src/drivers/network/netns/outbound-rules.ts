@@ -22,8 +22,9 @@ export const outboundRules = ({ inside, to }: OutboundReach, host: HostNetworks 
   }
   chain from_world {
     type filter hook postrouting priority mangle; policy accept;
-    iifname "${outboundLink}" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
-    iifname "${outboundLink}" tcp flags & (syn | rst) == 0 tcp window > ${mostWindow} tcp window set ${mostWindow}
+    iifname != "${outboundLink}" accept
+    tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    tcp flags & (syn | rst) == 0 tcp window > ${mostWindow} tcp window set ${mostWindow}
   }`;
 
 export interface OutboundReach {

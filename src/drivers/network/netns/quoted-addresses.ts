@@ -23,7 +23,7 @@ export interface QuoteRule {
 }
 
 /**
- * Adds them to a namespace's table `inet croft`, in one transaction. nft has no words for such a rule: it writes what a packet quotes
+ * Adds them to a namespace's table `ip croft`, in one transaction. nft has no words for such a rule: it writes what a packet quotes
  * without the checksum that the quoted header (RFC 792) has of itself. With it the ICMP message's own checksum stays right. Source:
  * `linux/netfilter/nf_tables.h` and `nfnetlink.h`.
  */
@@ -34,7 +34,7 @@ export const addQuoteRules = (namespace: string, rules: readonly QuoteRule[]): v
     const batch = Buffer.concat([
       netfilterMessage(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, AF_UNSPEC, NFTABLES),
       ...rules.map((rule) =>
-        netfilterMessage(NFT_MSG_NEWRULE, newRule, NFPROTO_INET, 0, ruleAttributes(rule)),
+        netfilterMessage(NFT_MSG_NEWRULE, newRule, NFPROTO_IPV4, 0, ruleAttributes(rule)),
       ),
       netfilterMessage(NFNL_MSG_BATCH_END, NLM_F_REQUEST, AF_UNSPEC, NFTABLES),
     ]);
@@ -87,7 +87,7 @@ const newRule = 0x1 | 0x4 | 0x400 | 0x800;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 const NFT_MSG_NEWRULE = (NFTABLES << 8) | 6;
-const NFPROTO_INET = 1;
+const NFPROTO_IPV4 = 2;
 const NFTA_LIST_ELEM = 1;
 const NFTA_RULE_TABLE = 1;
 const NFTA_RULE_CHAIN = 2;

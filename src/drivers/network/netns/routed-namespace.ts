@@ -48,7 +48,7 @@ export class RoutedNamespace implements Disposable {
     }
   }
 
-  /** Replaces every rule of the namespace at once, and adds those of `quotes`, of table `inet croft`; connections go on. */
+  /** Replaces every rule of the namespace at once, and adds those of `quotes`, of table `ip croft`; connections go on. Of IPv6 nothing passes. */
   async loadRules(text: string, quotes: readonly QuoteRule[] = []): Promise<void> {
     if (this.#identity !== namespaceIdentity(this.name)) {
       this.#watch[Symbol.dispose]();
@@ -57,7 +57,7 @@ export class RoutedNamespace implements Disposable {
       this.#left.clear();
     }
     this.#generation = this.#watch.generation();
-    await this.changeRules(`flush ruleset\n${text}`);
+    await this.changeRules(`flush ruleset\n${noIpv6}${text}`);
     this.#loaded = text;
     if (quotes.length === 0) return;
     addQuoteRules(this.name, quotes);
@@ -154,3 +154,14 @@ export class RoutedNamespace implements Disposable {
     }
   }
 }
+
+const noIpv6 = `
+table ip6 croft {
+  chain arriving {
+    type filter hook prerouting priority raw; policy drop;
+  }
+  chain leaving {
+    type filter hook output priority filter; policy drop;
+  }
+}
+`;
