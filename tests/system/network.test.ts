@@ -240,6 +240,38 @@ describe("a group's rules", () => {
     assert.deepEqual(kinds.map(seconds), [432_000, 30, 180]);
   });
 
+  test("know it for as long as the interface that is called says, or else the one that calls", async () => {
+    const calling: [string, NetworkElement] = ["interface/eni-1", { ...a, idle: { tcpEstablished: 100 } }];
+    const called: [string, NetworkElement] = [
+      "interface/eni-2",
+      { ...b, idle: { tcpEstablished: 300, udp: 45 } },
+    ];
+    const known = async (to: InterfaceElement, protocol: string) => {
+      const all = await run("conntrack", ["-L", "-p", protocol, "-d", to.address], { namespace: router });
+      return Number(/^\w+ +\d+ (\d+) (?!TIME_WAIT|CLOSE)/m.exec(all)?.[1]);
+    };
+    const begun = async (to: InterfaceElement) => {
+      await run("conntrack", ["-F"], { namespace: router });
+      using stack = new DisposableStack();
+      stack.adopt(dialed(guest(a), to.address, 22), closeSync);
+      sendDatagram(guest(a), to.address, 53);
+      return [await known(to, "tcp"), await known(to, "udp")];
+    };
+    const about = (seen: number[], wanted: number[]) =>
+      assert.ok(
+        wanted.every((most, n) => (seen[n] ?? 0) > most - 5 && (seen[n] ?? 0) <= most),
+        `${seen.join(" and ")} s, not ${wanted.join(" and ")}`,
+      );
+    await applied(opened(2, everything), opened(4, everything), called);
+    about(await begun(b), [300, 45]);
+    about(await begun(d), [432_000, 30]);
+    await applied(opened(2, everything), opened(4, everything), called, calling);
+    about(await begun(b), [300, 45]);
+    about(await begun(d), [100, 30]);
+    await applied(opened(2, everything));
+    about(await begun(b), [432_000, 30]);
+  });
+
   describe("that change", () => {
     const fromA: TrafficRule = { ...ssh, peer: { cidr: `${a.address}/32` } };
     const outwards = (n: number, ...egress: TrafficRule[]): [string, NetworkElement] => [

@@ -32,6 +32,7 @@ export const checkElement = (element: NetworkElement): void => {
       checkId(element.subnet);
       must("MAC address", /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(element.mac), element.mac);
       addressesOf(element).forEach(checkAddresses);
+      Object.values(element.idle ?? {}).forEach(checkSeconds);
       return element.groups.forEach(checkId);
     case "group":
       checkId(element.id);
@@ -52,6 +53,8 @@ const checkIdIfAny = (id: string | undefined): void => {
 const checkAddresses = ({ address, publicAddress = address }: InterfaceAddress): void => {
   for (const it of [address, publicAddress]) must("IPv4 address", isIPv4(it), it);
 };
+
+const checkSeconds = (seconds: number): void => must("seconds", isInteger(seconds, 1, 432_000), seconds);
 
 const checkTarget = (via: RouteTarget): void => {
   if (typeof via === "string") return must("way", ["network", "outside", "nowhere"].includes(via), via);

@@ -118,6 +118,14 @@ export interface InterfaceAddress {
   readonly draining?: true;
 }
 
+/** For how many seconds a connection is known while nothing passes; absent: as AWS does by itself. Those under way keep theirs. */
+export interface IdleTimeouts {
+  readonly tcpEstablished?: number;
+  /** Of datagrams that went both ways more than once. */
+  readonly udpStream?: number;
+  readonly udp?: number;
+}
+
 /**
  * `interface/ID`: a tap device here, or a NAT gateway. Traffic passes when any group of each end allows it; none: nothing passes.
  */
@@ -130,6 +138,8 @@ export interface InterfaceElement extends InterfaceAddress {
   readonly groups: readonly string[];
   /** Drop what does not come from, or go to, one of its addresses. */
   readonly sourceCheck: boolean;
+  /** Of connections between two interfaces those of the one called, if it has any. */
+  readonly idle?: IdleTimeouts;
   /**
    * Its far end is a NAT gateway of this host: what is for others it sends on as one of its own addresses, and lets back in what
    * answers that. It has no groups, and none are asked about it.

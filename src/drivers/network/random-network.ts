@@ -1,6 +1,7 @@
 import type {
   FilterRule,
   GroupElement,
+  IdleTimeouts,
   InterfaceElement,
   NetworkElement,
   TrafficRule,
@@ -44,6 +45,7 @@ export const randomNetwork = (below: Random, { interfaces = 12, groups = 6 } = {
     ...(below(10) < 3 ? { secondary: [{ address: `10.0.${n % 3}.${100 + n}` }] } : {}),
     groups: [...new Set(Array.from({ length: below(4) }, group))],
     sourceCheck: below(10) < 8,
+    ...(below(10) < 3 ? { idle: pick<IdleTimeouts>(below, timeouts) } : {}),
     ...(below(10) < 5 ? { publicAddress: `198.18.250.${10 + below(interfaces)}` } : {}),
   });
 
@@ -96,6 +98,11 @@ export const randomNetwork = (below: Random, { interfaces = 12, groups = 6 } = {
 };
 
 const tables = ["rtb-1", "rtb-2"] as const;
+const timeouts = [
+  { tcpEstablished: 60 },
+  { udp: 45 },
+  { tcpEstablished: 60, udpStream: 60 },
+] as const satisfies IdleTimeouts[];
 const filters = ["acl-1", "acl-2"] as const;
 
 const pick = <T>(below: Random, from: readonly [T, ...T[]]): T => from[below(from.length)] ?? from[0];

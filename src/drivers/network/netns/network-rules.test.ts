@@ -117,6 +117,25 @@ describe("an interface in nft's words", () => {
     assert.deepEqual(asks({ ...eni, groups: [] }), []);
   });
 
+  test("that has idle timeouts says so about what begins", () => {
+    const timed = (it: object) =>
+      lines({ ...eni, groups: [], ...it }).filter((line) => /idle|timeout/.test(line));
+    assert.deepEqual(timed({}), []);
+    assert.deepEqual(timed({ idle: { tcpEstablished: 300 } }), [
+      "add ct timeout ip croft tcp-300 { protocol tcp; l3proto ip; policy = { established : 300 }; }",
+      "add ct timeout ip croft udp-30-180 { protocol udp; l3proto ip; policy = { unreplied : 30, replied : 180 }; }",
+      "add chain ip croft idle-300-30-180",
+      "flush chain ip croft idle",
+      'add rule ip croft idle-300-30-180 meta l4proto tcp ct timeout set "tcp-300"',
+      'add rule ip croft idle-300-30-180 meta l4proto udp ct timeout set "udp-30-180"',
+      "add rule ip croft idle iifname vmap @idle_of",
+      "add rule ip croft idle oifname vmap @idle_of",
+      'add element ip croft idle_of { "enid3c623848a30" : jump idle-300-30-180 }',
+    ]);
+    assert.match(timed({ idle: { udp: 45 } }).join(), /udp-45-180/);
+    assert.doesNotMatch(timed({ idle: { udp: 45 } }).join(), /tcp/);
+  });
+
   test("that gets a public address is two elements more", () => {
     const rules = new Ruleset(networkTable);
     rules.change([], rulesOf(eni));
@@ -310,6 +329,7 @@ class ModelTable {
       "enters",
       "arrivals",
       "inside",
+      "idle_of",
       "gateways",
       "inspected",
       "resolvers",
@@ -321,6 +341,8 @@ class ModelTable {
   );
   readonly #chains = new Map<string, string[]>(networkChains.map((name) => [name, []]));
 
+  readonly #timeouts = new Set<string>();
+
   apply(all: readonly string[]): void {
     for (const line of all) this.#line(line.replace(" ip croft", ""));
     const named = [
@@ -328,21 +350,29 @@ class ModelTable {
       ...[...this.#sets.values()].map((set) => [...set.values()]),
     ].flat();
     for (const text of named) {
-      const [, chain] = /(?:jump|goto) ((?:in|out|by|from|enter|leave)-\S+)/.exec(text) ?? [];
+      const [, chain] = /(?:jump|goto) ((?:in|out|by|from|enter|leave|idle)-\S+)/.exec(text) ?? [];
       if (chain !== undefined) assert.ok(this.#chains.has(chain), `${text}: no such chain`);
+      const [, timeout] = /timeout set "(\S+)"/.exec(text) ?? [];
+      if (timeout !== undefined) assert.ok(this.#timeouts.has(timeout), `${text}: no such timeout`);
       const [, set] = /@(\S+)/.exec(text) ?? [];
       if (set !== undefined) assert.ok(this.#sets.has(set), `${text}: no such set`);
     }
   }
 
   contents(): unknown {
-    return { chains: this.#chains, sets: this.#sets };
+    return { chains: this.#chains, sets: this.#sets, timeouts: this.#timeouts };
   }
 
   #line(line: string): void {
-    const [verb, kind, name = "", ...rest] = line.split(" ");
+    const [verb, kind, name = "", ...rest] = line.replace(" ct timeout ", " timeout ").split(" ");
     const chain = this.#chains.get(name);
     const set = this.#sets.get(name);
+    if (kind === "timeout") {
+      assert.equal(this.#timeouts.has(name), verb === "delete", line);
+      if (verb === "add") this.#timeouts.add(name);
+      else this.#timeouts.delete(name);
+      return;
+    }
     const absent = verb === "add" && (kind === "chain" || kind === "set");
     assert.equal(chain === undefined && set === undefined, absent, line);
     if (absent && kind === "chain") this.#chains.set(name, []);

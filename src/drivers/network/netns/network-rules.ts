@@ -44,7 +44,8 @@ const edges = "edges";
 const fromUplink = `from-${uplink}`;
 /** Of the fixed part: to the network's own interfaces only. */
 const byNoTable = "by_no_table";
-export const networkChains = [edges, fromUplink] as const;
+const idle = "idle";
+export const networkChains = [edges, fromUplink, idle] as const;
 const [quotedSource, quotedDestination] = ["quoted_source", "quoted_destination"];
 const icmpErrors = "{ destination-unreachable, time-exceeded, parameter-problem }";
 /** What an ICMP error says of a packet that left, or came, by a public address. */
@@ -72,6 +73,7 @@ table ip croft {
   map sources { typeof iifname . ether saddr . ip saddr : verdict; }
   map arrivals { typeof iifname : verdict; elements = { "${uplink}" : goto arriving_from_outside } }
   map subnet_of { typeof iifname : verdict; }
+  map idle_of { typeof iifname : verdict; }
   map leaves { typeof iifname : verdict; }
   map enters { typeof oifname : verdict; }
   map egress { typeof iifname : verdict; elements = { "${uplink}" : goto entering } }
@@ -81,6 +83,7 @@ table ip croft {
 
   chain ${fromUplink} { }
   chain ${edges} { }
+  chain ${idle} { }
   chain arriving {
     type filter hook prerouting priority raw; policy drop;
     iifname . ether saddr . ip saddr vmap @sources
@@ -116,6 +119,7 @@ table ip croft {
     jump ${edges}
     ct state established,related ct mark != ${judgedMark} accept
     ct state invalid drop
+    jump ${idle}
     iifname vmap @egress
   }
   chain outward {
@@ -123,6 +127,7 @@ table ip croft {
     jump ${edges}
     ct state established,related ct mark != ${judgedMark} goto as_public
     ct state invalid drop
+    jump ${idle}
     iifname vmap @egress
   }
   chain as_public {
@@ -315,6 +320,7 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
     setElement("enters", `"${link}"`, `goto enter-${it.subnet}`),
     ...verdictOf(it, "egress"),
     ...verdictOf(it, "ingress"),
+    ...idleRules(it),
     ...addresses.flatMap(({ address, publicAddress, inspected }) =>
       publicAddress === undefined
         ? []
@@ -339,6 +345,32 @@ const verdictOf = ({ id, groups, nat }: InterfaceElement, map: "ingress" | "egre
   const name = `${way}-${groupsName([first, ...more])}`;
   const rules = [first, ...more].map((group) => `jump ${way}-${group}`);
   return [...chains, { kind: "chain", name, rules }, setElement(map, key, `jump ${name}`)];
+};
+
+/** Interfaces with the same timeouts share a chain; what it sets counts for a connection that begins. */
+const idleRules = ({ id, idle: timeouts }: InterfaceElement): NftObject[] => {
+  if (timeouts === undefined) return [];
+  const { tcpEstablished, udp = 30, udpStream = 180 } = timeouts;
+  const [ofTcp, ofUdp] = [`tcp-${tcpEstablished}`, `udp-${udp}-${udpStream}`];
+  const name = `idle-${tcpEstablished ?? "usual"}-${udp}-${udpStream}`;
+  const policies = [
+    ...(tcpEstablished === undefined ? [] : [["tcp", ofTcp, `established : ${tcpEstablished}`] as const]),
+    ["udp", ofUdp, `unreplied : ${udp}, replied : ${udpStream}`] as const,
+  ];
+  return [
+    ...policies.map(([protocol, of, times]): NftObject => ({
+      kind: "timeout",
+      name: of,
+      policy: `protocol ${protocol}; l3proto ip; policy = { ${times} }`,
+    })),
+    {
+      kind: "chain",
+      name,
+      rules: policies.map(([protocol, of]) => `meta l4proto ${protocol} ct timeout set "${of}"`),
+    },
+    { kind: "chain", name: idle, rules: ["iifname vmap @idle_of", "oifname vmap @idle_of"] },
+    setElement("idle_of", `"${interfaceLink(id)}"`, `jump ${name}`),
+  ];
 };
 
 const setElement = (set: string, key: string, value?: string): NftObject =>

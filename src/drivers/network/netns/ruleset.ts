@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 /** A named thing of an nft table. Chains and sets that several elements need are emitted by each of them. */
 export type NftObject =
   | { readonly kind: "set"; readonly name: string; readonly type: string }
+  /** A `ct timeout`, which always says the same under its name. */
+  | { readonly kind: "timeout"; readonly name: string; readonly policy: string }
   /** No rules: it must exist; whoever gives it rules says which, and who else does the same ones. */
   | { readonly kind: "chain"; readonly name: string; readonly rules: readonly string[] }
   | { readonly kind: "element"; readonly set: string; readonly key: string; readonly value?: string };
@@ -74,6 +76,9 @@ const difference = (table: string, changes: readonly Change[]): string[] => {
     ...come.flatMap((object) =>
       object.kind === "set" ? `add set ${table} ${object.name} { ${object.type}; }` : [],
     ),
+    ...come.flatMap((object) =>
+      object.kind === "timeout" ? `add ct timeout ${table} ${object.name} { ${object.policy}; }` : [],
+    ),
     ...come.flatMap((object) => (object.kind === "chain" ? `add chain ${table} ${object.name}` : [])),
     ...elementLines("delete", table, [...gone, ...changedElements.flatMap(([before]) => before ?? [])]),
     ...real.flatMap(([before]) => (before?.kind === "chain" ? `flush chain ${table} ${before.name}` : [])),
@@ -82,6 +87,9 @@ const difference = (table: string, changes: readonly Change[]): string[] => {
     ),
     ...elementLines("add", table, [...come, ...changedElements.flatMap(([, after]) => after ?? [])]),
     ...gone.flatMap((object) => (object.kind === "chain" ? `delete chain ${table} ${object.name}` : [])),
+    ...gone.flatMap((object) =>
+      object.kind === "timeout" ? `delete ct timeout ${table} ${object.name}` : [],
+    ),
     ...gone.flatMap((object) => (object.kind === "set" ? `delete set ${table} ${object.name}` : [])),
   ];
 };

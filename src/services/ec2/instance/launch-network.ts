@@ -1,4 +1,5 @@
 import type { InstanceNetworkInterfaceSpecification, RunInstancesRequest } from "@aws-sdk/client-ec2";
+import type { IdleTimeouts } from "#drivers/network/network-driver.ts";
 import { ApiError } from "#api/error.ts";
 import type { Ec2Context } from "../context.ts";
 import {
@@ -19,6 +20,7 @@ import { zoneId } from "../availability-zone/availability-zone.ts";
 import { newPrefixes, type WantedPrefixes } from "../network-interface/address-prefix.ts";
 import { freeAddress, inner } from "../network-interface/free-address.ts";
 import { ownInterfaceOf } from "../network-interface/find-interface.ts";
+import { idleTimeouts } from "../network-interface/idle-timeouts.ts";
 import { addressSlots, type NetworkInterfaceRecord } from "../network-interface/network-interface.ts";
 import { checkedDescription, newInterface } from "../network-interface/new-interface.ts";
 import {
@@ -44,6 +46,7 @@ export interface LaunchNetwork {
   readonly addresses: WantedAddresses;
   readonly prefixes: WantedPrefixes;
   readonly description: string;
+  readonly idleTimeouts?: IdleTimeouts;
   readonly deleteOnTermination: boolean;
   /** One that was made before; absent: a new one. */
   readonly existing?: NetworkInterfaceRecord;
@@ -124,6 +127,7 @@ function chooseNetwork(
     { ...specification, PrivateIpAddress: specification.PrivateIpAddress ?? input.PrivateIpAddress },
     subnet,
   );
+  const timeouts = idleTimeouts(specification.ConnectionTrackingSpecification);
   const { Ipv4Prefixes: prefixes = [], Ipv4PrefixCount: prefixCount = 0 } = specification;
   if (namedIn(addresses).length + prefixes.length > 0 && input.MaxCount !== 1)
     throw invalidCombination("A private address can be given only when one instance is launched.");
@@ -143,6 +147,7 @@ function chooseNetwork(
     addresses,
     prefixes: { Ipv4Prefixes: prefixes, Ipv4PrefixCount: prefixCount },
     description: checkedDescription(specification.Description),
+    ...(timeouts && { idleTimeouts: timeouts }),
     deleteOnTermination: specification.DeleteOnTermination ?? true,
   };
 }
@@ -327,6 +332,7 @@ export function launchedInterface(
       ...(secondary.length > 0 && { secondary }),
       ...(prefixes.length > 0 && { prefixes }),
       description: network.description,
+      ...(network.idleTimeouts && { idleTimeouts: network.idleTimeouts }),
       groupIds: network.groupIds,
       publicAddressOnStart: network.publicAddress,
       tags: tagsFor("network-interface", input.TagSpecifications),

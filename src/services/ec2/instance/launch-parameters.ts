@@ -42,6 +42,7 @@ const served: ReadonlySet<string> = new Set<keyof RunInstancesRequest>([
 ]);
 const servedInterface: ReadonlySet<string> = new Set([
   "AssociatePublicIpAddress",
+  "ConnectionTrackingSpecification",
   "DeleteOnTermination",
   "Description",
   "DeviceIndex",

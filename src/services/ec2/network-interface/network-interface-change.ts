@@ -13,6 +13,7 @@ import {
 } from "../errors.ts";
 import { groupsOf } from "../instance/launch-network.ts";
 import { groupMember, groupStands } from "../security-group/group-member.ts";
+import { idleTimeouts } from "./idle-timeouts.ts";
 import type { NetworkInterfaceRecord } from "./network-interface.ts";
 import { checkedDescription } from "./new-interface.ts";
 
@@ -23,6 +24,7 @@ export function interfaceChange(
   context: Ec2Context,
 ): Transaction {
   const { Groups: groups, SourceDestCheck: check, Description: text, Attachment: attached } = given;
+  const { ConnectionTrackingSpecification: tracking } = given;
   const { records } = context;
   const [name, ...more] = Object.entries(given).flatMap(([it, value]) => (value === undefined ? [] : [it]));
   if (name === undefined) throw invalidCombination("No attributes specified.");
@@ -32,6 +34,8 @@ export function interfaceChange(
   if (text)
     return records.rewrite("network-interface", { ...nic, description: checkedDescription(text.Value) });
   if (attached) return attachmentChange(nic, attached, context);
+  const timeouts = idleTimeouts(tracking, nic.idleTimeouts);
+  if (timeouts) return records.rewrite("network-interface", { ...nic, idleTimeouts: timeouts });
   throw unsupportedParameter(name);
 }
 

@@ -7,12 +7,14 @@ import type {
   NetworkInterfaceAttachment,
   NetworkInterfaceType,
 } from "@aws-sdk/client-ec2";
+import type { IdleTimeouts } from "#drivers/network/network-driver.ts";
 import { zoneId } from "../availability-zone/availability-zone.ts";
 import { addressesIn } from "../ipv4.ts";
 import type { FilterTable } from "../filters.ts";
 import type { Ec2Records, ResourceRecord, Scope } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 import { givesNames } from "../vpc/vpc.ts";
+import { describeIdleTimeouts } from "./idle-timeouts.ts";
 import type { PublicAddressRecord } from "./public-address.ts";
 
 export interface NetworkInterfaceRecord extends ResourceRecord {
@@ -32,6 +34,8 @@ export interface NetworkInterfaceRecord extends ResourceRecord {
   readonly prefixes?: readonly string[];
   readonly groupIds: readonly string[];
   readonly sourceDestCheck: boolean;
+  /** Of what its groups track. */
+  readonly idleTimeouts?: IdleTimeouts;
   /** Starting its instance takes a public address from the pool; stopping gives it back. */
   readonly publicAddressOnStart: boolean;
   readonly attachment?: InterfaceAttachment;
@@ -168,6 +172,7 @@ export function describeInterface(it: NetworkInterfaceRecord, records: Ec2Record
     Ipv6Addresses: [],
     Groups: describeGroups(it, records),
     SourceDestCheck: it.sourceDestCheck,
+    ...(it.idleTimeouts && { ConnectionTrackingConfiguration: describeIdleTimeouts(it.idleTimeouts) }),
   };
 }
 

@@ -19,6 +19,7 @@ import { groupStands } from "../security-group/group-member.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { newPrefixes } from "./address-prefix.ts";
 import { interfaceOf } from "./find-interface.ts";
+import { idleTimeouts } from "./idle-timeouts.ts";
 import { addressSlots, describeNetworkInterface, isInUse, networkInterfaceArn } from "./network-interface.ts";
 import { checkedDescription, interfaceWrites, newInterface } from "./new-interface.ts";
 import {
@@ -72,6 +73,7 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
   if (!subnet) throw subnetNotFound([input.SubnetId]);
   onlyTags(["network-interface"], input.TagSpecifications);
   const description = checkedDescription(input.Description);
+  const timeouts = idleTimeouts(input.ConnectionTrackingSpecification);
   if (records.all("network-interface").length >= quotas.networkInterfacesPerRegion.value)
     throw tooManyInterfaces();
   const wanted = wantedAddresses(input, subnet);
@@ -85,6 +87,7 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
       ...(prefixes.length > 0 && { prefixes }),
       description,
       groupIds: groupsOf(input.Groups, undefined, { vpcId: subnet.vpcId, subnetId: subnet.id }, context),
+      ...(timeouts && { idleTimeouts: timeouts }),
       tags: tagsFor("network-interface", input.TagSpecifications),
       ...(input.ClientToken && { clientToken: input.ClientToken }),
     },
@@ -116,7 +119,6 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
 const none = { address: "", secondary: [] };
 
 const unserved = [
-  "ConnectionTrackingSpecification",
   "EnablePrimaryIpv6",
   "Ipv6AddressCount",
   "Ipv6Addresses",

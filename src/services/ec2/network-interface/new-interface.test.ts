@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { CreateNetworkInterfaceCommandInput, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+import type {
+  ConnectionTrackingSpecificationRequest,
+  CreateNetworkInterfaceCommandInput,
+  RunInstancesCommandInput,
+} from "@aws-sdk/client-ec2";
 import { testImage, testRegion } from "#testing/region.ts";
 
 const limit = { timeout: 60_000 };
@@ -56,6 +60,41 @@ test(
     await create({ PrivateIpAddress: "172.31.0.21" });
   },
 );
+
+test("idle timeouts are an interface's own, within AWS's bounds, and change one by one", limit, async (t) => {
+  const { client, create, SubnetId } = await withSubnet(t);
+  const nic = await create({ ConnectionTrackingSpecification: { TcpEstablishedTimeout: 300 } });
+  const { NetworkInterfaceId } = nic ?? {};
+  assert.deepEqual(nic?.ConnectionTrackingConfiguration, { TcpEstablishedTimeout: 300 });
+  const modify = (ConnectionTrackingSpecification: ConnectionTrackingSpecificationRequest) =>
+    client.modifyNetworkInterfaceAttribute({ NetworkInterfaceId, ConnectionTrackingSpecification });
+  await modify({ UdpTimeout: 45, UdpStreamTimeout: 60 });
+  const found = await client.describeNetworkInterfaces({ NetworkInterfaceIds: [NetworkInterfaceId ?? ""] });
+  assert.deepEqual(found.NetworkInterfaces?.[0]?.ConnectionTrackingConfiguration, {
+    TcpEstablishedTimeout: 300,
+    UdpStreamTimeout: 60,
+    UdpTimeout: 45,
+  });
+  for (const wrong of [
+    { TcpEstablishedTimeout: 59 },
+    { TcpEstablishedTimeout: 432_001 },
+    { UdpStreamTimeout: 181 },
+    { UdpTimeout: 29 },
+  ]) {
+    await assert.rejects(modify(wrong), { name: "InvalidParameterValue" });
+    await assert.rejects(
+      client.createNetworkInterface({ SubnetId, ConnectionTrackingSpecification: wrong }),
+      { name: "InvalidParameterValue" },
+    );
+  }
+  const plain = await create({});
+  assert.equal(plain?.ConnectionTrackingConfiguration, undefined);
+  const { Instances: [instance] = [] } = await client.runInstances({
+    ...one,
+    NetworkInterfaces: [{ DeviceIndex: 0, ConnectionTrackingSpecification: { UdpTimeout: 40 } }],
+  });
+  assert.deepEqual(instance?.NetworkInterfaces?.[0]?.ConnectionTrackingConfiguration, { UdpTimeout: 40 });
+});
 
 test("a token makes one interface, and makes another when that is deleted", limit, async (t) => {
   const { client, records, create, SubnetId } = await withSubnet(t);

@@ -383,6 +383,11 @@ const table: readonly [what: string, records: Records, network: Record<string, N
     { ...elements, ...member(5), ...carried(5, { sourceCheck: false }) },
   ],
   [
+    "an interface's idle timeouts are its own",
+    { ...base, "network-interface": [nic(5, { idleTimeouts: { udp: 45 } })] },
+    { ...elements, ...member(5), ...carried(5, { idle: { udp: 45 } }) },
+  ],
+  [
     "an interface goes with its instance's record",
     { ...base, "network-interface": [nic(5), nic(6, { attachment: attachedTo("i-gone") })] },
     { ...elements, ...member(5), ...carried(5) },

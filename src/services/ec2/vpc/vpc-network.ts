@@ -184,6 +184,7 @@ const interfaceElement = (it: NetworkInterfaceRecord, records: Ec2Records): Inte
     ...(further.length > 0 && { secondary: further.map((address) => mapped(address, address)) }),
     groups: it.groupIds,
     sourceCheck: it.sourceDestCheck,
+    ...(it.idleTimeouts && { idle: it.idleTimeouts }),
     ...(it.natGatewayId !== undefined && { nat: true }),
   };
 };
