@@ -34,7 +34,7 @@ export function interfaceChange(
   if (text)
     return records.rewrite("network-interface", { ...nic, description: checkedDescription(text.Value) });
   if (attached) return attachmentChange(nic, attached, context);
-  const timeouts = idleTimeouts(tracking, nic.idleTimeouts);
+  const timeouts = tracking && idleTimeouts(tracking, nic.idleTimeouts);
   if (timeouts) return records.rewrite("network-interface", { ...nic, idleTimeouts: timeouts });
   throw unsupportedParameter(name);
 }

@@ -87,6 +87,10 @@ test("idle timeouts are an interface's own, within AWS's bounds, and change one 
       { name: "InvalidParameterValue" },
     );
   }
+  await assert.rejects(
+    client.modifyNetworkInterfaceAttribute({ NetworkInterfaceId, EnablePrimaryIpv6: true }),
+    { name: "UnsupportedOperation" },
+  );
   const plain = await create({});
   assert.equal(plain?.ConnectionTrackingConfiguration, undefined);
   const { Instances: [instance] = [] } = await client.runInstances({
