@@ -4,6 +4,7 @@ import { describeMetadataOptions } from "../instance/describe-instance.ts";
 import { cpuCredits } from "../instance/cpu-credits.ts";
 import { cpuOptions, type InstanceRecord } from "../instance/instance.ts";
 import { describePrivateDnsNames } from "../instance/private-dns-names.ts";
+import { describeIdleTimeouts } from "../network-interface/idle-timeouts.ts";
 import type { Ec2Records } from "../records.ts";
 import { describeTags } from "../tag/tag.ts";
 import { volumeTypes } from "../volume/volume-types.ts";
@@ -67,6 +68,7 @@ export function dataOfInstance(instance: InstanceRecord, records: Ec2Records): R
       AssociatePublicIpAddress: nic.publicAddressOnStart,
       DeleteOnTermination: nic.attachment?.deleteOnTermination,
       InterfaceType: "interface",
+      ...(nic.idleTimeouts && { ConnectionTrackingSpecification: describeIdleTimeouts(nic.idleTimeouts) }),
     })),
     ...(tags.length > 0 && { TagSpecifications: [{ ResourceType: "instance", Tags: tags }] }),
   };

@@ -98,6 +98,16 @@ test("idle timeouts are an interface's own, within AWS's bounds, and change one 
     NetworkInterfaces: [{ DeviceIndex: 0, ConnectionTrackingSpecification: { UdpTimeout: 40 } }],
   });
   assert.deepEqual(instance?.NetworkInterfaces?.[0]?.ConnectionTrackingConfiguration, { UdpTimeout: 40 });
+  const { LaunchTemplateData } = await client.getLaunchTemplateData({ InstanceId: instance?.InstanceId });
+  const [{ ConnectionTrackingSpecification } = {}] = LaunchTemplateData?.NetworkInterfaces ?? [];
+  assert.deepEqual(ConnectionTrackingSpecification, { UdpTimeout: 40 });
+  await client.createLaunchTemplate({
+    LaunchTemplateName: "timed",
+    LaunchTemplateData: { NetworkInterfaces: [{ DeviceIndex: 0, ConnectionTrackingSpecification }] },
+  });
+  const launched = await client.runInstances({ ...one, LaunchTemplate: { LaunchTemplateName: "timed" } });
+  const [{ ConnectionTrackingConfiguration } = {}] = launched.Instances?.[0]?.NetworkInterfaces ?? [];
+  assert.deepEqual(ConnectionTrackingConfiguration, { UdpTimeout: 40 });
 });
 
 test("a token makes one interface, and makes another when that is deleted", limit, async (t) => {
