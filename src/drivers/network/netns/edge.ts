@@ -157,6 +157,7 @@ ${outboundRules({ inside: [options.publicPool, linkEnds(options).host.address], 
     type filter hook forward priority filter; policy drop;
     ct state untracked oifname "net*" accept
     oifname "${outboundLink}" goto outward
+    iifname "${outboundLink}" jump from_world
     ct state established,related accept
     ct state invalid drop
     iifname "${outboundLink}" drop

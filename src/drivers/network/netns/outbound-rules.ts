@@ -21,8 +21,6 @@ export const outboundRules = ({ inside, to }: OutboundReach, host: HostNetworks 
     oifname "${outboundLink}" snat ip to ${outboundEnds.edge.address}
   }
   chain from_world {
-    type filter hook postrouting priority mangle; policy accept;
-    iifname != "${outboundLink}" accept
     tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
     tcp flags & (syn | rst) == 0 tcp window > ${mostWindow} tcp window set ${mostWindow}
   }`;
