@@ -259,7 +259,7 @@ describe("a group's rules", () => {
     };
     const about = (seen: number[], wanted: number[]) =>
       assert.ok(
-        wanted.every((most, n) => (seen[n] ?? 0) > most - 5 && (seen[n] ?? 0) <= most),
+        wanted.every((most, n) => (seen[n] ?? 0) > most - 10 && (seen[n] ?? 0) <= most),
         `${seen.join(" and ")} s, not ${wanted.join(" and ")}`,
       );
     await applied(opened(2, everything), opened(4, everything), called);
