@@ -1,7 +1,7 @@
 import { run } from "../../linux/commands.ts";
 import { linkEnds } from "./host-end.ts";
 import type { Fact } from "./link-facts.ts";
-import { failClosedRules, linkBatch } from "./link-facts.ts";
+import { failClosedRules, linkBatch, ownAddress } from "./link-facts.ts";
 import {
   edgeNamespace,
   hostLink,
@@ -120,8 +120,7 @@ const edgeWants = (options: EdgeOptions): Set<Fact> => {
   return new Set<Fact>([
     ...failClosedRules,
     `settings ${hostLink} address ${edge.mac} mtu ${uplinkMtu} up`,
-    `address ${edge.address} dev ${hostLink}`,
-    `route throw ${edge.address}`,
+    ...ownAddress(edge.address, hostLink),
     `route ${host.address} dev ${hostLink}`,
     `neighbour ${host.address} lladdr ${host.mac} dev ${hostLink}`,
     `route blackhole ${options.publicPool}`,
@@ -132,8 +131,7 @@ const edgeWants = (options: EdgeOptions): Set<Fact> => {
 const outboundFacts: readonly Fact[] = [
   `link ${outboundLink}`,
   `settings ${outboundLink} address ${outboundEnds.edge.mac} mtu ${outboundMtu} up`,
-  `address ${outboundEnds.edge.address} dev ${outboundLink}`,
-  `route throw ${outboundEnds.edge.address}`,
+  ...ownAddress(outboundEnds.edge.address, outboundLink),
   `route default via ${outboundEnds.pasta.address} dev ${outboundLink} onlink`,
   `neighbour ${outboundEnds.pasta.address} lladdr ${outboundEnds.pasta.mac} dev ${outboundLink}`,
 ];

@@ -50,6 +50,12 @@ export const failClosedRules: readonly Fact[] = [
   "settings lo up",
 ];
 
+/** An address of such a namespace's own, where the main table may know another way: it gives the address back. */
+export const ownAddress = (address: string, link: string): Fact[] => [
+  `address ${address} dev ${link}`,
+  `route throw ${address}`,
+];
+
 /** What holds in every network's namespace. */
 export const networkFacts: readonly Fact[] = [
   ...failClosedRules,

@@ -2,7 +2,7 @@ import { run } from "../../linux/commands.ts";
 import { addressesOf } from "../network-driver.ts";
 import type { InterfaceElement } from "../network-driver.ts";
 import { followConnections } from "./connections.ts";
-import { failClosedRules, linkBatch } from "./link-facts.ts";
+import { failClosedRules, linkBatch, ownAddress } from "./link-facts.ts";
 import type { Fact } from "./link-facts.ts";
 import { guestMtu, interfaceLink, natGateway, natLink, natNamespace, otherEnd, straight } from "./names.ts";
 import { ensureNamespace, namespaceExists, removeNamespace } from "./namespace.ts";
@@ -87,10 +87,7 @@ const natFacts = (element: InterfaceElement): Set<Fact> =>
   new Set<Fact>([
     ...failClosedRules,
     `settings ${natLink} address ${element.mac} mtu ${guestMtu} up`,
-    ...addressesOf(element).flatMap(({ address }): Fact[] => [
-      `address ${address} dev ${natLink}`,
-      `route throw ${address}`,
-    ]),
+    ...addressesOf(element).flatMap(({ address }) => ownAddress(address, natLink)),
     `route default via ${natGateway.address} dev ${natLink} onlink`,
     `neighbour ${natGateway.address} lladdr ${natGateway.mac} dev ${natLink}`,
   ]);

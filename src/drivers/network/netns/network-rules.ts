@@ -37,6 +37,8 @@ import type { NftObject } from "./ruleset.ts";
 const outerZone = 1;
 /** Of connections that are judged by the rules packet by packet, since groups do not track them and no longer let them pass. */
 export const judgedMark = 1;
+/** Seconds: "Idle connection tracking timeout" of Amazon EC2's guide. TCP's, five days, are the kernel's too. */
+export const usualIdle = { udp: 30, udpStream: 180 } as const;
 const servicePacketsPerSecond = 1024;
 export const networkTable = "ip croft";
 /** Chains of the fixed part whose rules are those of elements. */
@@ -303,8 +305,8 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
       setElement("destinations", `"${link}" . ${address}`),
     ]),
     ...(it.nat ? [setElement("arrivals", `"${link}"`, `goto from-${it.subnet}`)] : []),
-    ...(it.sourceCheck || it.nat ? [] : [setElement("unchecked", port)]),
-    ...(it.sourceCheck && !it.nat ? [] : [setElement("forwarders", `"${link}"`)]),
+    ...(it.nat || it.sourceCheck ? [] : [setElement("unchecked", port)]),
+    ...(it.nat || !it.sourceCheck ? [setElement("forwarders", `"${link}"`)] : []),
     linksOf(it.subnet),
     setElement(linksOf(it.subnet).name, `"${link}"`),
     ...["from", "leave", "enter"].map((way): NftObject => ({
@@ -350,7 +352,7 @@ const verdictOf = ({ id, groups, nat }: InterfaceElement, map: "ingress" | "egre
 /** Interfaces with the same timeouts share a chain; what it sets counts for a connection that begins. */
 const idleRules = ({ id, idle: timeouts }: InterfaceElement): NftObject[] => {
   if (timeouts === undefined) return [];
-  const { tcpEstablished, udp = 30, udpStream = 180 } = timeouts;
+  const { tcpEstablished, udp, udpStream } = { ...usualIdle, ...timeouts };
   const [ofTcp, ofUdp] = [`tcp-${tcpEstablished}`, `udp-${udp}-${udpStream}`];
   const name = `idle-${tcpEstablished ?? "usual"}-${udp}-${udpStream}`;
   const policies = [

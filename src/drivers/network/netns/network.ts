@@ -17,6 +17,7 @@ import {
   networkTables,
   quoteRules,
   rulesOf,
+  usualIdle,
 } from "./network-rules.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 import { Ruleset } from "./ruleset.ts";
@@ -250,8 +251,8 @@ export class Network implements Disposable {
   }
 }
 
-/** "Idle connection tracking timeout" of Amazon EC2's guide, where the kernel's is another. */
-const following = { udp_timeout_stream: "180" };
+/** Where the kernel's is another. */
+const following = { udp_timeout_stream: String(usualIdle.udpStream) };
 
 interface Suspicion {
   readonly strange: ReadonlySet<string> | undefined;
