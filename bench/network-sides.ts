@@ -92,12 +92,12 @@ export async function serve(namespaces: readonly string[], stack: AsyncDisposabl
   await sleep(500);
 }
 
-/** Gbit/s, in one second. */
+/** Gbit/s, in one second, of so many streams together. */
 export const tcp =
-  ({ client: namespace, address }: Side): Measure =>
+  ({ client: namespace, address }: Side, streams = 1): Measure =>
   async () => {
     const result: { end: { sum_received: { bits_per_second: number } } } = JSON.parse(
-      await run("iperf3", ["-c", address, "-t", "1", "-J"], { namespace }),
+      await run("iperf3", ["-c", address, "-t", "1", "-P", String(streams), "-J"], { namespace }),
     );
     return result.end.sum_received.bits_per_second / 1e9;
   };

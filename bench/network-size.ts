@@ -94,7 +94,7 @@ const compare = (name: string, unit: string, measure: typeof connections) =>
     pairs,
     "with ten",
   );
-await compare("TCP", "Gbit/s", tcp);
+await compare("TCP", "Gbit/s", (side) => tcp(side));
 await compare("new connections", "/s", connections);
 
 /** Milliseconds from the call until it is there, in turns. */

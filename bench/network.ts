@@ -78,12 +78,15 @@ await serve(
 );
 
 const ours = connections(same, stack);
-const throughput = (name: string, side: Side, other = bare, what = "bare") =>
-  comparePairs(`TCP ${name}`, "Gbit/s", { ours: tcp(side), bare: tcp(other) }, pairs, what);
+const throughput = (name: string, side: Side, other = bare, what = "bare", streams = 1) =>
+  comparePairs(`TCP ${name}`, "Gbit/s", { ours: tcp(side, streams), bare: tcp(other, streams) }, pairs, what);
 await throughput("in a subnet", same);
 await throughput("between subnets", across);
 await throughput("by an elastic address", byElasticIp);
 await throughput("by a NAT gateway", byNatGateway);
+// One stream waits for its own acknowledgements; several show what a path can carry.
+await throughput("by an elastic address, four streams", byElasticIp, bare, "bare", 4);
+await throughput("by a NAT gateway, four streams", byNatGateway, bare, "bare", 4);
 // What is left of it where a packet passes as many namespaces that hold nothing but routes: more than that no rules could give.
 await throughput("by an elastic address", byElasticIp, three, "three routers without a rule");
 await throughput("by a NAT gateway", byNatGateway, five, "five routers without a rule");
