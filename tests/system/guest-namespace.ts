@@ -151,6 +151,37 @@ export const sendDatagram = (
     }
   });
 
+/** Eight bytes, or a multiple of them, of what a packet carries; `at`: after how many others. */
+interface Fragment {
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: number;
+  /** The packet's. */
+  readonly id: number;
+  readonly at: number;
+  readonly last: boolean;
+  readonly data: Buffer;
+}
+
+/** From any address. */
+export const sendFragment = (namespace: string, { from, to, protocol, id, at, last, data }: Fragment): void =>
+  inside(namespace, () => {
+    // The kernel adds the length and the checksum.
+    const header = Buffer.alloc(20);
+    header.set([0x45, 0, 0, 0, id >> 8, id & 0xff, 0, 0, 64, protocol]);
+    header.writeUInt16BE((last ? 0 : 0x2000) | (at / 8), 6);
+    header.set(from.split(".").map(Number), 12);
+    header.set(to.split(".").map(Number), 16);
+    const fd = openSocket(SOCK_RAW, { protocol: IPPROTO_RAW });
+    try {
+      const name = socketAddress(to, 0);
+      check(`connect ${to}`, connect(fd, name, name.length));
+      check("send", send(fd, Buffer.concat([header, data]), header.length + data.length, 0));
+    } finally {
+      closeSync(fd);
+    }
+  });
+
 /** Whether an ICMP echo request is answered within a second. */
 export const pings = (namespace: string, to: string): boolean =>
   inside(namespace, () => {
@@ -247,6 +278,7 @@ const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
 const IPPROTO_ICMP = 1;
+const IPPROTO_RAW = 255;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o200_0000;
 const SOL_SOCKET = 1;

@@ -22,6 +22,7 @@ import { networkConformance } from "#drivers/network/network-conformance.ts";
 import { passes } from "#drivers/network/traffic.ts";
 import { routedRange } from "#drivers/network/routed-range.ts";
 import { seededRandom } from "#testing/seeded-random.ts";
+import { until } from "../until.ts";
 import {
   dial,
   dialed,
@@ -29,7 +30,9 @@ import {
   patiently,
   pings,
   plugIn,
+  received,
   sendDatagram,
+  sendFragment,
   unacknowledged,
   waiting,
 } from "./guest-namespace.ts";
@@ -373,6 +376,33 @@ describe("a guest", () => {
     assert.equal(await datagrams(a, b, { from: d.address }), 0);
   });
 
+  test("cannot add a piece to what another sends", async () => {
+    await applied(opened(4, everything));
+    const header = Buffer.from([0, 7, 0, 53, 0, 24, 0, 0]).toString("latin1");
+    const piece = (id: number, at: number, text: string) => ({
+      from: b.address,
+      to: d.address,
+      protocol: 17,
+      id,
+      at,
+      last: at > 0,
+      data: Buffer.from(text, "latin1"),
+    });
+    const arrived = () =>
+      until(
+        async () => received(udp.get(d.id) ?? -1),
+        ({ length }) => length > 0,
+      );
+    sendFragment(guest(a), piece(1, 16, "and by a"));
+    sendFragment(guest(b), piece(1, 0, `${header}from b, `));
+    sendFragment(guest(b), piece(1, 16, "as ever."));
+    assert.deepEqual(await arrived(), ["from b, as ever."]);
+    sendFragment(guest(b), piece(2, 0, `${header}from b, `));
+    sendFragment(guest(a), piece(2, 16, "and by a"));
+    sendFragment(guest(b), piece(2, 16, "as ever."));
+    assert.deepEqual(await arrived(), ["from b, as ever."]);
+  });
+
   test("cannot send from a hardware address that is not its own", async () => {
     await applied(opened(2, everything));
     await run("ip", ["link", "set", "dev", "eth0", "address", "02:aa:00:00:00:77"], { namespace: guest(a) });
@@ -433,15 +463,15 @@ describe("a guest", () => {
     const unicast = openSocket(guest(a), { type: "udp", address: a.address, port: 68 });
     const broadcast = openSocket(guest(a), { type: "udp", address: "255.255.255.255", port: 68 });
     const elsewhere = openSocket(guest(b), { type: "udp", address: "255.255.255.255", port: 68 });
-    const received = async (flags: number) => {
+    const leased = async (flags: number) => {
       const reply = Buffer.alloc(300);
       reply.writeUInt16BE(flags, 10);
       server.send(reply, 68, a.address);
       await sleep(50);
       return [unicast, broadcast, elsewhere].map(waiting);
     };
-    assert.deepEqual(await received(0), [1, 0, 0]);
-    assert.deepEqual(await received(0x8000), [0, 1, 0]);
+    assert.deepEqual(await leased(0), [1, 0, 0]);
+    assert.deepEqual(await leased(0x8000), [0, 1, 0]);
     for (const fd of [unicast, broadcast, elsewhere]) closeSync(fd);
     server.close();
   });

@@ -21,6 +21,12 @@ export const insideOnly = 1;
 /** The mark of what the main table, as far as it knows a way, is asked about first, and in networks of what is for an interface's address. */
 export const straight = 2;
 
+/**
+ * The priority of a prerouting chain that sees fragments as they came. After it connection tracking puts them together: what arrives last
+ * then says which link all of it is from.
+ */
+export const beforeReassembly = -450;
+
 /** A peering's link, in each of its two networks; parked in the edge while one of them is not there. Rules mean all of them by `pcx*`. */
 export const peeringLink = (peeringId: string): string => linkName("pcx", peeringId);
 /** What either network takes for its neighbour on a peering's link. */

@@ -9,6 +9,7 @@ import type {
 } from "../network-driver.ts";
 import { addressIn } from "./cidr.ts";
 import {
+  beforeReassembly,
   groupsName,
   insideOnly,
   interfaceLink,
@@ -32,7 +33,8 @@ import type { NftObject } from "./ruleset.ts";
  * flags, which the answer repeats) gets its frame as one. An interface may send the services as many packets a second as AWS lets it
  * ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an interface forwards between the outside
  * and an inspected address passes twice: its outer half has a zone of its own. Public addresses are no concern of connections: a packet
- * from outside has its private address before it is tracked, and one that leaves gets its public one last (decision 54).
+ * from outside has its private address before it is tracked, and one that leaves gets its public one last (decision 54). Fragments are
+ * each asked where they come from, so that nobody adds to what another sends.
  */
 const outerZone = 1;
 /** Of connections that are judged by the rules packet by packet, since groups do not track them and no longer let them pass. */
@@ -87,7 +89,7 @@ table ip croft {
   chain ${edges} { }
   chain ${idle} { }
   chain arriving {
-    type filter hook prerouting priority raw; policy drop;
+    type filter hook prerouting priority ${beforeReassembly}; policy drop;
     iifname . ether saddr . ip saddr vmap @sources
     iifname vmap @arrivals
     fib saddr type local drop

@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { outboundEnds, outboundLink } from "./names.ts";
+import { beforeReassembly, outboundEnds, outboundLink } from "./names.ts";
 
 /**
  * What passes to pasta, and as whom: nothing begins there, and of what guests begin nothing for this host's own addresses, or a
@@ -9,7 +9,7 @@ import { outboundEnds, outboundLink } from "./names.ts";
 export const outboundRules = ({ inside, to }: OutboundReach, host: HostNetworks = hostNetworks()): string => `
   set connections { typeof ip saddr; flags dynamic; size 65536; }
   chain whole {
-    type filter hook prerouting priority -450; policy accept;
+    type filter hook prerouting priority ${beforeReassembly}; policy accept;
     ip frag-off & 0x3fff != 0 iifname "net*" ip daddr != { ${inside.join(", ")} } drop
   }
   chain outward {
