@@ -182,8 +182,8 @@ export const sendFragment = (namespace: string, { from, to, protocol, id, at, la
     }
   });
 
-/** Whether an ICMP echo request is answered within a second. */
-export const pings = (namespace: string, to: string): boolean =>
+/** Whether an ICMP echo request is answered within a second; `bytes`: in it, all zero. */
+export const pings = (namespace: string, to: string, { bytes = 0 } = {}): boolean =>
   inside(namespace, () => {
     const fd = openSocket(SOCK_RAW, { protocol: IPPROTO_ICMP, timeoutMs: 1_000 });
     try {
@@ -191,7 +191,8 @@ export const pings = (namespace: string, to: string): boolean =>
       check(`connect ${to}`, connect(fd, name, name.length));
       // Type 8, the checksum of it all, an identifier of its own: otherwise it belongs to the exchange before.
       identifier += 1;
-      const request = Buffer.from([8, 0, 0, 0, 0, identifier, 0, 0]);
+      const request = Buffer.alloc(8 + bytes);
+      request.set([8, 0, 0, 0, 0, identifier]);
       request.writeUInt16BE(0xffff - 0x0800 - identifier, 2);
       check("send", send(fd, request, request.length, 0));
       const answer = Buffer.alloc(128);

@@ -22,6 +22,7 @@ import {
   dial,
   dialed,
   patiently,
+  pings,
   plugIn,
   received,
   sendDatagram,
@@ -458,6 +459,29 @@ describe("a NAT gateway", () => {
     assert.notEqual(dial(guest(b), "198.18.247.14", 22), "connected");
     assert.equal(dial(guest(b), d.address, 22, patiently), "connected");
     assert.equal(passesToD(b), false);
+  });
+
+  test("carries datagrams of UDP in fragments, and nothing else in them", async () => {
+    const to = "198.18.247.14";
+    const inPieces = { bytes: 2_000 };
+    await apply(...behind(route("one", `${to}/32`, "outside")));
+    const answered = await until(
+      async () => pings(guest(a), to, inPieces),
+      (it) => it,
+    );
+    assert.equal(answered, true, "past the gateway; the kernel knows by now that it must cut them");
+    await apply(...behind());
+    assert.equal(pings(guest(a), to), true);
+    assert.equal(pings(guest(a), to, inPieces), false);
+    const inbox = openSocket(guest(d), { type: "udp", address: "0.0.0.0", port: 7 });
+    const sent = "x".repeat(2_000);
+    sendDatagram(guest(a), to, 7, { data: sent });
+    const arrived = await until(
+      async () => received(inbox),
+      ({ length }) => length > 0,
+    );
+    assert.deepEqual(arrived, [sent]);
+    closeSync(inbox);
   });
 
   test("refuses to go on with what was idle for too long", async () => {

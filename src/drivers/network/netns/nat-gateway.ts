@@ -4,7 +4,16 @@ import type { InterfaceElement } from "../network-driver.ts";
 import { followConnections } from "./connections.ts";
 import { failClosedRules, linkBatch, ownAddress } from "./link-facts.ts";
 import type { Fact } from "./link-facts.ts";
-import { guestMtu, interfaceLink, natGateway, natLink, natNamespace, otherEnd, straight } from "./names.ts";
+import {
+  beforeReassembly,
+  guestMtu,
+  interfaceLink,
+  natGateway,
+  natLink,
+  natNamespace,
+  otherEnd,
+  straight,
+} from "./names.ts";
 import { ensureNamespace, namespaceExists, removeNamespace } from "./namespace.ts";
 import { RoutedNamespace } from "./routed-namespace.ts";
 
@@ -94,7 +103,8 @@ const natFacts = (element: InterfaceElement): Set<Fact> =>
 
 /**
  * Nothing begins at the gateway's own addresses. What belongs to a connection that was idle for too long is answered by RST. Each
- * address has room for so many connections to one destination (address, protocol and port); one more is dropped and counted.
+ * address has room for so many connections to one destination (address, protocol and port); one more is dropped and counted. Of what
+ * comes in fragments datagrams of UDP alone pass ("Compare NAT gateways and NAT instances" of Amazon VPC's guide).
  */
 const natTables = (element: InterfaceElement): string => {
   const own = addressesOf(element);
@@ -104,7 +114,8 @@ table ip croft {
   counter exhausted { }
   set destinations { typeof ip daddr . meta l4proto . th dport; size 65535; flags dynamic; }
   chain arriving {
-    type filter hook prerouting priority raw; policy drop;
+    type filter hook prerouting priority ${beforeReassembly}; policy drop;
+    ip frag-off & 0x3fff != 0 ip protocol != udp drop
     iifname "${natLink}" ip saddr != { ${own.map(({ address }) => address).join(", ")} } meta mark set ${straight} accept
   }
   chain passing {
