@@ -26,6 +26,7 @@ import {
   plugIn,
   received,
   sendDatagram,
+  sendFragment,
   unacknowledged,
 } from "./guest-namespace.ts";
 
@@ -205,6 +206,8 @@ describe("a route table", () => {
     assert.equal(dial(guest(d), "198.18.247.11", 22), "timeout", "the other's table knows no way back");
     await apply(...through, route("one", "0.0.0.0/0", "outside"));
     assert.equal(dial(guest(d), "198.18.247.11", 22, patiently), "connected", "out by it too");
+    const toA = { from: d.address, to: "198.18.247.11", protocol: 6, port: 22 };
+    assert.equal(passes(applied.values(), toA), true);
     await apply(...through, [`interface/${forwarder.id}`, { ...forwarder, sourceCheck: true }]);
     assert.notEqual(dial(undefined, "198.18.247.14", 22), "connected");
     assert.equal(passes(applied.values(), fromHost), false);
@@ -459,6 +462,21 @@ describe("a NAT gateway", () => {
     assert.notEqual(dial(guest(b), "198.18.247.14", 22), "connected");
     assert.equal(dial(guest(b), d.address, 22, patiently), "connected");
     assert.equal(passesToD(b), false);
+  });
+
+  test("carries nothing but TCP, UDP and ICMP", async () => {
+    const [to, protocol] = ["198.18.247.14", 50];
+    const esp = { from: a.address, to, protocol };
+    const arrives = async (ways: Elements) => {
+      await apply(...ways);
+      sendFragment(guest(a), { ...esp, id: 1, at: 0, last: true, data: Buffer.alloc(24) });
+      await sleep(100);
+      const seen = await run("conntrack", ["-L", "-p", "50", "-d", d.address], { namespace: router });
+      assert.equal(passes(applied.values(), esp), seen !== "");
+      return seen !== "";
+    };
+    assert.equal(await arrives(behind()), false);
+    assert.equal(await arrives(behind(route("one", `${to}/32`, "outside"))), true);
   });
 
   test("carries datagrams of UDP in fragments, and nothing else in them", async () => {

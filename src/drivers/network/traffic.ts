@@ -94,7 +94,9 @@ export const path = (
       return false;
     // Nothing begins at a NAT gateway's own addresses.
     if (target.nat)
-      return from !== undefined && !owns(target, flow.to) ? true : meet("check", target.id, false);
+      return from !== undefined && !owns(target, flow.to) && translated.has(flow.protocol)
+        ? true
+        : meet("check", target.id, false);
     if (!owns(target, flow.to) && target.sourceCheck) return meet("check", target.id, false);
     return meet("groups", target.id, network.allows(target, "ingress", sender, flow, over));
   };
@@ -118,7 +120,8 @@ export const path = (
     if (via === "network") return arrive(network.owner(flow.to), source, flow);
     if (typeof via === "object" && "peering" in via) return cross(source, via.peering, flow);
     if (typeof via === "object") return arrive(network.byId(via.interface), source, flow);
-    const publicAddress = publicAddressOf(source, flow.from);
+    // Also of what it forwards for another.
+    const publicAddress = network.publicOf(flow.from);
     if (publicAddress === undefined) return meet("public address", source.id, false);
     if (!leave(source, undefined, flow)) return false;
     const target = network.publicOwner(flow.to);
@@ -168,7 +171,7 @@ export const path = (
     ? meet("interface", source.id) && send(source, begun)
     : target !== undefined &&
       meet("outside", begun.from) &&
-      (publicAddressOf(target, begun.to) === undefined
+      (network.publicOf(begun.to) === undefined
         ? meet("public address", target.id, false)
         : comeIn(target, begun));
   return { arrives, hops };
@@ -179,8 +182,8 @@ const mostHops = 64;
 
 const owns = (it: InterfaceElement, address: string): boolean =>
   addressesOf(it).some((own) => own.address === address);
-const publicAddressOf = (it: InterfaceElement, address: string): string | undefined =>
-  addressesOf(it).find((own) => own.address === address)?.publicAddress;
+/** By NAT gateways: ICMP, TCP and UDP. */
+const translated: ReadonlySet<number> = new Set([1, 6, 17]);
 
 /** Where things are among a network's elements. */
 export const lookUp = (elements: Iterable<NetworkElement>) => {
@@ -204,6 +207,8 @@ export const lookUp = (elements: Iterable<NetworkElement>) => {
       interfaces.find((it) => addressesOf(it).some(({ publicAddress }) => publicAddress === address)),
     privateOf: (publicAddress: string) =>
       interfaces.flatMap(addressesOf).find((it) => it.publicAddress === publicAddress)?.address,
+    publicOf: (address: string) =>
+      interfaces.flatMap(addressesOf).find((it) => it.address === address)?.publicAddress,
     gatewayTable: () => ofKind("gateway")[0]?.table,
     subnet: (id: string): SubnetElement | undefined => ofKind("subnet").find((it) => it.id === id),
     route: (table: string, to: string): RouteTarget =>
