@@ -482,6 +482,20 @@ describe("a guest", () => {
     assert.doesNotMatch(neighbours, /lladdr/);
   });
 
+  test("is answered by ARP whoever it says it is, and noted as nobody else", async () => {
+    await run("ip", ["address", "add", "192.0.2.88/32", "dev", "lo"], { namespace: guest(a) });
+    await run("ip", ["neighbour", "flush", "dev", "eth0"], { namespace: guest(a) });
+    sendDatagram(guest(a), b.address, 53, { from: "192.0.2.88" });
+    const answer = await until(
+      () => run("ip", ["neighbour", "show", b.address], { namespace: guest(a) }),
+      (it) => it.includes("lladdr"),
+      5_000,
+    );
+    assert.match(answer, /lladdr 02:00:00:00:00:01/);
+    assert.equal(await run("ip", ["neighbour", "show", "192.0.2.88"], { namespace: router }), "");
+    await run("ip", ["address", "del", "192.0.2.88/32", "dev", "lo"], { namespace: guest(a) });
+  });
+
   test("reaches nothing of this host", async () => {
     const host = JSON.parse(await run("ip", ["-json", "address", "show", "dev", prefix]))[0].addr_info[0]
       .local;

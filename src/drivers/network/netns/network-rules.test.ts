@@ -61,6 +61,7 @@ describe("an interface in nft's words", () => {
       `add rule ip croft in-${both} jump in-sg-a`,
       `add rule ip croft in-${both} jump in-sg-b`,
       'add element ip croft ports { "enid3c623848a30" . 02:aa:00:00:00:01 }',
+      'add element arp croft speakers { "enid3c623848a30" : 10.0.1.10 }',
       "add element ip croft inside { 10.0.1.10 }",
       'add element ip croft destinations { "enid3c623848a30" . 10.0.1.10 }',
       'add element ip croft links-one { "enid3c623848a30" }',
@@ -321,6 +322,7 @@ class ModelTable {
     [
       "sources",
       "ports",
+      "speakers",
       "unchecked",
       "destinations",
       "forwarders",
@@ -344,7 +346,7 @@ class ModelTable {
   readonly #timeouts = new Set<string>();
 
   apply(all: readonly string[]): void {
-    for (const line of all) this.#line(line.replace(" ip croft", ""));
+    for (const line of all) this.#line(line.replace(/ (ip|arp) croft/, ""));
     const named = [
       ...this.#chains.values(),
       ...[...this.#sets.values()].map((set) => [...set.values()]),

@@ -34,7 +34,8 @@ import type { NftObject } from "./ruleset.ts";
  * ("Amazon DNS attributes: quotas"), so that a flood ends in the kernel. A connection that an interface forwards between the outside
  * and an inspected address passes twice: its outer half has a zone of its own. Public addresses are no concern of connections: a packet
  * from outside has its private address before it is tracked, and one that leaves gets its public one last (decision 54). Fragments are
- * each asked where they come from, so that nobody adds to what another sends.
+ * each asked where they come from, so that nobody adds to what another sends. Who asks by ARP asks as its own address, whatever it says:
+ * the kernel notes whom it answers, and has room for so many in all namespaces together.
  */
 const outerZone = 1;
 /** Of connections that are judged by the rules packet by packet, since groups do not track them and no longer let them pass. */
@@ -43,6 +44,7 @@ export const judgedMark = 1;
 export const usualIdle = { udp: 30, udpStream: 180 } as const;
 const servicePacketsPerSecond = 1024;
 export const networkTable = "ip croft";
+const arpTable = "arp croft";
 /** Chains of the fixed part whose rules are those of elements. */
 const edges = "edges";
 const fromUplink = `from-${uplink}`;
@@ -58,10 +60,11 @@ export const quoteRules: readonly QuoteRule[] = [
   { chain: quotedDestination, side: "destination", map: "public_of" },
 ];
 export const networkTables = `
-table arp croft {
+table ${arpTable} {
+  map speakers { typeof iifname : arp saddr ip; }
   chain arriving {
     type filter hook input priority filter; policy drop;
-    iifname "eni*" meta mark set ${insideOnly} accept
+    iifname "eni*" arp saddr ip set iifname map @speakers meta mark set ${insideOnly} accept
   }
 }
 table ip croft {
@@ -302,6 +305,7 @@ const interfaceRules = (it: InterfaceElement): NftObject[] => {
   const addresses = addressesOf(it);
   return [
     setElement("ports", port),
+    { kind: "element", table: arpTable, set: "speakers", key: `"${link}"`, value: it.address },
     ...addresses.flatMap(({ address }) => [
       setElement("inside", address),
       setElement("destinations", `"${link}" . ${address}`),

@@ -7,7 +7,14 @@ export type NftObject =
   | { readonly kind: "timeout"; readonly name: string; readonly policy: string }
   /** No rules: it must exist; whoever gives it rules says which, and who else does the same ones. */
   | { readonly kind: "chain"; readonly name: string; readonly rules: readonly string[] }
-  | { readonly kind: "element"; readonly set: string; readonly key: string; readonly value?: string };
+  | {
+      readonly kind: "element";
+      /** Another one than the rest is of; its sets' names are no others' names. */
+      readonly table?: string;
+      readonly set: string;
+      readonly key: string;
+      readonly value?: string;
+    };
 
 /**
  * The changing part of one nft table, as it should be: each object with the number of those who need it. `change` moves it
@@ -101,7 +108,8 @@ const elementLines = (verb: "add" | "delete", table: string, objects: readonly N
     if (object.kind !== "element") continue;
     const text =
       verb === "add" && object.value !== undefined ? `${object.key} : ${object.value}` : object.key;
-    bySet.set(object.set, [...(bySet.get(object.set) ?? []), text]);
+    const set = `${object.table ?? table} ${object.set}`;
+    bySet.set(set, [...(bySet.get(set) ?? []), text]);
   }
-  return [...bySet].map(([set, texts]) => `${verb} element ${table} ${set} { ${texts.join(", ")} }`);
+  return [...bySet].map(([set, texts]) => `${verb} element ${set} { ${texts.join(", ")} }`);
 };
