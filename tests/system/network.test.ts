@@ -756,6 +756,28 @@ describe("another driver, after this one", () => {
 });
 
 describe("a whole network", () => {
+  test("answers its guests whatever this host has set about ARP, which new namespaces take over", async () => {
+    const one = card(9);
+    const namespace = `${prefix}-vpc-two`;
+    const settings = ["all", "default"].map((links) => `net.ipv4.conf.${links}.arp_ignore=1`);
+    await run("ip", ["netns", "add", namespace]);
+    await run("sysctl", ["-qw", ...settings], { namespace });
+    try {
+      await networks.apply(
+        "vpc-two",
+        new Map<string, NetworkElement>([
+          ...routedRange("10.0.0.0/16", { one: "10.0.1.0/24" }),
+          ["interface/eni-9", one],
+        ]),
+      );
+      await plugIn(guest(one), networks.port("vpc-two", one.id), one);
+      assert.equal(pings(guest(one), "10.0.1.1"), true);
+    } finally {
+      await networks.apply("vpc-two", new Map());
+      await run("ip", ["netns", "del", guest(one)]).catch(() => {});
+    }
+  });
+
   test("is made anew after someone removed its namespace", async () => {
     disturbed.length = 0;
     const one = new Map<string, NetworkElement>([["interface/eni-9", card(9)]]);

@@ -61,7 +61,8 @@ export const removeNamespace = async (name: string): Promise<void> => {
 
 /**
  * `ip_forward` first, since it sets others back. The rules say who may come from which address, so the kernel need not look up each
- * packet's way back; nor whether a socket here waits for it, since nearly all are for others.
+ * packet's way back; nor whether a socket here waits for it, since nearly all are for others. A new namespace takes what is not said here
+ * over from this host, where it may be set for other ends: that the router answers for its addresses on any link, and goes no sender's way.
  */
 const sysctls: readonly Sysctl[] = [
   ["ipv4/ip_forward", "1"],
@@ -73,6 +74,9 @@ const sysctls: readonly Sysctl[] = [
   ["ipv4/conf/all/accept_redirects", "0"],
   ["ipv4/conf/default/accept_redirects", "0"],
   ["ipv4/conf/all/accept_local", "1"],
+  ["ipv4/conf/all/accept_source_route", "0"],
+  ["ipv4/conf/all/arp_ignore", "0"],
+  ["ipv4/conf/default/arp_ignore", "0"],
   ["ipv4/ip_early_demux", "0"],
 ];
 type Sysctl = readonly [path: string, value: string];
