@@ -71,6 +71,8 @@ export function testStore(name: string, openStore: OpenStore): void {
         { at: ["vpc/1", revision - 1] },
         { at: ["vpc/2", revision] },
         { empty: "vpc/" },
+        { fewer: ["vpc/", 1] },
+        { fewer: ["subnet/", 0] },
       ] as const;
       for (const expectation of failing) {
         const doomed = {
@@ -96,6 +98,8 @@ export function testStore(name: string, openStore: OpenStore): void {
         { absent: "vpc/2" },
         { at: ["vpc/1", revision] },
         { empty: "subnet/" },
+        { fewer: ["vpc/", 2] },
+        { fewer: ["subnet/", 1] },
       ] as const;
       await store.commit({ expect, delete: ["vpc/1"], put: [{ key: "vpc/2", value: 2 }] });
       assert.deepEqual(await keysUnder(store, ""), ["vpc/2"]);

@@ -30,6 +30,7 @@ export class ModelStore {
     if ("exists" in expectation) return this.#entries.has(expectation.exists);
     if ("absent" in expectation) return !this.#entries.has(expectation.absent);
     if ("at" in expectation) return this.#entries.get(expectation.at[0])?.revision === expectation.at[1];
+    if ("fewer" in expectation) return this.list(expectation.fewer[0]).length < expectation.fewer[1];
     return this.list(expectation.empty).length === 0;
   }
 }
@@ -44,9 +45,10 @@ export function randomTransaction(random: (below: number) => number, revision: n
     () => ({ absent: key() }),
     () => ({ at: [key(), Math.max(0, revision - random(10))] }),
     () => ({ empty: key() }),
+    () => ({ fewer: [`${"abc"[random(3)]}/`, random(8)] }),
   ];
   return {
-    expect: Array.from({ length: random(3) }, () => expectations[random(4)]!()),
+    expect: Array.from({ length: random(3) }, () => expectations[random(expectations.length)]!()),
     put: written.slice(0, puts).map((name) => ({ key: name, value: { n: random(1000) } })),
     delete: written.slice(puts),
   };

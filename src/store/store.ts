@@ -41,7 +41,9 @@ export type Expectation =
   | { readonly absent: string }
   | { readonly at: readonly [key: string, revision: number] }
   /** No key has this prefix. */
-  | { readonly empty: string };
+  | { readonly empty: string }
+  /** Fewer keys than so many have this prefix. */
+  | { readonly fewer: readonly [prefix: string, than: number] };
 
 /** What one transaction did under the watched prefix. */
 export interface Changes {

@@ -66,5 +66,6 @@ function subject(expectation: Expectation): string {
   if ("exists" in expectation) return expectation.exists;
   if ("absent" in expectation) return expectation.absent;
   if ("at" in expectation) return expectation.at[0];
+  if ("fewer" in expectation) return expectation.fewer[0];
   return expectation.empty;
 }

@@ -98,6 +98,43 @@ test("a group has no more than 60 rules, whoever adds them", limit, async (t) =>
   assert.equal(records.get("security-group", GroupId)?.rules.filter((rule) => !rule.egress).length, 60);
 });
 
+test("a region has no more of anything than its quota, whoever makes it", limit, async (t) => {
+  const { client, records } = await testRegion(t);
+  const [vpc] = records.all("vpc");
+  const [subnet] = records.all("subnet");
+  const gateways = await race(client, () => client.createInternetGateway({}));
+  assert.equal(records.all("internet-gateway").length, 5);
+  assert.deepEqual(new Set(gateways.lost), new Set(["InternetGatewayLimitExceeded"]));
+  const nats = await race(client, () =>
+    client.createNatGateway({ SubnetId: subnet?.id ?? "", ConnectivityType: "private" }),
+  );
+  assert.equal(nats.won.length, 5);
+  assert.deepEqual(new Set(nats.lost), new Set(["NatGatewayLimitExceeded"]));
+  const endpoints = await race(client, () =>
+    client.createVpcEndpoint({ VpcId: vpc?.id ?? "", ServiceName: "com.amazonaws.eu-central-1.s3" }),
+  );
+  assert.equal(endpoints.won.length, 20);
+  assert.deepEqual(new Set(endpoints.lost), new Set(["VpcEndpointLimitExceeded"]));
+  const vpcs = await race(client, () => client.createVpc({ CidrBlock: "10.0.0.0/16" }));
+  assert.equal(vpcs.won.length, 4);
+  assert.deepEqual(new Set(vpcs.lost), new Set(["VpcLimitExceeded"]));
+});
+
+test("a VPC has no more route tables and ACLs than its quota, whoever makes them", limit, async (t) => {
+  const { client, records } = await testRegion(t);
+  const VpcId = records.all("vpc")[0]?.id ?? "";
+  for (let n = 0; n < 190; n++) {
+    await client.createRouteTable({ VpcId });
+    await client.createNetworkAcl({ VpcId });
+  }
+  const tables = await race(client, () => client.createRouteTable({ VpcId }));
+  assert.equal(records.routeTablesIn(VpcId).length, 200);
+  assert.deepEqual(new Set(tables.lost), new Set(["RouteTableLimitExceeded"]));
+  const acls = await race(client, () => client.createNetworkAcl({ VpcId }));
+  assert.equal(records.aclsIn(VpcId).length, 200);
+  assert.deepEqual(new Set(acls.lost), new Set(["NetworkAclLimitExceeded"]));
+});
+
 test("a resource has no more than 50 tags, whoever writes them", limit, async (t) => {
   const { client, GroupId, records } = await withGroup(t);
   const tag = (...keys: string[]) =>

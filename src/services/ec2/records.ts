@@ -1,5 +1,5 @@
 import type { Feed } from "#store/feed.ts";
-import type { Entry, Transaction } from "#store/store.ts";
+import type { Entry, Expectation, Transaction } from "#store/store.ts";
 import type { DlmPolicyRecord } from "../dlm/policy.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import { IamRecords } from "../iam/records.ts";
@@ -177,6 +177,14 @@ export class Ec2Records {
       expect: [{ at: [key, this.entry(kind, record.id)?.revision ?? 0] }],
       put: [{ key, value: record }],
     };
+  }
+  /** Holds at a commit while there are fewer of the kind, whoever makes some meanwhile. */
+  fewer(kind: Kind, than: number): Expectation {
+    return { fewer: [this.key(kind, ""), than] };
+  }
+  /** Of those that go with `id`, their own ids beginning with `prefix`. */
+  fewerOf(id: string, prefix: string, than: number): Expectation {
+    return { fewer: [this.key("member", `${id}/${prefix}`), than] };
   }
   /** What a claim key holds: mostly the id of the record that won the name. */
   claimed(name: string): string | undefined {

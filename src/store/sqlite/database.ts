@@ -59,6 +59,8 @@ export function openDatabase(
     `SELECT ${entryJson} AS json FROM entry WHERE key >= ? AND key < ? ORDER BY key`,
   );
   const any = db.prepare("SELECT 1 FROM entry WHERE key >= ? AND key < ? LIMIT 1");
+  /** The first key after so many; a quota looks at no more. */
+  const beyond = db.prepare("SELECT 1 FROM entry WHERE key >= ? AND key < ? LIMIT 1 OFFSET ?");
   const put = db.prepare(
     `INSERT INTO entry (key, value, revision) VALUES (?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
@@ -79,6 +81,10 @@ export function openDatabase(
     if ("exists" in expectation) return written.get(expectation.exists) !== undefined;
     if ("absent" in expectation) return written.get(expectation.absent) === undefined;
     if ("at" in expectation) return written.get(expectation.at[0])?.["revision"] === expectation.at[1];
+    if ("fewer" in expectation) {
+      const [prefix, than] = expectation.fewer;
+      return than > 0 && beyond.get(prefix, endOf(prefix), than - 1) === undefined;
+    }
     return any.get(expectation.empty, endOf(expectation.empty)) === undefined;
   }
 

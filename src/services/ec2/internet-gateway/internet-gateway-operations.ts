@@ -29,8 +29,8 @@ export const internetGatewayOperations = {
     resolve(input, context) {
       const { records, newId, now } = context;
       onlyTags(["internet-gateway"], input.TagSpecifications);
-      if (records.all("internet-gateway").length >= quotas.internetGatewaysPerRegion.value)
-        throw tooManyInternetGateways();
+      const most = quotas.internetGatewaysPerRegion.value;
+      if (records.all("internet-gateway").length >= most) throw tooManyInternetGateways();
       const gateway: InternetGatewayRecord = {
         id: newId("igw"),
         tags: tagsFor("internet-gateway", input.TagSpecifications),
@@ -38,7 +38,10 @@ export const internetGatewayOperations = {
       };
       return {
         touches: [{ arn: internetGatewayArn("*", context), tags: gateway.tags }],
-        transaction: { put: [{ key: records.key("internet-gateway", gateway.id), value: gateway }] },
+        transaction: {
+          expect: [records.fewer("internet-gateway", most)],
+          put: [{ key: records.key("internet-gateway", gateway.id), value: gateway }],
+        },
         gateway,
       };
     },

@@ -34,9 +34,10 @@ export function newNatGateway(input: CreateNatGatewayRequest, context: Ec2Contex
   onlyTags(["natgateway"], input.TagSpecifications);
   const wanted = wantedOf(input, subnet);
   // Those that are being deleted count, as AWS counts them.
-  const present = records
-    .all("nat-gateway")
-    .filter((it) => it.zone === subnet.zone && !["failed", "deleted"].includes(natGatewayState(it, records)));
+  const all = records.all("nat-gateway");
+  const present = all.filter(
+    (it) => it.zone === subnet.zone && !["failed", "deleted"].includes(natGatewayState(it, records)),
+  );
   const { value: limit } = quotas.natGatewaysPerZone;
   if (present.length >= limit) throw tooManyNatGateways(limit);
   const common = {
@@ -53,7 +54,12 @@ export function newNatGateway(input: CreateNatGatewayRequest, context: Ec2Contex
   return {
     touches: [{ arn: natGatewayArn("*", context), tags: gateway.tags }],
     transaction: {
-      expect: [...expect, { exists: records.key("subnet", subnet.id) }],
+      expect: [
+        ...expect,
+        { exists: records.key("subnet", subnet.id) },
+        // Nobody has made another meanwhile.
+        records.fewer("nat-gateway", all.length + 1),
+      ],
       put: [...put, { key: records.key("nat-gateway", gateway.id), value: gateway }],
     },
     made: gateway.id,

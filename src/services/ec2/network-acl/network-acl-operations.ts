@@ -37,7 +37,8 @@ export const networkAclOperations = {
         const { records } = context;
         const vpc = vpcOf(input.VpcId, context);
         onlyTags(["network-acl"], input.TagSpecifications);
-        if (records.aclsIn(vpc.id).length >= quotas.networkAclsPerVpc.value) throw tooManyNetworkAcls();
+        const most = quotas.networkAclsPerVpc.value;
+        if (records.aclsIn(vpc.id).length >= most) throw tooManyNetworkAcls();
         const acl: NetworkAclRecord = {
           id: context.newId("acl"),
           vpcId: vpc.id,
@@ -54,7 +55,8 @@ export const networkAclOperations = {
             { arn: vpcArn(vpc.id, context), tags: vpc.tags },
           ],
           transaction: {
-            expect: [{ exists: records.key("vpc", vpc.id) }],
+            // The default one is no member.
+            expect: [{ exists: records.key("vpc", vpc.id) }, records.fewerOf(vpc.id, "acl-", most - 1)],
             put: [
               { key: records.key("network-acl", acl.id), value: acl },
               { key: records.key("member", `${vpc.id}/${acl.id}`), value: null },

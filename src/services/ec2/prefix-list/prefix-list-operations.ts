@@ -56,12 +56,13 @@ export const prefixListOperations = {
           createdAt: now().toISOString(),
         };
         const entries = changedEntries([], list, input.Entries ?? [], []);
-        if (records.all("prefix-list").filter(({ owner }) => !owner).length >= listsPerRegion)
-          throw tooManyPrefixLists();
+        const present = records.all("prefix-list");
+        const most = listsPerRegion + present.filter(({ owner }) => owner).length;
+        if (present.length >= most) throw tooManyPrefixLists();
         const { put } = nextVersion(list, entries, context);
         return {
           touches: [{ arn: prefixListArn("*", context), tags: list.tags }],
-          transaction: { put },
+          transaction: { expect: [records.fewer("prefix-list", most)], put },
           made: list.id,
         };
       }),

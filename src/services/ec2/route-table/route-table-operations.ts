@@ -44,8 +44,8 @@ export const routeTableOperations = {
       return once("CreateRouteTable", input, context, () => {
         const vpc = vpcOf(input.VpcId, context);
         onlyTags(["route-table"], input.TagSpecifications);
-        if (records.routeTablesIn(vpc.id).length >= quotas.routeTablesPerVpc.value)
-          throw tooManyRouteTables();
+        const most = quotas.routeTablesPerVpc.value;
+        if (records.routeTablesIn(vpc.id).length >= most) throw tooManyRouteTables();
         const table: RouteTableRecord = {
           id: newId("rtb"),
           vpcId: vpc.id,
@@ -61,7 +61,8 @@ export const routeTableOperations = {
             { arn: vpcArn(vpc.id, context), tags: vpc.tags },
           ],
           transaction: {
-            expect: [{ exists: records.key("vpc", vpc.id) }],
+            // The main one is no member.
+            expect: [{ exists: records.key("vpc", vpc.id) }, records.fewerOf(vpc.id, "rtb-", most - 1)],
             put: [
               { key: records.key("route-table", table.id), value: table },
               { key: records.key("member", `${vpc.id}/${table.id}`), value: null },

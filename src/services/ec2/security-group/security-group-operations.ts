@@ -38,8 +38,8 @@ export const securityGroupOperations = {
       checkText("GroupDescription", input.Description);
       onlyTags(["security-group"], input.TagSpecifications);
       if (records.claimed(groupNameClaim(vpc.id, name)) !== undefined) throw duplicateGroup(name, vpc.id);
-      if (records.all("security-group").length >= quotas.securityGroupsPerRegion.value)
-        throw tooManySecurityGroups(vpc.id);
+      const most = quotas.securityGroupsPerRegion.value;
+      if (records.all("security-group").length >= most) throw tooManySecurityGroups(vpc.id);
       const { record, expect, put } = newSecurityGroup(
         {
           name,
@@ -54,7 +54,10 @@ export const securityGroupOperations = {
           { arn: securityGroupArn("*", context), keys: { "ec2:Vpc": vpcArn(vpc.id, context) } },
           { arn: vpcArn(vpc.id, context), tags: vpc.tags },
         ],
-        transaction: { expect: [...expect, { exists: records.key("vpc", vpc.id) }], put },
+        transaction: {
+          expect: [...expect, { exists: records.key("vpc", vpc.id) }, records.fewer("security-group", most)],
+          put,
+        },
         group: record,
       };
     },

@@ -210,8 +210,8 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
     createdAt: now().toISOString(),
   };
   const tables = tablesOf(input.RouteTableIds, endpoint, context);
-  if (records.all("vpc-endpoint").length >= quotas.gatewayEndpointsPerRegion.value)
-    throw tooManyVpcEndpoints();
+  const most = quotas.gatewayEndpointsPerRegion.value;
+  if (records.all("vpc-endpoint").length >= most) throw tooManyVpcEndpoints();
   return {
     touches: [
       { arn: vpcEndpointArn("*", context), tags: endpoint.tags },
@@ -219,7 +219,7 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
     ],
     transaction: together(
       {
-        expect: [{ exists: records.key("vpc", vpc.id) }],
+        expect: [{ exists: records.key("vpc", vpc.id) }, records.fewer("vpc-endpoint", most)],
         put: [
           { key: records.key("vpc-endpoint", endpoint.id), value: endpoint },
           { key: records.key("member", `${vpc.id}/${endpoint.id}`), value: null },

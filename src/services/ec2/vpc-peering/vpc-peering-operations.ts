@@ -73,6 +73,7 @@ export const vpcPeeringOperations = {
       // The same request again finds what it made; another way round it is an error.
       if (earlier?.requester.vpcId === vpc.id) return { touches, made: earlier.id };
       if (earlier) throw peeringExists(earlier.id);
+      const all = records.all("vpc-peering-connection");
       const pending = records
         .peeringsOf(vpc.id)
         .filter((it) => it.state === "pending-acceptance" && it.requester.vpcId === vpc.id);
@@ -85,6 +86,8 @@ export const vpcPeeringOperations = {
             { absent: key },
             { exists: records.key("vpc", vpc.id) },
             { exists: records.key("vpc", accepter.vpcId) },
+            // Nobody has asked for another meanwhile.
+            records.fewer("vpc-peering-connection", all.length + 1),
           ],
           put: [...put, { key, value: peering.id }],
         },

@@ -5,6 +5,7 @@ import type {
   VpcAttributeName,
 } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
+import type { Expectation } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
@@ -53,10 +54,13 @@ export const vpcOperations = {
         tags: tagsFor("vpc", input.TagSpecifications),
         createdAt: context.now().toISOString(),
       };
-      refuseAnother(context);
+      const room = roomForAnother(context);
       return {
         touches: [{ arn: vpcArn("*", context), tags: vpc.tags }],
-        transaction: { expect: options.expect, put: [...options.put, ...newVpc(vpc, context).put] },
+        transaction: {
+          expect: [...options.expect, room],
+          put: [...options.put, ...newVpc(vpc, context).put],
+        },
         vpc,
       };
     },
@@ -69,8 +73,11 @@ export const vpcOperations = {
     resolve(_input, context) {
       const transaction = defaultVpc(context);
       if (!transaction) throw defaultVpcExists();
-      refuseAnother(context);
-      return { touches: [{ arn: vpcArn("*", context) }], transaction };
+      const room = roomForAnother(context);
+      return {
+        touches: [{ arn: vpcArn("*", context) }],
+        transaction: { ...transaction, expect: [...(transaction.expect ?? []), room] },
+      };
     },
     answer(_plan, { records, accountId }) {
       const vpc = records.get("vpc", records.claimed("default-vpc") ?? "");
@@ -200,8 +207,10 @@ export function checkedRange(text: string): string {
   return cidr;
 }
 
-function refuseAnother({ records }: Ec2Context): void {
-  if (records.all("vpc").length >= quotas.vpcsPerRegion.value) throw tooManyVpcs();
+function roomForAnother({ records }: Ec2Context): Expectation {
+  const most = quotas.vpcsPerRegion.value;
+  if (records.all("vpc").length >= most) throw tooManyVpcs();
+  return records.fewer("vpc", most);
 }
 
 const vpcAttributes = {
