@@ -135,6 +135,30 @@ test("a VPC has no more route tables and ACLs than its quota, whoever makes them
   assert.deepEqual(new Set(acls.lost), new Set(["NetworkAclLimitExceeded"]));
 });
 
+test(
+  "a group has no more than 60 rules, also while a list that it names is made larger",
+  limit,
+  async (t) => {
+    const { client, GroupId, records } = await withGroup(t);
+    const { PrefixList } = await client.createManagedPrefixList({
+      PrefixListName: "offices",
+      MaxEntries: 1,
+      AddressFamily: "IPv4",
+    });
+    const PrefixListId = PrefixList?.PrefixListId ?? "";
+    await race(client, (n): Promise<unknown> =>
+      n % 2 === 0
+        ? client.modifyManagedPrefixList({ PrefixListId, MaxEntries: 30 + n })
+        : client.authorizeSecurityGroupIngress({
+            GroupId,
+            IpPermissions: [{ IpProtocol: "tcp", FromPort: n, ToPort: n, PrefixListIds: [{ PrefixListId }] }],
+          }),
+    );
+    const rules = records.get("security-group", GroupId)?.rules.filter((rule) => !rule.egress) ?? [];
+    assert.ok(rules.length * (records.get("prefix-list", PrefixListId)?.maxEntries ?? 0) <= 60);
+  },
+);
+
 test("a resource has no more than 50 tags, whoever writes them", limit, async (t) => {
   const { client, GroupId, records } = await withGroup(t);
   const tag = (...keys: string[]) =>

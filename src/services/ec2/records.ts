@@ -202,6 +202,13 @@ export class Ec2Records {
   hosts(now: Date): HostRecord[] {
     return this.all("host").filter(({ id }) => hostLease.isHeld(this.#feed, id, now));
   }
+  /** Those of the prefix lists are as they were read, with the size that rules and routes count them by. */
+  sameLists(ids: readonly string[]): Expectation[] {
+    return ids.flatMap((id) => {
+      const list = this.get("prefix-list", id);
+      return list ? this.rewrite("prefix-list", list).expect : [];
+    });
+  }
   /** What must go before this does: each has a `member/ID/ITS-ID` of its own. */
   dependentsOf(id: string): string[] {
     const prefix = this.key("member", `${id}/`);

@@ -1,5 +1,5 @@
 import type { AddPrefixListEntry, RemovePrefixListEntry } from "@aws-sdk/client-ec2";
-import type { Transaction } from "#store/store.ts";
+import { transactionLimits, type Expectation, type Transaction } from "#store/store.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   invalidParameter,
@@ -116,4 +116,18 @@ export function tooSmallFor(
       (egress) => weightOf(rules, egress, list.family, listOf) > quotas.rulesPerSecurityGroup.value,
     );
   });
+}
+
+/** What names the list is the same, with the same rules and routes: of as many as a transaction has room for. */
+export function sameUsers({ id }: PrefixListRecord, { records }: Pick<Ec2Context, "records">): Expectation[] {
+  const users = records.dependentsOf(id);
+  const same = users.flatMap((it) => {
+    const group = records.get("security-group", it);
+    const table = records.get("route-table", it);
+    return [
+      ...(group ? records.rewrite("security-group", group).expect : []),
+      ...(table ? records.rewrite("route-table", table).expect : []),
+    ];
+  });
+  return [records.fewerOf(id, "", users.length + 1), ...same].slice(0, transactionLimits.entries - 1);
 }

@@ -16,12 +16,14 @@ import {
 } from "../errors.ts";
 import { page } from "../pagination.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
+import { together } from "../together.ts";
 import {
   changedEntries,
   checkedListName,
   checkedMaxEntries,
   checkVersion,
   nextVersion,
+  sameUsers,
   tooSmallFor,
 } from "./prefix-list-change.ts";
 import {
@@ -264,7 +266,10 @@ function modification(
       `The prefix list '${list.id}' has ${entries.length} entries, more than ${maxEntries}.`,
     );
   const unfit = tooSmallFor(list, maxEntries, context).slice(0, 10);
-  if (unfit.length === 0) return records.rewrite("prefix-list", { ...now, maxEntries });
+  if (unfit.length === 0)
+    return together(records.rewrite("prefix-list", { ...now, maxEntries }), {
+      expect: sameUsers(list, context),
+    });
   return records.rewrite("prefix-list", {
     ...list,
     state: "modify-failed",

@@ -121,7 +121,7 @@ function plan(table: RouteTableRecord, routes: readonly Route[], context: Ec2Con
   return {
     touches: touches(table, context),
     transaction: {
-      expect: [...expect, ...added.map((id) => ({ exists: records.key("prefix-list", id) }))],
+      expect: [...expect, ...records.sameLists(after)],
       put: [...put, ...added.map((id) => ({ key: member(id), value: null }))],
       delete: before.filter((id) => !after.includes(id)).map(member),
     },

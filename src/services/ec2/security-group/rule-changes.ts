@@ -40,9 +40,8 @@ export function changeRules(
     transaction: {
       expect: [
         { at: [key, revisionOf(group, context)] },
-        ...added.map((id) => ({
-          exists: records.key(id.startsWith("pl-") ? "prefix-list" : "security-group", id),
-        })),
+        ...added.flatMap((id) => (id.startsWith("pl-") ? [] : { exists: records.key("security-group", id) })),
+        ...records.sameLists(after),
       ],
       put: [{ key, value: { ...group, rules } }, ...added.map((id) => ({ key: reference(id), value: null }))],
       delete: before.filter((id) => !after.includes(id)).map(reference),

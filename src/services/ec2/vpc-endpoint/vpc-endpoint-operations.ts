@@ -25,7 +25,7 @@ import {
 import { awsListId } from "../prefix-list/aws-prefix-lists.ts";
 import { quotas } from "../quotas.ts";
 import { otherNetworks, routeTableOf } from "../route-table/route-table-operations.ts";
-import { routeCount, type Route, type RouteTableRecord } from "../route-table/route-table.ts";
+import { listsOf, routeCount, type Route, type RouteTableRecord } from "../route-table/route-table.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { together } from "../together.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
@@ -262,7 +262,10 @@ function withRoute(
     throw tooManyRoutes(table.id);
   const { expect, put } = records.rewrite("route-table", { ...table, routes });
   const member = records.key("member", `${destination}/${table.id}`);
-  return { expect, put: [...put, { key: member, value: null }] };
+  return {
+    expect: [...expect, ...records.sameLists(listsOf(table.routes))],
+    put: [...put, { key: member, value: null }],
+  };
 }
 
 function withoutRoutes(
