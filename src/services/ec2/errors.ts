@@ -632,6 +632,12 @@ export const wrongPeeringState = (id: string) =>
     "InvalidStateTransition",
     `VpcPeeringConnectionID ${id} is not in the correct state for the request.`,
   );
+/** Clients take what may not come "to deleting" for gone. */
+export const peeringEnded = (id: string, state: string) =>
+  error(
+    "InvalidStateTransition",
+    `Invalid state transition for ${id}, attempted to transition from ${state} to deleting`,
+  );
 export const peeringNotActive = (id: string) =>
   error(
     "OperationNotPermitted",

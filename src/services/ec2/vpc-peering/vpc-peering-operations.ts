@@ -7,6 +7,7 @@ import { describe } from "../describe.ts";
 import {
   missingParameter,
   namesOfPeersOff,
+  peeringEnded,
   peeringExists,
   peeringNotActive,
   peeringNotFound,
@@ -211,7 +212,7 @@ export const vpcPeeringOperations = {
   DeleteVpcPeeringConnection: {
     resolve(input, context): OperationPlan {
       const peering = peeringOf(input.VpcPeeringConnectionId ?? "", context);
-      if (!isLive(peering)) throw wrongPeeringState(peering.id);
+      if (!isLive(peering)) throw peeringEnded(peering.id, peering.state);
       return {
         touches: touches(peering, context),
         transaction: endedPeering(peering, "deleted", context.now().toISOString(), context.records),

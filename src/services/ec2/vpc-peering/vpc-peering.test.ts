@@ -125,7 +125,11 @@ test(
     const wrong = { name: "InvalidStateTransition" };
     await assert.rejects(client.acceptVpcPeeringConnection(id), wrong);
     await assert.rejects(client.rejectVpcPeeringConnection(id), wrong);
-    await assert.rejects(client.deleteVpcPeeringConnection(id), wrong);
+    // By "to deleting" Terraform knows that there is nothing left to delete.
+    await assert.rejects(client.deleteVpcPeeringConnection(id), {
+      ...wrong,
+      message: `Invalid state transition for ${id.VpcPeeringConnectionId}, attempted to transition from rejected to deleting`,
+    });
     const again = { VpcPeeringConnectionId: await request(two, one) };
     const { VpcPeeringConnection } = await client.acceptVpcPeeringConnection(again);
     assert.equal(VpcPeeringConnection?.Status?.Code, "active");
