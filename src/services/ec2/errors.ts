@@ -677,6 +677,9 @@ export const vpcEndpointRouteExists = (listId: string, tableId: string) =>
 export const invalidPolicy = () =>
   error("InvalidPolicyDocument", "The policy document is not a valid JSON policy document.");
 
+/** Of a route's GatewayId, whatever kind of gateway it was to be. */
+export const gatewayNotFound = (id: string) =>
+  error("InvalidGatewayID.NotFound", `The gateway ID '${id}' does not exist`);
 export const routeExists = (destination: string) =>
   error("RouteAlreadyExists", `The route identified by ${destination} already exists.`);
 export const routeNotFound = (destination: string, tableId: string) =>

@@ -4,8 +4,8 @@ import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import {
   exclusiveParameters,
+  gatewayNotFound,
   instanceNotFound,
-  internetGatewayNotFound,
   invalidCombination,
   invalidParameter,
   malformedCidr,
@@ -23,7 +23,8 @@ import {
   wrongPeeringState,
 } from "../errors.ts";
 import { canonicalCidr, covers } from "../ipv4.ts";
-import { isLive as isLiveGateway } from "../nat-gateway/nat-gateway.ts";
+import type { InternetGatewayRecord } from "../internet-gateway/internet-gateway.ts";
+import { isLive as isLiveGateway, type NatGatewayRecord } from "../nat-gateway/nat-gateway.ts";
 import { quotas } from "../quotas.ts";
 import { isLive, vpcsOfPeering } from "../vpc-peering/vpc-peering.ts";
 import { rangesOf } from "../vpc/vpc.ts";
@@ -45,6 +46,8 @@ export const routeOperations = {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
       const destination = destinationOf(input, context);
+      // First: a route to "local" has no such gateway, rather than being there already.
+      if (input.GatewayId !== undefined) gatewayOf(input.GatewayId, context);
       if (
         rangesIn(table, context).includes(destination) ||
         table.routes.some((it) => it.destination === destination)
@@ -175,19 +178,20 @@ function targetOf(
   context: Ec2Context,
 ): RouteTarget {
   const { records } = context;
-  const { GatewayId: gateway, InstanceId: instance, NatGatewayId: nat, NetworkInterfaceId: nic } = input;
+  const { InstanceId: instance, NatGatewayId: nat, NetworkInterfaceId: nic } = input;
   const { VpcPeeringConnectionId: peeringId } = input;
   const unserved = unservedTargets.find((name) => input[name] !== undefined);
   if (unserved) throw unsupportedParameter(unserved);
-  const given = [gateway, instance, nat, nic, peeringId].filter((it) => it !== undefined);
+  const given = [input.GatewayId, instance, nat, nic, peeringId].filter((it) => it !== undefined);
   if (given.length === 0)
     throw missingParameter(
       "gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId or instanceId",
     );
   if (given.length > 1) throw invalidCombination("Only one target of a route may be specified.");
+  const gateway = input.GatewayId === undefined ? undefined : gatewayOf(input.GatewayId, context);
   const isInside =
     !isPrefixList(destination) && rangesIn(table, context).some((range) => covers(range, destination));
-  if (isInside && (gateway !== undefined || peeringId !== undefined))
+  if (isInside && ((gateway && !isNat(gateway)) || peeringId !== undefined))
     throw invalidParameter(
       `The destination CIDR block ${destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
     );
@@ -199,11 +203,9 @@ function targetOf(
     if (!isLive(peering)) throw wrongPeeringState(peering.id);
     return { vpcPeeringConnectionId: peering.id };
   }
-  if (gateway !== undefined) {
-    const igw = records.get("internet-gateway", gateway);
-    if (!igw) throw internetGatewayNotFound([gateway]);
-    if (igw.vpcId !== table.vpcId) throw otherNetworks(table.id, "network gateway", igw.id);
-    return { internetGatewayId: igw.id };
+  if (gateway) {
+    if (gateway.vpcId !== table.vpcId) throw otherNetworks(table.id, "network gateway", gateway.id);
+    return isNat(gateway) ? { natGatewayId: gateway.id } : { internetGatewayId: gateway.id };
   }
   if (nat !== undefined) {
     const found = records.get("nat-gateway", nat);
@@ -216,6 +218,17 @@ function targetOf(
   if (!target) throw networkInterfaceNotFound([interfaceId]);
   if (target.vpcId !== table.vpcId) throw otherNetworks(table.id, "interface", target.id);
   return { networkInterfaceId: target.id };
+}
+
+type GatewayRecord = InternetGatewayRecord | NatGatewayRecord;
+const isNat = (gateway: GatewayRecord): gateway is NatGatewayRecord => "connectivity" in gateway;
+
+/** A NAT gateway may be named so too, and is then described as what it is. */
+function gatewayOf(id: string, { records }: Ec2Context): GatewayRecord {
+  const nat = records.get("nat-gateway", id);
+  const gateway = isLiveGateway(nat) ? nat : records.get("internet-gateway", id);
+  if (!gateway) throw gatewayNotFound(id);
+  return gateway;
 }
 
 /** An instance stands for its interface while it has one only. */

@@ -193,8 +193,14 @@ test("routes are refused in AWS's words", limit, async (t) => {
     ],
     [
       { DestinationCidrBlock: "192.0.2.0/24", GatewayId: "igw-00000000000000000" },
-      "InvalidInternetGatewayID.NotFound",
-      /does not exist/,
+      "InvalidGatewayID.NotFound",
+      "The gateway ID 'igw-00000000000000000' does not exist",
+    ],
+    // Terraform knows by this that local routes are there from the start.
+    [
+      { DestinationCidrBlock: "10.0.0.0/16", GatewayId: "local" },
+      "InvalidGatewayID.NotFound",
+      "The gateway ID 'local' does not exist",
     ],
     [
       { DestinationCidrBlock: "192.0.2.0/33", GatewayId },
