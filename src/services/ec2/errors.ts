@@ -665,6 +665,12 @@ export const vpcEndpointNotFound = unlessMalformed("vpce", "InvalidVpcEndpointId
 /** In the list of those that DeleteVpcEndpoints could not delete. */
 export const vpcEndpointGone = (id: string) =>
   error("InvalidVpcEndpoint.NotFound", `The VPC Endpoint '${id}' does not exist`);
+/** The operations of endpoints spell the code with "Id". */
+export const routeTableOfEndpointNotFound = unlessMalformed(
+  "rtb",
+  "InvalidRouteTableId.Malformed",
+  notFound("InvalidRouteTableId.NotFound", "routeTable"),
+);
 export const endpointServiceNotFound = (name: string) =>
   error("InvalidServiceName", `The Vpc Endpoint Service '${name}' does not exist`);
 export const tooManyVpcEndpoints = () =>

@@ -15,6 +15,7 @@ import {
   invalidParameter,
   invalidPolicy,
   missingParameter,
+  routeTableOfEndpointNotFound,
   tooManyRoutes,
   tooManyVpcEndpoints,
   unsupportedParameter,
@@ -24,7 +25,7 @@ import {
 } from "../errors.ts";
 import { awsListId } from "../prefix-list/aws-prefix-lists.ts";
 import { quotas } from "../quotas.ts";
-import { otherNetworks, routeTableOf } from "../route-table/route-table-operations.ts";
+import { otherNetworks } from "../route-table/route-table-operations.ts";
 import { listsOf, routeCount, type Route, type RouteTableRecord } from "../route-table/route-table.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { together } from "../together.ts";
@@ -241,7 +242,8 @@ function tablesOf(
   if (named.length > mostTables)
     throw invalidParameter(`One request changes the routes of up to ${mostTables} route tables.`);
   return named.map((tableId) => {
-    const table = routeTableOf(tableId, context);
+    const table = context.records.get("route-table", tableId);
+    if (!table) throw routeTableOfEndpointNotFound([tableId]);
     if (table.vpcId !== vpcId) throw otherNetworks(table.id, "VPC endpoint", id);
     return table;
   });

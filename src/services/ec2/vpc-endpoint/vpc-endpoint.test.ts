@@ -123,7 +123,7 @@ test("endpoints are found by filters and tags, and each refusal changes nothing"
     [() => create({ VpcId: "vpc-01230123012301230" }), "InvalidVpcID.NotFound"],
     [() => create({ VpcEndpointType: "Interface" }), "UnsupportedOperation"],
     [() => create({ SubnetIds: ["subnet-01230123012301230"] }), "InvalidParameterValue"],
-    [() => create({ RouteTableIds: ["rtb-01230123012301230"] }), "InvalidRouteTableID.NotFound"],
+    [() => create({ RouteTableIds: ["rtb-01230123012301230"] }), "InvalidRouteTableId.NotFound"],
     [() => create({ RouteTableIds: [elsewhere] }), "InvalidParameterValue"],
     [() => create({ PolicyDocument: "{" }), "InvalidPolicyDocument"],
     [
