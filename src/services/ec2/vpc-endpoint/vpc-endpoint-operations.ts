@@ -32,8 +32,10 @@ import { together } from "../together.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
 import { vpcArn } from "../vpc/vpc.ts";
 import {
+  addressType,
   describeEndpointService,
   describeVpcEndpoint,
+  dnsRecords,
   endpointServiceFilters,
   endpointServices,
   leadsTo,
@@ -60,6 +62,7 @@ export const vpcEndpointOperations = {
     resolve(input, context): OperationPlan {
       const endpoint = endpointOf(input.VpcEndpointId ?? "", context);
       for (const name of unserved.ofModify) if (present(input[name])) throw unsupportedParameter(name);
+      refuseOtherAddresses(input);
       if (input.ResetPolicy && input.PolicyDocument !== undefined)
         throw exclusiveParameters("resetPolicy", "policyDocument");
       const { policy: before, ...rest } = endpoint;
@@ -159,12 +162,10 @@ export const vpcEndpointOperations = {
 } satisfies OperationsOf<typeof ec2, Ec2Context>;
 
 const unserved = {
-  ofCreate: ["DnsOptions", "IpAddressType", "ResourceConfigurationArn", "ServiceNetworkArn", "ServiceRegion"],
+  ofCreate: ["ResourceConfigurationArn", "ServiceNetworkArn"],
   ofModify: [
     "AddSecurityGroupIds",
     "AddSubnetIds",
-    "DnsOptions",
-    "IpAddressType",
     "PrivateDnsEnabled",
     "RemoveSecurityGroupIds",
     "RemoveSubnetIds",
@@ -179,6 +180,16 @@ const unserved = {
 const present = (value: unknown): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
 
+/** What a gateway endpoint has anyway may be asked for. */
+function refuseOtherAddresses({
+  IpAddressType: type,
+  DnsOptions: { DnsRecordIpType: records, ...names } = {},
+}: Pick<CreateVpcEndpointRequest, "IpAddressType" | "DnsOptions">): void {
+  if ((type ?? addressType) !== addressType) throw unsupportedParameter("IpAddressType");
+  if ((records ?? dnsRecords) !== dnsRecords || Object.values(names).some(present))
+    throw unsupportedParameter("DnsOptions");
+}
+
 function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): MakingPlan {
   const { records, newId, now, region } = context;
   const vpc = vpcOf(input.VpcId ?? "", context);
@@ -192,9 +203,9 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
   ] as const)
     if (present(input[name]))
       throw invalidParameter(`${what} are not supported for Gateway type VPC Endpoint.`);
-  for (const name of unserved.ofCreate)
-    if (present(input[name]) && input[name] !== "ipv4" && input[name] !== region)
-      throw unsupportedParameter(name);
+  for (const name of unserved.ofCreate) if (present(input[name])) throw unsupportedParameter(name);
+  if ((input.ServiceRegion || region) !== region) throw unsupportedParameter("ServiceRegion");
+  refuseOtherAddresses(input);
   onlyTags(["vpc-endpoint"], input.TagSpecifications);
   const service = endpointServices(context).find(({ id }) => id === input.ServiceName);
   if (input.ServiceName === undefined) throw missingParameter("serviceName");

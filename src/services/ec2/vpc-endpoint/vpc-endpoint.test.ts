@@ -114,6 +114,27 @@ test("an endpoint has routes in the tables chosen for it, which only it takes aw
   assert.deepEqual((await shown())[0]?.RouteTableIds, []);
 });
 
+test("an endpoint's addresses and names are those of every gateway endpoint", limit, async (t) => {
+  const { client, VpcId, shown } = await withVpc(t);
+  const anyway = { IpAddressType: "ipv4", DnsOptions: { DnsRecordIpType: "service-defined" } } as const;
+  const { VpcEndpoint: made } = await client.createVpcEndpoint({ VpcId, ServiceName: s3, ...anyway });
+  const VpcEndpointId = made?.VpcEndpointId;
+  await client.modifyVpcEndpoint({ VpcEndpointId, ...anyway });
+  const [{ IpAddressType, DnsOptions } = {}] = await shown();
+  assert.deepEqual({ IpAddressType, DnsOptions }, anyway);
+  for (const other of [
+    { IpAddressType: "dualstack" },
+    { DnsOptions: { DnsRecordIpType: "ipv6" } },
+    { DnsOptions: { PrivateDnsOnlyForInboundResolverEndpoint: true } },
+  ] as const)
+    await assert.rejects(client.modifyVpcEndpoint({ VpcEndpointId, ...other }), {
+      name: "UnsupportedOperation",
+    });
+  await assert.rejects(client.createVpcEndpoint({ VpcId, ServiceName: s3, ServiceRegion: "us-west-2" }), {
+    name: "UnsupportedOperation",
+  });
+});
+
 test("endpoints are found by filters and tags, and each refusal changes nothing", limit, async (t) => {
   const { client, records, VpcId, tables, shown } = await withVpc(t);
   const create = (more: object = {}) => client.createVpcEndpoint({ VpcId, ServiceName: s3, ...more });

@@ -31,6 +31,10 @@ export const vpcEndpointArn = (id: string, { region, accountId }: Scope) =>
 /** AWS's own word, which its enumeration spells otherwise. */
 const available = "available" as State;
 
+/** Every gateway endpoint's. */
+export const addressType = "ipv4";
+export const dnsRecords = "service-defined";
+
 /** Whether a route of the table is the endpoint's. */
 export const leadsTo = (id: string, { routes }: RouteTableRecord): boolean =>
   routes.some(({ target }) => "vpcEndpointId" in target && target.vpcEndpointId === id);
@@ -54,6 +58,8 @@ export const describeVpcEndpoint = (
   SubnetIds: [],
   Groups: [],
   NetworkInterfaceIds: [],
+  IpAddressType: addressType,
+  DnsOptions: { DnsRecordIpType: dnsRecords },
   DnsEntries: [],
   PrivateDnsEnabled: false,
   RequesterManaged: false,
@@ -63,7 +69,7 @@ export const describeVpcEndpoint = (
 });
 
 export const vpcEndpointFilters = ({ region }: Scope): FilterTable<VpcEndpointRecord> => ({
-  "ip-address-type": () => "ipv4",
+  "ip-address-type": () => addressType,
   "service-name": (it) => it.serviceName,
   "service-region": () => region,
   "vpc-endpoint-id": (it) => it.id,
