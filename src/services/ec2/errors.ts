@@ -721,6 +721,12 @@ export const dhcpOptionsNotFound = unlessMalformed(
   "InvalidDhcpOptionsId.Malformed",
   notFound("InvalidDhcpOptionID.NotFound", "dhcpOption"),
 );
+/** DeleteDhcpOptions has a code of its own for it. */
+export const dhcpOptionsGone = unlessMalformed(
+  "dopt",
+  "InvalidDhcpOptionsId.Malformed",
+  notFound("InvalidDhcpOptionsID.NotFound", "dhcpOptions"),
+);
 export const tooManyNetworkAcls = () =>
   error("NetworkAclLimitExceeded", "The maximum number of network ACLs has been reached.");
 export const cannotDeleteDefaultAcl = (id: string) =>

@@ -2,7 +2,7 @@ import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
-import { dhcpOptionsNotFound, hasDependencies } from "../errors.ts";
+import { dhcpOptionsGone, dhcpOptionsNotFound, hasDependencies } from "../errors.ts";
 import { onlyTags, tagsFor } from "../tag/tag.ts";
 import { vpcOf } from "../vpc/vpc-operations.ts";
 import { vpcArn } from "../vpc/vpc.ts";
@@ -40,7 +40,8 @@ export const dhcpOptionsOperations = {
   DeleteDhcpOptions: {
     resolve({ DhcpOptionsId: id }, context): OperationPlan {
       const { records } = context;
-      const options = optionsOf(id, context);
+      const options = records.get("dhcp-options", id);
+      if (!options) throw dhcpOptionsGone([id]);
       if (records.all("vpc").some((vpc) => vpc.dhcpOptionsId === id))
         throw hasDependencies("dhcpOptions", id);
       const isDefault = records.claimed(defaultDhcpOptionsClaim) === id;

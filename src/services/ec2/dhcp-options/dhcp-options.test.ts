@@ -51,6 +51,10 @@ test("a set is made, found by its keys and values, tagged, and deleted", limit, 
     name: "InvalidDhcpOptionID.NotFound",
     message: `The dhcpOption ID '${DhcpOptionsId}' does not exist`,
   });
+  await assert.rejects(client.deleteDhcpOptions({ DhcpOptionsId }), {
+    name: "InvalidDhcpOptionsID.NotFound",
+    message: `The dhcpOptions ID '${DhcpOptionsId}' does not exist`,
+  });
 });
 
 test("options that are none are refused", limit, async (t) => {
