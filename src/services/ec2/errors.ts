@@ -756,6 +756,12 @@ export const prefixListNotFound = unlessMalformed(
   "InvalidPrefixListId.Malformed",
   notFound("InvalidPrefixListID.NotFound", "prefix list"),
 );
+/** DescribePrefixLists, of endpoints' lists, spells the code with "Id". */
+export const endpointListNotFound = unlessMalformed(
+  "pl",
+  "InvalidPrefixListId.Malformed",
+  notFound("InvalidPrefixListId.NotFound", "prefix list"),
+);
 export const prefixListVersionNotFound = (id: string, version: number) =>
   invalidParameter(`The prefix list '${id}' has no version ${version}.`);
 export const prefixListVersionMismatch = () =>

@@ -5,6 +5,7 @@ import { clientTokenClaim, once } from "../client-token.ts";
 import type { Ec2Context } from "../context.ts";
 import { describe } from "../describe.ts";
 import {
+  endpointListNotFound,
   entriesAndSizeOfPrefixList,
   hasDependencies,
   invalidParameter,
@@ -188,7 +189,7 @@ export const prefixListOperations = {
         {
           ids: input.PrefixListIds,
           parameter: "prefixListIds",
-          missing: prefixListNotFound,
+          missing: endpointListNotFound,
           filters: prefixListFilters(context),
           bounds: { min: 1, max: 1000 },
         },

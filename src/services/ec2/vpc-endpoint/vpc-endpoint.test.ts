@@ -37,6 +37,11 @@ test(
       client.createTags({ Resources: [PrefixListId], Tags: [{ Key: "a", Value: "b" }] }),
       denied,
     );
+    const unknown = { PrefixListIds: ["pl-01230123"] };
+    await assert.rejects(client.describePrefixLists(unknown), { name: "InvalidPrefixListId.NotFound" });
+    await assert.rejects(client.describeManagedPrefixLists(unknown), {
+      name: "InvalidPrefixListID.NotFound",
+    });
     const services = await client.describeVpcEndpointServices({});
     assert.deepEqual(services.ServiceNames, [dynamodb, s3]);
     assert.deepEqual(services.ServiceDetails?.[1]?.ServiceType, [{ ServiceType: "Gateway" }]);
