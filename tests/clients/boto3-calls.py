@@ -882,9 +882,10 @@ def _():
     assert {it["NetworkAclId"] for it in listed} >= set(acls), listed
     web = {"NetworkAclId": acls[0], "RuleNumber": 100, "Egress": False, "CidrBlock": "10.0.0.0/8"}
     web = {**web, "Protocol": "6", "PortRange": {"From": 80, "To": 80}, "RuleAction": "allow"}
-    ec2.create_network_acl_entry(**web)
-    with refused("NetworkAclEntryAlreadyExists"):
+    for _ in range(2):
         ec2.create_network_acl_entry(**web)
+    with refused("NetworkAclEntryAlreadyExists"):
+        ec2.create_network_acl_entry(**{**web, "RuleAction": "deny"})
     ec2.replace_network_acl_entry(**{**web, "RuleAction": "deny"})
     (acl,) = ec2.describe_network_acls(NetworkAclIds=acls[:1])["NetworkAcls"]
     (entry,) = [it for it in acl["Entries"] if it["RuleNumber"] == 100]

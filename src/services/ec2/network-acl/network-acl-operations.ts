@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
 import { subnetArn } from "../subnet/subnet.ts";
@@ -108,12 +109,14 @@ export const networkAclOperations = {
     }),
   },
 
+  /** The same again changes nothing. */
   CreateNetworkAclEntry: {
     resolve(input, context): OperationPlan {
       const acl = aclOf(input.NetworkAclId, context);
       const entry = networkAclEntry(input);
-      if (acl.entries.some((it) => samePlace(it, entry))) throw networkAclEntryExists(entry.number);
-      return withEntries(acl, [...acl.entries, entry], context);
+      const present = acl.entries.find((it) => samePlace(it, entry));
+      if (present && !isDeepStrictEqual(present, entry)) throw networkAclEntryExists(entry.number);
+      return withEntries(acl, present ? acl.entries : [...acl.entries, entry], context);
     },
     answer: () => ({}),
   },

@@ -96,6 +96,19 @@ test("entries are added, replaced and taken away by number and direction, lowest
   );
 });
 
+test("the same entry may be made again, and changes nothing", limit, async (t) => {
+  const { add, entries } = await withAcl(t);
+  const web = { RuleNumber: 100, Protocol: "6", PortRange: { From: 80, To: 80 } };
+  await add({ ...web, CidrBlock: "10.1.2.3/8" });
+  const before = await entries();
+  await add({ ...web, CidrBlock: "10.0.0.0/8" });
+  assert.deepEqual(await entries(), before);
+  for (const other of [{ PortRange: { From: 80, To: 81 } }, { CidrBlock: "11.0.0.0/8" }])
+    await assert.rejects(add({ ...web, CidrBlock: "10.0.0.0/8", ...other }), {
+      name: "NetworkAclEntryAlreadyExists",
+    });
+});
+
 test("what no entry can be is refused and changes nothing", limit, async (t) => {
   const { client, aclId, add, entries } = await withAcl(t);
   await add({ RuleNumber: 100, Protocol: "-1" });
@@ -103,7 +116,7 @@ test("what no entry can be is refused and changes nothing", limit, async (t) => 
   const tcp = { RuleNumber: 1, Protocol: "6", PortRange: { From: 1, To: 2 } };
   const refusals: [Partial<CreateNetworkAclEntryCommandInput>, string, string][] = [
     [
-      { RuleNumber: 100, Protocol: "-1" },
+      { RuleNumber: 100, Protocol: "-1", RuleAction: "deny" },
       "NetworkAclEntryAlreadyExists",
       "The network acl entry identified by 100 already exists.",
     ],
@@ -302,7 +315,9 @@ test(
 test("a number is won once, however many add it at once", limit, async (t) => {
   const { add, entries } = await withAcl(t);
   const added = await Promise.allSettled(
-    Array.from({ length: 16 }, () => add({ RuleNumber: 100, Protocol: "-1" })),
+    Array.from({ length: 16 }, (_, n) =>
+      add({ RuleNumber: 100, Protocol: "-1", CidrBlock: `10.${n}.0.0/16` }),
+    ),
   );
   assert.equal(added.filter(({ status }) => status === "fulfilled").length, 1);
   assert.equal((await entries()).length, 3);
