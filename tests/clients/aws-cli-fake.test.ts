@@ -200,7 +200,8 @@ test("a VPC of one's own has subnets, a way out and routes, and goes with them",
   const route = `--route-table-id ${table} --destination-cidr-block 0.0.0.0/0`;
   await aws.text(`ec2 create-route ${route} --gateway-id ${gateway}`);
   await aws.text(`ec2 replace-route ${route} --gateway-id ${gateway}`);
-  assert.equal(await aws.refusal(`ec2 create-route ${route} --gateway-id ${gateway}`), "RouteAlreadyExists");
+  const taken = `--route-table-id ${table} --destination-cidr-block 10.0.0.0/16`;
+  assert.equal(await aws.refusal(`ec2 create-route ${taken} --gateway-id ${gateway}`), "RouteAlreadyExists");
   const association = await id(
     `ec2 associate-route-table --route-table-id ${table} --subnet-id ${subnet} --query AssociationId`,
   );

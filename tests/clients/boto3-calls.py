@@ -599,9 +599,10 @@ def _():
     assert len(every(ec2, "describe_internet_gateways", "InternetGateways", 5)) == 2
     table, other = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
     route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
-    ec2.create_route(**route, GatewayId=gateway)
-    with refused("RouteAlreadyExists"):
+    for _ in range(2):
         ec2.create_route(**route, GatewayId=gateway)
+    with refused("RouteAlreadyExists"):
+        ec2.create_route(**{**route, "DestinationCidrBlock": "10.0.0.0/16"}, GatewayId=gateway)
     ec2.replace_route(**route, GatewayId=gateway)
     association = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
     by_subnet = [{"Name": "association.subnet-id", "Values": [subnet]}]

@@ -362,7 +362,8 @@ test("a VPC of one's own has subnets, a way out and routes, and goes with them",
   const [RouteTableId = "", other = ""] = tables.map((it) => it.RouteTable?.RouteTableId ?? "");
   const route = { RouteTableId, DestinationCidrBlock: "0.0.0.0/0" };
   await ec2.createRoute({ ...route, GatewayId: InternetGatewayId });
-  await refused(ec2.createRoute({ ...route, GatewayId: InternetGatewayId }), "RouteAlreadyExists");
+  const taken = { ...route, DestinationCidrBlock: "10.0.0.0/16", GatewayId: InternetGatewayId };
+  await refused(ec2.createRoute(taken), "RouteAlreadyExists");
   await ec2.replaceRoute({ ...route, GatewayId: InternetGatewayId });
   const { AssociationId } = await ec2.associateRouteTable({ RouteTableId, SubnetId });
   const found = await pages(

@@ -261,7 +261,8 @@ test("a route to a list leads where the list says, counts it whole, and keeps it
     Origin: "CreateRoute",
     State: "active",
   });
-  await assert.rejects(client.createRoute(route), {
+  const InstanceId = Instances?.[0]?.InstanceId;
+  await assert.rejects(client.createRoute({ ...route, GatewayId: undefined, InstanceId }), {
     name: "RouteAlreadyExists",
     message: `The route identified by ${id} already exists.`,
   });

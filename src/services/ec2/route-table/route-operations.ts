@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type * as ec2 from "@aws-sdk/client-ec2";
 import type { CreateRouteRequest, DeleteRouteRequest, ReplaceRouteRequest } from "@aws-sdk/client-ec2";
 import type { OperationPlan, OperationsOf } from "#api/operation.ts";
@@ -42,22 +43,22 @@ import {
 
 /** Routes, each known in its table by its destination. Follows the VPC guide, "Configure route tables". */
 export const routeOperations = {
+  /** The same again changes nothing. */
   CreateRoute: {
     resolve(input, context): OperationPlan {
       const table = routeTableOf(input.RouteTableId, context);
       const destination = destinationOf(input, context);
       // First: a route to "local" has no such gateway, rather than being there already.
       if (input.GatewayId !== undefined) gatewayOf(input.GatewayId, context);
-      if (
-        rangesIn(table, context).includes(destination) ||
-        table.routes.some((it) => it.destination === destination)
-      )
-        throw routeExists(destination);
+      if (rangesIn(table, context).includes(destination)) throw routeExists(destination);
       if (!isPrefixList(destination) && covers(servicesRange, destination))
         throw invalidParameter(
           `The destination CIDR block ${destination} is in ${servicesRange}, which is reserved for AWS services.`,
         );
-      const routes = [...table.routes, { destination, target: targetOf(input, destination, table, context) }];
+      const route = { destination, target: targetOf(input, destination, table, context) };
+      const present = table.routes.find((it) => it.destination === destination);
+      if (present && !isDeepStrictEqual(present, route)) throw routeExists(destination);
+      const routes = present ? table.routes : [...table.routes, route];
       const listOf = (id: string) => context.records.get("prefix-list", id);
       if (routeCount(routes, listOf) > quotas.routesPerTable.value) throw tooManyRoutes(table.id);
       return plan(table, routes, context);

@@ -169,6 +169,16 @@ test(
   },
 );
 
+test("the same route may be made again, and changes nothing", limit, async (t) => {
+  const { client, VpcId, main } = await scene(t);
+  const GatewayId = await gatewayOf({ client }, VpcId);
+  const table = () => client.describeRouteTables({ RouteTableIds: [main] });
+  await client.createRoute({ RouteTableId: main, DestinationCidrBlock: "192.0.2.1/24", GatewayId });
+  const { RouteTables: before } = await table();
+  await client.createRoute({ RouteTableId: main, DestinationCidrBlock: "192.0.2.0/24", GatewayId });
+  assert.deepEqual((await table()).RouteTables, before);
+});
+
 test("routes are refused in AWS's words", limit, async (t) => {
   const { client, records, VpcId, main, one } = await scene(t);
   const GatewayId = await gatewayOf({ client }, VpcId);
@@ -177,7 +187,7 @@ test("routes are refused in AWS's words", limit, async (t) => {
     client.createRoute({ RouteTableId: main, DestinationCidrBlock: "0.0.0.0/0", ...input });
   await route({ GatewayId });
   for (const [input, name, message] of [
-    [{ GatewayId }, "RouteAlreadyExists", "The route identified by 0.0.0.0/0 already exists."],
+    [{ InstanceId: one.instance }, "RouteAlreadyExists", "The route identified by 0.0.0.0/0 already exists."],
     [{ DestinationCidrBlock: "10.0.0.0/16", GatewayId }, "RouteAlreadyExists", /10\.0\.0\.0\/16/],
     [{ DestinationCidrBlock: "10.0.3.0/24", GatewayId }, "InvalidParameterValue", /more specific/],
     [{ DestinationCidrBlock: "192.0.2.0/24" }, "MissingParameter", /gatewayId/],
