@@ -1,5 +1,5 @@
 import type { Feed } from "#store/feed.ts";
-import type { Entry, Expectation, Transaction } from "#store/store.ts";
+import { transactionLimits, type Entry, type Expectation, type Transaction } from "#store/store.ts";
 import type { DlmPolicyRecord } from "../dlm/policy.ts";
 import { hostLease, type HostRecord } from "../host/host.ts";
 import { IamRecords } from "../iam/records.ts";
@@ -202,12 +202,16 @@ export class Ec2Records {
   hosts(now: Date): HostRecord[] {
     return this.all("host").filter(({ id }) => hostLease.isHeld(this.#feed, id, now));
   }
-  /** Those of the prefix lists are as they were read, with the size that rules and routes count them by. */
+  /**
+   * Those of `ids` that are prefix lists are as they were read, with the size that rules and routes count them by: the first ones, as
+   * many as leave a transaction room for as much else.
+   */
   sameLists(ids: readonly string[]): Expectation[] {
-    return ids.flatMap((id) => {
+    const expected = [...new Set(ids)].flatMap((id) => {
       const list = this.get("prefix-list", id);
       return list ? this.rewrite("prefix-list", list).expect : [];
     });
+    return expected.slice(0, transactionLimits.entries / 2);
   }
   /** What must go before this does: each has a `member/ID/ITS-ID` of its own. */
   dependentsOf(id: string): string[] {

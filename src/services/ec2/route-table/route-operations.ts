@@ -125,7 +125,7 @@ function plan(table: RouteTableRecord, routes: readonly Route[], context: Ec2Con
   return {
     touches: touches(table, context),
     transaction: {
-      expect: [...expect, ...records.sameLists(after)],
+      expect: [...expect, ...records.sameLists([...added, ...after])],
       put: [...put, ...added.map((id) => ({ key: member(id), value: null }))],
       delete: before.filter((id) => !after.includes(id)).map(member),
     },

@@ -41,7 +41,7 @@ export function changeRules(
       expect: [
         { at: [key, revisionOf(group, context)] },
         ...added.flatMap((id) => (id.startsWith("pl-") ? [] : { exists: records.key("security-group", id) })),
-        ...records.sameLists(after),
+        ...records.sameLists([...added, ...after]),
       ],
       put: [{ key, value: { ...group, rules } }, ...added.map((id) => ({ key: reference(id), value: null }))],
       delete: before.filter((id) => !after.includes(id)).map(reference),

@@ -272,6 +272,26 @@ test("tags for rules that are asked for as another type are refused", limit, asy
   );
 });
 
+test("a group names every prefix list of its region", limit, async (t) => {
+  const { client } = await testRegion(t);
+  const { GroupId = "" } = await client.createSecurityGroup({ GroupName: "web", Description: "the web" });
+  const lists = await Promise.all(
+    Array.from({ length: 100 }, (_, n) =>
+      client.createManagedPrefixList({ PrefixListName: `list-${n}`, MaxEntries: 1, AddressFamily: "IPv4" }),
+    ),
+  );
+  const ids = lists.map(({ PrefixList }) => ({ PrefixListId: PrefixList?.PrefixListId }));
+  const allow = (some: typeof ids) => ({
+    GroupId,
+    IpPermissions: [{ IpProtocol: "-1", PrefixListIds: some }],
+  });
+  await client.authorizeSecurityGroupIngress(allow(ids.slice(0, 50)));
+  await client.authorizeSecurityGroupEgress(allow(ids.slice(50)));
+  const { SecurityGroupRules = [] } = await client.describeSecurityGroupRules({});
+  const named = SecurityGroupRules.flatMap((it) => it.PrefixListId ?? []);
+  assert.deepEqual(new Set(named), new Set(ids.map((it) => it.PrefixListId)));
+});
+
 test("of 32 clients that modify 32 rules into the same one, one does", limit, async (t) => {
   const { client, GroupId } = await withRule(t);
   const { SecurityGroupRules = [] } = await client.authorizeSecurityGroupIngress({
