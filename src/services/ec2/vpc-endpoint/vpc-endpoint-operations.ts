@@ -78,7 +78,7 @@ export const vpcEndpointOperations = {
         touches: touches(endpoint, context),
         transaction: together(
           context.records.rewrite("vpc-endpoint", changed),
-          ...added.map((table) => withRoute(table, endpoint, context)),
+          withRoutes(added, endpoint, context),
           ...removed.map((table) => withoutRoutes(table, [endpoint], context)),
         ),
       };
@@ -237,7 +237,7 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
           { key: records.key("member", `${vpc.id}/${endpoint.id}`), value: null },
         ],
       },
-      ...tables.map((table) => withRoute(table, endpoint, context)),
+      withRoutes(tables, endpoint, context),
     ),
     made: endpoint.id,
   };
@@ -261,6 +261,16 @@ function tablesOf(
 }
 const mostTables = 20;
 
+/** Prefix lists count in each table, and are looked at once. */
+const withRoutes = (
+  tables: readonly RouteTableRecord[],
+  endpoint: VpcEndpointRecord,
+  context: Ec2Context,
+): Transaction =>
+  together(...tables.map((table) => withRoute(table, endpoint, context)), {
+    expect: context.records.sameLists(tables.flatMap(({ routes }) => listsOf(routes))),
+  });
+
 function withRoute(
   table: RouteTableRecord,
   endpoint: VpcEndpointRecord,
@@ -275,10 +285,7 @@ function withRoute(
     throw tooManyRoutes(table.id);
   const { expect, put } = records.rewrite("route-table", { ...table, routes });
   const member = records.key("member", `${destination}/${table.id}`);
-  return {
-    expect: [...expect, ...records.sameLists(listsOf(table.routes))],
-    put: [...put, { key: member, value: null }],
-  };
+  return { expect, put: [...put, { key: member, value: null }] };
 }
 
 function withoutRoutes(

@@ -119,6 +119,30 @@ test("an endpoint has routes in the tables chosen for it, which only it takes aw
   assert.deepEqual((await shown())[0]?.RouteTableIds, []);
 });
 
+test("an endpoint has routes in twenty tables at once, also where others lead to lists", limit, async (t) => {
+  const { client, VpcId, shown } = await withVpc(t);
+  const { InternetGateway: { InternetGatewayId: GatewayId } = {} } = await client.createInternetGateway({});
+  await client.attachInternetGateway({ VpcId, InternetGatewayId: GatewayId });
+  const lists = await Promise.all(
+    Array.from({ length: 6 }, (_, n) =>
+      client.createManagedPrefixList({ PrefixListName: `list-${n}`, MaxEntries: 1, AddressFamily: "IPv4" }),
+    ),
+  );
+  const RouteTableIds: string[] = [];
+  for (let n = 0; n < 20; n++) {
+    const { RouteTable: { RouteTableId = "" } = {} } = await client.createRouteTable({ VpcId });
+    for (const { PrefixList } of lists)
+      await client.createRoute({
+        RouteTableId,
+        DestinationPrefixListId: PrefixList?.PrefixListId,
+        GatewayId,
+      });
+    RouteTableIds.push(RouteTableId);
+  }
+  await client.createVpcEndpoint({ VpcId, ServiceName: s3, RouteTableIds });
+  assert.deepEqual(new Set((await shown())[0]?.RouteTableIds), new Set(RouteTableIds));
+});
+
 test("an endpoint's addresses and names are those of every gateway endpoint", limit, async (t) => {
   const { client, VpcId, shown } = await withVpc(t);
   const anyway = { IpAddressType: "ipv4", DnsOptions: { DnsRecordIpType: "service-defined" } } as const;
