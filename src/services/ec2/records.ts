@@ -1,3 +1,4 @@
+import type { ApiError } from "#api/error.ts";
 import type { Feed } from "#store/feed.ts";
 import { transactionLimits, type Entry, type Expectation, type Transaction } from "#store/store.ts";
 import type { DlmPolicyRecord } from "../dlm/policy.ts";
@@ -178,7 +179,19 @@ export class Ec2Records {
       put: [{ key, value: record }],
     };
   }
-  /** Holds at a commit while there are fewer of the kind, whoever makes some meanwhile. */
+  /** Holds at a commit while those that are there of the ids are as they were read. */
+  unchanged(kind: Kind, ids: readonly string[]): Expectation[] {
+    return [...new Set(ids)].flatMap((id) => {
+      const revision = this.entry(kind, id)?.revision;
+      return revision === undefined ? [] : { at: [this.key(kind, id), revision] as const };
+    });
+  }
+  /** Room for one more of the kind in its quota, also at the commit, whoever makes some meanwhile. */
+  roomFor(kind: Kind, most: number, refusal: () => ApiError): Expectation {
+    if (this.all(kind).length >= most) throw refusal();
+    return this.fewer(kind, most);
+  }
+  /** Holds at a commit while there are fewer of the kind. */
   fewer(kind: Kind, than: number): Expectation {
     return { fewer: [this.key(kind, ""), than] };
   }
@@ -207,11 +220,7 @@ export class Ec2Records {
    * many as leave a transaction room for as much else.
    */
   sameLists(ids: readonly string[]): Expectation[] {
-    const expected = [...new Set(ids)].flatMap((id) => {
-      const list = this.get("prefix-list", id);
-      return list ? this.rewrite("prefix-list", list).expect : [];
-    });
-    return expected.slice(0, transactionLimits.entries / 2);
+    return this.unchanged("prefix-list", ids).slice(0, transactionLimits.entries / 2);
   }
   /** What must go before this does: each has a `member/ID/ITS-ID` of its own. */
   dependentsOf(id: string): string[] {

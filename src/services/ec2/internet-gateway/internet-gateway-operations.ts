@@ -29,8 +29,8 @@ export const internetGatewayOperations = {
     resolve(input, context) {
       const { records, newId, now } = context;
       onlyTags(["internet-gateway"], input.TagSpecifications);
-      const most = quotas.internetGatewaysPerRegion.value;
-      if (records.all("internet-gateway").length >= most) throw tooManyInternetGateways();
+      const { value: most } = quotas.internetGatewaysPerRegion;
+      const room = records.roomFor("internet-gateway", most, tooManyInternetGateways);
       const gateway: InternetGatewayRecord = {
         id: newId("igw"),
         tags: tagsFor("internet-gateway", input.TagSpecifications),
@@ -39,7 +39,7 @@ export const internetGatewayOperations = {
       return {
         touches: [{ arn: internetGatewayArn("*", context), tags: gateway.tags }],
         transaction: {
-          expect: [records.fewer("internet-gateway", most)],
+          expect: [room],
           put: [{ key: records.key("internet-gateway", gateway.id), value: gateway }],
         },
         gateway,

@@ -74,8 +74,8 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
   onlyTags(["network-interface"], input.TagSpecifications);
   const description = checkedDescription(input.Description);
   const timeouts = idleTimeouts(input.ConnectionTrackingSpecification);
-  const most = quotas.networkInterfacesPerRegion.value;
-  if (records.all("network-interface").length >= most) throw tooManyInterfaces();
+  const { value: most } = quotas.networkInterfacesPerRegion;
+  const room = records.roomFor("network-interface", most, tooManyInterfaces);
   const wanted = wantedAddresses(input, subnet);
   const prefixes = newPrefixes(input, subnet, context, namedIn(wanted));
   const take = addressTaker(subnet, context, prefixes);
@@ -109,7 +109,7 @@ function creation(input: CreateNetworkInterfaceRequest, context: Ec2Context): Ma
         ...writes.expect,
         { exists: records.key("subnet", subnet.id) },
         ...nic.groupIds.map((id) => groupStands(id, nic.vpcId, records)),
-        records.fewer("network-interface", most),
+        room,
       ],
       put: writes.put,
     },

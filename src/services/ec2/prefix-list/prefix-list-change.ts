@@ -121,13 +121,9 @@ export function tooSmallFor(
 /** What names the list is the same, with the same rules and routes: of as many as a transaction has room for. */
 export function sameUsers({ id }: PrefixListRecord, { records }: Pick<Ec2Context, "records">): Expectation[] {
   const users = records.dependentsOf(id);
-  const same = users.flatMap((it) => {
-    const group = records.get("security-group", it);
-    const table = records.get("route-table", it);
-    return [
-      ...(group ? records.rewrite("security-group", group).expect : []),
-      ...(table ? records.rewrite("route-table", table).expect : []),
-    ];
-  });
-  return [records.fewerOf(id, "", users.length + 1), ...same].slice(0, transactionLimits.entries - 1);
+  return [
+    records.fewerOf(id, "", users.length + 1),
+    ...records.unchanged("security-group", users),
+    ...records.unchanged("route-table", users),
+  ].slice(0, transactionLimits.entries - 1);
 }

@@ -59,13 +59,12 @@ export const prefixListOperations = {
           createdAt: now().toISOString(),
         };
         const entries = changedEntries([], list, input.Entries ?? [], []);
-        const present = records.all("prefix-list");
-        const most = listsPerRegion + present.filter(({ owner }) => owner).length;
-        if (present.length >= most) throw tooManyPrefixLists();
+        const ofOwners = records.all("prefix-list").filter(({ owner }) => owner);
+        const room = records.roomFor("prefix-list", listsPerRegion + ofOwners.length, tooManyPrefixLists);
         const { put } = nextVersion(list, entries, context);
         return {
           touches: [{ arn: prefixListArn("*", context), tags: list.tags }],
-          transaction: { expect: [records.fewer("prefix-list", most)], put },
+          transaction: { expect: [room], put },
           made: list.id,
         };
       }),

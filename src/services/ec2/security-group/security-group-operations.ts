@@ -38,8 +38,8 @@ export const securityGroupOperations = {
       checkText("GroupDescription", input.Description);
       onlyTags(["security-group"], input.TagSpecifications);
       if (records.claimed(groupNameClaim(vpc.id, name)) !== undefined) throw duplicateGroup(name, vpc.id);
-      const most = quotas.securityGroupsPerRegion.value;
-      if (records.all("security-group").length >= most) throw tooManySecurityGroups(vpc.id);
+      const { value: most } = quotas.securityGroupsPerRegion;
+      const room = records.roomFor("security-group", most, () => tooManySecurityGroups(vpc.id));
       const { record, expect, put } = newSecurityGroup(
         {
           name,
@@ -54,10 +54,7 @@ export const securityGroupOperations = {
           { arn: securityGroupArn("*", context), keys: { "ec2:Vpc": vpcArn(vpc.id, context) } },
           { arn: vpcArn(vpc.id, context), tags: vpc.tags },
         ],
-        transaction: {
-          expect: [...expect, { exists: records.key("vpc", vpc.id) }, records.fewer("security-group", most)],
-          put,
-        },
+        transaction: { expect: [...expect, { exists: records.key("vpc", vpc.id) }, room], put },
         group: record,
       };
     },

@@ -222,8 +222,8 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
     createdAt: now().toISOString(),
   };
   const tables = tablesOf(input.RouteTableIds, endpoint, context);
-  const most = quotas.gatewayEndpointsPerRegion.value;
-  if (records.all("vpc-endpoint").length >= most) throw tooManyVpcEndpoints();
+  const { value: most } = quotas.gatewayEndpointsPerRegion;
+  const room = records.roomFor("vpc-endpoint", most, tooManyVpcEndpoints);
   return {
     touches: [
       { arn: vpcEndpointArn("*", context), tags: endpoint.tags },
@@ -231,7 +231,7 @@ function newEndpoint(input: CreateVpcEndpointRequest, context: Ec2Context): Maki
     ],
     transaction: together(
       {
-        expect: [{ exists: records.key("vpc", vpc.id) }, records.fewer("vpc-endpoint", most)],
+        expect: [{ exists: records.key("vpc", vpc.id) }, room],
         put: [
           { key: records.key("vpc-endpoint", endpoint.id), value: endpoint },
           { key: records.key("member", `${vpc.id}/${endpoint.id}`), value: null },

@@ -207,11 +207,8 @@ export function checkedRange(text: string): string {
   return cidr;
 }
 
-function roomForAnother({ records }: Ec2Context): Expectation {
-  const most = quotas.vpcsPerRegion.value;
-  if (records.all("vpc").length >= most) throw tooManyVpcs();
-  return records.fewer("vpc", most);
-}
+const roomForAnother = ({ records }: Ec2Context): Expectation =>
+  records.roomFor("vpc", quotas.vpcsPerRegion.value, tooManyVpcs);
 
 const vpcAttributes = {
   enableDnsSupport: ({ dnsSupport = true }) => ({ EnableDnsSupport: { Value: dnsSupport } }),
